@@ -1,0 +1,93 @@
+"""Datasets: an immutable set of images, boxes and a split, named by its content."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Split(enum.Enum):
+    """What an image is for. All images of one group are on the same side."""
+
+    TRAIN = "train"  # the trainer sees it
+    VAL = "val"  # chooses checkpoints and thresholds
+    TEST = "test"  # only scores; never seen while training
+
+
+class Box(msgspec.Struct, frozen=True, kw_only=True):
+    """One labelled object: its class and its rectangle in pixels of the original image, from the top left."""
+
+    label: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One image of a dataset version; `width` and `height` in pixels after EXIF rotation."""
+
+    digest: str
+    file_name: str
+    width: int
+    height: int
+    group: str | None = None
+    split: Split
+    boxes: tuple[Box, ...] = ()
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """A warning that was met `count` times while importing; at most five examples."""
+
+    code: str
+    message: str
+    count: int
+    examples: tuple[str, ...] = ()
+
+
+class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """What `datasets list` shows. `id` is `ds-` and the first 12 hex digits of `digest`."""
+
+    id: str
+    digest: str
+    name: str
+    created_at: str
+    format: str  # coco, yolo, voc
+    origin: str  # "photographs", or "rendered" for made-up pictures
+    images: int
+    boxes: int
+    classes: tuple[str, ...]
+    splits: dict[str, int]  # images by split
+    groups: int
+    split_by: str  # "given" by the data, "group", or "near-duplicates"
+    warnings: tuple[Counted, ...] = ()
+
+
+class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder as a list of its files by content; the bytes were sent as blobs before."""
+
+    name: str
+    files: dict[str, str]  # path relative to the folder, with "/" -> digest
+    origin: str = "photographs"
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import did; `created` is false when that very version was there already."""
+
+    version: DatasetVersion
+    created: bool
+
+
+class ImagePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice of a dataset version's images, in the version's own order."""
+
+    images: tuple[ImageRecord, ...]
+    offset: int
+    total: int
+
+
+def content_of(classes: tuple[str, ...], images: tuple[ImageRecord, ...]) -> dict[str, object]:
+    """What names a dataset version: classes and images with their boxes, group and split, whatever the order they came in."""
+    ordered = sorted(images, key=lambda image: (image.digest, image.file_name))
+    return {"schema": "lineside.dataset/1", "classes": classes, "images": ordered}

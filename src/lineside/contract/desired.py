@@ -1,0 +1,32 @@
+"""Desired documents: what one device should run. Numbered; the newest wins; the same content keeps its revision."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineside.contract.deployment import ConfigurationUpdate
+
+DESIRED_SCHEMA = "lineside.desired/1"
+
+
+class DesiredComponent(msgspec.Struct, frozen=True, kw_only=True):
+    """A component the device should run. `target` is the TUF path of the recipe; `recipe_digest` must be what TUF says."""
+
+    name: str
+    version: str
+    target: str
+    recipe_digest: str
+    configuration_update: ConfigurationUpdate = ConfigurationUpdate()
+
+
+class Desired(msgspec.Struct, frozen=True, kw_only=True):
+    """One device's desired document. `revision` 0 wants nothing."""
+
+    schema: str = DESIRED_SCHEMA
+    device: str
+    revision: int
+    components: tuple[DesiredComponent, ...] = ()
+    deployment: str | None = None
+    failure_policy: str = "ROLLBACK"
+    soak_seconds: float = 5.0  # ready for this long before it counts as healthy
+    poll_seconds: float = 30.0  # when to ask again; jitter is the device's

@@ -1,0 +1,162 @@
+"""Models: a version with its variants, metrics, lineage and approval state; the signature a device must satisfy."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+from lineside.contract.telemetry import Baseline
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """How an image becomes the model's input and its output becomes detections. Travels beside the model file.
+
+    Input tensor: float32 [1, C, input_height, input_width], C = 1 for `grey`, else 3;
+    value = (pixel * scale - mean[c]) / std[c], pixel 0..255 in the order `channels` says.
+    `letterbox`: "corner" (picture top left, padding right and bottom), "centre", or "stretch" (no padding).
+    """
+
+    schema: str = "lineside.signature/1"
+    head: str  # a module of lineside.runtime.heads: "compact", "yolox"
+    input_width: int
+    input_height: int
+    channels: str = "rgb"  # rgb, bgr, grey
+    scale: float = 1.0 / 255.0
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    letterbox: str = "corner"
+    pad: int = 114
+    labels: tuple[str, ...]
+    score_threshold: float = 0.25  # what devices publish; evaluation uses 0.01
+    iou_threshold: float = 0.65  # non-maximum suppression, per class
+    max_detections: int = 100
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """COCO metrics of one variant on one split: `map50` at IoU 0.5, `map` over IoU 0.5..0.95."""
+
+    map50: float
+    map: float
+    per_class: dict[str, float] = {}  # class -> mAP50-95
+    images: int
+    boxes: int
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One optimized file of a model version."""
+
+    name: str  # fp32, int8
+    digest: str
+    size: int
+    metrics: dict[str, Metrics] = {}  # split -> metrics, through the runtime
+    latency_ms: float | None = None  # median for one image, one thread
+    chosen: bool = False
+    reason: str = ""  # why it was chosen or not
+
+
+class GateResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A gate with the numbers it judged: `passed` is whether `value` met `limit`."""
+
+    name: str
+    level: str  # BLOCK, WARN
+    passed: bool
+    value: float
+    limit: float
+    sentence: str
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a model came from."""
+
+    dataset: str | None  # dataset version id
+    dataset_digest: str | None
+    split_by: str | None
+    run: str | None
+    trainer: str
+    init: str | None  # digest of the weights it started from
+    parameters: dict[str, Any]
+    seed: int
+    code_version: str  # lineside version and digest of the pipeline's code
+
+
+class ModelState(enum.Enum):
+    """Where a model version stands between training and the fleet."""
+
+    CANDIDATE = "candidate"  # passed its gates, not yet on a twin
+    GATED_OUT = "gated_out"  # a BLOCK gate said no; can never be approved
+    IN_TWIN = "in_twin"  # a twin installs it now
+    TWIN_FAILED = "twin_failed"  # the twin could not make it work
+    AWAITING_APPROVAL = "awaiting_approval"  # a person must look
+    APPROVED = "approved"  # signed: devices may install it
+    REJECTED = "rejected"  # a person said no, with a reason
+    RETIRED = "retired"  # no longer to be deployed
+
+
+MODEL_MOVES: dict[ModelState, frozenset[ModelState]] = {
+    ModelState.CANDIDATE: frozenset({ModelState.IN_TWIN, ModelState.REJECTED}),
+    ModelState.GATED_OUT: frozenset({ModelState.RETIRED}),
+    ModelState.IN_TWIN: frozenset({ModelState.AWAITING_APPROVAL, ModelState.TWIN_FAILED, ModelState.REJECTED}),
+    ModelState.TWIN_FAILED: frozenset({ModelState.IN_TWIN, ModelState.REJECTED, ModelState.RETIRED}),
+    ModelState.AWAITING_APPROVAL: frozenset({ModelState.APPROVED, ModelState.REJECTED}),
+    ModelState.APPROVED: frozenset({ModelState.RETIRED}),
+    ModelState.REJECTED: frozenset({ModelState.RETIRED}),
+    ModelState.RETIRED: frozenset(),
+}
+
+
+class RegisterModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run registers. Registering the same content again answers with the version that is there."""
+
+    name: str
+    signature: Signature
+    variants: tuple[Variant, ...]  # exactly one is chosen
+    gates: tuple[GateResult, ...]
+    lineage: Lineage
+    golden: str  # digest of the golden set, see lineside.contract.golden
+    baseline: Baseline | None = None
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered model: immutable but for `state` and the approval."""
+
+    name: str
+    version: int
+    state: ModelState
+    digest: str  # of the chosen variant's file: the released digest
+    variant: str
+    signature: Signature
+    variants: tuple[Variant, ...]
+    metrics: dict[str, Metrics]  # of the chosen variant, by split
+    gates: tuple[GateResult, ...]
+    lineage: Lineage
+    golden: str
+    baseline: Baseline | None = None
+    created_at: str
+    decided_at: str | None = None  # approved or rejected
+    decided_by: str | None = None
+    reason: str = ""
+    twin_rollout: str | None = None
+
+    @property
+    def label(self) -> str:
+        """`name:version`, as people write it."""
+        return f"{self.name}:{self.version}"
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's answer to a model awaiting approval."""
+
+    by: str = "operator"
+    reason: str = ""
+
+
+class ImportModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model trained elsewhere: the file (a blob) and how to feed and read it. Starts a run of kind `import`."""
+
+    name: str
+    file: str  # digest of the ONNX file
+    head: str
+    labels: tuple[str, ...]
+    dataset: str | None = None  # evaluate on it when given

@@ -1,0 +1,117 @@
+"""Runs: one execution of the pipeline, step by step."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+from lineside.contract.errors import ErrorReport
+from lineside.contract.model import GateResult
+
+TRAIN_STEPS = ("collect", "split", "train", "evaluate", "optimize", "register")
+IMPORT_STEPS = ("collect", "check", "evaluate", "register")
+
+
+class RunState(enum.Enum):
+    """Where a run stands."""
+
+    QUEUED = "queued"  # waits for a worker
+    RUNNING = "running"  # a worker has it
+    SUCCEEDED = "succeeded"  # registered, all BLOCK gates passed
+    GATED = "rejected_by_gate"  # registered as gated out; exit code 3
+    FAILED = "failed"  # a step gave up
+    CANCELLED = "cancelled"  # a person stopped it
+
+
+RUN_MOVES: dict[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.CANCELLED}),
+    RunState.RUNNING: frozenset({RunState.SUCCEEDED, RunState.GATED, RunState.FAILED, RunState.CANCELLED}),
+    RunState.SUCCEEDED: frozenset(),
+    RunState.GATED: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.CANCELLED: frozenset(),
+}
+
+
+class StepState(enum.Enum):
+    """Where a step stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    CACHED = "cached"  # the same code, inputs and parameters were done before
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run. `kind` "train" needs `dataset`; "import" needs `init` (the model file) and `head`, `labels` in parameters."""
+
+    kind: str = "train"
+    model: str  # name the model version is registered under
+    dataset: str | None = None
+    trainer: str = "compact"
+    init: str | None = None  # digest of starting weights
+    parameters: dict[str, Any] = {}
+    seed: int = 0
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step as it is shown; `progress` 0..1; `outputs` are digests of blobs and small values by name."""
+
+    name: str
+    state: StepState = StepState.WAITING
+    progress: float = 0.0
+    message: str = ""
+    started_at: str | None = None
+    finished_at: str | None = None
+    error: ErrorReport | None = None
+    outputs: dict[str, Any] = {}
+
+
+class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One value of a training curve: `series` (loss, val_map50, ...) at `epoch`."""
+
+    series: str
+    epoch: int
+    value: float
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as the control plane knows it."""
+
+    id: str
+    state: RunState
+    request: RunRequest
+    steps: tuple[Step, ...]
+    gates: tuple[GateResult, ...] = ()
+    model_version: int | None = None
+    created_at: str
+    finished_at: str | None = None
+    error: ErrorReport | None = None
+
+
+class StepReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's word on one step; the newest replaces the one before. `curve` points are added, once each."""
+
+    step: Step
+    curve: tuple[CurvePoint, ...] = ()
+
+
+class RunFinish(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's last word on a run."""
+
+    state: RunState
+    gates: tuple[GateResult, ...] = ()
+    model_version: int | None = None
+    error: ErrorReport | None = None
+
+
+class CachedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Outputs of a step that was done before, by the key of its code, inputs and parameters."""
+
+    key: str
+    outputs: dict[str, Any]
+    run: str

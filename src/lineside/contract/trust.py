@@ -1,0 +1,51 @@
+"""Trust: what is signed, by which TUF role, under which path, and what a device accepts.
+
+    root ─► targets ─┬─ approvers  models/*    a person approved this model
+                     ├─ builders   apps/*      code released by those who build it
+                     └─ staging    staging/*   the control plane's own key; only twins accept it
+    snapshot, timestamp: the control plane's own keys, short expiry (TUF spec 1.0, sections 4 and 5)
+
+A target is a component's recipe. Its artifacts are covered through the SHA-256 digests inside the recipe.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lineside.contract.component import ComponentKind
+from lineside.contract.model import Metrics
+
+ROLE_PATHS = {"approvers": "models/*", "builders": "apps/*", "staging": "staging/*"}
+_FOLDER = {ComponentKind.MODEL: "models", ComponentKind.APP: "apps"}
+
+
+def release_target(kind: ComponentKind, name: str, version: str) -> str:
+    """The TUF target path of a released component's recipe."""
+    return f"{_FOLDER[kind]}/{name}-{version}.json"
+
+
+def staging_target(name: str, version: str) -> str:
+    """The TUF target path of a component's recipe for twins."""
+    return f"staging/{name}-{version}.json"
+
+
+def accepts(target: str, *, twin: bool) -> bool:
+    """Whether a device may install this target: released ones, and staged ones on a twin."""
+    folder = target.split("/", 1)[0]
+    return folder in ("models", "apps") or (twin and folder == "staging")
+
+
+class ApprovalStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """What an approver signs about a model, stored in the `custom` field of its TUF target."""
+
+    schema: str = "lineside.approval/1"
+    model: str
+    version: int
+    digest: str
+    metrics: dict[str, Metrics]
+    twin_rollout: str | None
+    approved_by: str
+    approved_at: str
+    custom: dict[str, Any] = {}
