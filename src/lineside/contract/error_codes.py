@@ -49,6 +49,9 @@ _ROWS = (
         "This command needs the extra [{extra}], which is not installed.",
         "pip install 'lineside[{extra}]'",
     ),
+    Problem("client.folder_missing", Kind.MISSING, "There is no folder {folder}.", "Name a folder with images and labels."),
+    Problem("client.folder_empty", Kind.REFUSED, "The folder {folder} holds no files.", "Name a folder with images and labels."),
+    Problem("client.name_not_text", Kind.REFUSED, "The file name {name} is not valid UTF-8.", "Rename the file and import again."),
     Problem("client.unreachable", Kind.UNAVAILABLE, "No control plane answers at {url}.", "Start one: lineside up"),
 )
 

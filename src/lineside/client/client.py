@@ -1,0 +1,254 @@
+"""Every operation of people's API, one method each. Raises what `Connection` raises."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lineside.client.connection import Connection, path
+from lineside.contract.capture import Capture, CapturePage
+from lineside.contract.component import Component
+from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest
+from lineside.contract.deployment import Deployment, DeploymentDocument, Rollout
+from lineside.contract.device import Device, JoinToken, JoinTokenRequest
+from lineside.contract.errors import Kind, LinesideError
+from lineside.contract.event import EventPage
+from lineside.contract.ids import digest_of
+from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
+from lineside.contract.overview import Overview
+from lineside.contract.result import ResultPage
+from lineside.contract.run import CachedStep, CurvePoint, Run, RunFinish, RunRequest, StepReport
+
+_JSON = "application/json"
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.encode(value)
+
+
+class Client:
+    """A control plane, seen through its API."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = Connection(url)
+
+    @property
+    def url(self) -> str:
+        return self.connection.url
+
+    # --- the whole ------------------------------------------------------------------------------------------------
+
+    def overview(self) -> Overview:
+        """The loop with a live count at each stage, and what needs a person."""
+        return self.connection.call("GET", "/overview", Overview)
+
+    def events(self, *, before: int | None = None, limit: int = 100, kind: str | None = None) -> EventPage:
+        """What happened, newest first."""
+        return self.connection.call("GET", "/events", EventPage, query={"before": before, "limit": limit, "kind": kind})
+
+    # --- blobs ----------------------------------------------------------------------------------------------------
+
+    def blobs_missing(self, digests: list[str]) -> list[str]:
+        """Which of these the control plane does not have yet."""
+        return self.connection.call("POST", "/blobs/missing", dict[str, list[str]], body={"digests": digests})[
+            "missing"
+        ]
+
+    def put_blob(self, data: bytes) -> str:
+        """Store bytes; answers their digest."""
+        digest = digest_of(data)
+        self.connection.send("PUT", path("blobs", digest), data=data)
+        return digest
+
+    def put_blob_file(self, file: Path, digest: str) -> str:
+        """Store a file, streamed, under the digest the caller computed."""
+        with file.open("rb") as stream:
+            self.connection.send("PUT", path("blobs", digest), data=stream)
+        return digest
+
+    def get_blob(self, digest: str) -> bytes:
+        """The bytes of a blob."""
+        return self.connection.send("GET", path("blobs", digest))
+
+    def fetch_blob(self, digest: str, target: Path) -> Path:
+        """A blob as a file: written beside it, checked by the caller's reader, renamed in."""
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as stream:
+            for piece in self.connection.stream(path("blobs", digest)):
+                stream.write(piece)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(target)
+        return target
+
+    # --- datasets -------------------------------------------------------------------------------------------------
+
+    def import_dataset(self, request: ImportRequest) -> ImportReport:
+        """Make a dataset version from files whose blobs are there; see `lineside.client.folder` for a whole folder."""
+        return self.connection.call("POST", "/datasets", ImportReport, body=request)
+
+    def datasets(self) -> list[DatasetVersion]:
+        """All dataset versions, newest first."""
+        return self.connection.call("GET", "/datasets", list[DatasetVersion])
+
+    def dataset(self, dataset: str) -> DatasetVersion:
+        """One dataset version."""
+        return self.connection.call("GET", path("datasets", dataset), DatasetVersion)
+
+    def dataset_images(self, dataset: str, *, split: str | None = None, offset: int = 0, limit: int = 500) -> ImagePage:
+        """Images of a dataset version with their boxes."""
+        return self.connection.call(
+            "GET",
+            path("datasets", dataset, "images"),
+            ImagePage,
+            query={"split": split, "offset": offset, "limit": limit},
+        )
+
+    # --- runs -----------------------------------------------------------------------------------------------------
+
+    def start_run(self, request: RunRequest) -> Run:
+        """Queue a run; a worker takes it."""
+        return self.connection.call("POST", "/runs", Run, body=request)
+
+    def runs(self) -> list[Run]:
+        """All runs, newest first."""
+        return self.connection.call("GET", "/runs", list[Run])
+
+    def run(self, run: str) -> Run:
+        """One run with its steps."""
+        return self.connection.call("GET", path("runs", run), Run)
+
+    def run_curves(self, run: str) -> list[CurvePoint]:
+        """The training curves of a run."""
+        return self.connection.call("GET", path("runs", run, "curves"), list[CurvePoint])
+
+    def cancel_run(self, run: str) -> Run:
+        """Stop a run; what finished steps made stays."""
+        return self.connection.call("POST", path("runs", run, "cancel"), Run)
+
+    def claim_run(self, worker: str) -> Run | None:
+        """For workers: the next run to work on, if there is one."""
+        raw = self.connection.send("POST", "/runs/claim", data=_json({"worker": worker}), content_type=_JSON)
+        return msgspec.json.decode(raw, type=Run) if raw else None
+
+    def report_step(self, run: str, report: StepReport) -> None:
+        """For workers: where a step stands."""
+        self.connection.send("POST", path("runs", run, "steps"), data=_json(report), content_type=_JSON)
+
+    def finish_run(self, run: str, finish: RunFinish) -> Run:
+        """For workers: the last word on a run."""
+        return self.connection.call("POST", path("runs", run, "finish"), Run, body=finish)
+
+    def cached_step(self, key: str) -> CachedStep | None:
+        """For workers: what a step with this key made before."""
+        try:
+            return self.connection.call("GET", path("steps", key), CachedStep)
+        except LinesideError as error:
+            if error.kind is Kind.MISSING:
+                return None
+            raise
+
+    def cache_step(self, step: CachedStep) -> None:
+        """For workers: remember what a step made."""
+        self.connection.send("PUT", path("steps", step.key), data=_json(step), content_type=_JSON)
+
+    # --- models ---------------------------------------------------------------------------------------------------
+
+    def register_model(self, model: RegisterModel) -> ModelVersion:
+        """For workers: register what a run made; the same content again answers with the version that is there."""
+        return self.connection.call("POST", "/models", ModelVersion, body=model)
+
+    def import_model(self, request: ImportModel) -> Run:
+        """Start a run that checks and registers a model trained elsewhere; its file was sent as a blob before."""
+        return self.connection.call("POST", "/models/import", Run, body=request)
+
+    def models(self) -> list[ModelVersion]:
+        """All model versions, newest first."""
+        return self.connection.call("GET", "/models", list[ModelVersion])
+
+    def model(self, name: str, version: int) -> ModelVersion:
+        """One model version."""
+        return self.connection.call("GET", path("models", name, version), ModelVersion)
+
+    def approve_model(self, name: str, version: int, decision: Decision) -> ModelVersion:
+        """Approve: the model is signed and devices may install it."""
+        return self.connection.call("POST", path("models", name, version, "approve"), ModelVersion, body=decision)
+
+    def reject_model(self, name: str, version: int, decision: Decision) -> ModelVersion:
+        """Reject, with a reason."""
+        return self.connection.call("POST", path("models", name, version, "reject"), ModelVersion, body=decision)
+
+    # --- components, deployments, rollouts ------------------------------------------------------------------------
+
+    def components(self) -> list[Component]:
+        """All component versions, newest first."""
+        return self.connection.call("GET", "/components", list[Component])
+
+    def deploy(self, document: DeploymentDocument) -> Deployment:
+        """Deploy components to a group; the same document again answers with the deployment that is there."""
+        return self.connection.call("POST", "/deployments", Deployment, body=document)
+
+    def deployments(self) -> list[Deployment]:
+        """All deployments, newest first."""
+        return self.connection.call("GET", "/deployments", list[Deployment])
+
+    def deployment(self, deployment: str) -> Deployment:
+        """One deployment."""
+        return self.connection.call("GET", path("deployments", deployment), Deployment)
+
+    def rollouts(self) -> list[Rollout]:
+        """All rollouts, newest first."""
+        return self.connection.call("GET", "/rollouts", list[Rollout])
+
+    def rollout(self, rollout: str) -> Rollout:
+        """One rollout with its devices, gates and history."""
+        return self.connection.call("GET", path("rollouts", rollout), Rollout)
+
+    def abort_rollout(self, rollout: str) -> Rollout:
+        """Stop a rollout where it is."""
+        return self.connection.call("POST", path("rollouts", rollout, "abort"), Rollout)
+
+    # --- devices --------------------------------------------------------------------------------------------------
+
+    def create_join_token(self, request: JoinTokenRequest) -> JoinToken:
+        """Make a join token; its text is shown this once."""
+        return self.connection.call("POST", "/devices/tokens", JoinToken, body=request)
+
+    def devices(self) -> list[Device]:
+        """All devices by name."""
+        return self.connection.call("GET", "/devices", list[Device])
+
+    def device(self, name: str) -> Device:
+        """One device with its last report."""
+        return self.connection.call("GET", path("devices", name), Device)
+
+    def revoke_device(self, name: str) -> Device:
+        """Take a device's leave to take part away."""
+        return self.connection.call("POST", path("devices", name, "revoke"), Device)
+
+    # --- what the fleet saw ---------------------------------------------------------------------------------------
+
+    def results(self, *, after: int | None = None, device: str | None = None, limit: int = 100) -> ResultPage:
+        """Results after an id, oldest first; without `after` the newest `limit`."""
+        return self.connection.call(
+            "GET", "/results", ResultPage, query={"after": after, "device": device, "limit": limit}
+        )
+
+    def captures(
+        self, *, device: str | None = None, strategy: str | None = None, offset: int = 0, limit: int = 100
+    ) -> CapturePage:
+        """Uploaded captures, newest first."""
+        return self.connection.call(
+            "GET",
+            "/captures",
+            CapturePage,
+            query={"device": device, "strategy": strategy, "offset": offset, "limit": limit},
+        )
+
+    def capture(self, capture: str) -> Capture:
+        """One capture; its image is the blob `record.digest`."""
+        return self.connection.call("GET", path("captures", capture), Capture)

@@ -1,0 +1,93 @@
+"""The one seam to the control plane: a request goes out, bytes or an error come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+import urllib3
+
+from lineside.contract.errors import ErrorReport, LinesideError, RemoteError
+
+T = TypeVar("T")
+
+_BASE = "/api/v1"
+_TIMEOUT = urllib3.Timeout(connect=5.0, read=120.0)
+
+
+class _ErrorBody(msgspec.Struct):
+    error: ErrorReport
+
+
+def path(*parts: str | int) -> str:
+    """An API path from its parts, each escaped."""
+    return "/" + "/".join(quote(str(part), safe=":") for part in parts)
+
+
+class Connection:
+    """Sends requests to one control plane. Safe to use from several threads.
+
+    Raises `client.unreachable` when nothing answers and `RemoteError` when the answer is an error. Nothing is retried
+    here: whoever calls knows whether the operation may be repeated.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=_TIMEOUT)
+
+    def call(self, method: str, where: str, answer: type[T], *, body: Any = None, query: Mapping[str, Any] = {}) -> T:
+        """One JSON request; the answer decoded into a contract value."""
+        data = None if body is None else msgspec.json.encode(body)
+        raw = self.send(method, where, data=data, query=query, content_type="application/json")
+        return msgspec.json.decode(raw, type=answer)
+
+    def send(
+        self,
+        method: str,
+        where: str,
+        *,
+        data: bytes | IO[bytes] | None = None,
+        query: Mapping[str, Any] = {},
+        content_type: str = "application/octet-stream",
+    ) -> bytes:
+        """One request with raw bytes both ways; `data` may be an open file, which is streamed."""
+        with self._request(method, where, data, query, content_type) as response:
+            return bytes(response.data)
+
+    def stream(self, where: str) -> Iterator[bytes]:
+        """The body of a GET, in pieces."""
+        with self._request("GET", where, None, {}, "") as response:
+            yield from response.stream(1 << 20)
+
+    @contextmanager
+    def _request(
+        self, method: str, where: str, data: bytes | IO[bytes] | None, query: Mapping[str, Any], content_type: str
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        fields = {name: str(value) for name, value in query.items() if value is not None}
+        url = self.url + _BASE + where + ("?" + urlencode(fields) if fields else "")
+        headers = {"Content-Type": content_type} if data is not None else {}
+        try:
+            response = self._pool.request(
+                method, url, body=data, headers=headers, preload_content=False, redirect=False
+            )
+            try:
+                if response.status >= 400:
+                    raise _error(response)
+                yield response
+            finally:
+                response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError) as failure:
+            raise LinesideError("client.unreachable", url=self.url, why=failure) from failure
+
+
+def _error(response: urllib3.BaseHTTPResponse) -> LinesideError:
+    try:
+        report = msgspec.json.decode(response.data, type=_ErrorBody).error
+    except msgspec.DecodeError:
+        report = ErrorReport(
+            code="client.bad_answer", message=f"The answer was HTTP {response.status} without a reason."
+        )
+    return RemoteError(report, response.status)
