@@ -1,0 +1,41 @@
+# The menu. `make demo` and `make test` do all of their own set-up.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test check bench format docs clean
+
+help:  ## Show this menu
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(READY)  ## The whole loop on rendered tags: train, approve, roll out to three devices (about 5 minutes)
+	$(BIN)/lineside demo --yes --exit --json $(ARGS)
+
+test: $(READY)  ## Every test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(READY)  ## ruff, mypy --strict, import rules, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/repository
+
+bench: $(READY)  ## Every benchmark, quickly
+	@for module in $$(ls benchmarks/*.py | xargs -n1 basename | sed 's/\.py$$//' | grep -v -e __init__ -e measure); do \
+	  echo "== $$module"; $(BIN)/python -m benchmarks.$$module --quick || exit 1; done
+
+format: $(READY)  ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY)  ## Write the generated reference pages again
+	$(BIN)/python -m docs.generate
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch $@
+
+clean:  ## Remove what these commands made
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,35 @@
+"""What every test may use: the real data when it is there, and a clear word when a program is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+_PROGRAMS = {"mosquitto": "/usr/sbin/mosquitto", "browser": "/usr/bin/chromium"}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, program in _PROGRAMS.items():
+        if item.get_closest_marker(marker) and not (shutil.which(Path(program).name) or Path(program).exists()):
+            reason = f"{program} is not installed"
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{reason}, and CI must run this test", pytrace=False)
+            pytest.skip(reason)
+    if item.get_closest_marker("real_data") and not SHARED.is_dir():
+        pytest.skip("the real images are not beside this checkout")
+
+
+@pytest.fixture(scope="session")
+def metal_tags() -> Path:
+    """The photographs of metal tags; the test is marked `real_data`."""
+    return SHARED / "data" / "metal-tags"
+
+
+@pytest.fixture(scope="session")
+def yolox_nano() -> Path:
+    """A detector someone else trained; the test is marked `real_data`."""
+    return SHARED / "models" / "yolox_nano.onnx"
