@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from lineside.contract.dataset import Box
+from lineside.contract.result import Detection
 from lineside.contract.telemetry import Baseline
 
 
@@ -106,6 +108,24 @@ MODEL_MOVES: dict[ModelState, frozenset[ModelState]] = {
 }
 
 
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model found on one test picture, beside what is really there."""
+
+    image: str  # digest
+    file_name: str
+    width: int  # pixels after EXIF rotation, the frame of every box
+    height: int
+    truth: tuple[Box, ...]
+    detections: tuple[Detection, ...]  # at the signature's score threshold
+
+
+class Predictions(msgspec.Struct, frozen=True, kw_only=True):
+    """The blob that `RegisterModel.predictions` names: a few test pictures for people to look at."""
+
+    schema: str = "lineside.predictions/1"
+    images: tuple[Prediction, ...]
+
+
 class RegisterModel(msgspec.Struct, frozen=True, kw_only=True):
     """What a run registers. Registering the same content again answers with the version that is there."""
 
@@ -116,6 +136,7 @@ class RegisterModel(msgspec.Struct, frozen=True, kw_only=True):
     lineage: Lineage
     golden: str  # digest of the golden set, see lineside.contract.golden
     baseline: Baseline | None = None
+    predictions: str | None = None  # digest of a `Predictions` blob
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +154,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     lineage: Lineage
     golden: str
     baseline: Baseline | None = None
+    predictions: str | None = None  # digest of a `Predictions` blob
     created_at: str
     decided_at: str | None = None  # approved or rejected
     decided_by: str | None = None
