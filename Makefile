@@ -30,7 +30,7 @@ format: $(READY)  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 docs: $(READY)  ## Write the generated reference pages again
-	$(BIN)/python -m docs.generate
+	$(BIN)/python docs/generate.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

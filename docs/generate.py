@@ -1,0 +1,104 @@
+"""Writes the reference pages that are made from code: `make docs`. A test fails when a committed page has drifted.
+
+docs/reference/errors.md      every error code                 from lineside.contract.error_codes
+docs/reference/states.md      every state machine              from the tables of moves in lineside.contract
+docs/reference/settings.md    every setting                    from lineside.server.settings
+docs/reference/cli.md         every command                    from lineside.cli
+docs/reference/operations.md  API, client and CLI side by side from lineside.cli.operations
+docs/schemas/*.json           what travels, as JSON Schema     from lineside.contract
+docs/schemas/openapi.json     people's API                     from lineside.server.app
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from lineside.contract.capture import CaptureRecord
+from lineside.contract.deployment import ROLLOUT_MOVES, DeploymentDocument, RolloutState
+from lineside.contract.desired import Desired
+from lineside.contract.error_codes import PROBLEMS
+from lineside.contract.golden import GoldenSet
+from lineside.contract.model import MODEL_MOVES, ModelState, Signature
+from lineside.contract.reported import Report
+from lineside.contract.result import Result
+from lineside.contract.run import RUN_MOVES, RunState
+
+HERE = Path(__file__).resolve().parent
+_MADE = "<!-- made by `make docs`; do not edit -->\n\n"
+_SCHEMAS: dict[str, type] = {
+    "result": Result,
+    "report": Report,
+    "desired": Desired,
+    "capture": CaptureRecord,
+    "signature": Signature,
+    "golden": GoldenSet,
+    "deployment": DeploymentDocument,
+}
+
+
+def errors() -> str:
+    """Every error code with its sentence and next step."""
+    rows = [
+        f"| `{problem.code}` | {problem.kind.value} | {problem.sentence} | {problem.next} |"
+        for problem in sorted(PROBLEMS.values(), key=lambda problem: problem.code)
+    ]
+    head = "# Error codes\n\nThe number is the HTTP status it travels under. Words in braces are parameters.\n\n"
+    return _MADE + head + "| code | status | sentence | next |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _machine(title: str, states: type[enum.Enum], moves: Mapping[enum.Enum, frozenset[enum.Enum]]) -> str:
+    arrows = [
+        f"    {current.value} --> {wanted.value}"
+        for current in states
+        for wanted in sorted(moves[current], key=lambda state: str(state.value))
+    ]
+    return f"## {title}\n\n```mermaid\nstateDiagram-v2\n" + "\n".join(arrows) + "\n```\n"
+
+
+def states() -> str:
+    """Every state machine as a diagram, from the table that the code checks."""
+    machines = (
+        _machine("Model version", ModelState, MODEL_MOVES),
+        _machine("Run", RunState, RUN_MOVES),
+        _machine("Rollout", RolloutState, ROLLOUT_MOVES),
+    )
+    return (
+        _MADE
+        + "# States\n\nEach diagram is drawn from the one table of moves that the code checks.\n\n"
+        + "\n".join(machines)
+    )
+
+
+def _schema(kind: type) -> str:
+    return json.dumps(msgspec.json.schema(kind), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def pages() -> Iterator[tuple[str, Callable[[], str]]]:
+    """Every generated page: its path below docs/ and what makes it."""
+    yield "reference/errors.md", errors
+    yield "reference/states.md", states
+    for name, kind in _SCHEMAS.items():
+        yield f"schemas/{name}.json", lambda kind=kind: _schema(kind)
+
+
+def main() -> int:
+    """Write every page; answers how many changed."""
+    changed = 0
+    for name, make in pages():
+        page, text = HERE / name, make()
+        if not page.exists() or page.read_text() != text:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(text)
+            changed += 1
+            sys.stdout.write(f"wrote docs/{name}\n")
+    return changed
+
+
+if __name__ == "__main__":
+    main()
