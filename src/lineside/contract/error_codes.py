@@ -279,6 +279,79 @@ _ROWS = (
         "The device stopped {times} times while trying revision {revision}.",
         "See the device's logs; send another revision to try again.",
     ),
+    # --- components, deployments, rollouts ------------------------------------------------------------------------
+    Problem(
+        "trust.key_damaged",
+        Kind.INTERNAL,
+        "The signing key {file} cannot be read: {why}.",
+        "Restore the control plane's keys folder from a backup.",
+    ),
+    Problem(
+        "trust.metadata_damaged",
+        Kind.INTERNAL,
+        "The control plane's signed metadata {file} is damaged: {why}.",
+        "Restore the control plane's tuf folder from a backup; nothing new is signed until then.",
+    ),
+    Problem(
+        "trust.target_exists",
+        Kind.CONFLICT,
+        "{path} is signed already, with other content.",
+        "Give the component a new version.",
+    ),
+    Problem(
+        "trust.no_role",
+        Kind.REFUSED,
+        "No role signs the path {path}.",
+        "Use models/NAME, apps/NAME or staging/NAME.",
+    ),
+    Problem(
+        "component.unknown",
+        Kind.MISSING,
+        "There is no component named {name}.",
+        "List what exists: lineside components list",
+    ),
+    Problem(
+        "component.unknown_version",
+        Kind.MISSING,
+        "The component {name} has no version {version}; it has {versions}.",
+        "Name one of these versions.",
+    ),
+    Problem(
+        "artifact.not_desired",
+        Kind.FORBIDDEN,
+        "The desired document of {device} names no component with the artifact {digest}.",
+        "Deploy the component to the device's group first.",
+    ),
+    Problem(
+        "deployment.no_group",
+        Kind.REFUSED,
+        "The deployment names no group: {why}.",
+        "Give groupName, or a targetArn that ends in thinggroup/NAME.",
+    ),
+    Problem(
+        "deployment.unknown_group",
+        Kind.MISSING,
+        "No device and no join token is in the group {group}.",
+        "Make a join token for it: lineside devices token --group {group}",
+    ),
+    Problem(
+        "deployment.not_released",
+        Kind.CONFLICT,
+        "{name} {version} is not released: {state}.",
+        "{command}",
+    ),
+    Problem(
+        "deployment.dependency",
+        Kind.REFUSED,
+        "{name} {version} needs {dependency} {requirement}, and the deployment has {found}.",
+        "Add {dependency} {requirement} to the deployment.",
+    ),
+    Problem(
+        "deployment.policy",
+        Kind.REFUSED,
+        "{policy} is not a failure handling policy.",
+        "Use ROLLBACK or DO_NOTHING.",
+    ),
 )
 
 PROBLEMS: dict[str, Problem] = {row.code: row for row in _ROWS}

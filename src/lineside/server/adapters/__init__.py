@@ -1,0 +1,1 @@
+"""What the server does to the world outside its database: files, objects, keys, the broker."""
