@@ -10,6 +10,15 @@ _ROWS = (
     Problem(
         "request.not_found", Kind.MISSING, "There is no {what} named {name}.", "List what exists: lineside {what}s list"
     ),
+    Problem("request.no_such_path", Kind.MISSING, "There is nothing at {path}.", "See the API reference at /schema."),
+    Problem("request.wrong_method", Kind.REFUSED, "{path} does not answer {method}.", "See the API reference at /schema."),
+    Problem("request.too_large", Kind.TOO_LARGE, "The request is too large.", "Send less at once."),
+    Problem(
+        "request.cross_site",
+        Kind.FORBIDDEN,
+        "This request came from another site or host name ({why}).",
+        "Open the address that `lineside up` printed.",
+    ),
     Problem(
         "internal.unexpected",
         Kind.INTERNAL,
@@ -47,6 +56,7 @@ _ROWS = (
         "Port {port} is in use by another program.",
         "Choose another: lineside up --port {suggestion}",
     ),
+    Problem("start.setting_invalid", Kind.REFUSED, "A setting is not valid: {why}.", "See docs/reference/settings.md."),
     Problem("start.root_read_only", Kind.REFUSED, "The root {root} cannot be written.", "Choose another: --root DIR"),
     Problem(
         "start.root_in_use",
@@ -351,6 +361,12 @@ _ROWS = (
         Kind.REFUSED,
         "{policy} is not a failure handling policy.",
         "Use ROLLBACK or DO_NOTHING.",
+    ),
+    Problem(
+        "rollout.not_as_wanted",
+        Kind.CONFLICT,
+        "{device} calls itself healthy, but {name} should be {wanted} at the signed digest and is {found}.",
+        "Look at what it reports: lineside devices show {device}",
     ),
 )
 

@@ -1,0 +1,1 @@
+"""Who may do what: join tokens, certificates, access tokens; and the events that say what happened."""

@@ -1,0 +1,36 @@
+"""Events: every room records here what happened, refusals among them, in the transaction that made it happen."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from lineside.contract.errors import ErrorReport
+from lineside.contract.event import EventPage
+from lineside.server.access.store import EventRow, events_before
+from lineside.server.clock import Clock, rfc3339
+
+
+class Events:
+    """The events table."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def record(
+        self,
+        session: Session,
+        *,
+        kind: str,
+        subject: str,
+        message: str,
+        actor: str = "",
+        error: ErrorReport | None = None,
+    ) -> None:
+        """Add an event; it is stored when the session's transaction commits. `kind` is `noun.verb`."""
+        at = rfc3339(self._clock.now())
+        session.add(EventRow(at=at, kind=kind, subject=subject, message=message, actor=actor, error=error))
+
+    def page(self, session: Session, *, before: int | None, kind: str | None, limit: int) -> EventPage:
+        """Events older than id `before` (all when None), newest first, at most `limit`."""
+        rows, total = events_before(session, before, kind, limit)
+        return EventPage(events=tuple(row.value() for row in rows), total=total)

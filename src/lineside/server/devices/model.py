@@ -1,0 +1,52 @@
+"""When a device is healthy, and the one word for it. Pure: decided from its desired document and its last report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lineside.contract.desired import Desired
+from lineside.contract.device import DeviceState
+from lineside.contract.reported import ComponentState, Phase, Report
+from lineside.server.clock import parse_rfc3339
+
+
+def matches(desired: Desired, report: Report) -> bool:
+    """Whether what runs is what is wanted: the same components, each with the wanted recipe's digest and running.
+
+    A device may run components that others depend on; those need not be named by the desired document.
+    """
+    running = {component.name: component for component in report.running}
+    for wanted in desired.components:
+        found = running.get(wanted.name)
+        if found is None or found.recipe_digest != wanted.recipe_digest or found.error is not None:
+            return False
+        if found.state in (ComponentState.ERRORED, ComponentState.BROKEN):
+            return False
+    return True
+
+
+def is_healthy(desired: Desired, report: Report | None) -> bool:
+    """Whether a device reported this very revision healthy and runs the wanted digests."""
+    if report is None or not desired.components:
+        return False
+    return report.revision == desired.revision and report.phase is Phase.HEALTHY and matches(desired, report)
+
+
+def is_offline(last_seen: str | None, now: datetime, limit_seconds: float) -> bool:
+    """Whether a device was silent for longer than `limit_seconds`."""
+    return last_seen is None or (now - parse_rfc3339(last_seen)).total_seconds() > limit_seconds
+
+
+def summary(state: DeviceState, desired: Desired, report: Report | None, *, offline: bool) -> str:
+    """One word for people. What is wrong beats what is under way."""
+    if state is DeviceState.REVOKED:
+        return "revoked"
+    if offline:
+        return "offline"
+    if not desired.components and (report is None or not report.running):
+        return "idle"
+    if report is None or report.revision < desired.revision:
+        return "waiting"
+    if report.phase is Phase.HEALTHY and not matches(desired, report):
+        return "different"  # says healthy, and runs something else
+    return report.phase.value.replace("_", " ")

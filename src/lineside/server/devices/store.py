@@ -1,0 +1,84 @@
+"""Tables and queries of the devices room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lineside.contract.desired import DesiredComponent
+from lineside.contract.device import DeviceState
+from lineside.contract.reported import Report
+from lineside.server.database import Base, Json
+
+
+class DeviceRow(Base):
+    """A device that joined. `key` is its public key (PEM), the one its assertions are verified with."""
+
+    __tablename__ = "devices"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16), default=DeviceState.ACCEPTED.value)
+    twin: Mapped[bool]
+    key: Mapped[str]
+    certificate: Mapped[str]
+    facts: Mapped[dict[str, Any]] = mapped_column(Json(dict[str, Any]))
+    joined_at: Mapped[str] = mapped_column(String(32))
+    revoked_at: Mapped[str | None] = mapped_column(String(32), default=None)
+    last_seen: Mapped[str | None] = mapped_column(String(32), default=None)
+    sequence: Mapped[int] = mapped_column(default=-1)  # of the newest report stored
+    report: Mapped[Report | None] = mapped_column(Json(Report), default=None)
+
+
+class GroupRow(Base):
+    """A device is in a group."""
+
+    __tablename__ = "device_groups"
+    __table_args__ = (Index("ix_device_groups_group", "group"),)
+
+    device: Mapped[str] = mapped_column(ForeignKey("devices.name"), primary_key=True)
+    group: Mapped[str] = mapped_column(String(63), primary_key=True)
+
+
+class DesiredRow(Base):
+    """What one device should run; `digest` is of the content, so that equal content keeps its revision."""
+
+    __tablename__ = "desired"
+
+    device: Mapped[str] = mapped_column(ForeignKey("devices.name"), primary_key=True)
+    revision: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(71))
+    components: Mapped[tuple[DesiredComponent, ...]] = mapped_column(Json(tuple[DesiredComponent, ...]))
+    deployment: Mapped[str | None] = mapped_column(String(64))
+    failure_policy: Mapped[str] = mapped_column(String(16))
+
+
+def all_devices(session: Session) -> list[DeviceRow]:
+    """Every device, by name."""
+    return list(session.scalars(select(DeviceRow).order_by(DeviceRow.name)))
+
+
+def groups_of(session: Session) -> dict[str, tuple[str, ...]]:
+    """The groups of every device that has one, sorted."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in session.scalars(select(GroupRow).order_by(GroupRow.group)):
+        found[row.device] = (*found.get(row.device, ()), row.group)
+    return found
+
+
+def devices_in(session: Session, group: str) -> list[str]:
+    """Names of the accepted devices of a group, sorted."""
+    query = (
+        select(DeviceRow.name)
+        .join(GroupRow, GroupRow.device == DeviceRow.name)
+        .where(GroupRow.group == group, DeviceRow.state == DeviceState.ACCEPTED.value)
+        .order_by(DeviceRow.name)
+    )
+    return list(session.scalars(query))
+
+
+def is_accepted(session: Session, name: str) -> bool:
+    """Whether a device of that name joined and was not revoked."""
+    row = session.get(DeviceRow, name)
+    return row is not None and row.state == DeviceState.ACCEPTED.value

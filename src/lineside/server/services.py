@@ -1,0 +1,87 @@
+"""What rooms are made of: the `Core` each of them receives, and the `Room` each of them gives to the app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from litestar.types import ControllerRouterHandler
+
+from lineside.server.access.events import Events
+from lineside.server.adapters.objects import ObjectStore
+from lineside.server.clock import Clock
+from lineside.server.database import Database
+from lineside.server.settings import Settings
+
+
+class Hints(Protocol):
+    """Says to a device that something new waits for it. A hint may be lost; nothing depends on it."""
+
+    def hint(self, device: str) -> None:
+        """Publish a hint; returns at once, from any thread, and never fails."""
+        ...
+
+
+class NoHints:
+    """No broker: devices find out by asking."""
+
+    def hint(self, device: str) -> None:
+        """Nothing to do."""
+
+
+@dataclass(kw_only=True)
+class Addresses:
+    """Where the control plane is reached; known once its ports are."""
+
+    people_url: str = "http://127.0.0.1:8400"
+    device_url: str = "https://127.0.0.1:8443"
+    mqtt_host: str | None = None
+    mqtt_port: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Core:
+    """What every room's service receives."""
+
+    root: Path
+    settings: Settings
+    database: Database
+    objects: ObjectStore
+    clock: Clock
+    events: Events
+    addresses: Addresses = field(default_factory=Addresses)
+    hints: Hints = field(default_factory=NoHints)
+
+    @property
+    def keys(self) -> Path:
+        """The folder of private keys (mode 0700)."""
+        return self.root / "keys"
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A background job: `step` runs every `seconds`, in a thread, in one process at a time (a database lease)."""
+
+    name: str
+    step: Callable[[], None]
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What a room gives to the app.
+
+    `services` are handed to handlers by parameter name: `{"devices": DevicesService(core)}` fills a handler's
+    `devices: NamedDependency[DevicesService]`. `people` are handlers below /api/v1, `devices` below /device/v1 (each asks for a valid
+    access token unless it has `opt={"public": True}`), `pages` below /. `on_result` receives results by MQTT (device,
+    payload), in a thread.
+    """
+
+    services: Mapping[str, Any] = field(default_factory=dict)
+    people: Sequence[ControllerRouterHandler] = ()
+    devices: Sequence[ControllerRouterHandler] = ()
+    pages: Sequence[ControllerRouterHandler] = ()
+    loops: Sequence[Loop] = ()
+    on_result: Callable[[str, bytes], None] | None = None

@@ -1,0 +1,90 @@
+"""Settings: one table with default, unit and meaning; it feeds environment, command line and reference page.
+
+`--device-port 9443` beats `LINESIDE_DEVICE_PORT=9443`, which beats the default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from lineside.contract.errors import LinesideError
+
+PREFIX = "LINESIDE_"
+
+
+def _setting(default: Any, unit: str, meaning: str) -> Any:
+    return dataclasses.field(default=default, metadata={"unit": unit, "meaning": meaning})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the control plane can be told. Add a row here and nowhere else."""
+
+    host: str = _setting(
+        "127.0.0.1", "address", "Where the people's API and the pages listen; keep it a loopback address."
+    )
+    port: int = _setting(8400, "TCP port", "Port of the people's API and the pages.")
+    device_host: str = _setting(
+        "127.0.0.1", "address", "Where the devices' API and the MQTT broker listen; 0.0.0.0 lets other machines in."
+    )
+    device_port: int = _setting(8443, "TCP port", "Port of the devices' API (HTTPS).")
+    mqtt_port: int = _setting(8883, "TCP port", "Port of the embedded MQTT broker (TLS).")
+    device_name: str = _setting(
+        "", "host name", "Name or address devices reach this machine by; empty means 127.0.0.1 or this host's name."
+    )
+    database_url: str = _setting("", "SQLAlchemy URL", "The database; empty means SQLite in the root.")
+    worker: str = _setting("auto", "auto or off", "Whether the control plane runs a pipeline worker of its own.")
+    poll_seconds: float = _setting(30.0, "s", "How often a device asks for its desired document.")
+    soak_seconds: float = _setting(5.0, "s", "How long every component must be ready before a device is healthy.")
+    offline_polls: float = _setting(4.0, "polls", "After how many missed polls a device is shown as offline.")
+    access_token_seconds: int = _setting(600, "s", "How long a device's access token is good for.")
+    clock_leeway_seconds: int = _setting(60, "s", "How wrong a device's clock may be when it signs an assertion.")
+    request_bytes: int = _setting(32 << 20, "B", "Largest JSON request.")
+    blob_bytes: int = _setting(4 << 30, "B", "Largest blob or capture that may be uploaded.")
+    log_bytes: int = _setting(10 << 20, "B", "Size at which a log file is put aside; one older file is kept.")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting as the reference page shows it."""
+
+    name: str
+    flag: str
+    env: str
+    default: str
+    unit: str
+    meaning: str
+
+
+def table() -> tuple[Row, ...]:
+    """Every setting, in the order of the table."""
+    return tuple(
+        Row(
+            name=field.name,
+            flag="--" + field.name.replace("_", "-"),
+            env=PREFIX + field.name.upper(),
+            default=str(field.default),
+            unit=field.metadata["unit"],
+            meaning=field.metadata["meaning"],
+        )
+        for field in dataclasses.fields(Settings)
+    )
+
+
+def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
+    """Settings from flags by name (None: not given) and the environment. Raises `start.setting_invalid`."""
+    given: dict[str, str] = {}
+    for row in table():
+        value = flags.get(row.name)
+        value = environment.get(row.env) if value is None else value
+        if value is not None:
+            given[row.name] = value
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise LinesideError("start.setting_invalid", why=error) from error

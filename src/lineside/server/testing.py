@@ -1,0 +1,132 @@
+"""What tests of every room use: a clock that is set by hand, and the control plane on real ports.
+
+with running(tmp_path) as lineside:
+    httpx.get(lineside.people_url + "/api/v1/events")
+    lineside.core.clock.advance(60)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from lineside.server.access.events import Events
+from lineside.server.adapters.objects import LocalObjects
+from lineside.server.app import Apps, build
+from lineside.server.clock import Clock, SystemClock
+from lineside.server.database import Base, Database
+from lineside.server.services import Addresses, Core
+from lineside.server.settings import Settings
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move it forward."""
+        self._now += timedelta(seconds=seconds)
+
+
+def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """Wait for `condition` to give something true, and return it. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{condition} stayed false for {seconds} s")
+        pause.wait(0.02)
+
+
+def make_core(root: Path, clock: Clock | None = None, **settings: Any) -> Core:
+    """A core on `root` with a new database; close it with `core.database.close()`."""
+    clock = clock or SystemClock()
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "keys").mkdir(mode=0o700, exist_ok=True)
+    database = Database(f"sqlite:///{root / 'lineside.db'}")
+    core = Core(
+        root=root,
+        settings=replace(Settings(), **settings),
+        database=database,
+        objects=LocalObjects(root / "objects"),
+        clock=clock,
+        events=Events(clock),
+    )
+    Base.metadata.create_all(database.engine)
+    return core
+
+
+@dataclass(frozen=True)
+class Running:
+    """A control plane that answers on real ports; the devices' API without TLS, so that any HTTP client will do."""
+
+    core: Core
+    apps: Apps
+
+    @property
+    def people_url(self) -> str:
+        return self.core.addresses.people_url
+
+    @property
+    def device_url(self) -> str:
+        return self.core.addresses.device_url
+
+
+@contextmanager
+def running(root: Path, clock: Clock | None = None, **settings: Any) -> Iterator[Running]:
+    """The people's and the devices' API, served by uvicorn in a thread on free ports."""
+    core = make_core(root, clock, **settings)
+    with contextlib.ExitStack() as stack:
+        stack.callback(core.database.close)
+        people, devices = stack.enter_context(free_socket()), stack.enter_context(free_socket())
+        addresses = Addresses(people_url=_url(people), device_url=_url(devices))
+        core = replace(core, addresses=addresses)
+        apps = build(core)
+        stack.enter_context(_served(apps.people, people))
+        stack.enter_context(_served(apps.devices, devices))
+        yield Running(core, apps)
+
+
+def free_socket() -> socket.socket:
+    """A socket bound to a free loopback port."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    return taken
+
+
+def _url(bound: socket.socket) -> str:
+    return f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+@contextmanager
+def _served(app: Any, bound: socket.socket) -> Iterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=2))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive())
+        if not server.started:
+            raise RuntimeError("the server did not start")
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(10)
