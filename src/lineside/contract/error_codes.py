@@ -11,7 +11,9 @@ _ROWS = (
         "request.not_found", Kind.MISSING, "There is no {what} named {name}.", "List what exists: lineside {what}s list"
     ),
     Problem("request.no_such_path", Kind.MISSING, "There is nothing at {path}.", "See the API reference at /schema."),
-    Problem("request.wrong_method", Kind.REFUSED, "{path} does not answer {method}.", "See the API reference at /schema."),
+    Problem(
+        "request.wrong_method", Kind.REFUSED, "{path} does not answer {method}.", "See the API reference at /schema."
+    ),
     Problem("request.too_large", Kind.TOO_LARGE, "The request is too large.", "Send less at once."),
     Problem(
         "request.cross_site",
@@ -39,16 +41,53 @@ _ROWS = (
         "Look at it first: lineside {what}s show",
     ),
     # --- runs -----------------------------------------------------------------------------------------------------
-    Problem("run.step_failed", Kind.INTERNAL, "The step {step} failed: {why}.", "See the worker's log under the root of the control plane."),
-    Problem("run.worker_died", Kind.INTERNAL, "The worker died again and again while it did this run: {why}.", "See the worker's log, then start the run again: lineside runs start"),
+    Problem(
+        "run.step_failed",
+        Kind.INTERNAL,
+        "The step {step} failed: {why}.",
+        "See the worker's log under the root of the control plane.",
+    ),
+    Problem(
+        "run.worker_died",
+        Kind.INTERNAL,
+        "The worker died again and again while it did this run: {why}.",
+        "See the worker's log, then start the run again: lineside runs start",
+    ),
     Problem("run.kind_unknown", Kind.REFUSED, "There is no kind of run named {kind}.", "Use one of: {known}"),
-    Problem("run.request_incomplete", Kind.REFUSED, "A run of kind {kind} needs {what}.", "Start it again with {what}."),
-    Problem("split.leak", Kind.REFUSED, "Pictures of the group {group} lie in {splits} ({count} such groups): the score would come from what was seen in training.", "Give each group one split and import the data again."),
-    Problem("split.empty", Kind.REFUSED, "No picture of {dataset} is in the split {split}.", "Give pictures to that split, or leave the split out, and import the data again."),
+    Problem(
+        "run.request_incomplete", Kind.REFUSED, "A run of kind {kind} needs {what}.", "Start it again with {what}."
+    ),
+    Problem(
+        "split.leak",
+        Kind.REFUSED,
+        "Pictures of the group {group} lie in {splits} ({count} such groups): the score would come from what was seen in training.",
+        "Give each group one split and import the data again.",
+    ),
+    Problem(
+        "split.empty",
+        Kind.REFUSED,
+        "No picture of {dataset} is in the split {split}.",
+        "Give pictures to that split, or leave the split out, and import the data again.",
+    ),
     Problem("check.head_unknown", Kind.REFUSED, "There is no head named {head}.", "Use one of: {known}"),
-    Problem("check.input_shape", Kind.REFUSED, "The model's input has shape {seen}; {wanted} is wanted.", "Export the model with a fixed input of one picture."),
-    Problem("check.output_shape", Kind.REFUSED, "With head {head} and {labels} labels the model's output must have shape {wanted}; it has {seen}.", "Name the right head, and one label for each class in the model's order."),
-    Problem("check.no_common_label", Kind.REFUSED, "The dataset's classes ({classes}) are none of the model's labels ({labels}).", "Name a dataset the model can be scored on, or import without one."),
+    Problem(
+        "check.input_shape",
+        Kind.REFUSED,
+        "The model's input has shape {seen}; {wanted} is wanted.",
+        "Export the model with a fixed input of one picture.",
+    ),
+    Problem(
+        "check.output_shape",
+        Kind.REFUSED,
+        "With head {head} and {labels} labels the model's output must have shape {wanted}; it has {seen}.",
+        "Name the right head, and one label for each class in the model's order.",
+    ),
+    Problem(
+        "check.no_common_label",
+        Kind.REFUSED,
+        "The dataset's classes ({classes}) are none of the model's labels ({labels}).",
+        "Name a dataset the model can be scored on, or import without one.",
+    ),
     # --- starting up ----------------------------------------------------------------------------------------------
     Problem(
         "start.port_busy",
@@ -69,6 +108,12 @@ _ROWS = (
         Kind.REFUSED,
         "This command needs the extra [{extra}], which is not installed.",
         "pip install 'lineside[{extra}]'",
+    ),
+    Problem(
+        "picture.unreadable",
+        Kind.MISSING,
+        "The object {digest} is not a picture that can be shown.",
+        "Look at another.",
     ),
     Problem(
         "client.folder_missing", Kind.MISSING, "There is no folder {folder}.", "Name a folder with images and labels."

@@ -1,0 +1,57 @@
+"""A page: one template, filled in; the live part of it asks for itself again every two seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from litestar import Request, Response
+from litestar.response import Redirect
+
+from lineside.contract.errors import LinesideError
+
+AnyRequest = Request[Any, Any, Any]
+Page = Response[str]
+
+HERE = Path(__file__).resolve().parent
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(
+    request: AnyRequest, template: str, *, here: str, live: bool = False, status: int = 200, **values: Any
+) -> Page:
+    """A page from a template. `here` is the entry of the main menu it belongs to; `live` pages refresh themselves."""
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return fragment(template, status=status, here=here, live=live, address=address, **values)
+
+
+def fragment(template: str, *, status: int = 200, **values: Any) -> Page:
+    """A part of a page that is asked for by itself."""
+    text = _templates.get_template(template).render(**values)
+    return Response(text, media_type="text/html; charset=utf-8", headers=HEADERS, status_code=status)
+
+
+def see(path: str) -> Redirect:
+    """After a form was sent: go and look at what it changed (303)."""
+    return Redirect(path, status_code=303)
+
+
+def explained(request: AnyRequest, error: LinesideError) -> Page:
+    """An error on a page: its sentence and the next step, in the frame of every page."""
+    return page(request, "error.html", here="", status=int(error.kind), error=error.report())
