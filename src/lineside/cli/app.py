@@ -1,0 +1,71 @@
+"""All commands, wired: one file a noun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from lineside import __version__
+from lineside.cli import (
+    captures,
+    components,
+    datasets,
+    deployments,
+    devices,
+    events,
+    models,
+    overview,
+    results,
+    rollouts,
+    runs,
+    up,
+)
+from lineside.cli.demo import command as demo
+from lineside.cli.main import program
+
+app = typer.Typer(
+    name="lineside",
+    help="Train vision models, ship them to devices, run them there, and bring back what they saw.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("up")(up.up)
+app.command("demo")(demo.demo)
+app.command("overview")(overview.overview)
+for noun in (devices, datasets, runs, models, components, deployments, rollouts, results, captures, events):
+    app.add_typer(noun.app)
+
+
+@app.command(
+    "agent",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def agent(context: typer.Context) -> None:
+    """Make this machine a device: agent join, agent run, agent status."""
+    raise typer.Exit(program("agent", context.args))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lineside {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def lineside(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version)] = False,
+) -> None:
+    """Train vision models, ship them to devices, run them there, and bring back what they saw."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; answers its exit status (2 for a command line that is not understood)."""
+    try:
+        app(args=list(arguments), prog_name="lineside")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

@@ -1,0 +1,71 @@
+"""`lineside captures`: images devices kept, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+
+from lineside.cli.options import Json, Root, Url
+from lineside.cli.output import session
+from lineside.cli.table import details, rows, size, when
+from lineside.contract.capture import Capture, CapturePage
+
+app = typer.Typer(name="captures", help="Captures: images devices kept, and why.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    device: Annotated[str | None, typer.Option("--device", help="Only captures of this device.")] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help="Only this strategy: uncertain, random.")] = None,
+    offset: Annotated[int, typer.Option("--offset", min=0)] = 0,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 50,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """List captures, newest first."""
+    with session(url, root, json) as (client, out):
+        out.show(client.captures(device=device, strategy=strategy, offset=offset, limit=limit), _table)
+
+
+@app.command()
+def show(
+    capture: Annotated[str, typer.Argument(help="Id of a capture.")],
+    save: Annotated[Path | None, typer.Option("--save", help="Write the image to this file.")] = None,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Show a capture, and save its image when asked to."""
+    with session(url, root, json) as (client, out):
+        found = client.capture(capture)
+        if save:
+            client.fetch_blob(found.record.digest, save)
+        out.show(found, _details)
+
+
+def _table(page: CapturePage) -> RenderableType:
+    lines = (
+        (c.record.id, c.record.device, c.record.strategy, c.record.reason, when(c.record.captured_at))
+        for c in page.captures
+    )
+    return rows(("id", "device", "strategy", "reason", "captured"), lines, "No capture yet.")
+
+
+def _details(capture: Capture) -> RenderableType:
+    record = capture.record
+    return details(
+        (
+            ("id", record.id),
+            ("device", record.device),
+            ("strategy", record.strategy),
+            ("reason", record.reason),
+            ("captured", when(record.captured_at)),
+            ("uploaded", when(capture.uploaded_at)),
+            ("image", f"{record.content_type}, {size(record.size)}, {record.digest}"),
+            ("file", record.result.image if record.result else None),
+        )
+    )

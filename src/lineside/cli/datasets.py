@@ -1,0 +1,134 @@
+"""`lineside datasets`: immutable sets of images, boxes and a split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.progress import Progress
+
+from lineside.cli.options import Json, Root, Url
+from lineside.cli.output import Output, session
+from lineside.cli.table import details, rows, when
+from lineside.client import Client
+from lineside.client.folder import upload_folder
+from lineside.contract.dataset import Counted, DatasetVersion, ImagePage, ImportReport, Split
+
+app = typer.Typer(name="datasets", help="Dataset versions.", no_args_is_help=True)
+
+Dataset = Annotated[str, typer.Argument(help="Id of a dataset version, ds-….")]
+
+
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="A folder in COCO, YOLO or Pascal VOC form.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the dataset; the folder's own by default.")
+    ] = None,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Import a folder as a dataset version; the same content again is the same version."""
+    with session(url, root, json) as (client, out):
+        out.show(_upload(client, out, folder, name or folder.resolve().name), _report)
+
+
+@app.command("list")
+def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
+    """List dataset versions, newest first."""
+    with session(url, root, json) as (client, out):
+        out.show(client.datasets(), _table)
+
+
+@app.command()
+def show(dataset: Dataset, url: Url = None, root: Root = None, json: Json = False) -> None:
+    """Show a dataset version: classes, split, and what was odd about the data."""
+    with session(url, root, json) as (client, out):
+        out.show(client.dataset(dataset), _details)
+
+
+@app.command()
+def images(
+    dataset: Dataset,
+    split: Annotated[Split | None, typer.Option("--split", help="Only images of this side.")] = None,
+    offset: Annotated[int, typer.Option("--offset", min=0)] = 0,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 100,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """List images of a dataset version."""
+    side = split.value if split else None
+    with session(url, root, json) as (client, out):
+        out.show(client.dataset_images(dataset, split=side, offset=offset, limit=limit), _images)
+
+
+def _upload(client: Client, out: Output, folder: Path, name: str) -> ImportReport:
+    with Progress(console=out.progress, transient=True, disable=not out.progress.is_terminal) as bars:
+        bar = bars.add_task("reading")
+
+        def moved(done: int, total: int, what: str) -> None:
+            bars.update(bar, description=what, completed=done, total=total)
+
+        return upload_folder(client, folder, name, moved)
+
+
+def _report(report: ImportReport) -> RenderableType:
+    news = "a new version" if report.created else "this very version was there already"
+    return Group(details((("imported", news),)), _details(report.version))
+
+
+def _table(versions: Sequence[DatasetVersion]) -> RenderableType:
+    lines = (
+        (
+            version.id,
+            version.name,
+            version.format,
+            version.images,
+            version.boxes,
+            len(version.classes),
+            _split(version),
+            when(version.created_at),
+        )
+        for version in versions
+    )
+    headings = ("id", "name", "format", "images", "boxes", "classes", "train/val/test", "created")
+    return rows(headings, lines, "No dataset yet. Import one: lineside datasets import DIR")
+
+
+def _details(version: DatasetVersion) -> RenderableType:
+    head = details(
+        (
+            ("id", version.id),
+            ("name", version.name),
+            ("format", f"{version.format}, {version.origin}"),
+            ("images", version.images),
+            ("boxes", version.boxes),
+            ("classes", ", ".join(version.classes)),
+            ("train/val/test", f"{_split(version)}, by {version.split_by}, {version.groups} groups"),
+            ("created", when(version.created_at)),
+            ("digest", version.digest),
+        )
+    )
+    return Group(head, _warnings(version.warnings)) if version.warnings else head
+
+
+def _split(version: DatasetVersion) -> str:
+    return "/".join(str(version.splits.get(side.value, 0)) for side in Split)
+
+
+def _warnings(warnings: Sequence[Counted]) -> RenderableType:
+    lines = ((warning.count, warning.message, ", ".join(warning.examples)) for warning in warnings)
+    return rows(("times", "warning", "examples"), lines, "")
+
+
+def _images(page: ImagePage) -> RenderableType:
+    lines = (
+        (image.file_name, f"{image.width}x{image.height}", image.split.value, image.group, len(image.boxes))
+        for image in page.images
+    )
+    return rows(("file", "pixels", "split", "group", "boxes"), lines, "No image there.")

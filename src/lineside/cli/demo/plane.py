@@ -1,0 +1,126 @@
+"""The demo's control plane: started as a process, asked patiently, missed aloud when it goes away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from lineside.cli.connection import Server, read_server
+from lineside.cli.demo.display import Display
+from lineside.cli.demo.processes import Child, Processes
+from lineside.cli.demo.root import DemoRoot
+from lineside.cli.up import SERVER
+from lineside.client import Client
+from lineside.contract.errors import LinesideError
+
+T = TypeVar("T")
+
+_START = 60.0  # seconds a control plane gets to become ready
+_AWAY = 900.0  # seconds it may be away before the demo gives up
+_EVERY = 0.4  # seconds between questions
+
+
+class ControlPlane:
+    """Asks the control plane; when nobody answers it says so once and goes on when somebody does."""
+
+    def __init__(self, root: Path, server: Server, child: Child, display: Display) -> None:
+        self.root = root
+        self.server = server
+        self.client = Client(server.people_url)
+        self.log = child.log
+        self.tick: Callable[[], None] = lambda: None  # what else wants doing while the demo waits
+        self._child = child
+        self._display = display
+        self._away = 0.0
+
+    @property
+    def url(self) -> str:
+        return self.server.people_url
+
+    def ask(self, question: Callable[[Client], T]) -> T:
+        """The answer to a question that may be asked twice. Raises `demo.control_plane_gone` after 15 minutes."""
+        missed: float | None = None
+        while True:
+            try:
+                answer = question(self.client)
+            except LinesideError as error:
+                if error.code != "client.unreachable":
+                    raise
+                missed = self._miss(missed)
+                self.tick()
+                time.sleep(_EVERY)
+                continue
+            if missed is not None:
+                self._away += time.monotonic() - missed
+                self._display.say("The control plane answers again; the demo goes on.", "green")
+            return answer
+
+    def wait(
+        self,
+        read: Callable[[Client], T],
+        done: Callable[[T], bool],
+        *,
+        what: str,
+        where: str,
+        seconds: float,
+        moved: Callable[[T], object] | None = None,
+    ) -> T:
+        """Read again and again until `done`; the reading that was. `moved` sees every reading.
+
+        The deadline is `seconds` without a change in what `moved` answers (without `moved`, or while it answers None:
+        since the start); time the control plane was away does not count. Raises `demo.waited_in_vain`.
+        """
+        began, away, last = time.monotonic(), self._away, None
+        while True:
+            reading = self.ask(read)
+            mark = moved(reading) if moved else None
+            if done(reading):
+                return reading
+            if mark is not None and mark != last:
+                began, away, last = time.monotonic(), self._away, mark
+            if time.monotonic() - began - (self._away - away) > seconds:
+                raise LinesideError("demo.waited_in_vain", what=what, seconds=f"{seconds:.0f}", where=where)
+            self.tick()
+            time.sleep(_EVERY)
+
+    def _miss(self, since: float | None) -> float:
+        now = time.monotonic()
+        if since is None:
+            ended = self._child.status
+            why = "does not answer" if ended is None else f"has ended (status {ended})"
+            self._display.say(f"The control plane {why}. Start it again, and the demo goes on:", "yellow")
+            self._display.say(f"    lineside up --root {self.root}")
+            return now
+        if now - since > _AWAY:
+            raise LinesideError("demo.control_plane_gone", root=self.root, log=self.log)
+        return since
+
+
+def start_control_plane(root: DemoRoot, port: int | None, processes: Processes, display: Display) -> ControlPlane:
+    """Start a control plane on the root and wait until it is ready. Raises `demo.control_plane_failed`."""
+    ports = [] if port is None else ["--port", str(port)]
+    program = [*SERVER, "--root", str(root.path), *ports]
+    child = processes.start("control plane", "control plane", program, root.logs / "control-plane.log")
+    written = child.log.stat().st_size
+    deadline = time.monotonic() + _START
+    while True:
+        server = read_server(root.path)
+        if server is not None and server.pid == child.pid:
+            return ControlPlane(root.path, server, child, display)
+        if child.status is not None:
+            raise LinesideError("demo.control_plane_failed", why=last_words(child.log, written), log=child.log)
+        if time.monotonic() > deadline:
+            raise LinesideError(
+                "demo.waited_in_vain", what="the control plane to be ready", seconds=f"{_START:.0f}", where=child.log
+            )
+        time.sleep(0.05)
+
+
+def last_words(log: Path, start: int = 0) -> str:
+    """The last two lines of what was written to a log from byte `start` on."""
+    with log.open("rb") as stream:
+        stream.seek(start)
+        lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
+    return " ".join(lines[-2:]) or "it said nothing"

@@ -1,0 +1,97 @@
+"""The rollout: devices join, the release is deployed to their group, and each proves that it runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lineside.cli.demo.display import Stage
+from lineside.cli.demo.fleet import GROUP, released_digest, seen_since
+from lineside.cli.demo.scene import Scene
+from lineside.cli.options import ModelRef
+from lineside.cli.release import release_document
+from lineside.client import Client
+from lineside.contract.deployment import DeviceProgress, Rollout, RolloutState
+from lineside.contract.device import Device
+from lineside.contract.errors import LinesideError
+from lineside.contract.model import ModelVersion
+
+TOPIC = "factory/demo-line/tags"
+"""The topic of the user's choice on which the demo's devices publish too."""
+
+_CONFIGURATION: dict[str, Any] = {"topic": TOPIC, "capture": {"random": 0.1}}
+_SECONDS = 300.0  # without any device getting on
+_LOST = {RolloutState.FAILED, RolloutState.ABORTED, RolloutState.SUPERSEDED}
+_DONE = {
+    DeviceProgress.WAITING: 0.0,
+    DeviceProgress.NOTIFIED: 0.25,
+    DeviceProgress.INSTALLING: 0.6,
+    DeviceProgress.HEALTHY: 1.0,
+    DeviceProgress.FAILED: 1.0,
+}
+
+
+def roll_out(scene: Scene, model: ModelVersion) -> tuple[tuple[str, ...], Rollout]:
+    """Deploy the model to the demo's devices and wait until all are healthy; their names and the rollout."""
+    with scene.display.stage("rollout", "Roll out to the devices") as stage:
+        began = _now()
+        stations = scene.fleet.stations(scene.settings.devices)
+        joined = [name for name in stations if scene.fleet.start(name)]
+        if not joined:
+            scene.unchanged.append("devices")
+        rollout = _deploy(scene, model)
+        if rollout.state is RolloutState.SUCCEEDED:
+            scene.unchanged.append("rollout")
+        rollout = _follow(scene, rollout, stage)
+        _wait_healthy(scene, stations, model, began)
+        stage.outcome = f"{len(stations)} devices healthy at {model.digest.removeprefix('sha256:')[:12]}"
+    return stations, rollout
+
+
+def _deploy(scene: Scene, model: ModelVersion) -> Rollout:
+    def deploy(client: Client) -> Rollout:
+        reference = ModelRef(model.name, model.version)
+        document = release_document(client.components(), GROUP, reference, _CONFIGURATION)
+        return client.rollout(client.deploy(document).rollout)
+
+    return scene.plane.ask(deploy)
+
+
+def _follow(scene: Scene, rollout: Rollout, stage: Stage) -> Rollout:
+    def moved(rollout: Rollout) -> object:
+        for device in rollout.devices:
+            stage.move(device.device, _DONE[device.progress], device.progress.value)
+        return rollout.devices
+
+    ended = scene.plane.wait(
+        lambda client: client.rollout(rollout.id),
+        lambda rollout: rollout.state is RolloutState.SUCCEEDED or rollout.state in _LOST,
+        what=f"rollout {rollout.id} to go on",
+        where=str(scene.root.logs),
+        seconds=_SECONDS,
+        moved=moved,
+    )
+    if ended.state in _LOST:
+        why = next((f"{d.device}: {d.error.message}" for d in ended.devices if d.error), ended.state.value)
+        raise LinesideError("demo.rollout_failed", rollout=ended.id, why=why.rstrip("."), url=scene.plane.url)
+    return ended
+
+
+def _wait_healthy(scene: Scene, stations: Sequence[str], model: ModelVersion, began: str) -> None:
+    def all_healthy(devices: list[Device]) -> bool:
+        mine = [device for device in devices if device.name in stations]
+        good = all(device.healthy and released_digest(device, model.name) == model.digest for device in mine)
+        return good and seen_since(mine, stations, began)
+
+    scene.plane.wait(
+        Client.devices,
+        all_healthy,
+        what="every device to be healthy at the released digest",
+        where=str(scene.root.logs),
+        seconds=_SECONDS,
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,80 @@
+"""The demo's folder: the control plane's root, with what is the demo's own below `demo/`."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from lineside.contract.errors import LinesideError
+
+DEFAULT = Path("lineside-demo")
+
+
+@dataclass(frozen=True)
+class DemoRoot:
+    """A root this process holds; the lock goes when the process does."""
+
+    path: Path
+    lock: IO[str]
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "demo" / "logs"
+
+    @property
+    def rendered(self) -> Path:
+        return self.path / "demo" / "rendered-tags"
+
+    @property
+    def fed(self) -> Path:
+        return self.path / "demo" / "fed.json"
+
+    def device(self, name: str) -> Path:
+        """The agent root of one of the demo's devices."""
+        return self.path / "demo" / "devices" / name
+
+
+def hold_root(wanted: Path | None) -> DemoRoot:
+    """The named root, or the first free one of `lineside-demo`, `lineside-demo-2`, ….
+
+    Raises `start.root_in_use` for a named one that is busy, `start.root_read_only` for one that cannot be written.
+    """
+    if wanted is not None:
+        return _hold(wanted.expanduser().resolve())
+    for number in itertools.count(1):
+        candidate = DEFAULT if number == 1 else Path(f"{DEFAULT}-{number}")
+        try:
+            return _hold(candidate.resolve())
+        except LinesideError as error:
+            if error.code != "start.root_in_use":
+                raise
+    raise AssertionError("there is always a next number")
+
+
+def _hold(root: Path) -> DemoRoot:
+    try:
+        (root / "demo").mkdir(parents=True, exist_ok=True)
+        lock = _lock(root, root / "demo" / "lock")
+        _lock(root, root / "lock").close()  # a control plane somebody started by hand
+    except OSError as why:
+        raise LinesideError("start.root_read_only", root=root, why=why.strerror) from why
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return DemoRoot(root, lock)
+
+
+def _lock(root: Path, file: Path) -> IO[str]:
+    stream = file.open("a+")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.seek(0)
+        pid = stream.read().strip()
+        stream.close()
+        raise LinesideError("start.root_in_use", root=root, pid=pid or "unknown") from None
+    return stream

@@ -1,0 +1,65 @@
+"""The pipeline: a run is started, or the one that an interrupted demo left is followed."""
+
+from __future__ import annotations
+
+from lineside.cli.demo.display import Stage
+from lineside.cli.demo.scene import Scene
+from lineside.cli.follow import FINISHED, SETTLED
+from lineside.cli.runs import upload_file
+from lineside.client import Client
+from lineside.contract.dataset import DatasetVersion
+from lineside.contract.errors import LinesideError
+from lineside.contract.model import ModelVersion
+from lineside.contract.run import Run, RunRequest, RunState, StepState
+
+_REGISTERED = {RunState.SUCCEEDED, RunState.GATED}
+_STALLED = 600.0  # seconds a run may stand still
+
+
+def train(scene: Scene, dataset: DatasetVersion) -> tuple[Run, ModelVersion]:
+    """Run the pipeline to its end; the run and the model version it registered, gated out or not."""
+    with scene.display.stage("pipeline", "Run the pipeline") as stage:
+        request = _request(scene, dataset)
+        begun = scene.plane.ask(lambda client: find_or_start(client, request))
+        run = scene.plane.wait(
+            lambda client: client.run(begun.id),
+            lambda run: run.state in FINISHED,
+            what=f"run {begun.id} to go on",
+            where=scene.worker_log,
+            seconds=_STALLED,
+            moved=lambda run: show_steps(run, stage),
+        )
+        if run.model_version is None or run.state not in _REGISTERED:
+            why = run.error.message if run.error else f"it ended as {run.state.value}"
+            raise LinesideError("demo.run_failed", run=run.id, why=why.rstrip("."), log=scene.worker_log)
+        scene.unchanged.extend(step.name for step in run.steps if step.state is StepState.CACHED)
+        verdict = "rejected by gate" if run.state is RunState.GATED else "passed its gates"
+        stage.outcome = f"{run.request.model}:{run.model_version} {verdict}"
+    name, version = run.request.model, run.model_version
+    return run, scene.plane.ask(lambda client: client.model(name, version))
+
+
+def find_or_start(client: Client, request: RunRequest) -> Run:
+    """The unfinished run of the same request, else a new one; so it may be asked twice."""
+    unfinished = (run for run in client.runs() if run.request == request and run.state not in FINISHED)
+    return next(unfinished, None) or client.start_run(request)
+
+
+def show_steps(run: Run, stage: Stage) -> object:
+    """Move a bar for each step under way; answers what changes while the run gets on."""
+    for step in run.steps:
+        if step.state is not StepState.WAITING:
+            done = 1.0 if step.state in SETTLED else step.progress
+            stage.move(step.name, done, step.message or step.state.value)
+    return run.steps
+
+
+def _request(scene: Scene, dataset: DatasetVersion) -> RunRequest:
+    init, epochs = scene.settings.init, scene.settings.epochs
+    return RunRequest(
+        model=dataset.name,
+        dataset=dataset.id,
+        trainer="yolox" if init else "compact",
+        init=scene.plane.ask(lambda client: upload_file(client, init)) if init else None,
+        parameters={} if epochs is None else {"epochs": epochs},
+    )

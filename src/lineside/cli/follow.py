@@ -1,0 +1,62 @@
+"""Watching a run until it ends."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from lineside.client import Client
+from lineside.contract.run import RUN_MOVES, Run, StepState
+
+FINISHED = frozenset(state for state, moves in RUN_MOVES.items() if not moves)
+"""States a run never leaves."""
+
+_EVERY = 0.5  # seconds between questions
+SETTLED = {StepState.DONE, StepState.CACHED, StepState.SKIPPED}
+"""States in which a step has nothing left to do."""
+
+
+class StepBars:
+    """One progress bar for each step of a run."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def update(self, run: Run) -> None:
+        """Move the bars to where the run is."""
+        for step in run.steps:
+            if step.name not in self._bars:
+                self._bars[step.name] = self._progress.add_task(step.name, total=1.0, start=False, message="")
+            bar = self._bars[step.name]
+            if step.state is not StepState.WAITING:
+                self._progress.start_task(bar)
+            if step.state in SETTLED and not self._progress.tasks[bar].finished:
+                self._progress.update(bar, completed=1.0)
+            text = step.message or ("" if step.state is StepState.WAITING else step.state.value)
+            self._progress.update(bar, completed=1.0 if step.state in SETTLED else step.progress, message=text)
+
+
+def step_progress(console: Console) -> Progress:
+    """A display for `StepBars`, shown on terminals only."""
+    columns = (
+        TextColumn("{task.description:>10}", markup=False),
+        BarColumn(bar_width=28),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}", markup=False),
+    )
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def follow_run(client: Client, run: Run, console: Console) -> Run:
+    """Ask until the run has ended, showing bars on a terminal; answers the ended run."""
+    with step_progress(console) as progress:
+        bars = StepBars(progress)
+        bars.update(run)
+        while run.state not in FINISHED:
+            time.sleep(_EVERY)
+            run = client.run(run.id)
+            bars.update(run)
+    return run

@@ -1,0 +1,46 @@
+"""The `lineside` command's front door: standard library and contract only, so that a device needs no CLI framework.
+
+`lineside agent …` goes straight to the agent; everything else needs the [cli] extra and is found in `app.py`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+
+from lineside import __version__
+from lineside.contract.errors import LinesideError
+
+_PROGRAMS = "lineside.programs"
+_CLI_PARTS = ("typer", "rich")
+_EXTRA_OF = {"up": "server", "demo": "all"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; answers its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["agent"]:
+        return program("agent", arguments[1:])
+    if arguments == ["--version"]:
+        sys.stdout.write(f"lineside {__version__}\n")
+        return 0
+    try:
+        from lineside.cli.app import run
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] not in _CLI_PARTS:
+            raise
+        return _refuse(LinesideError("start.extra_missing", extra=_EXTRA_OF.get("".join(arguments[:1]), "cli")))
+    return run(arguments)
+
+
+def program(name: str, arguments: Sequence[str]) -> int:
+    """Hand over to another room's program in this process, by its entry point."""
+    (entry,) = importlib.metadata.entry_points(group=_PROGRAMS, name=name)
+    status: int | None = entry.load()(list(arguments))
+    return status or 0
+
+
+def _refuse(error: LinesideError) -> int:
+    sys.stderr.write(f"{error.message}\nNext: {error.next}\n")
+    return 1

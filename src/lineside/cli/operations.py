@@ -1,0 +1,65 @@
+"""Every operation of people's API: its method of the client, and the command that offers it.
+
+Three front doors, one list. A test holds the API's routes, the client's methods and the commands against it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Operation(NamedTuple):
+    """One operation. `command` is None where only programs need it; `reason` says why."""
+
+    method: str  # of lineside.client.Client
+    route: str  # HTTP method and path below /api/v1
+    command: str | None
+    reason: str = ""
+
+
+_CONTENT = "content of files travels inside other commands: datasets import, runs start --init, captures show --save"
+_WORKER = "spoken by the worker that runs the pipeline"
+
+OPERATIONS = (
+    Operation("overview", "GET /overview", "overview"),
+    Operation("events", "GET /events", "events list"),
+    Operation("blobs_missing", "POST /blobs/missing", None, _CONTENT),
+    Operation("put_blob", "PUT /blobs/{digest}", None, _CONTENT),
+    Operation("put_blob_file", "PUT /blobs/{digest}", None, _CONTENT),
+    Operation("get_blob", "GET /blobs/{digest}", None, _CONTENT),
+    Operation("fetch_blob", "GET /blobs/{digest}", None, _CONTENT),
+    Operation("import_dataset", "POST /datasets", "datasets import"),
+    Operation("datasets", "GET /datasets", "datasets list"),
+    Operation("dataset", "GET /datasets/{dataset}", "datasets show"),
+    Operation("dataset_images", "GET /datasets/{dataset}/images", "datasets images"),
+    Operation("start_run", "POST /runs", "runs start"),
+    Operation("runs", "GET /runs", "runs list"),
+    Operation("run", "GET /runs/{run}", "runs show"),
+    Operation("run_curves", "GET /runs/{run}/curves", "runs curves"),
+    Operation("cancel_run", "POST /runs/{run}/cancel", "runs cancel"),
+    Operation("claim_run", "POST /runs/claim", None, _WORKER),
+    Operation("report_step", "POST /runs/{run}/steps", None, _WORKER),
+    Operation("finish_run", "POST /runs/{run}/finish", None, _WORKER),
+    Operation("cached_step", "GET /steps/{key}", None, _WORKER),
+    Operation("cache_step", "PUT /steps/{key}", None, _WORKER),
+    Operation("register_model", "POST /models", None, _WORKER),
+    Operation("import_model", "POST /models/import", "models import"),
+    Operation("models", "GET /models", "models list"),
+    Operation("model", "GET /models/{name}/{version}", "models show"),
+    Operation("approve_model", "POST /models/{name}/{version}/approve", "models approve"),
+    Operation("reject_model", "POST /models/{name}/{version}/reject", "models reject"),
+    Operation("components", "GET /components", "components list"),
+    Operation("deploy", "POST /deployments", "deployments create"),
+    Operation("deployments", "GET /deployments", "deployments list"),
+    Operation("deployment", "GET /deployments/{deployment}", "deployments show"),
+    Operation("rollouts", "GET /rollouts", "rollouts list"),
+    Operation("rollout", "GET /rollouts/{rollout}", "rollouts show"),
+    Operation("abort_rollout", "POST /rollouts/{rollout}/abort", "rollouts abort"),
+    Operation("create_join_token", "POST /devices/tokens", "devices token"),
+    Operation("devices", "GET /devices", "devices list"),
+    Operation("device", "GET /devices/{name}", "devices show"),
+    Operation("revoke_device", "POST /devices/{name}/revoke", "devices revoke"),
+    Operation("results", "GET /results", "results tail"),
+    Operation("captures", "GET /captures", "captures list"),
+    Operation("capture", "GET /captures/{capture}", "captures show"),
+)

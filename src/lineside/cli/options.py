@@ -1,0 +1,34 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
+Url = Annotated[str | None, typer.Option("--url", help="Address of the control plane [env: LINESIDE_URL].")]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="Root of a control plane on this machine [env: LINESIDE_ROOT].")
+]
+
+
+class ModelRef(NamedTuple):
+    """A model version as people write it, `name:version`."""
+
+    name: str
+    version: int
+
+
+def model_ref(text: str | ModelRef) -> ModelRef:
+    """`name:version` as a pair; anything else is a usage error."""
+    if isinstance(text, ModelRef):
+        return text
+    name, _, version = text.rpartition(":")
+    if not name or not version.isdecimal():
+        raise typer.BadParameter(f"{text!r} is not NAME:VERSION, like metal-tags:1")
+    return ModelRef(name, int(version))
+
+
+Model = Annotated[ModelRef, typer.Argument(parser=model_ref, metavar="NAME:VERSION", help="A model version.")]

@@ -1,0 +1,211 @@
+"""`lineside runs`: executions of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Group, RenderableType
+
+from lineside.cli.follow import FINISHED, follow_run
+from lineside.cli.options import Json, Root, Url
+from lineside.cli.output import Output, session
+from lineside.cli.table import details, mark, rows, when
+from lineside.client import Client
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
+from lineside.contract.model import GateResult
+from lineside.contract.run import CurvePoint, Run, RunRequest, RunState, Step, StepState
+
+app = typer.Typer(name="runs", help="Runs: executions of the pipeline.", no_args_is_help=True)
+
+EXIT_GATED = 3
+"""Exit status of a command that waited for a run which a gate rejected."""
+
+RunId = Annotated[str, typer.Argument(help="Id of a run.")]
+
+_GOOD = {RunState.SUCCEEDED: True, RunState.GATED: False, RunState.FAILED: False}
+_STEP_GOOD = {StepState.DONE: True, StepState.CACHED: True, StepState.FAILED: False}
+
+
+@app.command()
+def start(
+    dataset: Annotated[str, typer.Option("--dataset", help="Dataset version, or a name for its newest.")],
+    model: Annotated[
+        str | None, typer.Option("--model", help="Name to register under; the dataset's by default.")
+    ] = None,
+    trainer: Annotated[str | None, typer.Option("--trainer", help="compact, yolox, or a plug-in.")] = None,
+    init: Annotated[Path | None, typer.Option("--init", help="File with weights to start from.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--set", "-p", metavar="NAME=VALUE", help="A trainer's parameter.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end; exit 3 when a gate rejects it.")] = False,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Start a training run."""
+    parameters = parse_parameters(parameter or [])
+    with session(url, root, json) as (client, out):
+        found = find_dataset(client, dataset)
+        request = RunRequest(
+            model=model or found.name,
+            dataset=found.id,
+            trainer=trainer or ("yolox" if init else "compact"),
+            init=upload_file(client, init) if init else None,
+            parameters=parameters,
+            seed=seed,
+        )
+        finish(client, out, client.start_run(request), wait)
+
+
+@app.command("list")
+def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
+    """List runs, newest first."""
+    with session(url, root, json) as (client, out):
+        out.show(client.runs(), _table)
+
+
+@app.command()
+def show(
+    run: RunId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it until it ends.")] = False,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Show a run: its steps and gates."""
+    with session(url, root, json) as (client, out):
+        finish(client, out, client.run(run), follow)
+
+
+@app.command()
+def curves(run: RunId, url: Url = None, root: Root = None, json: Json = False) -> None:
+    """Show the training curves of a run."""
+    with session(url, root, json) as (client, out):
+        out.show(client.run_curves(run), _curves)
+
+
+@app.command()
+def cancel(run: RunId, url: Url = None, root: Root = None, json: Json = False) -> None:
+    """Stop a run; what finished steps made stays."""
+    with session(url, root, json) as (client, out):
+        out.show(client.cancel_run(run), draw_run)
+
+
+def parse_parameters(settings: Sequence[str]) -> dict[str, Any]:
+    """`name=value` pairs; a value is JSON where it can be, else text. Anything else is a usage error."""
+    parameters: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter(f"{setting!r} is not NAME=VALUE")
+        try:
+            parameters[name] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            parameters[name] = value
+    return parameters
+
+
+def find_dataset(client: Client, text: str) -> Any:
+    """The dataset version with this id, or the newest of this name. Raises `request.not_found`."""
+    found = next((version for version in client.datasets() if text in (version.id, version.name)), None)
+    if found is None:
+        raise LinesideError("request.not_found", what="dataset", name=text)
+    return found
+
+
+def upload_file(client: Client, file: Path) -> str:
+    """Send a file as a blob if it is not there yet; answers its digest. Raises `cli.file_unreadable`."""
+    try:
+        data = file.read_bytes()
+    except OSError as why:
+        raise LinesideError("cli.file_unreadable", file=file, why=why.strerror) from why
+    digest = digest_of(data)
+    return client.put_blob(data) if client.blobs_missing([digest]) else digest
+
+
+def finish(client: Client, out: Output, run: Run, wait: bool) -> None:
+    """Show a run; when asked to wait, after its end, with exit status 3 if a gate rejected it and 1 if it failed."""
+    if wait:
+        run = follow_run(client, run, out.progress)
+    out.show(run, draw_run)
+    if wait and run.state is RunState.GATED:
+        raise typer.Exit(EXIT_GATED)
+    if wait and run.state is not RunState.SUCCEEDED:
+        raise typer.Exit(1)
+
+
+def draw_run(run: Run) -> RenderableType:
+    """A run for people: what it is, its steps, its gates."""
+    request = run.request
+    head = details(
+        (
+            ("id", run.id),
+            ("state", mark(_GOOD.get(run.state), run.state.value.replace("_", " "))),
+            ("kind", f"{request.kind}, {request.trainer}" if request.kind == "train" else request.kind),
+            ("dataset", request.dataset),
+            ("model", f"{request.model}:{run.model_version}" if run.model_version else request.model),
+            ("created", when(run.created_at)),
+            ("finished", when(run.finished_at)),
+            ("error", f"{run.error.code}: {run.error.message}" if run.error else None),
+            ("next", _next(run)),
+        )
+    )
+    return Group(head, _steps(run.steps), draw_gates(run.gates))
+
+
+def draw_gates(gates: Sequence[GateResult]) -> RenderableType:
+    """Gates with their numbers."""
+    lines = (
+        (gate.name, gate.level, mark(gate.passed, "passed" if gate.passed else "failed"), gate.value, gate.limit)
+        for gate in gates
+    )
+    return rows(("gate", "level", "outcome", "value", "limit"), lines, "")
+
+
+def _next(run: Run) -> str | None:
+    if run.state not in FINISHED:
+        return f"lineside runs show {run.id} --follow"
+    return f"lineside models show {run.request.model}:{run.model_version}" if run.model_version else None
+
+
+def _steps(steps: Sequence[Step]) -> RenderableType:
+    lines = (
+        (
+            step.name,
+            mark(_STEP_GOOD.get(step.state), step.state.value),
+            f"{step.progress:.0%}",
+            f"{step.error.code}: {step.error.message}" if step.error else step.message,
+        )
+        for step in steps
+    )
+    return rows(("step", "state", "progress", "message"), lines, "")
+
+
+def _table(runs: Sequence[Run]) -> RenderableType:
+    lines = (
+        (
+            run.id,
+            run.request.kind,
+            f"{run.request.model}:{run.model_version}" if run.model_version else run.request.model,
+            mark(_GOOD.get(run.state), run.state.value.replace("_", " ")),
+            run.request.dataset,
+            when(run.created_at),
+        )
+        for run in runs
+    )
+    headings = ("id", "kind", "model", "state", "dataset", "created")
+    return rows(headings, lines, "No run yet. Start one: lineside runs start --dataset NAME")
+
+
+def _curves(points: Sequence[CurvePoint]) -> RenderableType:
+    series = sorted({point.series for point in points})
+    values = {(point.epoch, point.series): point.value for point in points}
+    epochs = sorted({point.epoch for point in points})
+    lines = ((epoch, *(values.get((epoch, name)) for name in series)) for epoch in epochs)
+    return rows(("epoch", *series), lines, "No curve yet.")

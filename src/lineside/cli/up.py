@@ -1,0 +1,89 @@
+"""`lineside up`: start the control plane and stay with it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO, Annotated
+
+import typer
+
+from lineside.cli.attached import attached
+from lineside.cli.connection import DEFAULT_ROOT, read_server
+from lineside.cli.extras import need_extra
+from lineside.cli.options import Json
+from lineside.cli.output import Output
+
+SERVER = (sys.executable, "-m", "lineside.server")
+
+_READY = "ready "  # the server's one line on standard output, then its address
+
+
+def up(
+    root: Annotated[
+        Path, typer.Option("--root", envvar="LINESIDE_ROOT", help="Folder that holds everything.")
+    ] = DEFAULT_ROOT,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Port of the pages and people's API; 8400 if free.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Start the control plane: pages, APIs, broker and worker. Ctrl-C ends it."""
+    out = Output(json)
+    root = root.expanduser().resolve()
+    with out.explaining():
+        need_extra("server")
+        ports = [] if port is None else ["--port", str(port)]
+        status = stay_with([*SERVER, "--root", str(root), *ports], root, out)
+    raise typer.Exit(status)
+
+
+def stay_with(program: list[str], root: Path, out: Output) -> int:
+    """Run a control plane, say when it is ready, hand on signals; answers its exit status."""
+    with subprocess.Popen(
+        attached(program), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
+        assert child.stdout is not None
+        with _forwarding(child):
+            _relay(child.stdout, root, out)
+            status = child.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _relay(lines: IO[str], root: Path, out: Output) -> None:
+    for line in lines:
+        if line.startswith(_READY):
+            _welcome(line.removeprefix(_READY).strip(), root, out)
+        else:
+            out.say(line.rstrip("\n"))
+
+
+def _welcome(url: str, root: Path, out: Output) -> None:
+    if out.json:
+        out.line(read_server(root))
+        return
+    out.console.print(f"Lineside is up: {url}", markup=False)
+    out.console.print(f"  root         {root}", markup=False)
+    out.console.print(f"  first data   lineside datasets import DIR --url {url}", markup=False)
+    out.console.print(f"  first device lineside devices token --url {url}", markup=False)
+    out.console.print("Ctrl-C ends it.", markup=False)
+
+
+@contextmanager
+def _forwarding(child: subprocess.Popen[str]) -> Iterator[None]:
+    """The child sits in a session of its own, so that one Ctrl-C reaches it once, from here."""
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
