@@ -398,8 +398,8 @@ _ROWS = (
     Problem(
         "deployment.dependency",
         Kind.REFUSED,
-        "{name} {version} needs {dependency} {requirement}, and the deployment has {found}.",
-        "Add {dependency} {requirement} to the deployment.",
+        "{name} {version} needs {dependency}, which the deployment does not have.",
+        "Add {dependency} to the deployment.",
     ),
     Problem(
         "deployment.policy",
@@ -412,6 +412,257 @@ _ROWS = (
         Kind.CONFLICT,
         "{device} calls itself healthy, but {name} should be {wanted} at the signed digest and is {found}.",
         "Look at what it reports: lineside devices show {device}",
+    ),
+    # --- joining and access ---------------------------------------------------------------------------------------
+    Problem(
+        "join.token_unknown", Kind.FORBIDDEN, "No such join token was made here.", "Make one: lineside devices token"
+    ),
+    Problem(
+        "join.token_expired",
+        Kind.FORBIDDEN,
+        "The join token expired at {expired}.",
+        "Make a new one: lineside devices token",
+    ),
+    Problem(
+        "join.token_used",
+        Kind.FORBIDDEN,
+        "The join token was good for {uses} device(s), and they have joined.",
+        "Make a new one: lineside devices token",
+    ),
+    Problem(
+        "join.twin_mismatch",
+        Kind.FORBIDDEN,
+        "This join token is for {whom} only.",
+        "Make another: lineside devices token [--twin]",
+    ),
+    Problem(
+        "join.name_taken",
+        Kind.CONFLICT,
+        "Another device has joined as {name}.",
+        "Choose another name: lineside agent join … --name NAME",
+    ),
+    Problem(
+        "join.csr_invalid",
+        Kind.REFUSED,
+        "The certificate signing request is not valid: {why}.",
+        "Join again: lineside agent join",
+    ),
+    Problem(
+        "auth.token_missing",
+        Kind.UNAUTHENTICATED,
+        "This address needs a device's access token.",
+        "POST /device/v1/token with a client assertion.",
+    ),
+    Problem(
+        "auth.token_invalid",
+        Kind.UNAUTHENTICATED,
+        "The access token was not made here.",
+        "POST /device/v1/token again.",
+    ),
+    Problem(
+        "auth.token_expired", Kind.UNAUTHENTICATED, "The access token has expired.", "POST /device/v1/token again."
+    ),
+    Problem(
+        "auth.assertion_invalid",
+        Kind.UNAUTHENTICATED,
+        "The client assertion is not valid: {why}.",
+        "Join again: lineside agent join",
+    ),
+    Problem(
+        "auth.assertion_expired",
+        Kind.UNAUTHENTICATED,
+        "The client assertion's times do not fit: here it is {now}, and it may be good for {limit} s, with {leeway} s for a wrong clock.",
+        "Set the device's clock.",
+    ),
+    Problem(
+        "auth.assertion_replayed",
+        Kind.UNAUTHENTICATED,
+        "A client assertion of {device} was used a second time.",
+        "Sign a new one with a new jti.",
+    ),
+    Problem(
+        "auth.device_revoked",
+        Kind.FORBIDDEN,
+        "The device {device} was revoked.",
+        "Join again with a new token: lineside agent join",
+    ),
+    Problem(
+        "auth.not_yours", Kind.FORBIDDEN, "This belongs to another device than {device}.", "Ask for what is your own."
+    ),
+    Problem(
+        "access.key_damaged",
+        Kind.INTERNAL,
+        "The key file {file} cannot be used: {why}.",
+        "Restore R/keys from a backup.",
+    ),
+    # --- datasets -------------------------------------------------------------------------------------------------
+    Problem(
+        "dataset.path_refused",
+        Kind.REFUSED,
+        "The path {path} leads out of the folder.",
+        "Send paths relative to the folder, with / and without climbing.",
+    ),
+    Problem(
+        "dataset.same_name",
+        Kind.REFUSED,
+        "{first} and {second} are one name where case does not count.",
+        "Rename one of them and import the folder again.",
+    ),
+    Problem(
+        "dataset.name_ambiguous",
+        Kind.REFUSED,
+        "{file} names {name}, which may be {first} or {second}.",
+        "Rename one of them, or write the path from the folder, and import the folder again.",
+    ),
+    Problem(
+        "dataset.listed_twice",
+        Kind.REFUSED,
+        "{file} lists {path}, which was listed before.",
+        "List each image once and import the folder again.",
+    ),
+    Problem(
+        "dataset.blob_missing",
+        Kind.CONFLICT,
+        "{count} files were not sent, {path} among them.",
+        "Send them first: lineside datasets import DIR",
+    ),
+    Problem(
+        "dataset.empty",
+        Kind.REFUSED,
+        "There is nothing to learn from: {why}.",
+        "Name a folder with images and labels: lineside datasets import DIR",
+    ),
+    Problem(
+        "dataset.format_unknown",
+        Kind.REFUSED,
+        "None of the {files} files holds labels as COCO, Pascal VOC or YOLO write them.",
+        "See docs/datasets.md for what is recognised.",
+    ),
+    Problem(
+        "dataset.file_unreadable",
+        Kind.REFUSED,
+        "{file} cannot be read: {why}.",
+        "Repair the file and import the folder again.",
+    ),
+    Problem(
+        "dataset.mostly_bad",
+        Kind.REFUSED,
+        "{bad} of {total} images are missing, broken or lose labels ({reasons}).",
+        "Repair the labels and import the folder again; docs/datasets.md says what each code means.",
+    ),
+    # --- models ---------------------------------------------------------------------------------------------------
+    Problem(
+        "model.incomplete",
+        Kind.REFUSED,
+        "The model {name} cannot be registered: {why}.",
+        "Register it with one chosen variant, its metrics and its blobs.",
+    ),
+    Problem(
+        "model.not_approvable",
+        Kind.CONFLICT,
+        "{model} cannot be approved: {why}.",
+        "Look at it first: lineside models show {model}",
+    ),
+    Problem(
+        "model.reason_missing",
+        Kind.REFUSED,
+        "A rejection needs a reason.",
+        "lineside models reject {model} --reason TEXT",
+    ),
+    Problem(
+        "model.changed",
+        Kind.CONFLICT,
+        "{model} is {current} by now, no longer {expected}.",
+        "Look at it first: lineside models show {model}",
+    ),
+    # --- what devices send back -----------------------------------------------------------------------------------
+    Problem(
+        "capture.too_large",
+        Kind.TOO_LARGE,
+        "A capture of {size} bytes is over the limit of {limit} bytes.",
+        "Keep smaller images.",
+    ),
+    Problem(
+        "capture.id_taken",
+        Kind.CONFLICT,
+        "The capture {id} was announced before with other contents.",
+        "Give each capture an id of its own.",
+    ),
+    Problem(
+        "capture.budget_spent",
+        Kind.TOO_MANY,
+        "{device} has announced {count} captures in a day, as many as it may.",
+        "Try again tomorrow, or raise captures_per_day.",
+    ),
+    Problem(
+        "ticket.unknown",
+        Kind.MISSING,
+        "There is no upload ticket {ticket} for this device.",
+        "Ask for one: POST /device/v1/captures",
+    ),
+    Problem(
+        "ticket.expired",
+        Kind.FORBIDDEN,
+        "The upload ticket {ticket} expired at {expired_at}.",
+        "Announce the capture again for a new one.",
+    ),
+    Problem(
+        "ticket.used", Kind.CONFLICT, "The upload ticket {ticket} was used.", "There is nothing left to send with it."
+    ),
+    Problem(
+        "ticket.wrong_size",
+        Kind.CORRUPT,
+        "The upload has {actual} bytes, {expected} were announced.",
+        "Send the whole file that was announced.",
+    ),
+    Problem(
+        "result.invalid",
+        Kind.REFUSED,
+        "A result of {device} was not taken: {why}.",
+        "See docs/reference for the schema lineside.result/1.",
+    ),
+    # --- commands and the demo ------------------------------------------------------------------------------------
+    Problem(
+        "cli.bad_document",
+        Kind.REFUSED,
+        "The file {file} is no deployment document: {why}.",
+        "See the Greengrass V2 deployment format; or give --group and --model.",
+    ),
+    Problem("cli.file_unreadable", Kind.REFUSED, "The file {file} cannot be read: {why}.", "Name a file that can."),
+    Problem(
+        "cli.not_released",
+        Kind.CONFLICT,
+        "The model {model} is not signed for devices yet.",
+        "Approve it: lineside models approve {model}",
+    ),
+    Problem("demo.control_plane_failed", Kind.UNAVAILABLE, "The control plane did not start: {why}", "See {log}"),
+    Problem(
+        "demo.control_plane_gone",
+        Kind.UNAVAILABLE,
+        "The control plane has been away for too long.",
+        "Start it: lineside up --root {root}; its log is {log}",
+    ),
+    Problem("demo.waited_in_vain", Kind.UNAVAILABLE, "Waited {seconds} s for {what}, in vain.", "Look at {where}"),
+    Problem("demo.render_failed", Kind.INTERNAL, "The tags could not be rendered: {why}", "See {log}"),
+    Problem("demo.run_failed", Kind.INTERNAL, "The run {run} failed: {why}.", "See {log}"),
+    Problem(
+        "demo.twin_failed",
+        Kind.CONFLICT,
+        "The twin could not make {model} work.",
+        "See {log}, and: lineside rollouts list",
+    ),
+    Problem(
+        "demo.not_approved",
+        Kind.CONFLICT,
+        "The model {model} was not approved: {why}.",
+        "Train another: lineside runs start",
+    ),
+    Problem("demo.join_failed", Kind.UNAVAILABLE, "The device {device} could not join: {why}", "See {log}"),
+    Problem(
+        "demo.rollout_failed",
+        Kind.CONFLICT,
+        "The rollout {rollout} did not succeed: {why}.",
+        "lineside rollouts show {rollout} --url {url}",
     ),
 )
 

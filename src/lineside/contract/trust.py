@@ -49,3 +49,25 @@ class ApprovalStatement(msgspec.Struct, frozen=True, kw_only=True):
     approved_by: str
     approved_at: str
     custom: dict[str, Any] = {}
+
+    def to_custom(self) -> dict[str, Any]:
+        """The statement as a TUF target's `custom`: fractions as text, which is all that canonical JSON can sign."""
+        signed: dict[str, Any] = _without_fractions(msgspec.to_builtins(self))
+        return signed
+
+    @classmethod
+    def from_custom(cls, custom: dict[str, Any]) -> ApprovalStatement:
+        """The inverse of `to_custom`. Raises msgspec.ValidationError."""
+        return msgspec.convert(custom, cls, strict=False)
+
+
+def _without_fractions(value: Any) -> Any:
+    match value:
+        case float():
+            return repr(value)
+        case dict():
+            return {name: _without_fractions(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_without_fractions(one) for one in value]
+        case _:
+            return value

@@ -9,9 +9,10 @@ What is read from disk is verified against the keys before it is built upon, so 
 
 from __future__ import annotations
 
+import fcntl
 import re
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from tuf.api.serialization.json import JSONSerializer
 from lineside.contract.errors import LinesideError
 from lineside.contract.trust import ROLE_PATHS
 from lineside.server.adapters.files import write_atomic
-from lineside.server.adapters.signer import KeyRing
+from lineside.server.adapters.signer import KeyFiles, KeyRing
 from lineside.server.adapters.tuf import metadata as rules
 
 T = TypeVar("T", Root, Timestamp, Snapshot, Targets)
@@ -56,7 +57,7 @@ class _State:
 
 
 class Repository:
-    """Signs targets and keeps the metadata fresh. One process owns the folder; threads may share the object."""
+    """Signs targets and keeps the metadata fresh."""
 
     def __init__(
         self,
@@ -67,10 +68,15 @@ class Repository:
     ) -> None:
         """Open the repository in `folder`, or make it. `now` gives the time in UTC. Raises `trust.metadata_damaged`."""
         self._folder, self._keys, self._now, self._write = folder, keys, now, write
-        self._lock = threading.RLock()
         folder.mkdir(parents=True, exist_ok=True)
-        if not self._path("timestamp").exists():
-            self._create()
+        with self._locked():
+            if not self._path("timestamp").exists():
+                self._create()
+
+    @classmethod
+    def below(cls, root: Path, now: Callable[[], datetime]) -> Repository:
+        """The control plane's repository, R/tuf with the keys of R/keys. Cheap: every user may open its own."""
+        return cls(root / "tuf", KeyFiles(root / "keys"), now)
 
     def publish(self, targets: Sequence[NewTarget]) -> bool:
         """Sign targets, each with the role of its path; False when all were signed already.
@@ -78,7 +84,7 @@ class Repository:
         A path that is signed keeps what its signer said. Raises `trust.target_exists` when it names other bytes,
         `trust.no_role`, `trust.metadata_damaged`.
         """
-        with self._lock:
+        with self._locked():
             state = self._load()
             changed = {role for new in targets if (role := self._add(state, new)) is not None}
             if changed:
@@ -87,12 +93,12 @@ class Repository:
 
     def find(self, path: str) -> TargetFile | None:
         """The signed target at `path`, or None. Raises `trust.metadata_damaged`."""
-        with self._lock:
+        with self._locked():
             return self._load().roles[rules.role_of(path)].signed.targets.get(path)
 
     def renew(self) -> tuple[str, ...]:
         """Sign anew what is past half of its lifetime, and drop old versions; the names of the roles renewed."""
-        with self._lock:
+        with self._locked():
             state, now = self._load(), self._now()
             due = {role for role, signed in _signed(state) if rules.is_due(role, signed.expires, now)}
             if "root" in due:
@@ -117,6 +123,13 @@ class Repository:
     def root(self) -> str:
         """The newest root metadata as JSON text: what a device that joins is given to believe."""
         return self._path("root", max(self._versions("root"))).read_text()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One writer at a time, whichever thread, process or object it is."""
+        with (self._folder / ".lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _create(self) -> None:
         """Write the first versions. Nobody has seen a repository without timestamp: a half-made one is made again."""
