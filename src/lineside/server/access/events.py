@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from lineside.contract.errors import ErrorReport
-from lineside.contract.event import EventPage
-from lineside.server.access.store import EventRow, events_before
+from lineside.contract.event import Event, EventPage
+from lineside.server.access.store import EventRow, events_about, events_before
 from lineside.server.clock import Clock, rfc3339
 
 
@@ -34,3 +34,7 @@ class Events:
         """Events older than id `before` (all when None), newest first, at most `limit`."""
         rows, total = events_before(session, before, kind, limit)
         return EventPage(events=tuple(row.value() for row in rows), total=total)
+
+    def about(self, session: Session, *, subject: str, limit: int) -> tuple[Event, ...]:
+        """The newest events about one subject, newest first."""
+        return tuple(row.value() for row in events_about(session, subject, limit))

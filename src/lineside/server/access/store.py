@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, String, func, select
+from sqlalchemy import Index, String, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport
@@ -14,7 +14,11 @@ class EventRow(Base):
     """Something that happened; never changed."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_kind_id", "kind", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_events_kind_id", "kind", "id"),
+        Index("ix_events_subject_id", "subject", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[str] = mapped_column(String(32))
@@ -37,6 +41,12 @@ class EventRow(Base):
         )
 
 
+def events_about(session: Session, subject: str, limit: int) -> list[EventRow]:
+    """At most `limit` events about a subject, newest first."""
+    query = select(EventRow).where(EventRow.subject == subject).order_by(EventRow.id.desc()).limit(limit)
+    return list(session.scalars(query))
+
+
 def events_before(session: Session, before: int | None, kind: str | None, limit: int) -> tuple[list[EventRow], int]:
     """At most `limit` events older than id `before`, newest first, and how many of the kind there are in all.
 
@@ -50,3 +60,47 @@ def events_before(session: Session, before: int | None, kind: str | None, limit:
     if before is not None:
         query = query.where(EventRow.id < before)
     return list(session.scalars(query.order_by(EventRow.id.desc()).limit(limit))), total
+
+
+class JoinTokenRow(Base):
+    """A join token by the SHA-256 of its text."""
+
+    __tablename__ = "join_tokens"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    group: Mapped[str] = mapped_column(String(63))
+    twin: Mapped[bool]
+    uses: Mapped[int]
+    used: Mapped[int]
+    created_at: Mapped[str] = mapped_column(String(32))
+    expires_at: Mapped[str] = mapped_column(String(32))
+
+
+class AssertionRow(Base):
+    """A client assertion that was used."""
+
+    __tablename__ = "used_assertions"
+
+    device: Mapped[str] = mapped_column(String(63), primary_key=True)
+    jti: Mapped[str] = mapped_column(String(128), primary_key=True)
+    until: Mapped[str] = mapped_column(String(32), index=True)
+
+
+def use_join_token(session: Session, token_hash: str) -> bool:
+    """Count one use, if one is left. One statement: two devices at once cannot take the same use."""
+    statement = (
+        update(JoinTokenRow)
+        .where(JoinTokenRow.hash == token_hash, JoinTokenRow.used < JoinTokenRow.uses)
+        .values(used=JoinTokenRow.used + 1)
+    )
+    return session.connection().execute(statement).rowcount == 1
+
+
+def remember_assertion(session: Session, device: str, jti: str, until: str, now: str) -> bool:
+    """Remember an assertion; False when it was used before. Those that have expired are forgotten."""
+    session.execute(delete(AssertionRow).where(AssertionRow.until <= now))
+    if session.get(AssertionRow, (device, jti)) is not None:
+        return False
+    session.add(AssertionRow(device=device, jti=jti, until=until))
+    session.flush()
+    return True
