@@ -88,6 +88,85 @@ _ROWS = (
         "The dataset's classes ({classes}) are none of the model's labels ({labels}).",
         "Name a dataset the model can be scored on, or import without one.",
     ),
+    # --- training -------------------------------------------------------------------------------------------------
+    Problem(
+        "training.trainer_unknown",
+        Kind.REFUSED,
+        "There is no trainer named {name}; installed are: {installed}.",
+        "Choose one of them: lineside runs start --trainer NAME",
+    ),
+    Problem(
+        "training.parameter_unknown",
+        Kind.REFUSED,
+        "The trainer has no parameter {name}; it has: {known}.",
+        "Take the parameter out, or correct its name.",
+    ),
+    Problem(
+        "training.parameter_invalid",
+        Kind.REFUSED,
+        "The parameter {name} cannot be {value}: {why}.",
+        "Change its value, or leave it out for the default.",
+    ),
+    Problem(
+        "training.no_images",
+        Kind.REFUSED,
+        "There is no picture to train on.",
+        "Give the dataset a train split: lineside datasets import DIR",
+    ),
+    Problem(
+        "training.no_boxes",
+        Kind.REFUSED,
+        "None of the {images} pictures to train on has a box.",
+        "Label some objects in the train split first.",
+    ),
+    Problem(
+        "training.image_unreadable",
+        Kind.CORRUPT,
+        "The training picture {path} cannot be read: {why}.",
+        "Import the dataset again without it.",
+    ),
+    Problem(
+        "training.init_unreadable",
+        Kind.CORRUPT,
+        "The starting weights {file} cannot be read: {why}.",
+        "Give an ONNX file or a torch state dictionary (.pth).",
+    ),
+    Problem(
+        "training.init_mismatch",
+        Kind.REFUSED,
+        "The starting weights {file} do not fit this network: {why}.",
+        "Choose the trainer and parameters they were made with, or train without them.",
+    ),
+    Problem(
+        "training.diverged",
+        Kind.INTERNAL,
+        "The loss is not a number any more in epoch {epoch}.",
+        "Lower the parameter learning_rate.",
+    ),
+    Problem(
+        "training.checkpoint_unreadable",
+        Kind.CORRUPT,
+        "The checkpoint {file} cannot be read: {why}.",
+        "Train again.",
+    ),
+    Problem(
+        "export.differs",
+        Kind.INTERNAL,
+        "The exported model differs from the trained one by {difference}, more than {limit}.",
+        "Tell the people who build Lineside, with the run's log.",
+    ),
+    Problem(
+        "quantize.no_tensors",
+        Kind.REFUSED,
+        "There is no picture to calibrate the INT8 model on.",
+        "Give the dataset a train split.",
+    ),
+    Problem(
+        "quantize.failed",
+        Kind.REFUSED,
+        "The model {file} cannot be quantized: {why}.",
+        "Ship the fp32 file.",
+    ),
     # --- starting up ----------------------------------------------------------------------------------------------
     Problem(
         "start.port_busy",
@@ -376,6 +455,12 @@ _ROWS = (
         Kind.FORBIDDEN,
         "The desired document of {device} names no component with the artifact {digest}.",
         "Deploy the component to the device's group first.",
+    ),
+    Problem(
+        "artifact.range",
+        Kind.REFUSED,
+        "The range {wanted} is outside the artifact's {size} bytes.",
+        "Ask for the whole artifact.",
     ),
     Problem(
         "deployment.no_group",

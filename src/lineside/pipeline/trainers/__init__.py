@@ -1,0 +1,1 @@
+"""Trainers: one backend a file behind one Protocol (`base.Trainer`), found by entry point `lineside.trainers`."""
