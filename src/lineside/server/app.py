@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, Middleware
 
 import lineside
 from lineside.server import errors
 from lineside.server.access.room import room as access
+from lineside.server.access.same_site import SameSite
+from lineside.server.datasets.room import room as datasets
+from lineside.server.devices.guard import accepted_device, caller
+from lineside.server.devices.room import room as devices
 from lineside.server.services import Core, Loop, Room
 
 ROOMS: tuple[Callable[[Core], Room], ...] = (
     access,
-)  # fmt: skip
+    devices,
+    datasets,
+)
 
 
 @dataclass(frozen=True)
@@ -31,47 +37,60 @@ class Apps:
     on_result: Callable[[str, bytes], None]
 
 
-def build(core: Core) -> Apps:
+def build(core: Core, openers: Sequence[Callable[[Core], Room]] = ROOMS) -> Apps:
     """Open every room on `core` and wire it."""
-    rooms = [open_room(core) for open_room in ROOMS]
+    rooms = [open_room(core) for open_room in openers]
+    services = _services(core, rooms)
     return Apps(
-        people=_people(core, rooms),
-        devices=_devices(core, rooms),
+        people=_people(core, rooms, services),
+        devices=_devices(core, rooms, services),
         loops=tuple(loop for room in rooms for loop in room.loops),
         on_result=_fan_out([room.on_result for room in rooms if room.on_result]),
     )
 
 
-def _people(core: Core, rooms: Sequence[Room]) -> Litestar:
+def _people(core: Core, rooms: Sequence[Room], services: Mapping[str, Any]) -> Litestar:
     api = Router("/api/v1", route_handlers=[handler for room in rooms for handler in room.people])
     pages = [handler for room in rooms for handler in room.pages]
-    return _litestar(core, rooms, [api, *pages], "Lineside: people's API")
+    return _litestar(core, services, [api, *pages], "Lineside: people's API", [SameSite(core.settings.host)])
 
 
-def _devices(core: Core, rooms: Sequence[Room]) -> Litestar:
-    api = Router("/device/v1", route_handlers=[handler for room in rooms for handler in room.devices])
-    return _litestar(core, rooms, [api], "Lineside: devices' API")
+def _devices(core: Core, rooms: Sequence[Room], services: Mapping[str, Any]) -> Litestar:
+    api = Router(
+        "/device/v1",
+        route_handlers=[handler for room in rooms for handler in room.devices],
+        guards=[accepted_device(services["devices"])],
+        dependencies={"caller": Provide(caller)},
+    )
+    return _litestar(core, services, [api], "Lineside: devices' API", [])
 
 
-def _litestar(core: Core, rooms: Sequence[Room], handlers: Sequence[ControllerRouterHandler], title: str) -> Litestar:
+def _litestar(
+    core: Core,
+    services: Mapping[str, Any],
+    handlers: Sequence[ControllerRouterHandler],
+    title: str,
+    middleware: Sequence[Middleware],
+) -> Litestar:
     return Litestar(
         handlers,
-        dependencies=_dependencies(core, rooms),
+        dependencies={name: _provide(service) for name, service in services.items()},
         exception_handlers=errors.HANDLERS,
+        middleware=middleware,
         openapi_config=OpenAPIConfig(title=title, version=lineside.__version__),
         request_max_body_size=core.settings.request_bytes,
         logging_config=None,
     )
 
 
-def _dependencies(core: Core, rooms: Sequence[Room]) -> dict[str, Provide]:
+def _services(core: Core, rooms: Sequence[Room]) -> dict[str, Any]:
     offered: dict[str, Any] = {"core": core, "database": core.database, "events": core.events, "objects": core.objects}
     for room in rooms:
         twice = offered.keys() & room.services.keys()
         if twice:
             raise ValueError(f"two rooms offer {sorted(twice)}")
         offered |= room.services
-    return {name: _provide(value) for name, value in offered.items()}
+    return offered
 
 
 def _provide(value: Any) -> Provide:

@@ -23,11 +23,18 @@ class Hints(Protocol):
         """Publish a hint; returns at once, from any thread, and never fails."""
         ...
 
+    def drop(self, device: str) -> None:
+        """End a revoked device's connections; returns at once, from any thread, and never fails."""
+        ...
+
 
 class NoHints:
     """No broker: devices find out by asking."""
 
     def hint(self, device: str) -> None:
+        """Nothing to do."""
+
+    def drop(self, device: str) -> None:
         """Nothing to do."""
 
 
@@ -74,9 +81,9 @@ class Room:
     """What a room gives to the app.
 
     `services` are handed to handlers by parameter name: `{"devices": DevicesService(core)}` fills a handler's
-    `devices: NamedDependency[DevicesService]`. `people` are handlers below /api/v1, `devices` below /device/v1 (each asks for a valid
-    access token unless it has `opt={"public": True}`), `pages` below /. `on_result` receives results by MQTT (device,
-    payload), in a thread.
+    `devices: NamedDependency[DevicesService]`. `people` are handlers below /api/v1, `devices` below /device/v1 (each
+    asks for a valid access token unless it has `opt={"public": True}`), `pages` below /. `on_result` receives results
+    by MQTT (device, payload), in a thread.
     """
 
     services: Mapping[str, Any] = field(default_factory=dict)

@@ -42,6 +42,7 @@ class Settings:
     poll_seconds: float = _setting(30.0, "s", "How often a device asks for its desired document.")
     soak_seconds: float = _setting(5.0, "s", "How long every component must be ready before a device is healthy.")
     offline_polls: float = _setting(4.0, "polls", "After how many missed polls a device is shown as offline.")
+    offline_seconds: float = _setting(15.0, "s", "A device is never shown as offline before this much silence.")
     access_token_seconds: int = _setting(600, "s", "How long a device's access token is good for.")
     clock_leeway_seconds: int = _setting(60, "s", "How wrong a device's clock may be when it signs an assertion.")
     request_bytes: int = _setting(32 << 20, "B", "Largest JSON request.")

@@ -12,7 +12,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,10 +23,10 @@ import uvicorn
 
 from lineside.server.access.events import Events
 from lineside.server.adapters.objects import LocalObjects
-from lineside.server.app import Apps, build
+from lineside.server.app import ROOMS, Apps, build
 from lineside.server.clock import Clock, SystemClock
 from lineside.server.database import Base, Database
-from lineside.server.services import Addresses, Core
+from lineside.server.services import Addresses, Core, Room
 from lineside.server.settings import Settings
 
 
@@ -92,15 +92,17 @@ class Running:
 
 
 @contextmanager
-def running(root: Path, clock: Clock | None = None, **settings: Any) -> Iterator[Running]:
-    """The people's and the devices' API, served by uvicorn in a thread on free ports."""
+def running(
+    root: Path, clock: Clock | None = None, rooms: Sequence[Callable[[Core], Room]] = ROOMS, **settings: Any
+) -> Iterator[Running]:
+    """The people's and the devices' API of some rooms (all by default), served by uvicorn in threads on free ports."""
     core = make_core(root, clock, **settings)
     with contextlib.ExitStack() as stack:
         stack.callback(core.database.close)
         people, devices = stack.enter_context(free_socket()), stack.enter_context(free_socket())
         addresses = Addresses(people_url=_url(people), device_url=_url(devices))
         core = replace(core, addresses=addresses)
-        apps = build(core)
+        apps = build(core, rooms)
         stack.enter_context(_served(apps.people, people))
         stack.enter_context(_served(apps.devices, devices))
         yield Running(core, apps)

@@ -23,6 +23,7 @@ class DeviceRow(Base):
     twin: Mapped[bool]
     key: Mapped[str]
     certificate: Mapped[str]
+    token: Mapped[str] = mapped_column(String(64))  # hash of the join token it came with
     facts: Mapped[dict[str, Any]] = mapped_column(Json(dict[str, Any]))
     joined_at: Mapped[str] = mapped_column(String(32))
     revoked_at: Mapped[str | None] = mapped_column(String(32), default=None)
@@ -76,6 +77,11 @@ def devices_in(session: Session, group: str) -> list[str]:
         .order_by(DeviceRow.name)
     )
     return list(session.scalars(query))
+
+
+def group_exists(session: Session, group: str) -> bool:
+    """Whether any device is, or was, in the group."""
+    return session.scalar(select(GroupRow.device).where(GroupRow.group == group).limit(1)) is not None
 
 
 def is_accepted(session: Session, name: str) -> bool:

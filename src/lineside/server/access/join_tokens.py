@@ -1,0 +1,89 @@
+"""Join tokens: leave for a few devices to join, for a short time. Only a token's hash is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from lineside.contract.device import JoinToken, JoinTokenRequest
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import is_name
+from lineside.server.access.store import JoinTokenRow, use_join_token
+from lineside.server.clock import rfc3339
+from lineside.server.services import Core
+
+TWINS = "twins"
+"""The group of simulated devices; they, and only they, install what is not approved yet."""
+
+MAX_TTL = 90 * 24 * 3600
+
+
+class JoinTokens:
+    """Makes join tokens and uses them up."""
+
+    def __init__(self, core: Core, ca_sha256: str) -> None:
+        self._core = core
+        self._ca_sha256 = ca_sha256
+
+    def create(self, session: Session, request: JoinTokenRequest) -> JoinToken:
+        """Make a token. Raises `request.invalid`. A twin's token always leads to the group `twins`."""
+        group = TWINS if request.twin else request.group
+        _check(request, group)
+        token = "lsj_" + secrets.token_urlsafe(24)
+        now = self._core.clock.now()
+        row = JoinTokenRow(
+            hash=hash_of(token),
+            group=group,
+            twin=request.twin,
+            uses=request.uses,
+            used=0,
+            created_at=rfc3339(now),
+            expires_at=rfc3339(now + timedelta(seconds=request.ttl_seconds)),
+        )
+        session.add(row)
+        words = f"a join token for {row.uses} device(s) of group {group} was made"
+        self._core.events.record(session, kind="token.created", subject=group, message=words)
+        return JoinToken(
+            token=token,
+            group=group,
+            uses=row.uses,
+            expires_at=row.expires_at,
+            twin=row.twin,
+            url=self._core.addresses.device_url,
+            ca_sha256=self._ca_sha256,
+        )
+
+    def find(self, session: Session, token: str) -> JoinTokenRow:
+        """The token's row, used up or not. Raises `join.token_unknown`."""
+        row = session.get(JoinTokenRow, hash_of(token))
+        if row is None:
+            raise LinesideError("join.token_unknown")
+        return row
+
+    def use(self, session: Session, row: JoinTokenRow, *, twin: bool) -> None:
+        """Take one use. Raises `join.token_expired`, `join.token_used`, `join.twin_mismatch`."""
+        if row.expires_at <= rfc3339(self._core.clock.now()):
+            raise LinesideError("join.token_expired", expired=row.expires_at)
+        if row.twin != twin:
+            raise LinesideError("join.twin_mismatch", whom="twins" if row.twin else "ordinary devices")
+        if not use_join_token(session, row.hash):
+            raise LinesideError("join.token_used", uses=row.uses)
+
+
+def hash_of(token: str) -> str:
+    """How a token is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _check(request: JoinTokenRequest, group: str) -> None:
+    if not is_name(group):
+        raise LinesideError("request.invalid", why=f"{group!r} is not a name of a group")
+    if group == TWINS and not request.twin:
+        raise LinesideError("request.invalid", why=f"only twins may be in the group {TWINS}")
+    if not 1 <= request.uses <= 100_000:
+        raise LinesideError("request.invalid", why="uses must be 1 to 100000")
+    if not 1 <= request.ttl_seconds <= MAX_TTL:
+        raise LinesideError("request.invalid", why=f"ttl_seconds must be 1 to {MAX_TTL}")

@@ -1,0 +1,60 @@
+"""Devices' API of the devices room: join, prove, ask, report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.enums import MediaType
+from litestar.params import JSONBody
+
+from lineside.contract.desired import Desired
+from lineside.contract.device import AccessToken, JoinAnswer, JoinRequest, TokenRequest
+from lineside.contract.reported import ReportsAnswer, ReportsRequest
+from lineside.server.devices.desired import etag
+from lineside.server.devices.guard import PUBLIC
+from lineside.server.devices.reports import Reports
+from lineside.server.devices.service import Devices
+
+
+@get("/ca", media_type=MediaType.TEXT, sync_to_thread=False, opt=PUBLIC, summary="The CA's certificate")
+def get_ca(devices: NamedDependency[Devices]) -> str:
+    """PEM. A device compares its fingerprint with the one it was given before it sends its join token."""
+    return devices.ca_pem
+
+
+@post("/join", sync_to_thread=True, opt=PUBLIC, status_code=200, summary="Join with a token and a signing request")
+def join(data: JSONBody[JoinRequest], devices: NamedDependency[Devices]) -> JoinAnswer:
+    """Certificate, trust root and addresses for a new device."""
+    return devices.join(data)
+
+
+@post("/token", sync_to_thread=True, opt=PUBLIC, status_code=200, summary="An access token for a client assertion")
+def get_token(data: JSONBody[TokenRequest], devices: NamedDependency[Devices]) -> AccessToken:
+    """RFC 7523; an assertion is good once."""
+    return devices.token(data.client_assertion)
+
+
+@get("/desired", sync_to_thread=True, summary="What this device should run")
+def get_desired(
+    request: Request[Any, Any, Any], caller: NamedDependency[str], reports: NamedDependency[Reports]
+) -> Response[Desired | None]:
+    """304 when `If-None-Match` names the present document."""
+    document = reports.desired(caller)
+    tag = etag(document)
+    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
+    if tag in known:
+        return Response(None, status_code=304, headers={"ETag": tag})
+    return Response(document, headers={"ETag": tag})
+
+
+@post("/reports", sync_to_thread=True, status_code=200, summary="What this device runs")
+def post_reports(
+    data: JSONBody[ReportsRequest], caller: NamedDependency[str], reports: NamedDependency[Reports]
+) -> ReportsAnswer:
+    """Idempotent by sequence number."""
+    return reports.accept(caller, data)
+
+
+routes = [get_ca, join, get_token, get_desired, post_reports]

@@ -1,0 +1,40 @@
+"""The door of the devices' API: every route needs a valid access token of an accepted device, unless it is public."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
+
+from lineside.contract.errors import LinesideError
+from lineside.server.devices.service import Devices
+
+PUBLIC = {"public": True}
+"""`opt=PUBLIC` on a handler: no token needed."""
+
+
+def accepted_device(devices: Devices) -> Guard:
+    """A guard that puts the caller's name where `caller` finds it.
+
+    It raises `auth.token_missing`, and what `Devices.authenticate` raises.
+    """
+
+    async def check(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        if handler.opt.get("public"):
+            return
+        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise LinesideError("auth.token_missing")
+        connection.state.caller = await asyncio.to_thread(devices.authenticate, token.strip())
+
+    return check
+
+
+async def caller(request: Request[Any, Any, Any]) -> str:
+    """Name of the device that calls, for handlers: `caller: NamedDependency[str]`."""
+    name: str = request.state.caller
+    return name
