@@ -1,0 +1,32 @@
+"""Named points at which a test lets the agent die as if the power went: `LINESIDE_CRASH_AT=<name>`.
+
+The process leaves by `os._exit(137)`: no handler runs and no buffer is flushed, as with kill -9.
+"""
+
+from __future__ import annotations
+
+import os
+
+POINTS = (
+    "desired.saved",
+    "recipe.stored",
+    "artifact.part",
+    "artifact.stored",
+    "stage.built",
+    "stage.renamed",
+    "stage.recorded",
+    "attempt.begun",
+    "component.stopped",
+    "component.started",
+    "settled",
+    "committed",
+    "failure.recorded",
+    "collected",
+    "report.queued",
+)
+
+
+def point(name: str) -> None:
+    """Die here if the environment says so."""
+    if os.environ.get("LINESIDE_CRASH_AT") == name:
+        os._exit(137)

@@ -1,0 +1,179 @@
+"""Carrying out steps: one handler for one kind, in a table. Each may be repeated after a crash without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lineside.agent import crash, packages
+from lineside.agent.installed import Package
+from lineside.agent.join_state import JoinState
+from lineside.agent.launch import prepare
+from lineside.agent.paths import Paths
+from lineside.agent.plan import Current
+from lineside.agent.platforms import this_platform
+from lineside.agent.ports import ControlPlane
+from lineside.agent.recipe import read_recipe
+from lineside.agent.state import State
+from lineside.agent.steps import (
+    Begin,
+    Collect,
+    Commit,
+    FetchArtifact,
+    FetchRecipe,
+    RefreshTrust,
+    Settle,
+    Stage,
+    Start,
+    Step,
+    Stop,
+)
+from lineside.agent.store import Store
+from lineside.agent.supervise import Supervisor
+from lineside.agent.trust import Trust
+from lineside.contract.desired import Desired
+from lineside.contract.errors import LinesideError
+from lineside.contract.recipe import Recipe
+
+MAX_TRIES = 5
+"""Agent processes that may begin the same trial before it is given up."""
+
+
+class Executor:
+    """Carries out steps on one device, and observes what is."""
+
+    def __init__(
+        self, paths: Paths, joined: JoinState, state: State, store: Store, control: ControlPlane, supervisor: Supervisor
+    ) -> None:
+        self._paths = paths
+        self._joined = joined
+        self._state = state
+        self._store = store
+        self._control = control
+        self._supervisor = supervisor
+        self._trust = Trust(control, paths, twin=joined.twin)
+        self._platform = this_platform()
+        self._recipes: dict[str, Recipe] = {}
+        self.begun: str | None = None  # document of the trial that this process has begun
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            RefreshTrust: self._refresh,
+            FetchRecipe: self._fetch_recipe,
+            FetchArtifact: self._fetch_artifact,
+            Stage: self._stage,
+            Begin: self._begin,
+            Stop: self._stop,
+            Start: self._start,
+            Settle: self._settle,
+            Commit: self._commit,
+            Collect: self._collect,
+        }
+
+    def carry_out(self, step: Step) -> None:
+        """Do one step. Raises `LinesideError` when it cannot be done, `Interrupted` when the agent is to end."""
+        self._handlers[type(step)](step)
+
+    def observe(self, desired: Desired, document: str) -> Current:
+        """What is, for planning. Raises `recipe.…` when the desired document names a recipe that cannot be read."""
+        attempt = self._state.attempt()
+        sets = [self._state.good(), self._state.previous(), *([attempt.wanted] if attempt else [])]
+        wanted = {item.recipe_digest for one in sets for item in one.components}
+        wanted |= {item.recipe_digest for item in desired.components}
+        return Current(
+            good=sets[0],
+            previous=sets[1],
+            attempt=attempt,
+            outcome=self._state.outcome(),
+            recipes={digest: self._recipe(digest) for digest in wanted if self._store.has(digest)},
+            stored=self._store.digests(),
+            verified=self._state.verified(document),
+            packages=self._state.packages(),
+            running=self._supervisor.running(),
+            begun=self.begun is not None and attempt is not None and attempt.wanted.document == self.begun,
+        )
+
+    def check_disk(self) -> None:
+        """After a start: forget packages that are no longer what their recipe says, so that they are staged anew."""
+        for (name, version), package in self._state.packages().items():
+            recipe_there = self._store.verify(package.recipe_digest)
+            if not recipe_there or not packages.intact(self._recipe(package.recipe_digest), self._store, self._paths):
+                self._state.drop_package(name, version)
+        known = set(self._state.packages())
+        for name, version in set(packages.installed(self._paths)) - known:
+            packages.remove(self._paths, name, version)
+
+    def _recipe(self, digest: str) -> Recipe:
+        if digest not in self._recipes:
+            self._recipes[digest] = read_recipe(self._store.read(digest), self._platform)
+        return self._recipes[digest]
+
+    # --- one handler a kind ---------------------------------------------------------------------------------------
+
+    def _refresh(self, step: RefreshTrust) -> None:
+        self._trust.refresh()
+
+    def _fetch_recipe(self, step: FetchRecipe) -> None:
+        wanted = step.component
+        target = self._trust.check(wanted)
+        if not self._store.has(wanted.recipe_digest):
+            data = self._trust.fetch(wanted, target)
+            recipe = read_recipe(data, self._platform)
+            if (recipe.name, recipe.version) != (wanted.name, wanted.version):
+                why = f"it is that of {recipe.name} {recipe.version}"
+                raise LinesideError("trust.recipe_mismatch", name=f"{wanted.name} {wanted.version}", why=why)
+            self._state.add_transferred(len(data))
+            self._store.put(data)
+        crash.point("recipe.stored")
+        self._state.add_verified(step.document, wanted.target)
+
+    def _fetch_artifact(self, step: FetchArtifact) -> None:
+        received: list[int] = []
+        try:
+            self._store.fetch(self._control, step.digest, step.name, received.append)
+        finally:
+            self._state.add_transferred(sum(received))
+
+    def _stage(self, step: Stage) -> None:
+        component = step.component
+        recipe = self._recipe(component.recipe_digest)
+        self._state.drop_package(component.name, component.version)
+        found = packages.stage(recipe, self._store, self._paths)
+        package = Package(recipe_digest=component.recipe_digest, artifacts=found)
+        self._state.add_package(component.name, component.version, package)
+        crash.point("stage.recorded")
+
+    def _begin(self, step: Begin) -> None:
+        attempt = self._state.begin(step.wanted)
+        self.begun = step.wanted.document
+        crash.point("attempt.begun")
+        if attempt.tries > MAX_TRIES:
+            raise LinesideError("deploy.interrupted", times=MAX_TRIES, revision=step.wanted.revision)
+
+    def _stop(self, step: Stop) -> None:
+        self._supervisor.stop(step.name)
+        crash.point("component.stopped")
+
+    def _start(self, step: Start) -> None:
+        component = step.component
+        launch = prepare(component, step.within, self._recipes, self._joined, self._paths)
+        package = self._state.packages()[component.name, component.version]
+        self._supervisor.start(component, step.fingerprint, package.artifacts, launch)
+        error = self._supervisor.await_ready(component.name)
+        crash.point("component.started")
+        if error is not None and step.trial:
+            raise error
+
+    def _settle(self, step: Settle) -> None:
+        self._supervisor.settle(step.seconds)
+        crash.point("settled")
+
+    def _commit(self, step: Commit) -> None:
+        self._state.commit()
+        self.begun = None
+        crash.point("committed")
+
+    def _collect(self, step: Collect) -> None:
+        for name, version in step.packages:
+            self._state.drop_package(name, version)
+            packages.remove(self._paths, name, version)
+        self._store.remove(step.digests)
+        crash.point("collected")

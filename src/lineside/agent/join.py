@@ -1,0 +1,131 @@
+"""Joining a control plane: make a key, check the CA against what was told, ask for a certificate.
+
+Everything else is written first, the join state last and in one step: a root without it has not joined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from lineside.agent import join_state, link
+from lineside.agent.clock import now
+from lineside.agent.device_facts import device_facts
+from lineside.agent.durable import write_atomically
+from lineside.agent.join_state import JoinState
+from lineside.agent.paths import Paths
+from lineside.contract.device import JoinAnswer, JoinRequest
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import is_name
+
+
+class JoinOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `lineside agent join` was told."""
+
+    url: str
+    token: str
+    ca_sha256: str
+    name: str
+    twin: bool = False
+    force: bool = False
+
+
+def join(options: JoinOptions, paths: Paths) -> JoinState:
+    """Join, and keep what came of it below the root.
+
+    Raises `join.bad_name`, `join.already_joined`, `join.ca_mismatch`, `link.unreachable`, and the control plane's own
+    refusals (a token that has expired or was used up).
+    """
+    if not is_name(options.name):
+        raise LinesideError("join.bad_name", name=options.name)
+    if paths.join.exists() and not options.force:
+        raise LinesideError("join.already_joined", root=paths.root, device=join_state.load(paths).device)
+    url = options.url.rstrip("/")
+    ca = fetch_ca(url, options.ca_sha256)
+    write_atomically(paths.ca, ca)
+    key = _own_key(paths.key)
+    answer = _ask(url, options, _request_certificate(key, options.name), paths)
+    write_atomically(paths.certificate, answer.certificate.encode())
+    write_atomically(paths.ca, answer.ca.encode())
+    write_atomically(paths.trusted_root, answer.tuf_root.encode())
+    state = JoinState(
+        device=answer.device,
+        url=url,
+        twin=options.twin,
+        ca_sha256=fingerprint(ca),
+        joined_at=now(),
+        mqtt_host=answer.mqtt_host or (urlsplit(url).hostname if answer.mqtt_port else None),
+        mqtt_port=answer.mqtt_port,
+    )
+    join_state.save(paths, state)
+    return state
+
+
+def fetch_ca(url: str, expected: str) -> bytes:
+    """The control plane's CA certificate (PEM), if its SHA-256 is the expected one. Raises `join.ca_mismatch`.
+
+    This one request cannot check the server's certificate; the fingerprint, which came another way, is the check.
+    """
+    pool = link.make_pool(cert_reqs="CERT_NONE")
+    try:
+        response = link.send(pool, url, "GET", "ca")
+        link.check(response, url, "ca")
+        pem = link.read(response, url)
+    finally:
+        pool.clear()
+    actual = fingerprint(pem)
+    if actual != _plain(expected):
+        raise LinesideError("join.ca_mismatch", url=url, actual=actual, expected=_plain(expected))
+    return pem
+
+
+def fingerprint(pem: bytes) -> str:
+    """SHA-256 of a certificate's DER form in hex; of the bytes themselves when they are no certificate."""
+    try:
+        return x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
+    except ValueError:
+        return hashlib.sha256(pem).hexdigest()
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower().removeprefix("sha256:").replace(":", "")
+
+
+def _own_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The device's P-256 key, made here at the first try and never sent anywhere."""
+    if path.exists():
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return key
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    write_atomically(path, pem, mode=0o600)
+    return key
+
+
+def _request_certificate(key: ec.EllipticCurvePrivateKey, name: str) -> str:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _ask(url: str, options: JoinOptions, csr: str, paths: Paths) -> JoinAnswer:
+    request = JoinRequest(
+        token=options.token, name=options.name, csr=csr, twin=options.twin, facts=device_facts(paths.root)
+    )
+    pool = link.make_pool(ca_certs=str(paths.ca), cert_reqs="CERT_REQUIRED")
+    try:
+        response = link.send(pool, url, "POST", "join", msgspec.json.encode(request))
+        link.check(response, url, "join")
+        return link.decode(link.read(response, url), JoinAnswer, "join")
+    finally:
+        pool.clear()

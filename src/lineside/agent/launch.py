@@ -1,0 +1,109 @@
+"""From a component and its recipe to what is run: scripts with their variables filled in, environment, directories."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from lineside import __version__
+from lineside.agent.durable import write_atomically
+from lineside.agent.installed import Component, ComponentSet
+from lineside.agent.interpolate import Namespace, interpolate
+from lineside.agent.join_state import JoinState
+from lineside.agent.paths import Paths
+from lineside.agent.processes import MARKER
+from lineside.contract.recipe import Recipe, StepScript
+
+_NOT_PASSED_ON = ("LINESIDE_CRASH_AT", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything needed to run one component."""
+
+    name: str
+    version: str
+    lifecycle: dict[str, StepScript]
+    environment: dict[str, str]
+    directory: Path
+    log: Path
+
+
+def prepare(
+    component: Component, within: ComponentSet, recipes: Mapping[str, Recipe], joined: JoinState, paths: Paths
+) -> Launch:
+    """Fill in a component's scripts and environment, and write its configuration file."""
+    recipe = recipes[component.recipe_digest]
+    own = _namespace(component, joined, paths)
+    others = {
+        item.name: _namespace(item, joined, paths) for item in within.components if item.name in recipe.dependencies
+    }
+
+    def fill(text: str) -> str:
+        return interpolate(text, own, others)
+
+    environment = _environment(component, recipe, joined, paths)
+    environment |= {key: fill(value) for key, value in recipe.setenv.items()}
+    work = paths.work(component.name)
+    work.mkdir(parents=True, exist_ok=True)
+    write_atomically(paths.configuration(component.name), msgspec.json.encode(component.configuration))
+    return Launch(
+        name=component.name,
+        version=component.version,
+        lifecycle={key: _filled(step, fill) for key, step in recipe.lifecycle.items()},
+        environment=environment,
+        directory=work,
+        log=paths.log(component.name),
+    )
+
+
+def _filled(step: StepScript, fill: Callable[[str], str]) -> StepScript:
+    return msgspec.structs.replace(
+        step,
+        script=fill(step.script),
+        setenv={key: fill(value) for key, value in step.setenv.items()},
+        skipif=None if step.skipif is None else fill(step.skipif),
+    )
+
+
+def _namespace(component: Component, joined: JoinState, paths: Paths) -> Namespace:
+    values = {
+        "artifacts:path": str(paths.artifacts(component.name, component.version)),
+        "artifacts:decompressedPath": str(paths.unarchived(component.name, component.version)),
+        "work:path": str(paths.work(component.name)),
+        "kernel:rootPath": str(paths.root),
+        "iot:thingName": joined.device,
+    }
+    return Namespace(values, component.configuration)
+
+
+def _environment(component: Component, recipe: Recipe, joined: JoinState, paths: Paths) -> dict[str, str]:
+    passed = {key: value for key, value in os.environ.items() if key not in _NOT_PASSED_ON}
+    return passed | {
+        MARKER: str(paths.root),
+        "LINESIDE_PYTHON": sys.executable,
+        "LINESIDE_DEVICE": joined.device,
+        "LINESIDE_CONFIG": str(paths.configuration(component.name)),
+        "LINESIDE_MODEL": _model_of(component.name, recipe),
+        "LINESIDE_INBOX": str(paths.inbox),
+        "LINESIDE_CAPTURES": str(paths.captures),
+        "LINESIDE_MQTT_HOST": joined.mqtt_host or "",
+        "LINESIDE_MQTT_PORT": str(joined.mqtt_port or ""),
+        "LINESIDE_CA": str(paths.ca),
+        "LINESIDE_CERT": str(paths.certificate),
+        "LINESIDE_KEY": str(paths.key),
+        "AWS_IOT_THING_NAME": joined.device,
+        "GGC_VERSION": __version__,
+        "GREENGRASS_COMPONENT_VERSION": component.version,
+    }
+
+
+def _model_of(name: str, recipe: Recipe) -> str:
+    """The model a component runs: that of the model component it depends on, else its own first name."""
+    for other in sorted(recipe.dependencies):
+        if other.endswith(".model"):
+            return other.removesuffix(".model")
+    return name.rsplit(".", 1)[0]

@@ -1,0 +1,19 @@
+"""Processes that a killed agent on this root left behind: found and ended before anything starts."""
+
+from __future__ import annotations
+
+from lineside.agent.paths import Paths
+from lineside.agent.processes import end_process, marked
+from lineside.agent.state import State
+
+GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+def end_orphans(paths: Paths, state: State) -> int:
+    """End them; how many there were. Looked for by recorded pid and start time, and by their environment's marker."""
+    found = {(pid, started) for pid, started, _ in state.processes()} | set(marked(paths.root))
+    ended = sum(end_process(pid, started, GRACE) for pid, started in sorted(found))
+    for pid, _, _ in state.processes():
+        state.drop_process(pid)
+    return ended

@@ -1,0 +1,106 @@
+"""Staging: a component's artifacts under the paths its recipe names, put there with one rename a directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from lineside.agent import crash
+from lineside.agent.archive import MAX_BYTES, unpack
+from lineside.agent.durable import remove_tree, rename_directory
+from lineside.agent.paths import Paths
+from lineside.agent.store import RESERVE, Store, free_bytes, hash_file
+from lineside.contract.errors import LinesideError
+from lineside.contract.recipe import Recipe, RecipeArtifact
+
+
+def stage(recipe: Recipe, store: Store, paths: Paths) -> dict[str, str]:
+    """Build both package directories from the store; the digests found on disk, by file name. Idempotent.
+
+    Raises `artifact.digest_mismatch` and `archive.…`; the directories in place are then as they were.
+    """
+    final = paths.artifacts(recipe.name, recipe.version)
+    unarchived = paths.unarchived(recipe.name, recipe.version)
+    built, unpacked = _temporary(final), _temporary(unarchived)
+    for artifact in recipe.artifacts:
+        _place(artifact, store, built)
+        if artifact.unarchive == "ZIP":
+            _unpack(artifact, built, unpacked)
+    found = {artifact.name: _verified(artifact, built, store) for artifact in recipe.artifacts}
+    crash.point("stage.built")
+    rename_directory(unpacked, unarchived)
+    rename_directory(built, final)
+    crash.point("stage.renamed")
+    return found
+
+
+def intact(recipe: Recipe, store: Store, paths: Paths) -> bool:
+    """Whether staged artifacts are still what the recipe says; damaged objects of the store are thrown away."""
+    directory = paths.artifacts(recipe.name, recipe.version)
+    if not directory.is_dir() or not paths.unarchived(recipe.name, recipe.version).is_dir():
+        return False
+    sound = [_same(directory / artifact.name, artifact.digest) for artifact in recipe.artifacts]
+    if not all(sound):
+        for artifact in recipe.artifacts:
+            store.verify(artifact.digest)
+    return all(sound)
+
+
+def installed(paths: Paths) -> Iterator[tuple[str, str]]:
+    """Name and version of every package directory, unfinished ones too (their version then ends in .tmp or .old)."""
+    for base in (paths.all_artifacts, paths.all_unarchived):
+        for directory in base.glob("*/*"):
+            yield directory.parent.name, directory.name
+
+
+def remove(paths: Paths, name: str, version: str) -> None:
+    """Remove a package's directories."""
+    for directory in (paths.artifacts(name, version), paths.unarchived(name, version)):
+        remove_tree(directory)
+        if directory.parent.is_dir() and not any(directory.parent.iterdir()):
+            directory.parent.rmdir()
+
+
+def _temporary(final: Path) -> Path:
+    built = final.with_name(f"{final.name}.tmp")
+    remove_tree(built)
+    built.mkdir(parents=True)
+    return built
+
+
+def _place(artifact: RecipeArtifact, store: Store, built: Path) -> None:
+    """A hard link where the file may stay read-only and the file system has links, else a copy."""
+    source, target = store.path(artifact.digest), built / artifact.name
+    if artifact.executable:
+        _copy(source, target, 0o555)
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        _copy(source, target, 0o444)
+
+
+def _copy(source: Path, target: Path, mode: int) -> None:
+    shutil.copyfile(source, target)
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+    target.chmod(mode)
+
+
+def _unpack(artifact: RecipeArtifact, built: Path, unpacked: Path) -> None:
+    room = max(0, min(MAX_BYTES, free_bytes(unpacked) - RESERVE))
+    unpack(built / artifact.name, artifact.name, unpacked / Path(artifact.name).stem, max_bytes=room)
+
+
+def _verified(artifact: RecipeArtifact, built: Path, store: Store) -> str:
+    actual = hash_file(built / artifact.name)
+    if actual != artifact.digest:
+        store.verify(artifact.digest)  # throws the damaged object away, so that the next round fetches it again
+        raise LinesideError("artifact.digest_mismatch", name=artifact.name, expected=artifact.digest, actual=actual)
+    return actual
+
+
+def _same(path: Path, digest: str) -> bool:
+    return path.is_file() and hash_file(path) == digest

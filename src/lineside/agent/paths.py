@@ -1,0 +1,85 @@
+"""Where everything lies below an agent's root directory."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """The layout of one agent's root; package and work paths are those of Greengrass V2."""
+
+    root: Path
+
+    @property
+    def join(self) -> Path:
+        return self.root / "join.json"
+
+    @property
+    def key(self) -> Path:
+        return self.root / "keys" / "device.key"
+
+    @property
+    def certificate(self) -> Path:
+        return self.root / "keys" / "device.crt"
+
+    @property
+    def ca(self) -> Path:
+        return self.root / "keys" / "ca.crt"
+
+    @property
+    def trusted_root(self) -> Path:
+        return self.root / "tuf" / "trusted_root.json"
+
+    @property
+    def metadata(self) -> Path:
+        return self.root / "tuf" / "metadata"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "agent.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def inbox(self) -> Path:
+        return self.root / "inbox"
+
+    @property
+    def captures(self) -> Path:
+        return self.root / "captures"
+
+    @property
+    def all_artifacts(self) -> Path:
+        return self.root / "packages" / "artifacts"
+
+    @property
+    def all_unarchived(self) -> Path:
+        return self.root / "packages" / "artifacts-unarchived"
+
+    def artifacts(self, name: str, version: str) -> Path:
+        """`{artifacts:path}`."""
+        return self.all_artifacts / name / version
+
+    def unarchived(self, name: str, version: str) -> Path:
+        """`{artifacts:decompressedPath}`."""
+        return self.all_unarchived / name / version
+
+    def work(self, name: str) -> Path:
+        """`{work:path}`."""
+        return self.root / "work" / name
+
+    def configuration(self, name: str) -> Path:
+        """The component's effective configuration, which `LINESIDE_CONFIG` names."""
+        return self.work(name) / "config.json"
+
+    def log(self, name: str) -> Path:
+        """What the component prints."""
+        return self.root / "logs" / f"{name}.log"

@@ -1,0 +1,53 @@
+"""What the agent needs from outside, each a Protocol; fakes of them are in `lineside.agent.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.desired import Desired
+from lineside.contract.reported import Report
+
+
+class Download(msgspec.Struct, frozen=True):
+    """An artifact on its way: `offset` is where `chunks` begin, `remaining` how many bytes they hold."""
+
+    offset: int
+    remaining: int
+    chunks: Iterator[bytes]
+
+
+class ArtifactSource(Protocol):
+    """Where artifacts come from."""
+
+    def artifact(self, digest: str, offset: int) -> AbstractContextManager[Download]:
+        """The bytes of an artifact from `offset` on, or from 0 when the source cannot resume."""
+        ...
+
+
+class ControlPlane(ArtifactSource, Protocol):
+    """The control plane's devices' API, as one device sees it. Every method may raise `LinkError`."""
+
+    def desired(self, etag: str | None) -> tuple[Desired, str] | None:
+        """The desired document and its ETag, or None when `etag` is still the newest."""
+        ...
+
+    def report(self, reports: tuple[Report, ...]) -> int:
+        """Hand over reports; everything up to the returned sequence number is stored."""
+        ...
+
+    def metadata(self, url: str) -> Iterator[bytes]:
+        """A TUF metadata file (`tuf/NAME`) or target (`targets/PATH`) in pieces."""
+        ...
+
+    def ticket(self, record: CaptureRecord) -> Ticket:
+        """Leave to upload one capture."""
+        ...
+
+    def upload(self, ticket: Ticket, data: bytes) -> None:
+        """Send a capture's bytes."""
+        ...

@@ -1,0 +1,135 @@
+"""Becoming the desired document: plan, carry out, plan again, until nothing is left; and what to say about it.
+
+Before `Begin` a failure is a refusal: nothing was touched, what runs keeps running. After it the trial has failed, and
+the next planning round returns to exactly what ran before (or holds still, if the policy is DO_NOTHING).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import msgspec
+
+from lineside.agent import crash
+from lineside.agent.execute import Executor
+from lineside.agent.installed import document_of, trial_failed_phase
+from lineside.agent.link_error import LinkError
+from lineside.agent.plan import plan
+from lineside.agent.report import Reporter
+from lineside.agent.state import State
+from lineside.agent.steps import Collect, FetchArtifact, FetchRecipe, RefreshTrust, Stage, Step
+from lineside.agent.supervise import Supervisor
+from lineside.contract.desired import Desired
+from lineside.contract.errors import ErrorReport, Kind, LinesideError, RemoteError
+from lineside.contract.reported import Phase
+
+_log = logging.getLogger(__name__)
+
+_PHASES: dict[type, Phase] = {
+    RefreshTrust: Phase.FETCHING,
+    FetchRecipe: Phase.FETCHING,
+    FetchArtifact: Phase.FETCHING,
+    Stage: Phase.INSTALLING,
+}
+"""What a step of this kind is reported as; the others are STARTING."""
+
+MAX_RETRY = 600.0
+"""Seconds between two tries of a document that was refused, at most."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A document that was not believed or cannot be met, and when to look again (time.monotonic())."""
+
+    document: str
+    error: LinesideError
+    times: int
+    again_at: float
+
+
+class Reconciler:
+    """Makes one device become its desired document."""
+
+    def __init__(self, state: State, executor: Executor, supervisor: Supervisor, reporter: Reporter) -> None:
+        self._state = state
+        self._executor = executor
+        self._supervisor = supervisor
+        self._reporter = reporter
+        self._refusal: Refusal | None = None
+        self._away: ErrorReport | None = None  # why the document could not be fetched yet
+
+    def round(self, desired: Desired) -> None:
+        """Go as far as possible now. Raises `LinkError`, a refusal to talk to this device, `Interrupted`."""
+        document = document_of(desired)
+        if self._waits(document):
+            self.say(desired)
+            return
+        try:
+            self._carry_on(desired, document)
+            self._refusal, self._away = None, None
+        except LinkError as error:
+            self._away = error.report()
+            self.say(desired)
+            raise
+        except LinesideError as error:
+            if isinstance(error, RemoteError) and error.kind in (Kind.UNAUTHENTICATED, Kind.FORBIDDEN):
+                raise
+            self._refuse(desired, document, error)
+        self.say(desired)
+
+    def say(self, desired: Desired) -> None:
+        """Report how things stand."""
+        phase, error = self._standing(desired)
+        self._reporter.say(desired.revision, phase, error)
+
+    def _carry_on(self, desired: Desired, document: str) -> None:
+        while steps := plan(self._executor.observe(desired, document), desired):
+            for step in steps:
+                try:
+                    self._carry_out(step, desired)
+                except LinkError:
+                    raise
+                except LinesideError as error:
+                    if self._executor.begun != document:
+                        raise
+                    self._fail(error, desired)
+                    break
+
+    def _carry_out(self, step: Step, desired: Desired) -> None:
+        _log.info("%s", step)
+        if not isinstance(step, Collect):
+            self._reporter.say(desired.revision, _PHASES.get(type(step), Phase.STARTING))
+        self._executor.carry_out(step)
+
+    def _fail(self, error: LinesideError, desired: Desired) -> None:
+        _log.warning("revision %d failed: %s", desired.revision, error)
+        self._state.fail(error.report(), held=desired.failure_policy == "DO_NOTHING")
+        self._executor.begun = None
+        crash.point("failure.recorded")
+
+    def _refuse(self, desired: Desired, document: str, error: LinesideError) -> None:
+        _log.warning("revision %d refused: %s", desired.revision, error)
+        before = self._refusal
+        times = before.times + 1 if before and before.document == document else 1
+        wait = min(MAX_RETRY, desired.poll_seconds * 2.0 ** min(times - 1, 16))
+        self._refusal = Refusal(document, error, times, time.monotonic() + wait)
+
+    def _waits(self, document: str) -> bool:
+        refusal = self._refusal
+        return refusal is not None and refusal.document == document and time.monotonic() < refusal.again_at
+
+    def _standing(self, desired: Desired) -> tuple[Phase, ErrorReport | None]:
+        document, good, outcome = document_of(desired), self._state.good(), self._state.outcome()
+        broken = self._supervisor.broken()
+        if outcome is not None and outcome.document == document:
+            phase = trial_failed_phase(good, outcome)
+            return (Phase.FAILED if broken or self._refusal else phase), outcome.error
+        if self._refusal is not None and self._refusal.document == document:
+            return Phase.REFUSED, self._refusal.error.report()
+        if good.document != document:
+            return Phase.FETCHING, self._away
+        if broken is not None:
+            return Phase.FAILED, broken.report()
+        if not self._supervisor.all_ready():
+            return Phase.STARTING, None
+        return (Phase.HEALTHY if good.components else Phase.IDLE), None

@@ -1,0 +1,168 @@
+"""What the agent knows across power cuts. Each move from one state to the next is one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TypeVar
+
+import msgspec
+
+from lineside.agent.database import Database
+from lineside.agent.installed import EMPTY, Attempt, ComponentSet, Outcome, Package
+from lineside.contract.desired import Desired
+from lineside.contract.errors import ErrorReport
+
+T = TypeVar("T")
+
+
+class SavedDesired(msgspec.Struct, frozen=True):
+    """The newest desired document that was seen, with its ETag."""
+
+    document: Desired
+    etag: str
+
+
+class State:
+    """Named values and rows over the agent's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- the desired document -------------------------------------------------------------------------------------
+
+    def desired(self) -> SavedDesired | None:
+        """The newest document that was seen."""
+        return self._read("desired", SavedDesired)
+
+    def save_desired(self, document: Desired, etag: str) -> None:
+        """Remember a document, so that a reboot without network goes on with it."""
+        self._write_one("desired", SavedDesired(document, etag))
+
+    # --- sets of components ---------------------------------------------------------------------------------------
+
+    def good(self) -> ComponentSet:
+        """The set that was last healthy; empty at first."""
+        return self._read("good", ComponentSet) or EMPTY
+
+    def previous(self) -> ComponentSet:
+        """The good set before the good set: kept on disk, so that going back transfers nothing."""
+        return self._read("previous", ComponentSet) or EMPTY
+
+    def attempt(self) -> Attempt | None:
+        """The set under trial."""
+        return self._read("attempt", Attempt)
+
+    def outcome(self) -> Outcome | None:
+        """How the last trial failed, if it did."""
+        return self._read("outcome", Outcome)
+
+    def begin(self, wanted: ComponentSet) -> Attempt:
+        """Start a trial, or count one more try of the trial that a crash broke off."""
+        with self._database.transaction() as rows:
+            before = _get(rows, "attempt", Attempt)
+            tries = before.tries + 1 if before and before.wanted.document == wanted.document else 1
+            attempt = Attempt(wanted=wanted, tries=tries)
+            _put(rows, "attempt", attempt)
+            _drop(rows, "outcome")
+        return attempt
+
+    def commit(self) -> None:
+        """The set under trial is the good set now."""
+        with self._database.transaction() as rows:
+            attempt, good = _get(rows, "attempt", Attempt), _get(rows, "good", ComponentSet)
+            if attempt is None:
+                return
+            if good is not None and good.components != attempt.wanted.components:
+                _put(rows, "previous", good)
+            _put(rows, "good", attempt.wanted)
+            _drop(rows, "attempt")
+            _drop(rows, "outcome")
+
+    def fail(self, error: ErrorReport, *, held: bool) -> None:
+        """The trial failed: remember the document as bad. Unless it is `held`, the good set is wanted again."""
+        with self._database.transaction() as rows:
+            attempt = _get(rows, "attempt", Attempt)
+            if attempt is None:
+                return
+            wanted = attempt.wanted
+            _put(rows, "outcome", Outcome(document=wanted.document, revision=wanted.revision, error=error, held=held))
+            if not held:
+                _drop(rows, "attempt")
+
+    # --- what was verified and staged -----------------------------------------------------------------------------
+
+    def verified(self, document: str) -> frozenset[str]:
+        """Targets whose signatures were checked for this document."""
+        with self._database.reading() as rows:
+            found = rows.execute("SELECT target FROM verified WHERE document = ?", (document,)).fetchall()
+        return frozenset(target for (target,) in found)
+
+    def add_verified(self, document: str, target: str) -> None:
+        """Remember a checked target; those of other documents are forgotten."""
+        with self._database.transaction() as rows:
+            rows.execute("DELETE FROM verified WHERE document <> ?", (document,))
+            rows.execute("INSERT OR IGNORE INTO verified VALUES (?, ?)", (document, target))
+
+    def packages(self) -> dict[tuple[str, str], Package]:
+        """Staged packages by name and version."""
+        with self._database.reading() as rows:
+            found = rows.execute("SELECT name, version, package FROM packages").fetchall()
+        return {(name, version): msgspec.json.decode(package, type=Package) for name, version, package in found}
+
+    def add_package(self, name: str, version: str, package: Package) -> None:
+        """A package is complete on disk."""
+        with self._database.transaction() as rows:
+            values = (name, version, msgspec.json.encode(package))
+            rows.execute("INSERT OR REPLACE INTO packages VALUES (?, ?, ?)", values)
+
+    def drop_package(self, name: str, version: str) -> None:
+        """A package is about to be replaced or removed."""
+        with self._database.transaction() as rows:
+            rows.execute("DELETE FROM packages WHERE name = ? AND version = ?", (name, version))
+
+    # --- processes and counters -----------------------------------------------------------------------------------
+
+    def processes(self) -> list[tuple[int, int, str]]:
+        """Child processes by pid, start time (clock ticks since boot) and name; some may be long gone."""
+        with self._database.reading() as rows:
+            return list(rows.execute("SELECT pid, started, name FROM processes").fetchall())
+
+    def add_process(self, pid: int, started: int, name: str) -> None:
+        """A child process lives."""
+        with self._database.transaction() as rows:
+            rows.execute("INSERT OR REPLACE INTO processes VALUES (?, ?, ?)", (pid, started, name))
+
+    def drop_process(self, pid: int) -> None:
+        """A child process is gone."""
+        with self._database.transaction() as rows:
+            rows.execute("DELETE FROM processes WHERE pid = ?", (pid,))
+
+    def transferred(self) -> int:
+        """Bytes of artifacts and recipes received since joining."""
+        return self._read("transferred", int) or 0
+
+    def add_transferred(self, count: int) -> None:
+        """Count received bytes."""
+        with self._database.transaction() as rows:
+            _put(rows, "transferred", (_get(rows, "transferred", int) or 0) + count)
+
+    def _read(self, key: str, kind: type[T]) -> T | None:
+        with self._database.reading() as rows:
+            return _get(rows, key, kind)
+
+    def _write_one(self, key: str, value: object) -> None:
+        with self._database.transaction() as rows:
+            _put(rows, key, value)
+
+
+def _get(rows: sqlite3.Connection, key: str, kind: type[T]) -> T | None:
+    found = rows.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+    return None if found is None else msgspec.json.decode(found[0], type=kind)
+
+
+def _put(rows: sqlite3.Connection, key: str, value: object) -> None:
+    rows.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, msgspec.json.encode(value)))
+
+
+def _drop(rows: sqlite3.Connection, key: str) -> None:
+    rows.execute("DELETE FROM facts WHERE key = ?", (key,))

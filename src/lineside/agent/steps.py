@@ -1,0 +1,73 @@
+"""The kinds of step a plan is made of: plain data, carried out by `lineside.agent.execute`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineside.agent.installed import Component, ComponentSet
+from lineside.contract.desired import DesiredComponent
+
+
+class RefreshTrust(msgspec.Struct, frozen=True, tag=True):
+    """Bring the signed metadata up to date."""
+
+
+class FetchRecipe(msgspec.Struct, frozen=True, tag=True):
+    """Check who signed a component's recipe, and fetch it unless it is stored."""
+
+    component: DesiredComponent
+    document: str
+
+
+class FetchArtifact(msgspec.Struct, frozen=True, tag=True):
+    """Fetch one artifact into the store."""
+
+    digest: str
+    name: str
+
+
+class Stage(msgspec.Struct, frozen=True, tag=True):
+    """Put a component's artifacts where its recipe expects them."""
+
+    component: Component
+
+
+class Begin(msgspec.Struct, frozen=True, tag=True):
+    """Remember on disk that this set is being tried: from here on a failure means rolling back."""
+
+    wanted: ComponentSet
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """Stop a running component."""
+
+    name: str
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """Write a component's configuration, start it, wait until it is ready. In a `trial`, BROKEN is a failure."""
+
+    component: Component
+    fingerprint: str
+    within: ComponentSet
+    trial: bool
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """Wait until everything was ready for `seconds` in a row, then probe once more."""
+
+    seconds: float
+
+
+class Commit(msgspec.Struct, frozen=True, tag=True):
+    """The set under trial becomes the good set."""
+
+
+class Collect(msgspec.Struct, frozen=True, tag=True):
+    """Remove packages and stored objects that nothing needs."""
+
+    packages: tuple[tuple[str, str], ...]
+    digests: frozenset[str]
+
+
+Step = RefreshTrust | FetchRecipe | FetchArtifact | Stage | Begin | Stop | Start | Settle | Commit | Collect

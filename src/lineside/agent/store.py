@@ -1,0 +1,145 @@
+"""The content-addressed store: `<root>/store/sha256/ab/abcdef…`. What is in it has been verified.
+
+A download grows in `<root>/store/partial/<hex>.part`, is resumed after a break, hashed as a whole, and enters with one
+rename. Shared files are stored once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from lineside.agent import crash
+from lineside.agent.durable import sync_directory
+from lineside.agent.ports import ArtifactSource
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
+
+RESERVE = 16 << 20
+"""Bytes that stay free on the device's disk."""
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes an ordinary user may still write on the file system of `path`."""
+    return shutil.disk_usage(path).free
+
+
+class Store:
+    """Verified files by digest below `root`. `free` tells the bytes that are free there."""
+
+    def __init__(self, root: Path, free: Callable[[Path], int] = free_bytes) -> None:
+        self._root = root
+        self._objects = root / "sha256"
+        self._partial = root / "partial"
+        self._objects.mkdir(parents=True, exist_ok=True)
+        self._partial.mkdir(parents=True, exist_ok=True)
+        self._free = free
+
+    def path(self, digest: str) -> Path:
+        """Where an object lies, or will lie."""
+        value = digest.removeprefix("sha256:")
+        return self._objects / value[:2] / value
+
+    def has(self, digest: str) -> bool:
+        """Whether the object is there."""
+        return self.path(digest).is_file()
+
+    def digests(self) -> frozenset[str]:
+        """Every object that is there."""
+        return frozenset(f"sha256:{path.name}" for path in self._objects.glob("??/*"))
+
+    def read(self, digest: str) -> bytes:
+        """The bytes of a small object."""
+        return self.path(digest).read_bytes()
+
+    def put(self, data: bytes) -> str:
+        """Store bytes that were verified elsewhere; their digest."""
+        digest = digest_of(data)
+        if not self.has(digest):
+            part = self._part(digest)
+            part.write_bytes(data)
+            self._enter(part, digest)
+        return digest
+
+    def fetch(self, source: ArtifactSource, digest: str, name: str, count: Callable[[int], None]) -> None:
+        """Fetch an artifact unless it is there, from where an earlier try stopped; `count` learns the bytes received.
+
+        Raises `artifact.digest_mismatch`, `store.no_space`, and what `source` raises.
+        """
+        if self.has(digest):
+            return
+        part = self._part(digest)
+        self._receive(source, digest, name, part, count)
+        actual = hash_file(part)
+        if actual != digest:
+            part.unlink()
+            raise LinesideError("artifact.digest_mismatch", name=name, expected=digest, actual=actual)
+        self._enter(part, digest)
+
+    def _receive(
+        self, source: ArtifactSource, digest: str, name: str, part: Path, count: Callable[[int], None]
+    ) -> None:
+        offset = part.stat().st_size if part.exists() else 0
+        with source.artifact(digest, offset) as download:
+            self._check_space(name, download.remaining)
+            mode = "ab" if download.offset else "wb"
+            with part.open(mode) as file:
+                if file.tell() != download.offset:
+                    raise LinesideError("link.answer", status="a range not asked for", path=name)
+                for chunk in download.chunks:
+                    file.write(chunk)
+                    count(len(chunk))
+                    crash.point("artifact.part")
+
+    def _check_space(self, name: str, needed: int) -> None:
+        free = self._free(self._root)
+        if needed + RESERVE > free:
+            raise LinesideError("store.no_space", name=name, needed=needed, free=free, root=self._root)
+
+    def verify(self, digest: str) -> bool:
+        """Whether a stored object still has its digest; one that has not is thrown away, to be fetched again."""
+        path = self.path(digest)
+        if not path.is_file():
+            return False
+        if hash_file(path) == digest:
+            return True
+        path.unlink()
+        return False
+
+    def unneeded(self, keep: frozenset[str]) -> frozenset[str]:
+        """Objects that nothing in `keep` names."""
+        return self.digests() - keep
+
+    def remove(self, digests: frozenset[str]) -> None:
+        """Remove objects, and every download that was broken off."""
+        for digest in digests:
+            self.path(digest).unlink(missing_ok=True)
+
+    def remove_partial(self, keep: frozenset[str]) -> None:
+        """Remove downloads that were broken off and are no longer wanted."""
+        for part in self._partial.iterdir():
+            if f"sha256:{part.stem}" not in keep:
+                part.unlink()
+
+    def _part(self, digest: str) -> Path:
+        return self._partial / f"{digest.removeprefix('sha256:')}.part"
+
+    def _enter(self, part: Path, digest: str) -> None:
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o444)
+        final = self.path(digest)
+        final.parent.mkdir(exist_ok=True)
+        part.replace(final)
+        sync_directory(final.parent)
+        sync_directory(self._objects)
+        crash.point("artifact.stored")
+
+
+def hash_file(path: Path) -> str:
+    """The digest of a file, read in pieces."""
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,98 @@
+"""Fakes of the agent's ports, for tests that need no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lineside.agent.link_error import LinkError
+from lineside.agent.ports import Download
+from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.desired import Desired
+from lineside.contract.errors import LinesideError, RemoteError
+from lineside.contract.ids import digest_of
+from lineside.contract.reported import Report
+
+
+class FakeControlPlane:
+    """A control plane in memory. `away`: nothing answers; `break_after`: artifacts break off after so many bytes;
+    `refusal`: what every ticket request is answered with."""
+
+    def __init__(self) -> None:
+        self.document: tuple[Desired, str] | None = None
+        self.blobs: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
+        self.reports: list[Report] = []
+        self.captures: dict[str, CaptureRecord] = {}
+        self.uploaded: dict[str, bytes] = {}
+        self.away = False
+        self.break_after: int | None = None
+        self.resumes = True
+        self.refusal: RemoteError | None = None
+        self.offsets: list[int] = []
+
+    def add_blob(self, data: bytes) -> str:
+        """Offer an artifact; its digest."""
+        self.blobs[digest_of(data)] = data
+        return digest_of(data)
+
+    def desired(self, etag: str | None) -> tuple[Desired, str] | None:
+        """See `ControlPlane.desired`."""
+        self._answer()
+        return None if self.document is None or self.document[1] == etag else self.document
+
+    def report(self, reports: tuple[Report, ...]) -> int:
+        """See `ControlPlane.report`."""
+        self._answer()
+        known = {report.sequence for report in self.reports}
+        self.reports += [report for report in reports if report.sequence not in known]
+        return max(report.sequence for report in self.reports)
+
+    def metadata(self, url: str) -> Iterator[bytes]:
+        """See `ControlPlane.metadata`."""
+        self._answer()
+        if url not in self.files:
+            raise RemoteError(LinesideError("request.not_found", what="file", name=url).report(), 404)
+        yield self.files[url]
+
+    @contextmanager
+    def artifact(self, digest: str, offset: int) -> Iterator[Download]:
+        """See `ArtifactSource.artifact`."""
+        self._answer()
+        self.offsets.append(offset)
+        begins = offset if self.resumes else 0
+        data = self.blobs[digest][begins:]
+        yield Download(begins, len(data), self._pieces(data))
+
+    def ticket(self, record: CaptureRecord) -> Ticket:
+        """See `ControlPlane.ticket`."""
+        self._answer()
+        if self.refusal is not None:
+            raise self.refusal
+        self.captures[record.id] = record
+        return Ticket(
+            id=record.id,
+            url=f"/device/v1/uploads/{record.id}",
+            digest=record.digest,
+            max_bytes=record.size,
+            expires_at=record.captured_at,
+            uploaded=record.digest in self.uploaded,
+        )
+
+    def upload(self, ticket: Ticket, data: bytes) -> None:
+        """See `ControlPlane.upload`."""
+        self._answer()
+        self.uploaded[ticket.digest] = data
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), 1024):
+            if self.break_after is not None and start >= self.break_after:
+                self._gone()
+            yield data[start : start + 1024]
+
+    def _answer(self) -> None:
+        if self.away:
+            self._gone()
+
+    def _gone(self) -> None:
+        raise LinkError("link.unreachable", url="memory", why="it is away")
