@@ -1,0 +1,43 @@
+"""People's API of the datasets room."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest, Split
+from lineside.server.datasets.service import DatasetsService
+
+
+@post("/datasets", sync_to_thread=True, status_code=200, summary="Import a folder whose files were sent as blobs")
+def import_dataset(data: JSONBody[ImportRequest], datasets: NamedDependency[DatasetsService]) -> ImportReport:
+    """Makes an immutable dataset version, or answers with the one that is there; `created` says which."""
+    return datasets.import_folder(data)
+
+
+@get("/datasets", sync_to_thread=True, summary="All dataset versions, newest first")
+def list_datasets(datasets: NamedDependency[DatasetsService]) -> list[DatasetVersion]:
+    return datasets.versions()
+
+
+@get("/datasets/{dataset:str}", sync_to_thread=True, summary="One dataset version")
+def get_dataset(dataset: FromPath[str], datasets: NamedDependency[DatasetsService]) -> DatasetVersion:
+    return datasets.version(dataset)
+
+
+@get("/datasets/{dataset:str}/images", sync_to_thread=True, summary="Images of a dataset version with their boxes")
+def list_images(
+    dataset: FromPath[str],
+    datasets: NamedDependency[DatasetsService],
+    split: Split | None = None,
+    offset: Annotated[int, QueryParameter(ge=0)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+) -> ImagePage:
+    """In the version's own order, of all sides or one."""
+    return datasets.images(dataset, split, offset, limit)
+
+
+routes = [import_dataset, list_datasets, get_dataset, list_images]

@@ -1,0 +1,86 @@
+"""Counted warnings: what was wrong with single images and boxes, how often, with examples.
+
+Add a row to `MEANINGS` to add a warning; docs/datasets.md shows the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lineside.contract.dataset import Counted
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a warning says; `harms` when the image it is about lost a label or was left out."""
+
+    message: str
+    harms: bool = False
+
+
+MEANINGS: dict[str, Meaning] = {
+    "dataset.image_unreadable": Meaning("The file is no image that can be decoded; it was left out.", harms=True),
+    "dataset.image_missing": Meaning("The annotations name an image that is not there; it was left out.", harms=True),
+    "dataset.image_path_refused": Meaning(
+        "The annotations name an image by a path outside the folder; it was left out.", harms=True
+    ),
+    "dataset.size_differs": Meaning(
+        "The image has another size than its annotations say; it was left out, its boxes would be wrong.", harms=True
+    ),
+    "dataset.label_unreadable": Meaning("The image's own label file cannot be read; it was left out.", harms=True),
+    "dataset.class_unknown": Meaning("A box has a class that is not declared; the box was dropped.", harms=True),
+    "dataset.box_invalid": Meaning("A box is not four finite numbers; it was dropped.", harms=True),
+    "dataset.box_empty": Meaning("A box has no area; it was dropped.", harms=True),
+    "dataset.box_outside": Meaning("A box lies outside its image; it was dropped.", harms=True),
+    "dataset.annotation_orphan": Meaning("An annotation belongs to no listed image; it was dropped.", harms=True),
+    "dataset.box_clipped": Meaning("A box reached over the edge of its image; it was clipped."),
+    "dataset.box_crowd": Meaning("A box marks a crowd (iscrowd), not one object; it was dropped."),
+    "dataset.image_unlisted": Meaning("An image of the folder is in no annotation; it was left out."),
+    "dataset.image_unlabelled": Meaning("An image has no label file; it counts as showing nothing."),
+    "dataset.same_picture": Meaning("The same picture is there under two names."),
+    "dataset.other_format": Meaning("The folder holds labels in a second format, too; they were not read."),
+    "dataset.split_unknown": Meaning("A split is none of train, val and test; it was not used."),
+    "dataset.split_partial": Meaning("Only some images say their split; a new split was made."),
+    "dataset.split_empty": Meaning("A side of the split has no image."),
+    "dataset.group_partial": Meaning("Only some images say their group; near-duplicates were looked for instead."),
+    "dataset.group_divided": Meaning("The data's own split puts one group on two sides: scores will be too good."),
+    "dataset.picture_divided": Meaning("The data's own split puts one picture on two sides: scores will be too good."),
+    "dataset.near_duplicate_divided": Meaning(
+        "The data's own split puts near-duplicates on two sides: scores may be too good."
+    ),
+    "dataset.images_alike": Meaning("The images look so much alike that near-duplicates were judged more strictly."),
+    "dataset.groups_few": Meaning("There are fewer than three groups of images; not every side of the split has one."),
+}
+
+
+@dataclass
+class Warnings:
+    """Collects warnings while a folder is read; `harmed` names the images that lost something."""
+
+    harmed: set[str] = field(default_factory=set)
+    _examples: dict[str, list[str]] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, code: str, example: str, image: str | None = None) -> None:
+        """Count one; `image` when the example is not the image itself."""
+        meaning = MEANINGS[code]
+        self._counts[code] = self._counts.get(code, 0) + 1
+        examples = self._examples.setdefault(code, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(example)
+        if meaning.harms:
+            self.harmed.add(example if image is None else image)
+
+    def counted(self) -> tuple[Counted, ...]:
+        """The warnings by code."""
+        return tuple(
+            Counted(code=code, message=MEANINGS[code].message, count=count, examples=tuple(self._examples[code]))
+            for code, count in sorted(self._counts.items())
+        )
+
+    def reasons(self) -> str:
+        """What harmed images, shortly: `12 dataset.image_missing, 3 dataset.box_empty`."""
+        harming = [(count, code) for code, count in self._counts.items() if MEANINGS[code].harms]
+        return ", ".join(f"{count} {code}" for count, code in sorted(harming, reverse=True))

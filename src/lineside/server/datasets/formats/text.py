@@ -1,0 +1,85 @@
+"""Text files that strangers wrote, read with suspicion; every failure is `dataset.file_unreadable` with its place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+import yaml
+
+from lineside.contract.errors import LinesideError
+
+_YAML_LIMIT = 4 << 20  # bytes; a list of class names is small
+
+
+def unreadable(file: str, why: object, line: int | None = None) -> LinesideError:
+    """The error that says which file, which line and why."""
+    where = file if line is None else f"{file}, line {line}"
+    return LinesideError("dataset.file_unreadable", file=where, why=str(why).rstrip("."))
+
+
+def text(file: str, data: bytes) -> str:
+    """UTF-8, with or without a byte order mark."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise unreadable(file, f"it is not UTF-8 (byte 0x{data[error.start]:02x})", line) from error
+
+
+def json_value(file: str, data: bytes) -> Any:
+    """Any JSON value; NaN and Infinity are not JSON."""
+    written = text(file, data)
+    try:
+        return json.loads(written, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise unreadable(file, error.msg, error.lineno) from error
+    except (ValueError, RecursionError) as error:
+        raise unreadable(file, error) from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def yaml_value(file: str, data: bytes) -> Any:
+    """A YAML value of plain data; aliases are refused, because a few lines of them can expand without bound."""
+    if len(data) > _YAML_LIMIT:
+        raise unreadable(file, f"it is over {_YAML_LIMIT} bytes")
+    written = text(file, data)
+    try:
+        for event in yaml.parse(written, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise unreadable(file, "aliases are not read", _line(event.start_mark))
+        return yaml.safe_load(written)
+    except yaml.MarkedYAMLError as error:
+        raise unreadable(file, error.problem or "it is not YAML", _line(error.problem_mark)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise unreadable(file, error) from error
+
+
+def _line(mark: Any) -> int | None:
+    return None if mark is None else mark.line + 1
+
+
+def xml_root(file: str, data: bytes) -> ElementTree.Element:
+    """The root element; a document type is refused, and with it every entity, inner and outer."""
+    builder = ElementTree.TreeBuilder()
+    parser = expat.ParserCreate()
+
+    def refuse(*_: object) -> NoReturn:
+        raise unreadable(file, "document types and entities are not read", parser.CurrentLineNumber)
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = lambda tag, attributes: builder.start(tag, attributes)
+    parser.EndElementHandler = lambda tag: builder.end(tag)
+    parser.CharacterDataHandler = builder.data
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise unreadable(file, expat.errors.messages[error.code], error.lineno) from error
+    except (ValueError, LookupError) as error:  # an encoding nobody knows
+        raise unreadable(file, error) from error
+    return builder.close()

@@ -1,0 +1,12 @@
+"""The datasets room as the app sees it."""
+
+from __future__ import annotations
+
+from lineside.server.datasets import api
+from lineside.server.datasets.service import DatasetsService
+from lineside.server.services import Core, Room
+
+
+def room(core: Core) -> Room:
+    """Dataset versions."""
+    return Room(services={"datasets": DatasetsService(core)}, people=api.routes)

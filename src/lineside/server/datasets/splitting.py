@@ -1,0 +1,127 @@
+"""Splits: which side each image is on. Images that show the same thing are never on two sides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lineside.contract.dataset import Split
+from lineside.server.datasets.counted import Warnings
+from lineside.server.datasets.near_duplicates import SAME, Pair, Patch, groups, pairs
+
+SHARES = {Split.TRAIN: 0.70, Split.VAL: 0.15, Split.TEST: 0.15}
+"""How many of the images each side should get."""
+
+_STRICTER = (SAME, 0.7, 0.8, 0.9, 0.95)
+_LARGEST = 0.4  # of all images one group of near-duplicates may hold before they are judged more strictly
+_CERTAIN = 0.7  # correlation from which a leak in the data's own split is reported
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What splitting needs to know of an image; `name` is for warnings."""
+
+    name: str
+    digest: str
+    patch: Patch
+    group: str | None
+    split: Split | None
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """The answer: `by` is "given", "group" or "near-duplicates"; group and side of each image by position."""
+
+    by: str
+    groups: tuple[str | None, ...]
+    sides: tuple[Split, ...]
+
+
+def divide(images: Sequence[Seen], warnings: Warnings) -> Splitting:
+    """The data's own split where every image has one; else by group; else by near-duplicates."""
+    given = [image.split for image in images if image.split is not None]
+    if given and len(given) < len(images):
+        warnings.add("dataset.split_partial", f"{len(given)} of {len(images)} images")
+    if len(given) == len(images):
+        splitting = Splitting("given", tuple(image.group for image in images), tuple(given))
+        report_leaks(images, warnings)
+    else:
+        splitting = _made(images, warnings)
+    for side in sorted(set(Split) - set(splitting.sides), key=lambda side: side.value):
+        warnings.add("dataset.split_empty", side.value)
+    return splitting
+
+
+def _made(images: Sequence[Seen], warnings: Warnings) -> Splitting:
+    named = [image.group for image in images if image.group is not None]
+    if named and len(named) < len(images):
+        warnings.add("dataset.group_partial", f"{len(named)} of {len(images)} images")
+    by = "group" if len(named) == len(images) else "near-duplicates"
+    keys = named if by == "group" else _alike(images, warnings)
+    clusters = _together([image.digest for image in images], keys)
+    if len(set(clusters)) < len(Split):
+        warnings.add("dataset.groups_few", f"{len(set(clusters))}")
+    side_of = assign(Counter(clusters))
+    return Splitting(by, tuple(keys), tuple(side_of[cluster] for cluster in clusters))
+
+
+def _alike(images: Sequence[Seen], warnings: Warnings) -> list[str]:
+    """A group for each image, named by the least digest in it, so that the order of images does not matter."""
+    order = sorted(range(len(images)), key=lambda at: images[at].digest)
+    found = pairs([images[at].patch for at in order])
+    least, roots = SAME, list(range(len(images)))
+    for least in _STRICTER:
+        roots = groups(len(images), found, least)
+        if max(Counter(roots).values()) <= max(1, _LARGEST * len(images)):
+            break
+    if least > SAME:
+        warnings.add("dataset.images_alike", f"near-duplicates correlate by at least {least}")
+    names = dict(zip(order, (f"like-{images[order[root]].digest[7:19]}" for root in roots), strict=True))
+    return [names[at] for at in range(len(images))]
+
+
+def _together(digests: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Groups that share a picture count as one; named by the least of their names."""
+    by_digest: dict[str, list[str]] = defaultdict(list)
+    for digest, key in zip(digests, keys, strict=True):
+        by_digest[digest].append(key)
+    names = sorted(set(keys))
+    place = {name: at for at, name in enumerate(names)}
+    links = [Pair(place[ks[0]], place[k], 1.0) for ks in by_digest.values() for k in ks[1:]]
+    roots = groups(len(names), links)
+    return [names[roots[place[key]]] for key in keys]
+
+
+def assign(sizes: Mapping[str, int]) -> dict[str, Split]:
+    """A side for each group: in the order of the groups' hashes each goes where most images are missing.
+
+    Depends on names and sizes only. With three groups or more no side stays empty.
+    """
+    order = sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest())
+    wanted = {side: share * sum(sizes.values()) for side, share in SHARES.items()}
+    sides: dict[str, Split] = {}
+    for at, name in enumerate(order):
+        empty = [side for side in (Split.TRAIN, Split.TEST, Split.VAL) if side not in sides.values()]
+        choice = empty if len(order) - at <= len(empty) else list(wanted)
+        sides[name] = max(choice, key=lambda side: wanted[side])
+        wanted[sides[name]] -= sizes[name]
+    return sides
+
+
+def report_leaks(images: Sequence[Seen], warnings: Warnings) -> None:
+    """Count what the data's own split puts on two sides: groups, pictures, and near-duplicates where no groups are."""
+    sides: dict[tuple[str, str], set[Split | None]] = defaultdict(set)
+    for image in images:
+        sides["dataset.picture_divided", image.digest].add(image.split)
+        if image.group is not None:
+            sides["dataset.group_divided", image.group].add(image.split)
+    for (code, name), found in sides.items():
+        if len(found) > 1:
+            warnings.add(code, name)
+    if any(image.group is None for image in images):
+        for pair in pairs([image.patch for image in images], _CERTAIN):
+            one, other = images[pair.first], images[pair.second]
+            if one.split is not other.split and one.digest != other.digest:
+                warnings.add("dataset.near_duplicate_divided", f"{one.name} and {other.name}")
