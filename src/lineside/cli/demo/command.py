@@ -58,17 +58,15 @@ def perform(settings: Settings, wanted: Path | None, out: Output) -> int:
     display = Display(out.progress if out.json else out.console)
     told: Told | None = None
     try:
-        with Interrupts() as interrupts:
-            root = hold_root(wanted)
-            with Processes(interrupts) as processes:
-                scene = open_scene(settings, root, display, processes)
-                told = tell(scene)
-                out.show(told.summary, draw_summary)
-                if not told.stations:
-                    display.say("The model is below its gate: it may not be approved, and no device was told.", "red")
-                    return EXIT_GATED
-                if not settings.exit:
-                    go_on(scene, told.folder, told.dataset, told.stations)
+        with Interrupts() as interrupts, hold_root(wanted) as root, Processes(interrupts) as processes:
+            scene = open_scene(settings, root, display, processes)
+            told = tell(scene)
+            out.show(told.summary, draw_summary)
+            if not told.stations:
+                display.say("The model is below its gate: it may not be approved, and no device was told.", "red")
+                return EXIT_GATED
+            if not settings.exit:
+                go_on(scene, told.folder, told.dataset, told.stations)
     except Stopped as stop:
         return 0 if told else 128 + stop.number
     return 0

@@ -103,8 +103,10 @@ class Processes:
         """End every child, the role that was started last first, then what children left behind."""
         for role in dict.fromkeys(child.role for child in reversed(self._children)):
             self._end([child for child in self._children if child.role == role])
-        for pid in marked(self.mark):
-            _signal(pid, signal.SIGKILL)
+        while left := list(marked(self.mark)):
+            for pid in left:
+                _signal(pid, signal.SIGKILL)
+            time.sleep(_TICK)
 
     def _end(self, children: list[Child]) -> None:
         for child in children:

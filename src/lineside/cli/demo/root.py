@@ -7,6 +7,7 @@ import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import IO
 
 from lineside.contract.errors import LinesideError
@@ -16,10 +17,18 @@ DEFAULT = Path("lineside-demo")
 
 @dataclass(frozen=True)
 class DemoRoot:
-    """A root this process holds; the lock goes when the process does."""
+    """A root this process holds, until the context is left or the process ends."""
 
     path: Path
     lock: IO[str]
+
+    def __enter__(self) -> DemoRoot:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.lock.close()
 
     @property
     def logs(self) -> Path:
@@ -58,8 +67,8 @@ def hold_root(wanted: Path | None) -> DemoRoot:
 def _hold(root: Path) -> DemoRoot:
     try:
         (root / "demo").mkdir(parents=True, exist_ok=True)
-        lock = _lock(root, root / "demo" / "lock")
         _lock(root, root / "lock").close()  # a control plane somebody started by hand
+        lock = _lock(root, root / "demo" / "lock")
     except OSError as why:
         raise LinesideError("start.root_read_only", root=root, why=why.strerror) from why
     lock.truncate(0)

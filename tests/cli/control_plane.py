@@ -1,0 +1,113 @@
+"""A control plane of canned answers, behind real HTTP: what commands ask is kept, what they get is from `values`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from lineside.contract.errors import LinesideError
+from tests.cli import values
+
+ANSWERS: dict[str, Any] = {
+    "GET /overview": values.OVERVIEW,
+    "GET /events": values.EVENTS,
+    "POST /blobs/missing": {"missing": []},
+    f"GET /blobs/{values.DIGEST}": b"the bytes",
+    "POST /datasets": values.IMPORT,
+    "GET /datasets": [values.DATASET],
+    "GET /datasets/ds-0123456789ab": values.DATASET,
+    "GET /datasets/ds-0123456789ab/images": values.IMAGES,
+    "POST /runs": values.RUN,
+    "GET /runs": [values.RUN],
+    "GET /runs/run-1": values.RUN,
+    "GET /runs/run-1/curves": values.CURVES,
+    "POST /runs/run-1/cancel": values.RUN,
+    "POST /models/import": values.RUN,
+    "GET /models": [values.MODEL],
+    "GET /models/metal-tags/1": values.MODEL,
+    "POST /models/metal-tags/1/approve": values.MODEL,
+    "POST /models/metal-tags/1/reject": values.MODEL,
+    "GET /components": values.COMPONENTS,
+    "POST /deployments": values.DEPLOYMENT,
+    "GET /deployments": [values.DEPLOYMENT],
+    "GET /deployments/dep-1": values.DEPLOYMENT,
+    "GET /rollouts": [values.ROLLOUT],
+    "GET /rollouts/ro-1": values.ROLLOUT,
+    "POST /rollouts/ro-1/abort": values.ROLLOUT,
+    "POST /devices/tokens": values.JOIN_TOKEN,
+    "GET /devices": [values.device("tag-station-1"), values.device("tag-station-2", healthy=False)],
+    "GET /devices/tag-station-1": values.device("tag-station-1"),
+    "POST /devices/tag-station-1/revoke": values.device("tag-station-1"),
+    "GET /results": values.RESULTS,
+    "GET /captures": values.CAPTURES,
+    "GET /captures/cap-1": values.CAPTURE,
+}
+
+
+class Asked(msgspec.Struct):
+    """One request as it came in."""
+
+    route: str
+    query: dict[str, str]
+    body: Any = None
+
+
+class CannedControlPlane:
+    """Where it listens and what it was asked; `answers` may be changed by a test."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.answers = dict(ANSWERS)
+        self.asked: list[Asked] = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def answer(self, asked: Asked) -> tuple[int, bytes]:
+        """Status and body for a request."""
+        self.asked.append(asked)
+        value = self.answers.get(asked.route)
+        if value is None:
+            error = LinesideError("request.not_found", what="thing", name=asked.route)
+            return error.kind.value, msgspec.json.encode({"error": error.report()})
+        return 200, value if isinstance(value, bytes) else msgspec.json.encode(value)
+
+
+@contextmanager
+def canned(port: int = 0) -> Iterator[CannedControlPlane]:
+    """A canned control plane that listens while the context lasts."""
+    plane = CannedControlPlane(port)
+    thread = threading.Thread(target=plane.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield plane
+    finally:
+        plane.server.shutdown()
+        thread.join()
+        plane.server.server_close()
+
+
+def _handler(plane: CannedControlPlane) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            where = urlsplit(self.path)
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = msgspec.json.decode(raw) if raw and self.headers["Content-Type"] == "application/json" else raw
+            route = f"{self.command} {where.path.removeprefix('/api/v1')}"
+            status, answer = plane.answer(Asked(route, dict(parse_qsl(where.query)), body))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST = do_PUT = _serve
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    return Handler

@@ -1,0 +1,168 @@
+"""Every command: what it asks, one JSON document with --json, a table without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from lineside.cli import models
+from lineside.contract.capture import Capture, CapturePage
+from lineside.contract.component import Component
+from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport
+from lineside.contract.deployment import Deployment, Rollout
+from lineside.contract.device import Device, JoinToken
+from lineside.contract.event import EventPage
+from lineside.contract.model import ModelVersion
+from lineside.contract.overview import Overview
+from lineside.contract.result import ResultPage
+from lineside.contract.run import CurvePoint, Run, RunState
+from tests.cli import values
+from tests.cli.conftest import Command
+from tests.cli.control_plane import CannedControlPlane
+
+READING = [
+    ("overview", Overview, "awaits approval"),
+    ("events list", EventPage, "artifact.digest_mismatch"),
+    ("datasets list", list[DatasetVersion], "104/30/42"),
+    ("datasets show ds-0123456789ab", DatasetVersion, "Box outside the image"),
+    ("datasets images ds-0123456789ab --split test", ImagePage, "tag-07"),
+    ("runs list", list[Run], "metal-tags:1"),
+    ("runs show run-1", Run, "10 epochs"),
+    ("runs show run-1 --follow", Run, "cached"),
+    ("runs curves run-1", list[CurvePoint], "val_map50"),
+    ("models list", list[ModelVersion], "0.780 / 0.470"),
+    ("models show metal-tags:1", ModelVersion, "lineside models approve metal-tags:1"),
+    ("components list", list[Component], "metal-tags.inference"),
+    ("deployments list", list[Deployment], "metal-tags.model 1.0.0"),
+    ("deployments show dep-1", Deployment, "lineside rollouts show ro-1"),
+    ("rollouts list", list[Rollout], "1/2"),
+    ("rollouts show ro-1", Rollout, "the first wave was told"),
+    ("devices list", list[Device], "installing"),
+    ("devices show tag-station-1", Device, "matched"),
+    ("results tail", ResultPage, "a[1].jpg_0"),
+    ("captures list", CapturePage, "The best score, 0.41"),
+    ("captures show cap-1", Capture, "12.1 KiB"),
+]
+
+CHANGING = [
+    ("runs cancel run-1", Run, "POST /runs/run-1/cancel", None),
+    (
+        "models approve metal-tags:1 --by ann",
+        ModelVersion,
+        "POST /models/metal-tags/1/approve",
+        {"by": "ann", "reason": ""},
+    ),
+    (
+        "models reject metal-tags:1 --reason blurred",
+        ModelVersion,
+        "POST /models/metal-tags/1/reject",
+        {"by": "operator", "reason": "blurred"},
+    ),
+    ("rollouts abort ro-1", Rollout, "POST /rollouts/ro-1/abort", None),
+    ("devices revoke tag-station-1", Device, "POST /devices/tag-station-1/revoke", None),
+    (
+        "devices token --group line-1 --uses 2 --ttl 60",
+        JoinToken,
+        "POST /devices/tokens",
+        {"group": "line-1", "uses": 2, "ttl_seconds": 60, "twin": False},
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "kind", "seen"), READING)
+def test_reading(lineside: Command, words: str, kind: type[Any], seen: str) -> None:
+    shown = lineside(*words.split())
+    assert shown.status == 0, shown.err
+    assert seen in shown.out
+    assert "\x1b" not in shown.out
+    _one_document(lineside, words, kind)
+
+
+@pytest.mark.parametrize(("words", "kind", "route", "body"), CHANGING)
+def test_changing(
+    lineside: Command, plane: CannedControlPlane, words: str, kind: type[Any], route: str, body: dict[str, Any] | None
+) -> None:
+    _one_document(lineside, words, kind)
+    assert plane.asked[-1].route == route
+    if body is not None:
+        assert plane.asked[-1].body == body
+    assert lineside(*words.split()).status == 0
+
+
+def _one_document(lineside: Command, words: str, kind: type[Any]) -> Any:
+    done = lineside(*words.split(), "--json")
+    assert done.status == 0, done.err
+    assert done.out.count("\n") == 1
+    assert done.err == ""
+    return msgspec.json.decode(done.out, type=kind)
+
+
+def test_importing_a_folder_asks_what_is_missing_and_sends_the_list(
+    lineside: Command, plane: CannedControlPlane, tmp_path: Path
+) -> None:
+    folder = tmp_path / "plates"
+    folder.mkdir()
+    (folder / "annotations.json").write_text("{}")
+    done = lineside("datasets", "import", str(folder), "--json")
+    assert msgspec.json.decode(done.out, type=ImportReport) == values.IMPORT
+    assert plane.asked[-1].body["name"] == "plates"
+    assert list(plane.asked[-1].body["files"]) == ["annotations.json"]
+    assert "a new version" in lineside("datasets", "import", str(folder)).out
+
+
+def test_starting_a_run_takes_the_newest_dataset_of_a_name_and_parses_parameters(
+    lineside: Command, plane: CannedControlPlane, tmp_path: Path
+) -> None:
+    weights = tmp_path / "w.onnx"
+    weights.write_bytes(b"weights")
+    arguments = ("--init", str(weights), "--set", "epochs=3", "-p", "note=by hand", "--seed", "4", "--json")
+    done = lineside("runs", "start", "--dataset", "metal-tags", *arguments)
+    assert done.status == 0
+    body = plane.asked[-1].body
+    assert (body["dataset"], body["model"], body["trainer"], body["seed"]) == (
+        values.DATASET.id,
+        "metal-tags",
+        "yolox",
+        4,
+    )
+    assert body["parameters"] == {"epochs": 3, "note": "by hand"}
+    assert body["init"].startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [(RunState.SUCCEEDED, 0), (RunState.GATED, 3), (RunState.FAILED, 1), (RunState.CANCELLED, 1)]
+)
+def test_waiting_for_a_run_tells_its_end_by_exit_status(
+    lineside: Command, plane: CannedControlPlane, state: RunState, status: int
+) -> None:
+    plane.answers["POST /runs"] = msgspec.structs.replace(values.RUN, state=RunState.RUNNING)
+    plane.answers["GET /runs/run-1"] = msgspec.structs.replace(values.RUN, state=state)
+    done = lineside("runs", "start", "--dataset", "metal-tags", "--wait", "--json")
+    assert done.status == status
+    assert msgspec.json.decode(done.out, type=Run).state is state
+
+
+def test_importing_a_model_reads_its_labels(lineside: Command, plane: CannedControlPlane, tmp_path: Path) -> None:
+    file, labels = tmp_path / "m.onnx", tmp_path / "labels.txt"
+    file.write_bytes(b"onnx")
+    labels.write_text("person\ntv\n\n")
+    done = lineside(
+        "models", "import", str(file), "--name", "coco", "--head", "yolox", "--labels", str(labels), "--json"
+    )
+    assert done.status == 0, done.err
+    assert plane.asked[-1].body["labels"] == ["person", "tv"]
+    assert models.read_labels("person, tv") == ("person", "tv")
+
+
+def test_saving_a_capture(lineside: Command, tmp_path: Path) -> None:
+    target = tmp_path / "kept.jpg"
+    assert lineside("captures", "show", "cap-1", "--save", str(target)).status == 0
+    assert target.read_bytes() == b"the bytes"
+
+
+def test_a_token_shows_the_command_that_joins(lineside: Command) -> None:
+    shown = lineside("devices", "token").out
+    assert "lineside agent join https://127.0.0.1:8443 --token lst_secret --ca-sha256 ffff" in shown

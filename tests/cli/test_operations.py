@@ -1,0 +1,57 @@
+"""API, client and commands offer the same operations."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import typer
+
+from lineside.cli.app import app
+from lineside.cli.operations import OPERATIONS
+from lineside.client import Client
+
+_NOT_OPERATIONS = {
+    "up": "starts the control plane",
+    "demo": "plays the loop with the other commands' operations",
+    "agent": "another room's program",
+}
+
+
+def _commands(group: object, path: tuple[str, ...] = ()) -> Iterator[str]:
+    commands = getattr(group, "commands", None)
+    if commands is None:
+        yield " ".join(path)
+        return
+    for name, command in commands.items():
+        yield from _commands(command, (*path, name))
+
+
+COMMANDS = set(_commands(typer.main.get_command(app)))
+
+
+def test_every_method_of_the_client_is_in_the_table() -> None:
+    methods = {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")}
+    assert methods == {operation.method for operation in OPERATIONS}
+
+
+def test_every_operation_has_a_command_or_a_reason() -> None:
+    for operation in OPERATIONS:
+        assert (operation.command is None) == bool(operation.reason), operation.method
+
+
+def test_the_commands_are_those_of_the_table_and_the_named_others() -> None:
+    offered = {operation.command for operation in OPERATIONS if operation.command}
+    assert COMMANDS - set(_NOT_OPERATIONS) == offered
+    assert not offered & set(_NOT_OPERATIONS)
+
+
+def test_every_command_explains_itself_and_speaks_json() -> None:
+    for operation in OPERATIONS:
+        if operation.command is None:
+            continue
+        command = typer.main.get_command(app)
+        for part in operation.command.split():
+            command = command.commands[part]  # type: ignore[attr-defined]
+        assert command.help, operation.command
+        assert any("--json" in parameter.opts for parameter in command.params), operation.command

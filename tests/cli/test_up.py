@@ -1,0 +1,77 @@
+"""`lineside up` around a stand-in control plane: a real process that says it is ready and ends when told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.eventually import eventually
+
+STAND_IN = """
+import os, pathlib, signal, sys
+root = pathlib.Path(sys.argv[1])
+def end(number, frame):
+    (root / "told").write_text(str(number))
+    sys.exit(7)
+signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGINT, end)
+(root / "server.json").write_text('{"pid": %d, "people_url": "http://127.0.0.1:8400", '
+    '"device_url": "https://127.0.0.1:8443", "mqtt_port": 8883, "ca_sha256": "ff"}' % os.getpid())
+print("without a worker", flush=True)
+print("ready http://127.0.0.1:8400", flush=True)
+while True:
+    signal.pause()
+"""
+UP = """
+import pathlib, sys
+from lineside.cli.output import Output
+from lineside.cli.up import stay_with
+root = pathlib.Path(sys.argv[1])
+sys.exit(stay_with([sys.executable, str(root / "stand_in.py"), str(root)], root, Output("--json" in sys.argv)))
+"""
+
+
+def _up(root: Path, *options: str) -> subprocess.Popen[str]:
+    (root / "stand_in.py").write_text(STAND_IN)
+    return subprocess.Popen(
+        [sys.executable, "-c", UP, str(root), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_prints_the_address_hands_on_the_signal_and_ends_as_the_control_plane_did(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with _up(tmp_path) as up:
+        assert up.stdout is not None
+        assert up.stdout.readline() == "Lineside is up: http://127.0.0.1:8400\n"
+        up.send_signal(number)
+        out, err = up.communicate(timeout=30)
+    assert up.returncode == 7
+    assert (tmp_path / "told").read_text() == str(number.value)
+    assert "Ctrl-C ends it." in out
+    assert err == "without a worker\n"
+
+
+def test_json_is_one_document(tmp_path: Path) -> None:
+    with _up(tmp_path, "--json") as up:
+        assert up.stdout is not None
+        assert '"people_url":"http://127.0.0.1:8400"' in up.stdout.readline()
+        up.terminate()
+        assert up.communicate(timeout=30)[0] == ""
+
+
+def test_killed_it_takes_the_control_plane_along(tmp_path: Path) -> None:
+    with _up(tmp_path) as up:
+        assert up.stdout is not None
+        up.stdout.readline()
+        os.kill(up.pid, signal.SIGKILL)
+        eventually(lambda: (tmp_path / "told").exists())
