@@ -1,0 +1,102 @@
+"""Pages of the models room: all versions, and one with what a person needs to decide about it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect
+
+from lineside.contract.errors import ErrorReport, LinesideError
+from lineside.contract.model import Decision, ModelState, ModelVersion, Prediction, Predictions
+from lineside.server.adapters.objects import ObjectStore
+from lineside.server.models.service import ModelsService
+from lineside.server.web.render import AnyRequest, Page, page, see
+
+_MOVING = {ModelState.CANDIDATE, ModelState.IN_TWIN}
+
+DecisionForm = Annotated[Decision, Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@get("/models", sync_to_thread=True, include_in_schema=False)
+def models_page(request: AnyRequest, models: NamedDependency[ModelsService]) -> Page:
+    """Every model version."""
+    return page(request, "models/list.html", here="/models", live=True, models=models.all())
+
+
+@get("/models/{name:str}/{version:int}", sync_to_thread=True, include_in_schema=False)
+def model_page(
+    request: AnyRequest,
+    name: FromPath[str],
+    version: FromPath[int],
+    models: NamedDependency[ModelsService],
+    objects: NamedDependency[ObjectStore],
+) -> Page:
+    """One version; it refreshes itself while it moves without a person."""
+    return _shown(request, models.get(name, version), objects)
+
+
+@post("/models/{name:str}/{version:int}/approve", sync_to_thread=True, include_in_schema=False)
+def approve_model(
+    request: AnyRequest,
+    name: FromPath[str],
+    version: FromPath[int],
+    data: DecisionForm,
+    models: NamedDependency[ModelsService],
+    objects: NamedDependency[ObjectStore],
+) -> Page | Redirect:
+    """Approve, then look; a refusal is shown with its reason."""
+    try:
+        models.approve(name, version, data)
+    except LinesideError as error:
+        return _shown(request, models.get(name, version), objects, error.report(), int(error.kind))
+    return see(f"/models/{name}/{version}")
+
+
+@post("/models/{name:str}/{version:int}/reject", sync_to_thread=True, include_in_schema=False)
+def reject_model(
+    request: AnyRequest,
+    name: FromPath[str],
+    version: FromPath[int],
+    data: DecisionForm,
+    models: NamedDependency[ModelsService],
+    objects: NamedDependency[ObjectStore],
+) -> Page | Redirect:
+    """Reject, then look."""
+    try:
+        models.reject(name, version, data)
+    except LinesideError as error:
+        return _shown(request, models.get(name, version), objects, error.report(), int(error.kind))
+    return see(f"/models/{name}/{version}")
+
+
+def _shown(
+    request: AnyRequest,
+    model: ModelVersion,
+    objects: ObjectStore,
+    refusal: ErrorReport | None = None,
+    status: int = 200,
+) -> Page:
+    return page(
+        request,
+        "models/page.html",
+        here="/models",
+        live=model.state in _MOVING,
+        status=status,
+        model=model,
+        predictions=_predictions(model, objects),
+        refusal=refusal,
+    )
+
+
+def _predictions(model: ModelVersion, objects: ObjectStore) -> tuple[Prediction, ...]:
+    if model.predictions is None or not objects.exists(model.predictions):
+        return ()
+    return msgspec.json.decode(objects.get(model.predictions), type=Predictions).images
+
+
+routes = [models_page, model_page, approve_model, reject_model]
