@@ -749,6 +749,63 @@ _ROWS = (
         "The rollout {rollout} did not succeed: {why}.",
         "lineside rollouts show {rollout} --url {url}",
     ),
+    # --- running models -------------------------------------------------------------------------------------------
+    Problem(
+        "image.unsupported",
+        Kind.REFUSED,
+        "This is not a JPEG, PNG, BMP, WebP or TIFF image: {why}.",
+        "Give an image in one of these formats.",
+    ),
+    Problem("image.unreadable", Kind.CORRUPT, "The {format} image is damaged: {why}.", "Copy the image again."),
+    Problem(
+        "image.too_large",
+        Kind.TOO_LARGE,
+        "The image has {width} x {height} pixels, over the limit of {limit}.",
+        "Cut or scale the image first.",
+    ),
+    Problem("model.missing", Kind.MISSING, "The file {path} cannot be read: {why}.", "Name a folder or file that exists."),
+    Problem(
+        "model.description_invalid",
+        Kind.CORRUPT,
+        "{path} does not describe a model: {why}.",
+        "Install the model's component again.",
+    ),
+    Problem(
+        "model.unreadable",
+        Kind.CORRUPT,
+        "ONNX Runtime cannot load the model file: {why}.",
+        "Export the model again, with operators that ONNX Runtime has.",
+    ),
+    Problem(
+        "model.digest_mismatch",
+        Kind.CORRUPT,
+        "{path} has digest {actual}, not {expected}.",
+        "Install the model's component again.",
+    ),
+    Problem(
+        "model.signature_invalid",
+        Kind.REFUSED,
+        "The model's signature cannot be followed: {why}.",
+        "Correct signature.json; see the reference of Signature.",
+    ),
+    Problem(
+        "model.head_unknown",
+        Kind.REFUSED,
+        "This runtime has no head named {head}; it has {known}.",
+        "Choose one of these heads, or install a newer inference component.",
+    ),
+    Problem(
+        "model.shape_unknown",
+        Kind.REFUSED,
+        "The model's {what} has the shapes {seen}; the head {head} and the signature want {wanted}.",
+        "Check head, input size and labels of the signature against the model file.",
+    ),
+    Problem(
+        "model.run_failed",
+        Kind.INTERNAL,
+        "ONNX Runtime failed on an image: {why}.",
+        "Check the model with: python -m lineside.runtime try",
+    ),
 )
 
 PROBLEMS: dict[str, Problem] = {row.code: row for row in _ROWS}

@@ -1,0 +1,170 @@
+"""A model on this machine: bytes in, detections out. Devices decide with it and the pipeline scores with it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
+from lineside.contract.model import Signature
+from lineside.contract.result import Detection
+from lineside.runtime.decode import Picture, decode
+from lineside.runtime.engines import Engine, Shape
+from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
+from lineside.runtime.heads import Candidates, Head, head_of
+from lineside.runtime.nms import nms
+from lineside.runtime.preprocess import Geometry, Preprocessor
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+MODEL_FILE, SIGNATURE_FILE, IDENTITY_FILE = "model.onnx", "signature.json", "model.json"
+
+
+class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """`model.json` of a model's component: which model version the file beside it is."""
+
+    name: str
+    version: int
+    digest: str  # of model.onnx
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """One image's way through a model; `latency_ms` is from bytes (or a picture) to detections."""
+
+    detections: list[Detection]
+    latency_ms: float
+    picture: Picture
+
+
+class Model:
+    """A loaded model. `detect` may be called from any thread; calls run one after the other."""
+
+    def __init__(self, engine: Engine, head: Head, signature: Signature, identity: ModelIdentity) -> None:
+        self.signature = signature
+        self.identity = identity
+        self.threads = engine.threads
+        self._engine, self._head = engine, head
+        self._preprocess = Preprocessor(signature)
+        self._fit = (signature.input_width, signature.input_height)
+        self._lock = Lock()
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` of the model file."""
+        return self.identity.digest
+
+    def detect(self, data: bytes | Picture, *, score_threshold: float | None = None) -> list[Detection]:
+        """What the model finds: most confident first, at most `signature.max_detections`, boxes in pixels of the
+        upright original and clipped to it. `score_threshold` replaces the signature's.
+
+        Raises `image.unsupported`, `image.unreadable`, `image.too_large`, `model.run_failed`.
+        """
+        return self.detect_timed(data, score_threshold=score_threshold).detections
+
+    def detect_timed(self, data: bytes | Picture, *, score_threshold: float | None = None) -> Inference:
+        """`detect`, with the time it took and the decoded picture."""
+        threshold = self.signature.score_threshold if score_threshold is None else score_threshold
+        started = time.perf_counter()
+        picture = data if isinstance(data, Picture) else decode(data, self._fit)
+        with self._lock:
+            tensor, geometry = self._preprocess(picture)
+            outputs = self._engine.run(tensor)
+        detections = self._detections(self._head.candidates(outputs, threshold), geometry)
+        return Inference(detections, (time.perf_counter() - started) * 1e3, picture)
+
+    def _detections(self, found: Candidates, geometry: Geometry) -> list[Detection]:
+        limit = self.signature.max_detections
+        kept = nms(found.boxes, found.scores, found.classes, self.signature.iou_threshold, limit)
+        boxes = geometry.to_original(found.boxes[kept]).astype(np.float64).round(2)
+        labels = self.signature.labels
+        return [
+            Detection(
+                label=labels[kind],
+                class_index=kind,
+                confidence=round(score, 6),
+                x=left,
+                y=top,
+                width=round(right - left, 2),
+                height=round(bottom - top, 2),
+            )
+            for (left, top, right, bottom), score, kind in zip(
+                boxes.tolist(), found.scores[kept].tolist(), found.classes[kept].tolist(), strict=True
+            )
+            if right > left and bottom > top
+        ]
+
+    def warm_up(self) -> None:
+        """One inference on padding, which also proves that the outputs have the shapes the head reads."""
+        grey = np.full((self._fit[1], self._fit[0], 3), self.signature.pad, np.uint8)
+        tensor, _ = self._preprocess(Picture.of(grey))
+        seen = tuple(output.shape for output in self._engine.run(tensor))
+        if seen != self._head.wanted:
+            raise _shape_unknown("output", seen, self._head.wanted, self.signature)
+
+
+def load(path: Path, signature: Signature, *, threads: int = 0) -> Model:
+    """A model file with the signature that goes with it, warmed up. `threads` 0 means the cores this process may use.
+
+    Raises `model.missing`, `model.unreadable`, `model.signature_invalid`, `model.head_unknown` and, when the file's
+    inputs or outputs are not those of the signature, `model.shape_unknown`.
+    """
+    data = _read(path)
+    return _built(data, signature, ModelIdentity(name=path.stem, version=0, digest=digest_of(data)), threads)
+
+
+def load_folder(folder: Path, *, threads: int = 0) -> Model:
+    """The model of a component's folder: model.onnx, signature.json, model.json.
+
+    Raises what `load` raises, and `model.digest_mismatch` when model.onnx is not the file that model.json names.
+    """
+    identity = _parsed(folder / IDENTITY_FILE, ModelIdentity)
+    signature = _parsed(folder / SIGNATURE_FILE, Signature)
+    data = _read(folder / MODEL_FILE)
+    actual = digest_of(data)
+    if actual != identity.digest:
+        raise LinesideError("model.digest_mismatch", path=folder / MODEL_FILE, actual=actual, expected=identity.digest)
+    return _built(data, signature, identity, threads)
+
+
+def _built(data: bytes, signature: Signature, identity: ModelIdentity, threads: int) -> Model:
+    head = head_of(signature)
+    engine = OnnxRuntimeEngine(data, threads=threads)
+    model = Model(engine, head, signature, identity)
+    wanted = Preprocessor(signature).shape
+    declared = tuple(port.shape for port in engine.inputs)
+    if len(declared) != 1 or engine.inputs[0].element != "float32" or not _may_be(declared[0], wanted):
+        raise _shape_unknown("input", tuple((*port.shape, port.element) for port in engine.inputs), wanted, signature)
+    if len(engine.outputs) != len(head.wanted):
+        raise _shape_unknown("output", tuple(port.shape for port in engine.outputs), head.wanted, signature)
+    model.warm_up()
+    return model
+
+
+def _may_be(declared: Shape, wanted: tuple[int, ...]) -> bool:
+    return len(declared) == len(wanted) and all(a in (None, b) for a, b in zip(declared, wanted, strict=True))
+
+
+def _shape_unknown(what: str, seen: object, wanted: object, signature: Signature) -> LinesideError:
+    return LinesideError("model.shape_unknown", what=what, seen=seen, wanted=wanted, head=signature.head)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LinesideError("model.missing", path=path, why=error.strerror or type(error).__name__) from error
+
+
+def _parsed(path: Path, kind: type[S]) -> S:
+    try:
+        return msgspec.json.decode(_read(path), type=kind)
+    except msgspec.MsgspecError as error:
+        raise LinesideError("model.description_invalid", path=path, why=error) from error

@@ -1,0 +1,125 @@
+"""A picture to a model's input tensor, as its signature says, and back from the model's pixels to the picture's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.model import Signature
+from lineside.runtime.decode import Picture
+
+LETTERBOXES = ("corner", "centre", "stretch")
+CHANNELS = {"rgb": (0, 1, 2), "bgr": (2, 1, 0), "grey": (0,)}
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where a picture of `width` x `height` lies in the input: input = original * scale + offset, per axis, in pixels;
+    `placed_width` x `placed_height` is its size there."""
+
+    width: int
+    height: int
+    scale_x: float
+    scale_y: float
+    offset_x: int
+    offset_y: int
+    placed_width: int
+    placed_height: int
+
+    def to_original(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Boxes x1, y1, x2, y2 [K, 4] from pixels of the input to pixels of the original, clipped to it."""
+        shift = np.array([self.offset_x, self.offset_y] * 2, np.float32)
+        scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)
+        limit = np.array([self.width, self.height] * 2, np.float32)
+        original: NDArray[np.float32] = np.clip((boxes - shift) / scale, np.float32(0.0), limit)
+        return original
+
+
+def geometry_of(width: int, height: int, signature: Signature) -> Geometry:
+    """How a picture of `width` x `height` pixels is placed in the signature's input."""
+    room_x, room_y = signature.input_width, signature.input_height
+    if signature.letterbox == "stretch":
+        placed_x, placed_y = room_x, room_y
+    else:
+        ratio = min(room_x / width, room_y / height)
+        placed_x = min(room_x, max(1, round(width * ratio)))
+        placed_y = min(room_y, max(1, round(height * ratio)))
+    centred = signature.letterbox == "centre"
+    return Geometry(
+        width=width,
+        height=height,
+        scale_x=placed_x / width,
+        scale_y=placed_y / height,
+        offset_x=(room_x - placed_x) // 2 if centred else 0,
+        offset_y=(room_y - placed_y) // 2 if centred else 0,
+        placed_width=placed_x,
+        placed_height=placed_y,
+    )
+
+
+class Preprocessor:
+    """Fills one tensor again and again: what `__call__` returns is valid until the next call. Not for two threads."""
+
+    def __init__(self, signature: Signature) -> None:
+        """Raises `model.signature_invalid` for a signature that cannot be followed."""
+        _check(signature)
+        self._signature = signature
+        self._order = CHANNELS[signature.channels]
+        planes = len(self._order)
+        self._gain = [np.float32(signature.scale / signature.std[c]) for c in range(planes)]
+        self._bias = [np.float32(-signature.mean[c] / signature.std[c]) for c in range(planes)]
+        self._tensor = np.empty((1, planes, signature.input_height, signature.input_width), np.float32)
+        self._placed: tuple[int, int, int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[1, C, input_height, input_width]."""
+        return self._tensor.shape
+
+    def __call__(self, picture: Picture) -> tuple[NDArray[np.float32], Geometry]:
+        """The input tensor float32 [1, C, H, W] of a picture, and where the picture lies in it."""
+        geometry = geometry_of(picture.width, picture.height, self._signature)
+        resized = resize(picture, geometry.placed_width, geometry.placed_height)
+        left, top = geometry.offset_x, geometry.offset_y
+        right, bottom = left + geometry.placed_width, top + geometry.placed_height
+        self._pad_around((left, top, right, bottom))
+        planes = (resized.convert("L"),) if len(self._order) == 1 else resized.split()
+        for index, source in enumerate(self._order):
+            target = self._tensor[0, index, top:bottom, left:right]
+            np.multiply(np.asarray(planes[source]), self._gain[index], out=target)
+            if self._bias[index]:
+                target += self._bias[index]
+        return self._tensor, geometry
+
+    def _pad_around(self, placed: tuple[int, int, int, int]) -> None:
+        if placed == self._placed:
+            return  # the padding of the picture before is still right
+        for index, (gain, bias) in enumerate(zip(self._gain, self._bias, strict=True)):
+            self._tensor[0, index] = np.float32(self._signature.pad) * gain + bias
+        self._placed = placed
+
+
+def resize(picture: Picture, width: int, height: int) -> Image.Image:
+    """The whole picture at `width` x `height` pixels, bilinear (smoothed when it shrinks), mode RGB."""
+    if (width, height) == picture.image.size and picture.region == (0.0, 0.0, float(width), float(height)):
+        return picture.image
+    return picture.image.resize((width, height), Image.Resampling.BILINEAR, box=picture.region)
+
+
+def _check(signature: Signature) -> None:
+    planes = len(CHANNELS.get(signature.channels, ()))
+    wrong = (
+        (not planes, f"channels is {signature.channels}, not one of {', '.join(CHANNELS)}"),
+        (signature.letterbox not in LETTERBOXES, f"letterbox is {signature.letterbox}, not one of {LETTERBOXES}"),
+        (min(signature.input_width, signature.input_height) < 1, "the input has no pixels"),
+        (len(signature.mean) < planes or len(signature.std) < planes, f"mean and std need {planes} values"),
+        (any(value == 0 for value in signature.std), "a std is 0"),
+        (not signature.labels, "it has no labels"),
+    )
+    for is_wrong, why in wrong:
+        if is_wrong:
+            raise LinesideError("model.signature_invalid", why=why)
