@@ -69,18 +69,11 @@ _ROWS = (
         "No picture of {dataset} is in the split {split}.",
         "Give pictures to that split, or leave the split out, and import the data again.",
     ),
-    Problem("check.head_unknown", Kind.REFUSED, "There is no head named {head}.", "Use one of: {known}"),
     Problem(
         "check.input_shape",
         Kind.REFUSED,
         "The model's input has shape {seen}; {wanted} is wanted.",
         "Export the model with a fixed input of one picture.",
-    ),
-    Problem(
-        "check.output_shape",
-        Kind.REFUSED,
-        "With head {head} and {labels} labels the model's output must have shape {wanted}; it has {seen}.",
-        "Name the right head, and one label for each class in the model's order.",
     ),
     Problem(
         "check.no_common_label",
