@@ -32,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("up")(up.up)
+app.command("up", context_settings={"ignore_unknown_options": True})(up.up)
 app.command("demo")(demo.demo)
 app.command("overview")(overview.overview)
 for noun in (devices, datasets, runs, models, components, deployments, rollouts, results, captures, events):

@@ -31,6 +31,9 @@ def up(
     port: Annotated[
         int | None, typer.Option("--port", help="Port of the pages and people's API; 8400 if free.")
     ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Argument(metavar="--SETTING VALUE", help="Other settings: --device-port 9443.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Start the control plane: pages, APIs, broker and worker. Ctrl-C ends it."""
@@ -39,7 +42,7 @@ def up(
     with out.explaining():
         need_extra("server")
         ports = [] if port is None else ["--port", str(port)]
-        status = stay_with([*SERVER, "--root", str(root), *ports], root, out)
+        status = stay_with([*SERVER, "--root", str(root), *ports, *(setting or [])], root, out)
     raise typer.Exit(status)
 
 

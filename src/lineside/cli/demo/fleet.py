@@ -66,14 +66,14 @@ class Fleet:
         return self.root_of(name) / "inbox"
 
     def _joined(self, name: str) -> bool:
-        return is_name(name) and self.root_of(name).is_dir()
+        return is_name(name) and (self.root_of(name) / "join.json").exists()  # the agent writes it last
 
     def _join(self, name: str, twin: bool) -> None:
         request = JoinTokenRequest(group=TWINS if twin else GROUP, uses=1, ttl_seconds=600, twin=twin)
         token = self._plane.ask(lambda client: client.create_join_token(request))
         log = self._log(name)
         program = [*_AGENT, "join", token.url, "--token", token.token, "--ca-sha256", token.ca_sha256]
-        program += ["--root", str(self.root_of(name)), "--name", name, *(["--twin"] if twin else [])]
+        program += ["--root", str(self.root_of(name)), "--name", name, "--force", *(["--twin"] if twin else [])]
         try:
             status = self._processes.run(f"{name} joining", program, log, _JOIN_SECONDS)
         except TimeoutError:

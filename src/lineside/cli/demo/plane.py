@@ -20,6 +20,7 @@ T = TypeVar("T")
 _START = 60.0  # seconds a control plane gets to become ready
 _AWAY = 900.0  # seconds it may be away before the demo gives up
 _EVERY = 0.4  # seconds between questions
+_BRISK = ("--poll-seconds", "5", "--soak-seconds", "3")  # somebody watches
 
 
 class ControlPlane:
@@ -101,7 +102,7 @@ class ControlPlane:
 def start_control_plane(root: DemoRoot, port: int | None, processes: Processes, display: Display) -> ControlPlane:
     """Start a control plane on the root and wait until it is ready. Raises `demo.control_plane_failed`."""
     ports = [] if port is None else ["--port", str(port)]
-    program = [*SERVER, "--root", str(root.path), *ports]
+    program = [*SERVER, "--root", str(root.path), *ports, *_BRISK]
     child = processes.start("control plane", "control plane", program, root.logs / "control-plane.log")
     written = child.log.stat().st_size
     deadline = time.monotonic() + _START
