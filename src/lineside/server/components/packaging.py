@@ -1,0 +1,79 @@
+"""Packing: from a model version and the installed code to recipes and artifacts in the object store.
+
+Every byte is a function of its inputs, so packing twice stores nothing new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lineside import __version__
+from lineside.contract.component import Artifact, ComponentKind
+from lineside.contract.ids import canonical, digest_of
+from lineside.contract.model import ModelVersion
+from lineside.server.adapters.objects import ObjectStore
+from lineside.server.components import code, recipes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """A component that is packed and not stored yet."""
+
+    name: str
+    version: str
+    kind: ComponentKind
+    recipe: bytes
+    artifacts: tuple[Artifact, ...]
+    model: str | None = None
+
+
+def pack_model(objects: ObjectStore, model: ModelVersion) -> Packed:
+    """A model's files. Raises `request.not_found` when the model's own file or golden set is not in the store."""
+    about = {"name": model.name, "version": model.version, "digest": model.digest}
+    artifacts = (
+        _there(objects, "model.onnx", model.digest),
+        _kept(objects, "signature.json", canonical(model.signature)),
+        _there(objects, "golden.zip", model.golden),
+        _kept(objects, "model.json", canonical(about)),
+    )
+    return Packed(
+        name=recipes.model_component(model.name),
+        version=f"{model.version}.0.0",
+        kind=ComponentKind.MODEL,
+        recipe=recipes.model_recipe(model.name, model.version, artifacts),
+        artifacts=artifacts,
+        model=model.label,
+    )
+
+
+def pack_inference(objects: ObjectStore, sources: Path, model: str, released: Mapping[str, str]) -> Packed:
+    """The code that runs `model`. `released` maps the versions there are to their recipes' digests: one with the same
+    recipe is that version again; else the last number of Lineside's own version series is counted up."""
+    zipped = _kept(objects, recipes.INFERENCE_ZIP, code.inference_zip(sources))
+    version = next(
+        (one for one, digest in released.items() if digest == digest_of(recipes.inference_recipe(model, one, zipped))),
+        _next_version(released),
+    )
+    return Packed(
+        name=recipes.inference_component(model),
+        version=version,
+        kind=ComponentKind.APP,
+        recipe=recipes.inference_recipe(model, version, zipped),
+        artifacts=(zipped,),
+    )
+
+
+def _next_version(released: Mapping[str, str]) -> str:
+    series = ".".join(__version__.split(".")[:2])
+    numbers = [int(one.rpartition(".")[2]) for one in released if one.rpartition(".")[0] == series]
+    return f"{series}.{max(numbers, default=-1) + 1}"
+
+
+def _there(objects: ObjectStore, name: str, digest: str) -> Artifact:
+    return Artifact(name=name, digest=digest, size=objects.size(digest))
+
+
+def _kept(objects: ObjectStore, name: str, data: bytes) -> Artifact:
+    return Artifact(name=name, digest=objects.put(data), size=len(data))

@@ -1,0 +1,83 @@
+"""The two recipes of a model, in the Greengrass V2 format (recipe reference, 2020-01-25). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lineside.contract.component import Artifact
+from lineside.contract.ids import canonical, greengrass_digest
+from lineside.contract.recipe import RECIPE_FORMAT
+
+INFERENCE_ZIP = "inference.zip"
+
+_CONFIGURATION = {
+    "source": {"folder": "inbox"},
+    "topic": "",
+    "capture": {"uncertain": [0.2, 0.5], "random": 0.05, "per_hour": 200},
+    "threads": 0,
+}
+
+
+def model_component(model: str) -> str:
+    """The name of the component that carries a model's files."""
+    return f"{model}.model"
+
+
+def inference_component(model: str) -> str:
+    """The name of the component that runs a model."""
+    return f"{model}.inference"
+
+
+def model_recipe(model: str, version: int, artifacts: Iterable[Artifact]) -> bytes:
+    """The recipe of a model's files: nothing to run, the artifacts are what it is."""
+    manifest = {"Platform": {"os": "*"}, "Artifacts": [_artifact(one) for one in artifacts]}
+    description = f"Model {model}, version {version}"
+    return canonical(_recipe(model_component(model), f"{version}.0.0", description) | {"Manifests": [manifest]})
+
+
+def inference_recipe(model: str, version: str, code: Artifact) -> bytes:
+    """The recipe of the code that runs whichever version of the model is deployed beside it."""
+    files = model_component(model)
+    return canonical(
+        _recipe(inference_component(model), version, f"Runs model {model} on a device's images")
+        | {
+            "ComponentConfiguration": {"DefaultConfiguration": _CONFIGURATION},
+            "ComponentDependencies": {files: {"VersionRequirement": ">=1.0.0", "DependencyType": "HARD"}},
+            "Manifests": [
+                {
+                    "Platform": {"os": "*"},
+                    "Artifacts": [_artifact(code) | {"Unarchive": "ZIP"}],
+                    "Lifecycle": _lifecycle(files),
+                }
+            ],
+        }
+    )
+
+
+def _recipe(name: str, version: str, description: str) -> dict[str, Any]:
+    return {
+        "RecipeFormatVersion": RECIPE_FORMAT,
+        "ComponentName": name,
+        "ComponentVersion": version,
+        "ComponentDescription": description,
+        "ComponentPublisher": "Lineside",
+    }
+
+
+def _lifecycle(files: str) -> dict[str, Any]:
+    runtime = '"$LINESIDE_PYTHON" -m lineside.runtime'
+    return {
+        "Setenv": {"PYTHONPATH": "{artifacts:decompressedPath}/inference"},
+        "Run": f'exec {runtime} run --model "{{{files}:artifacts:path}}" --work "{{work:path}}"',
+        "Probe": f'{runtime} probe --work "{{work:path}}"',
+    }
+
+
+def _artifact(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "URI": f"lineside:{artifact.digest.replace(':', '/')}/{artifact.name}",
+        "Digest": greengrass_digest(artifact.digest),
+        "Algorithm": "SHA-256",
+        "Unarchive": "NONE",
+    }

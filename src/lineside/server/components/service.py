@@ -1,0 +1,144 @@
+"""What is done with components: packing a model, signing it for twins, signing it for the fleet.
+
+Bytes go to the object store and targets into the TUF repository before the transaction commits; both are the same when
+repeated, so a kill in between is made good by doing it all again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from lineside.contract.component import Component, ComponentKind
+from lineside.contract.errors import LinesideError
+from lineside.contract.model import Decision, ModelVersion
+from lineside.contract.trust import ApprovalStatement, release_target, staging_target
+from lineside.server.adapters.tuf import NewTarget, Repository
+from lineside.server.clock import rfc3339
+from lineside.server.components import code, recipes, store
+from lineside.server.components.packaging import Packed, pack_inference, pack_model
+from lineside.server.components.store import ComponentRow, PackageRow
+from lineside.server.services import Core
+
+
+class Components:
+    """The components room's use cases; every method takes part in the caller's transaction."""
+
+    def __init__(self, core: Core, repository: Repository | None = None, sources: Path | None = None) -> None:
+        """`sources` is the folder of the code that devices run; None is the installed package."""
+        self._core = core
+        self.repository = repository or Repository.below(core.root, core.clock.now)
+        self._sources = sources or code.installed_sources()
+
+    def package(self, session: Session, model: ModelVersion) -> tuple[Component, Component]:
+        """Pack a model version as (model component, inference component). The same content gives the same versions."""
+        there = store.versions(session, recipes.inference_component(model.name))
+        known = {row.version: row.recipe_digest for row in there}
+        files = self._add(session, pack_model(self._core.objects, model))
+        inference = self._add(session, pack_inference(self._core.objects, self._sources, model.name, known))
+        pair = PackageRow(
+            model=model.name,
+            version=model.version,
+            model_version=files.version,
+            inference_version=inference.version,
+        )
+        session.merge(pair)
+        session.flush()
+        return files.value(), inference.value()
+
+    def packaged(self, session: Session, model: ModelVersion) -> tuple[Component, Component]:
+        """The components a model version was last packed as. Raises `request.not_found`."""
+        files, inference = self._packaged(session, model)
+        return files.value(), inference.value()
+
+    def stage(self, session: Session, components: Iterable[Component]) -> tuple[Component, ...]:
+        """Sign recipes under staging/, which only twins accept."""
+        rows = [self.row(session, one.name, one.version) for one in components]
+        paths = [staging_target(row.name, row.version) for row in rows]
+        self.repository.publish([_target(row, path) for row, path in zip(rows, paths, strict=True)])
+        for row, path in zip(rows, paths, strict=True):
+            row.staging_target = path
+        return tuple(row.value() for row in rows)
+
+    def release(self, session: Session, model: ModelVersion, decision: Decision) -> tuple[Component, Component]:
+        """Sign what a model's twin tested for the fleet: its files by the approvers with who approved and on which
+        numbers, its code by the builders. What is signed already keeps its first approval."""
+        files, inference = self._packaged(session, model)
+        statement = self._statement(model, decision)
+        paths = [release_target(ComponentKind(row.kind), row.name, row.version) for row in (files, inference)]
+        self.repository.publish([_target(files, paths[0], statement), _target(inference, paths[1])])
+        for row, path in zip((files, inference), paths, strict=True):
+            row.target = path
+            self._core.events.record(
+                session,
+                kind="component.released",
+                subject=f"{row.name} {row.version}",
+                message=f"{row.name} {row.version} is signed for the fleet.",
+                actor=decision.by,
+            )
+        return files.value(), inference.value()
+
+    def all(self, session: Session) -> list[Component]:
+        """Every component version, newest first."""
+        return [row.value() for row in store.newest(session)]
+
+    def tested_with(self, session: Session, name: str, version: str) -> str | None:
+        """The newest model version (name:version) that was packed with this inference component."""
+        packages = store.packages(session)
+        names = (one for one in packages if recipes.inference_component(one.model) == name)
+        return next((f"{one.model}:{one.version}" for one in names if one.inference_version == version), None)
+
+    def row(self, session: Session, name: str, version: str) -> ComponentRow:
+        """A component version. Raises `component.unknown`, `component.unknown_version`."""
+        row = store.component(session, name, version)
+        if row is not None:
+            return row
+        known = ", ".join(one.version for one in store.versions(session, name))
+        if not known:
+            raise LinesideError("component.unknown", name=name)
+        raise LinesideError("component.unknown_version", name=name, version=version, versions=known)
+
+    def _add(self, session: Session, packed: Packed) -> ComponentRow:
+        present = store.component(session, packed.name, packed.version)
+        if present is not None:
+            return present
+        row = ComponentRow(
+            name=packed.name,
+            version=packed.version,
+            kind=packed.kind.value,
+            recipe_digest=self._core.objects.put(packed.recipe),
+            recipe_size=len(packed.recipe),
+            artifacts=packed.artifacts,
+            created_at=rfc3339(self._core.clock.now()),
+            model=packed.model,
+        )
+        session.add(row)
+        session.flush()
+        return row
+
+    def _packaged(self, session: Session, model: ModelVersion) -> tuple[ComponentRow, ComponentRow]:
+        pair = session.get(PackageRow, (model.name, model.version))
+        if pair is None:
+            raise LinesideError("request.not_found", what="component", name=recipes.model_component(model.name))
+        return (
+            self.row(session, recipes.model_component(model.name), pair.model_version),
+            self.row(session, recipes.inference_component(model.name), pair.inference_version),
+        )
+
+    def _statement(self, model: ModelVersion, decision: Decision) -> ApprovalStatement:
+        return ApprovalStatement(
+            model=model.name,
+            version=model.version,
+            digest=model.digest,
+            metrics=model.metrics,
+            twin_rollout=model.twin_rollout,
+            approved_by=decision.by,
+            approved_at=rfc3339(self._core.clock.now()),
+        )
+
+
+def _target(row: ComponentRow, path: str, statement: ApprovalStatement | None = None) -> NewTarget:
+    custom = None if statement is None else statement.to_custom()
+    return NewTarget(path=path, digest=row.recipe_digest, size=row.recipe_size, custom=custom)

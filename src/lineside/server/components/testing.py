@@ -1,0 +1,52 @@
+"""What tests of components and of everything above them use: a model version whose files are in the object store."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from lineside.contract.model import Lineage, Metrics, ModelState, ModelVersion, Signature, Variant
+from lineside.server.adapters.objects import ObjectStore
+
+
+def model_version(
+    objects: ObjectStore, version: int = 1, *, name: str = "tags", state: ModelState = ModelState.CANDIDATE
+) -> ModelVersion:
+    """A registered model; its file is not a real network."""
+    data = f"the network of {name}:{version}".encode()
+    digest, golden = objects.put(data), objects.put(b"golden images")
+    metrics = {"test": Metrics(map50=0.75, map=0.45, per_class={"scratch": 0.45}, images=12, boxes=30)}
+    return ModelVersion(
+        name=name,
+        version=version,
+        state=state,
+        digest=digest,
+        variant="int8",
+        signature=Signature(head="compact", input_width=64, input_height=64, labels=("scratch",)),
+        variants=(Variant(name="int8", digest=digest, size=len(data), metrics=metrics, chosen=True),),
+        metrics=metrics,
+        gates=(),
+        lineage=Lineage(
+            dataset=None,
+            dataset_digest=None,
+            split_by=None,
+            run=None,
+            trainer="compact",
+            init=None,
+            parameters={},
+            seed=0,
+            code_version="test",
+        ),
+        golden=golden,
+        created_at="2026-01-01T00:00:00.000Z",
+    )
+
+
+class KnownModels:
+    """Model versions held in a list."""
+
+    def __init__(self, *models: ModelVersion) -> None:
+        self.models = list(models)
+
+    def versions(self, session: Session) -> list[ModelVersion]:
+        """All of them."""
+        return self.models

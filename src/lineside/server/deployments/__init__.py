@@ -1,0 +1,1 @@
+"""Deployments: which components a group of devices should run."""

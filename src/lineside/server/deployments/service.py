@@ -1,0 +1,129 @@
+"""What is done with deployments: reading a document people wrote, and storing it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from lineside.contract.deployment import Deployment, DeploymentDocument
+from lineside.contract.errors import LinesideError
+from lineside.contract.model import ModelState, ModelVersion
+from lineside.server.access.join_tokens import TWINS
+from lineside.server.clock import rfc3339
+from lineside.server.components.service import Components
+from lineside.server.components.store import ComponentRow
+from lineside.server.deployments import model, store
+from lineside.server.deployments.store import DeploymentRow
+from lineside.server.services import Core
+
+
+class Launcher(Protocol):
+    """Who brings a stored deployment to its devices."""
+
+    def launch(self, session: Session, deployment: Deployment) -> None:
+        """Begin its rollout, in the same transaction."""
+        ...
+
+    def stopped(self, session: Session, deployment: Deployment) -> bool:
+        """Whether its rollout failed or was aborted: the same document may be tried again."""
+        ...
+
+
+class ModelVersions(Protocol):
+    """Who knows model versions."""
+
+    def versions(self, session: Session) -> list[ModelVersion]:
+        """All of them, newest first."""
+        ...
+
+
+_NEXT = {
+    ModelState.AWAITING_APPROVAL: "lineside models approve {label}",
+    ModelState.CANDIDATE: "Wait for its twin test: lineside models show {label}",
+    ModelState.IN_TWIN: "Wait for its twin test: lineside models show {label}",
+}
+_LOOK = "See why, and deploy another version: lineside models show {label}"
+
+
+class Deployments:
+    """The deployments room's use cases; every method takes part in the caller's transaction."""
+
+    def __init__(self, core: Core, components: Components, models: ModelVersions, launcher: Launcher) -> None:
+        self._core, self._components, self._models, self._launcher = core, components, models, launcher
+
+    def create(self, session: Session, document: DeploymentDocument, actor: str = "") -> Deployment:
+        """Store a deployment and launch it. What the group's newest one already wants is that one again.
+
+        Raises `deployment.no_group`, `deployment.unknown_group`, `deployment.policy`, `deployment.not_released`,
+        `deployment.dependency`, `component.unknown`, `component.unknown_version`, `request.invalid`.
+        """
+        group = model.group_of(document)
+        model.check_policy(document)
+        self._check_components(session, group, document)
+        digest, newest = model.content_of(group, document), store.newest_of(session, group)
+        if newest is not None and newest.digest == digest:
+            there = newest.value()
+            if not self._launcher.stopped(session, there):
+                return there
+        return self._store(session, group, document, digest, actor)
+
+    def get(self, session: Session, id_: str) -> Deployment:
+        """One deployment. Raises `request.not_found`."""
+        row = store.deployment(session, id_)
+        if row is None:
+            raise LinesideError("request.not_found", what="deployment", name=id_)
+        return row.value()
+
+    def all(self, session: Session) -> list[Deployment]:
+        """Every deployment, newest first."""
+        return [row.value() for row in store.newest_first(session)]
+
+    def _store(self, session: Session, group: str, document: DeploymentDocument, digest: str, actor: str) -> Deployment:
+        row = DeploymentRow(
+            group=group,
+            name=document.deployment_name,
+            components=document.components,
+            failure_policy=document.deployment_policies.failure_handling_policy,
+            digest=digest,
+            created_at=rfc3339(self._core.clock.now()),
+            staging=group == TWINS,
+        )
+        session.add(row)
+        session.flush()
+        named = ", ".join(f"{name} {spec.component_version}" for name, spec in sorted(document.components.items()))
+        self._core.events.record(
+            session,
+            kind="deployment.created",
+            subject=row.id,
+            message=f"The group {group} should run {named or 'nothing'}.",
+            actor=actor,
+        )
+        self._launcher.launch(session, row.value())
+        return row.value()
+
+    def _check_components(self, session: Session, group: str, document: DeploymentDocument) -> None:
+        if group != TWINS and not store.group_exists(session, group):
+            raise LinesideError("deployment.unknown_group", group=group)
+        for name, spec in document.components.items():
+            row = self._components.row(session, name, spec.component_version)
+            if row.target is None and group != TWINS:
+                raise self._not_released(session, row)
+            self._check_dependencies(row, document)
+
+    def _check_dependencies(self, row: ComponentRow, document: DeploymentDocument) -> None:
+        recipe: dict[str, Any] = msgspec.json.decode(self._core.objects.get(row.recipe_digest))
+        for name, needed in recipe.get("ComponentDependencies", {}).items():
+            if needed.get("DependencyType", "HARD") == "HARD" and name not in document.components:
+                raise LinesideError("deployment.dependency", name=row.name, version=row.version, dependency=name)
+
+    def _not_released(self, session: Session, row: ComponentRow) -> LinesideError:
+        """Say in which state the model is that the component waits for, and what to do."""
+        label = row.model or self._components.tested_with(session, row.name, row.version)
+        about = next((one for one in self._models.versions(session) if one.label == label), None)
+        state = f"model {label} is {about.state.value}" if about else "no model needs it"
+        command = (_NEXT.get(about.state, _LOOK) if about else "lineside models list").format(label=label)
+        return LinesideError(
+            "deployment.not_released", name=row.name, version=row.version, state=state, command=command
+        )

@@ -1,0 +1,79 @@
+"""Tables and queries of the deployments room."""
+
+from __future__ import annotations
+
+from sqlalchemy import String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lineside.contract.deployment import ComponentSpec, Deployment
+from lineside.server.access.store import JoinTokenRow
+from lineside.server.database import Base, Json
+from lineside.server.devices.store import GroupRow
+
+
+class DeploymentRow(Base):
+    """A deployment; never changed. `number` orders all deployments and names it and its rollout."""
+
+    __tablename__ = "deployments"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    group: Mapped[str] = mapped_column(String(63), index=True)
+    name: Mapped[str] = mapped_column(String(256))
+    components: Mapped[dict[str, ComponentSpec]] = mapped_column(Json(dict[str, ComponentSpec]))
+    failure_policy: Mapped[str] = mapped_column(String(16))
+    digest: Mapped[str] = mapped_column(String(71))
+    created_at: Mapped[str] = mapped_column(String(32))
+    staging: Mapped[bool]
+
+    @property
+    def id(self) -> str:
+        return f"deployment-{self.number}"
+
+    @property
+    def rollout(self) -> str:
+        return f"rollout-{self.number}"
+
+    def value(self) -> Deployment:
+        """The row as it travels."""
+        return Deployment(
+            id=self.id,
+            group=self.group,
+            name=self.name,
+            components=self.components,
+            failure_policy=self.failure_policy,
+            digest=self.digest,
+            created_at=self.created_at,
+            rollout=self.rollout,
+            staging=self.staging,
+        )
+
+
+def number_of(id_: str) -> int:
+    """The number in the id of a deployment or rollout, or -1 when it is no such id."""
+    number = id_.rpartition("-")[2]
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 16 else -1
+
+
+def deployment(session: Session, id_: str) -> DeploymentRow | None:
+    """The deployment with this id."""
+    row = session.get(DeploymentRow, number_of(id_))
+    return row if row is not None and row.id == id_ else None
+
+
+def newest_first(session: Session) -> list[DeploymentRow]:
+    """All deployments."""
+    return list(session.scalars(select(DeploymentRow).order_by(DeploymentRow.number.desc())))
+
+
+def newest_of(session: Session, group: str) -> DeploymentRow | None:
+    """The newest deployment of a group."""
+    query = select(DeploymentRow).where(DeploymentRow.group == group).order_by(DeploymentRow.number.desc())
+    return session.scalars(query.limit(1)).first()
+
+
+def group_exists(session: Session, group: str) -> bool:
+    """Whether a device is in the group or a join token leads to it."""
+    member = select(GroupRow.device).where(GroupRow.group == group).limit(1)
+    token = select(JoinTokenRow.hash).where(JoinTokenRow.group == group).limit(1)
+    return session.scalars(member).first() is not None or session.scalars(token).first() is not None

@@ -1,0 +1,96 @@
+"""Brings a trained model to its twin, and what the twin found out to the person who approves.
+
+    candidate ─► (packed, staged, deployed to the twins) in_twin ─► awaiting_approval | twin_failed
+
+One model is with the twins at a time, oldest first. With no twin, candidates wait. Each model's move is one
+transaction; the files written before its commit are the same when they are written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from lineside.contract.component import Component
+from lineside.contract.deployment import ComponentSpec, DeploymentDocument, Rollout, RolloutState
+from lineside.contract.model import ModelState, ModelVersion
+from lineside.server.access.join_tokens import TWINS
+from lineside.server.components.service import Components
+from lineside.server.database import Database
+from lineside.server.deployments.service import Deployments
+from lineside.server.devices.store import devices_in
+from lineside.server.models.service import ModelsService
+from lineside.server.rollouts.service import Rollouts
+from lineside.server.rollouts.store import OPEN
+
+
+class DeliveryLoop:
+    """Moves models between training and approval."""
+
+    def __init__(
+        self,
+        database: Database,
+        models: ModelsService,
+        components: Components,
+        deployments: Deployments,
+        rollouts: Rollouts,
+    ) -> None:
+        self._database, self._models, self._components = database, models, components
+        self._deployments, self._rollouts = deployments, rollouts
+
+    def step(self) -> None:
+        """Take in the twins' answer, then give them the next model."""
+        for model in self._find(self._answered):
+            with self._database.write() as session:
+                self._take_in(session, model)
+        for model in self._find(self._next):
+            with self._database.write() as session:
+                self._send(session, model)
+
+    def waiting(self, session: Session) -> list[ModelVersion]:
+        """Candidates that wait because there is no twin."""
+        return [] if devices_in(session, TWINS) else self._models.versions(session, ModelState.CANDIDATE)
+
+    def _find(self, what: Callable[[Session], list[ModelVersion]]) -> list[ModelVersion]:
+        with self._database.read() as session:
+            return what(session)
+
+    def _answered(self, session: Session) -> list[ModelVersion]:
+        in_twin = self._models.versions(session, ModelState.IN_TWIN)
+        return [model for model in in_twin if self._twin_rollout(session, model).state not in OPEN]
+
+    def _next(self, session: Session) -> list[ModelVersion]:
+        if self._models.versions(session, ModelState.IN_TWIN) or not devices_in(session, TWINS):
+            return []
+        return self._models.versions(session, ModelState.CANDIDATE)[-1:]
+
+    def _take_in(self, session: Session, model: ModelVersion) -> None:
+        rollout = self._twin_rollout(session, model)
+        if rollout.state is RolloutState.SUCCEEDED:
+            why = f"{len(rollout.devices)} twin(s) run it and reproduce its golden inputs ({rollout.id})"
+            self._models.move(session, model.name, model.version, ModelState.AWAITING_APPROVAL, why)
+        else:
+            self._models.move(session, model.name, model.version, ModelState.TWIN_FAILED, _why(rollout))
+
+    def _send(self, session: Session, model: ModelVersion) -> None:
+        staged = self._components.stage(session, self._components.package(session, model))
+        deployment = self._deployments.create(session, _document(model, staged))
+        why = f"the twins install it ({deployment.rollout})"
+        self._models.move(session, model.name, model.version, ModelState.IN_TWIN, why, twin_rollout=deployment.rollout)
+
+    def _twin_rollout(self, session: Session, model: ModelVersion) -> Rollout:
+        return self._rollouts.show(session, model.twin_rollout or "")
+
+
+def _document(model: ModelVersion, components: tuple[Component, ...]) -> DeploymentDocument:
+    return DeploymentDocument(
+        group_name=TWINS,
+        deployment_name=f"twin test of {model.label}",
+        components={one.name: ComponentSpec(component_version=one.version) for one in components},
+    )
+
+
+def _why(rollout: Rollout) -> str:
+    errors = [f"{one.device}: {one.error.message}" for one in rollout.devices if one.error is not None]
+    return f"{rollout.id} is {rollout.state.value}" + (f", {errors[0]}" if errors else "")

@@ -1,0 +1,30 @@
+"""The background loops as the app sees them."""
+
+from __future__ import annotations
+
+from lineside.server.components.service import Components
+from lineside.server.datasets.service import DatasetsService
+from lineside.server.deployments.service import Deployments
+from lineside.server.devices.desired import DesiredDocuments
+from lineside.server.loops.delivery import DeliveryLoop
+from lineside.server.loops.rollouts import RolloutLoop
+from lineside.server.loops.timestamp import TimestampLoop
+from lineside.server.models.service import ModelsService
+from lineside.server.rollouts.service import Rollouts
+from lineside.server.runs.service import RunsService
+from lineside.server.services import Core, Loop, Room
+
+
+def room(core: Core) -> Room:
+    """delivery and rollouts twice a second, so that a fleet never waits for them; timestamp once a minute."""
+    components = Components(core)
+    models = ModelsService(core, RunsService(core, DatasetsService(core)))
+    rollouts = Rollouts(core, DesiredDocuments(core), components)
+    deployments = Deployments(core, components, models, rollouts)
+    delivery = DeliveryLoop(core.database, models, components, deployments, rollouts)
+    loops = (
+        Loop("rollouts", RolloutLoop(core.database, rollouts).step, seconds=0.5),
+        Loop("delivery", delivery.step, seconds=0.5),
+        Loop("timestamp", TimestampLoop(core, components.repository).step, seconds=60.0),
+    )
+    return Room(services={"delivery": delivery}, loops=loops)

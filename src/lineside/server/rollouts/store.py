@@ -1,0 +1,148 @@
+"""Tables and queries of the rollouts room."""
+
+from __future__ import annotations
+
+import enum
+
+from sqlalchemy import Enum, ForeignKey, Index, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lineside.contract.deployment import DeviceProgress, GateCheck, Moved, Rollout, RolloutDevice, RolloutState
+from lineside.contract.errors import ErrorReport
+from lineside.server.database import Base, Json
+from lineside.server.deployments.store import number_of
+
+OPEN = (RolloutState.PENDING, RolloutState.RUNNING, RolloutState.ROLLING_BACK)
+"""States in which a rollout still has something to do."""
+
+
+def _by_value(kind: type[enum.Enum]) -> Enum:
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda kind: [one.value for one in kind])
+
+
+class RolloutRow(Base):
+    """Where a rollout stands. `number` is its deployment's; every change compares and sets `revision`."""
+
+    __tablename__ = "rollouts"
+
+    number: Mapped[int] = mapped_column(ForeignKey("deployments.number"), primary_key=True, autoincrement=False)
+    group: Mapped[str] = mapped_column(String(63), index=True)
+    state: Mapped[RolloutState] = mapped_column(_by_value(RolloutState), index=True)
+    wave: Mapped[int] = mapped_column(default=0)
+    waves: Mapped[int] = mapped_column(default=1)
+    gates: Mapped[tuple[GateCheck, ...]] = mapped_column(Json(tuple[GateCheck, ...]), default=())
+    created_at: Mapped[str] = mapped_column(String(32))
+    finished_at: Mapped[str | None] = mapped_column(String(32), default=None)
+    revision: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": revision}
+
+    @property
+    def id(self) -> str:
+        return f"rollout-{self.number}"
+
+
+class RolloutDeviceRow(Base):
+    """A device in a rollout. `back` is None until it is sent back, then whether it has settled there."""
+
+    __tablename__ = "rollout_devices"
+
+    rollout: Mapped[int] = mapped_column(ForeignKey("rollouts.number"), primary_key=True)
+    device: Mapped[str] = mapped_column(String(63), primary_key=True)
+    wave: Mapped[int]
+    progress: Mapped[DeviceProgress] = mapped_column(_by_value(DeviceProgress), default=DeviceProgress.WAITING)
+    error: Mapped[ErrorReport | None] = mapped_column(Json(ErrorReport), default=None)
+    back: Mapped[bool | None] = mapped_column(default=None)
+
+
+class RolloutMoveRow(Base):
+    """A move of a rollout, written in the transaction that made it."""
+
+    __tablename__ = "rollout_moves"
+    __table_args__ = (Index("ix_rollout_moves_rollout", "rollout", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rollout: Mapped[int] = mapped_column(ForeignKey("rollouts.number"))
+    at: Mapped[str] = mapped_column(String(32))
+    current: Mapped[str] = mapped_column(String(16))
+    wanted: Mapped[str] = mapped_column(String(16))
+    why: Mapped[str]
+
+
+class AssignmentRow(Base):
+    """The deployment a device follows as a member of a group."""
+
+    __tablename__ = "assignments"
+
+    device: Mapped[str] = mapped_column(ForeignKey("devices.name"), primary_key=True)
+    group: Mapped[str] = mapped_column(String(63), primary_key=True)
+    deployment: Mapped[int | None] = mapped_column(ForeignKey("deployments.number"))
+
+
+def rollout(session: Session, id_: str) -> RolloutRow | None:
+    """The rollout with this id."""
+    row = session.get(RolloutRow, number_of(id_))
+    return row if row is not None and row.id == id_ else None
+
+
+def newest_first(session: Session) -> list[RolloutRow]:
+    """All rollouts."""
+    return list(session.scalars(select(RolloutRow).order_by(RolloutRow.number.desc())))
+
+
+def open_rollouts(session: Session, group: str | None = None) -> list[RolloutRow]:
+    """Rollouts with something left to do, oldest first; of one group when given."""
+    query = select(RolloutRow).where(RolloutRow.state.in_(OPEN)).order_by(RolloutRow.number)
+    return list(session.scalars(query if group is None else query.where(RolloutRow.group == group)))
+
+
+def last_good(session: Session, group: str, before: int | None = None) -> int | None:
+    """The number of a group's newest succeeded deployment, older than `before` when given."""
+    query = select(RolloutRow.number).where(RolloutRow.group == group, RolloutRow.state == RolloutState.SUCCEEDED)
+    if before is not None:
+        query = query.where(RolloutRow.number < before)
+    return session.scalars(query.order_by(RolloutRow.number.desc()).limit(1)).first()
+
+
+def groups(session: Session) -> list[str]:
+    """Groups that something was ever deployed to."""
+    return list(session.scalars(select(RolloutRow.group).distinct().order_by(RolloutRow.group)))
+
+
+def devices_of(session: Session, number: int) -> list[RolloutDeviceRow]:
+    """The devices of a rollout, by wave and name."""
+    query = select(RolloutDeviceRow).where(RolloutDeviceRow.rollout == number)
+    return list(session.scalars(query.order_by(RolloutDeviceRow.wave, RolloutDeviceRow.device)))
+
+
+def assignments_of(session: Session, device: str) -> list[AssignmentRow]:
+    """What a device follows, in all its groups."""
+    return list(session.scalars(select(AssignmentRow).where(AssignmentRow.device == device)))
+
+
+def assigned(session: Session, group: str) -> set[str]:
+    """Devices that were given a deployment of this group."""
+    return set(session.scalars(select(AssignmentRow.device).where(AssignmentRow.group == group)))
+
+
+def value_of(session: Session, row: RolloutRow) -> Rollout:
+    """A rollout with its devices and its history, as it travels."""
+    moves = select(RolloutMoveRow).where(RolloutMoveRow.rollout == row.number).order_by(RolloutMoveRow.id)
+    return Rollout(
+        id=row.id,
+        deployment=f"deployment-{row.number}",
+        group=row.group,
+        state=row.state,
+        wave=row.wave,
+        waves=row.waves,
+        devices=tuple(
+            RolloutDevice(device=one.device, wave=one.wave, progress=one.progress, error=one.error)
+            for one in devices_of(session, row.number)
+        ),
+        gates=row.gates,
+        history=tuple(
+            Moved(at=one.at, current=one.current, wanted=one.wanted, why=one.why) for one in session.scalars(moves)
+        ),
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )

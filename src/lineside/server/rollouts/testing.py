@@ -1,0 +1,79 @@
+"""A fleet for tests: devices that are rows in the database and report what a test lets them report.
+
+fleet.join("a", "b", group="line")
+fleet.report("a", Phase.HEALTHY)     # on its present desired document, running what it names
+"""
+
+from __future__ import annotations
+
+from lineside.contract.desired import Desired
+from lineside.contract.errors import ErrorReport
+from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent
+from lineside.server.clock import rfc3339
+from lineside.server.devices.desired import DesiredDocuments
+from lineside.server.devices.store import DeviceRow, GroupRow
+from lineside.server.services import Core
+
+
+class Fleet:
+    """Devices without agents."""
+
+    def __init__(self, core: Core) -> None:
+        self._core, self._documents = core, DesiredDocuments(core)
+
+    def join(self, *names: str, group: str = "line", twin: bool = False) -> None:
+        """Devices join a group."""
+        now = rfc3339(self._core.clock.now())
+        with self._core.database.write() as session:
+            for name in names:
+                session.add(
+                    DeviceRow(
+                        name=name,
+                        twin=twin,
+                        key="",
+                        certificate="",
+                        token="",
+                        facts={},
+                        joined_at=now,
+                        state="accepted",
+                        sequence=-1,
+                    )
+                )
+                session.flush()
+                session.add(GroupRow(device=name, group=group))
+
+    def desired(self, name: str) -> Desired:
+        """What a device should run."""
+        with self._core.database.read() as session:
+            return self._documents.desired(session, name)
+
+    def revoke(self, name: str) -> None:
+        """Shut a device out."""
+        with self._core.database.write() as session:
+            session.get_one(DeviceRow, name).state = "revoked"
+
+    def report(self, name: str, phase: Phase, *, digest: str | None = None, code: str | None = None) -> None:
+        """A device reports on its desired document; `digest` replaces the recipe digests it says it runs."""
+        wanted = self.desired(name)
+        running = tuple(
+            ReportedComponent(
+                name=one.name,
+                version=one.version,
+                recipe_digest=digest or one.recipe_digest,
+                state=ComponentState.RUNNING,
+            )
+            for one in wanted.components
+        )
+        error = None if code is None else ErrorReport(code=code, message=f"{code} happened")
+        with self._core.database.write() as session:
+            row = session.get_one(DeviceRow, name)
+            row.sequence += 1
+            row.report = Report(
+                device=name,
+                sequence=row.sequence,
+                at=rfc3339(self._core.clock.now()),
+                revision=wanted.revision,
+                phase=phase,
+                running=running if phase is Phase.HEALTHY else (),
+                error=error,
+            )
