@@ -1,0 +1,90 @@
+"""Real agent processes for tests, and waiting for conditions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from lineside.agent.join import JoinOptions, join
+from lineside.agent.paths import Paths
+from lineside.agent.processes import marked
+from lineside.agent.status import Status, status
+from tests.agent.control_plane import ControlPlane
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], timeout: float = 20.0) -> T:
+    """The first true value of `condition`, looked at again and again until the deadline."""
+    deadline = time.monotonic() + timeout
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+    return found
+
+
+class AgentProcess:
+    """`lineside agent run` on one root, started and killed as often as a test likes."""
+
+    def __init__(self, root: Path, plane: ControlPlane) -> None:
+        self.paths = Paths(root)
+        self.plane = plane
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def join(self, *, twin: bool = False, force: bool = False) -> None:
+        """Join the test control plane as cell-1."""
+        join(
+            JoinOptions(
+                url=self.plane.url,
+                token=self.plane.token,
+                ca_sha256=self.plane.ca.sha256,
+                name="cell-1",
+                twin=twin,
+                force=force,
+            ),
+            self.paths,
+        )
+
+    def start(self, crash_at: str | None = None) -> subprocess.Popen[bytes]:
+        """Start the agent; its log goes to <root>.log."""
+        environment = os.environ | ({"LINESIDE_CRASH_AT": crash_at} if crash_at else {})
+        command = [sys.executable, "-m", "lineside.agent", "run", "--root", str(self.paths.root)]
+        with self.paths.root.with_suffix(".log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        return self.process
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def end(self, timeout: float = 20.0) -> int:
+        """SIGTERM, and wait."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout)
+        self.process = None
+        return code
+
+    def children(self) -> list[int]:
+        """Pids of what the agent has started."""
+        return [pid for pid, _ in marked(self.paths.root)]
+
+    def status(self) -> Status:
+        """What `agent status` says."""
+        return status(self.paths)
+
+    def configuration(self, name: str) -> dict[str, object]:
+        """The configuration a component was started with."""
+        found: dict[str, object] = msgspec.json.decode(self.paths.configuration(name).read_bytes())
+        return found

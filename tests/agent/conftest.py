@@ -1,0 +1,28 @@
+"""A control plane and an agent that has joined it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agent.agents import AgentProcess
+from tests.agent.control_plane import ControlPlane
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Iterator[ControlPlane]:
+    found = ControlPlane(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def agent(tmp_path: Path, plane: ControlPlane) -> Iterator[AgentProcess]:
+    """Joined, not running; killed at the end, and nothing it started may be left."""
+    found = AgentProcess(tmp_path / "cell-1", plane)
+    found.join()
+    yield found
+    if found.process is not None:
+        found.end()
