@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+
+from PIL import Image
 
 from lineside.cli.demo.feed import UNREADABLE, Feed, Picture, inbox_pictures, shares
 
-JPEG = b"\xff\xd8\xff\xe0 picture"
+
+def _image(form: str) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 6), (90, 90, 90)).save(stream, form)
+    return stream.getvalue()
+
+
+JPEG = _image("JPEG")
 
 
 def _pictures(*names: str) -> list[Picture]:
@@ -31,8 +41,10 @@ def test_each_device_gets_the_inbox_and_its_share_of_the_test_images() -> None:
 
 def test_content_says_what_is_a_picture_not_the_name() -> None:
     assert Picture("a.jpg_9", JPEG).readable
-    assert Picture("no-extension", b"\x89PNG\r\n\x1a\n...").readable
+    assert Picture("no-extension", _image("PNG")).readable
     assert not Picture("a.jpg", b"text").readable
+    assert not Picture("a.jpg", JPEG[:3] + b" this is no picture").readable
+    assert not Picture("a.jpg", JPEG[: len(JPEG) // 2]).readable
 
 
 def test_a_picture_is_given_once_even_by_a_later_demo(tmp_path: Path) -> None:
