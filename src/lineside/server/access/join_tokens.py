@@ -26,7 +26,7 @@ class JoinTokens:
 
     def __init__(self, core: Core, ca_sha256: str) -> None:
         self._core = core
-        self._ca_sha256 = ca_sha256
+        self.ca_sha256 = ca_sha256
 
     def create(self, session: Session, request: JoinTokenRequest) -> JoinToken:
         """Make a token. Raises `request.invalid`. A twin's token always leads to the group `twins`."""
@@ -53,7 +53,7 @@ class JoinTokens:
             expires_at=row.expires_at,
             twin=row.twin,
             url=self._core.addresses.device_url,
-            ca_sha256=self._ca_sha256,
+            ca_sha256=self.ca_sha256,
         )
 
     def find(self, session: Session, token: str) -> JoinTokenRow:

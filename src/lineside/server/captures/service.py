@@ -1,0 +1,179 @@
+"""What can be done with captures: a device announces and uploads one, people look at them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from lineside.contract.capture import CAPTURE_SCHEMA, Capture, CapturePage, CaptureRecord, Ticket
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import is_digest, is_name
+from lineside.server.captures import store
+from lineside.server.captures.store import CaptureRow, TicketRow
+from lineside.server.clock import rfc3339
+from lineside.server.services import Core
+
+_CONTENT_TYPES = ("image/jpeg", "image/png", "image/bmp", "image/webp", "image/tiff", "application/octet-stream")
+
+
+class CapturesService:
+    """Captures and their upload tickets."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    # --- devices --------------------------------------------------------------------------------------------------
+
+    def announce(self, caller: str, record: CaptureRecord) -> Ticket:
+        """A ticket to upload a capture; announcing it again gives the ticket that is open, or a new one.
+
+        Raises `auth.not_yours`, `request.invalid`, `capture.too_large`, `capture.id_taken`, `capture.budget_spent`,
+        `ticket.wrong_size`.
+        """
+        self._check(caller, record)
+        stored = self._stored(record)
+        with self._core.database.write() as session:
+            row = self._capture(session, caller, record)
+            if stored:
+                store.mark_uploaded(session, row.id, self._now())
+            ticket = store.open_ticket(session, row.id, self._now()) or self._new_ticket(session, row)
+            return Ticket(
+                id=ticket.id,
+                url=f"/device/v1/uploads/{ticket.id}",
+                digest=ticket.digest,
+                max_bytes=ticket.size,
+                expires_at=ticket.expires_at,
+                uploaded=stored or row.uploaded_at is not None,
+            )
+
+    def check_ticket(self, caller: str, ticket: str) -> None:
+        """Raises `ticket.unknown`, `ticket.used`, `ticket.expired`."""
+        with self._core.database.read() as session:
+            self._usable(session, caller, ticket)
+
+    def upload(self, caller: str, ticket: str, pieces: Iterable[bytes]) -> None:
+        """Store what a ticket allows, once. Nothing is kept when it is not exactly what was announced.
+
+        Raises what `check_ticket` does, `ticket.wrong_size`, `blob.digest_mismatch`.
+        """
+        with self._core.database.read() as session:
+            row = self._usable(session, caller, ticket)
+        self._core.objects.put(_exactly(pieces, row.size), expected=row.digest)
+        with self._core.database.write() as session:
+            if not store.use_ticket(session, ticket, self._now()):
+                raise LinesideError("ticket.used", ticket=ticket)
+            store.mark_uploaded(session, row.capture, self._now())
+
+    # --- people ---------------------------------------------------------------------------------------------------
+
+    def page(self, device: str | None, strategy: str | None, offset: int, limit: int) -> CapturePage:
+        """Uploaded captures, newest first."""
+        with self._core.database.read() as session:
+            captures, total = store.uploaded(session, device, strategy, offset, limit)
+        return CapturePage(captures=captures, total=total)
+
+    def counts(self) -> dict[str, int]:
+        """How many captures were uploaded, by strategy."""
+        with self._core.database.read() as session:
+            return store.count_by_strategy(session)
+
+    def get(self, capture: str) -> Capture:
+        """One capture, uploaded or not. Raises `request.not_found`."""
+        with self._core.database.read() as session:
+            row = store.capture(session, capture)
+            if row is None:
+                raise LinesideError("request.not_found", what="capture", name=capture)
+            return row.value()
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _check(self, caller: str, record: CaptureRecord) -> None:
+        if record.device != caller:
+            raise LinesideError("auth.not_yours", device=caller)
+        wrong = _what_is_wrong(record)
+        if wrong:
+            raise LinesideError("request.invalid", why=wrong)
+        if record.size > self._core.settings.capture_bytes:
+            raise LinesideError("capture.too_large", size=record.size, limit=self._core.settings.capture_bytes)
+
+    def _stored(self, record: CaptureRecord) -> bool:
+        if not self._core.objects.exists(record.digest):
+            return False
+        size = self._core.objects.size(record.digest)
+        if size != record.size:
+            raise LinesideError("ticket.wrong_size", actual=record.size, expected=size)
+        return True
+
+    def _capture(self, session: Session, caller: str, record: CaptureRecord) -> CaptureRow:
+        row = store.capture(session, record.id)
+        if row is not None:
+            if row.device != caller or row.record.digest != record.digest or row.record.size != record.size:
+                raise LinesideError("capture.id_taken", id=record.id)
+            return row
+        self._check_budget(session, caller)
+        row = CaptureRow(id=record.id, device=caller, strategy=record.strategy, record=record, requested_at=self._now())
+        session.add(row)
+        session.flush()
+        return row
+
+    def _check_budget(self, session: Session, device: str) -> None:
+        since = rfc3339(self._core.clock.now() - timedelta(days=1))
+        count = store.announced_since(session, device, since)
+        if count >= self._core.settings.captures_per_day:
+            raise LinesideError("capture.budget_spent", device=device, count=count)
+
+    def _new_ticket(self, session: Session, row: CaptureRow) -> TicketRow:
+        expires = self._core.clock.now() + timedelta(seconds=self._core.settings.ticket_seconds)
+        ticket = TicketRow(
+            id=secrets.token_urlsafe(24),
+            capture=row.id,
+            device=row.device,
+            digest=row.record.digest,
+            size=row.record.size,
+            expires_at=rfc3339(expires),
+        )
+        session.add(ticket)
+        session.flush()
+        return ticket
+
+    def _usable(self, session: Session, caller: str, ticket: str) -> TicketRow:
+        row = store.ticket(session, ticket, caller)
+        if row is None:
+            raise LinesideError("ticket.unknown", ticket=ticket)
+        if row.used_at is not None:
+            raise LinesideError("ticket.used", ticket=ticket)
+        if row.expires_at <= self._now():
+            raise LinesideError("ticket.expired", ticket=ticket, expired_at=row.expires_at)
+        return row
+
+    def _now(self) -> str:
+        return rfc3339(self._core.clock.now())
+
+
+def _what_is_wrong(record: CaptureRecord) -> str:
+    if record.schema != CAPTURE_SCHEMA:
+        return f"{record.schema!r} is not {CAPTURE_SCHEMA}"
+    if not is_name(record.id):
+        return f"{record.id!r} cannot name a capture"
+    if not is_digest(record.digest):
+        return f"{record.digest!r} is not a digest"
+    if record.size <= 0:
+        return "a capture has at least one byte"
+    if record.content_type not in _CONTENT_TYPES:
+        return f"{record.content_type!r} is no type of image"
+    return "strategy is no name" if not is_name(record.strategy) else ""
+
+
+def _exactly(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The pieces, refused as soon as they are too many, or too few at the end."""
+    seen = 0
+    for piece in pieces:
+        seen += len(piece)
+        if seen > size:
+            raise LinesideError("ticket.wrong_size", actual=f"over {size}", expected=size)
+        yield piece
+    if seen < size:
+        raise LinesideError("ticket.wrong_size", actual=seen, expected=size)

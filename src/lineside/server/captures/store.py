@@ -1,0 +1,101 @@
+"""Tables of the captures room and their queries."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, ForeignKey, Index, String, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lineside.contract.capture import Capture, CaptureRecord
+from lineside.server.database import Base, Json
+
+
+class CaptureRow(Base):
+    """A capture: announced, and some time later uploaded."""
+
+    __tablename__ = "captures"
+    __table_args__ = (
+        Index("ix_captures_device_requested_at", "device", "requested_at"),
+        Index("ix_captures_uploaded_at", "uploaded_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    device: Mapped[str] = mapped_column(String(64))
+    strategy: Mapped[str] = mapped_column(String(32))
+    record: Mapped[CaptureRecord] = mapped_column(Json(CaptureRecord))
+    requested_at: Mapped[str] = mapped_column(String(32))
+    uploaded_at: Mapped[str | None] = mapped_column(String(32), default=None)
+
+    def value(self) -> Capture:
+        """The row as it travels."""
+        return Capture(record=self.record, requested_at=self.requested_at, uploaded_at=self.uploaded_at)
+
+
+class TicketRow(Base):
+    """Leave to upload one capture once."""
+
+    __tablename__ = "upload_tickets"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    capture: Mapped[str] = mapped_column(ForeignKey("captures.id"), index=True)
+    device: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(80))
+    size: Mapped[int]
+    expires_at: Mapped[str] = mapped_column(String(32))
+    used_at: Mapped[str | None] = mapped_column(String(32), default=None)
+
+
+def capture(session: Session, capture_id: str) -> CaptureRow | None:
+    """The capture of this id, uploaded or not."""
+    return session.get(CaptureRow, capture_id)
+
+
+def announced_since(session: Session, device: str, since: str) -> int:
+    """How many captures a device has announced since a time."""
+    query = select(func.count()).select_from(CaptureRow)
+    return session.scalar(query.where(CaptureRow.device == device, CaptureRow.requested_at > since)) or 0
+
+
+def open_ticket(session: Session, capture_id: str, now: str) -> TicketRow | None:
+    """A ticket of a capture that can still be used."""
+    query = select(TicketRow).where(TicketRow.capture == capture_id, TicketRow.used_at.is_(None))
+    return session.scalar(query.where(TicketRow.expires_at > now).limit(1))
+
+
+def ticket(session: Session, ticket_id: str, device: str) -> TicketRow | None:
+    """A ticket of a device; another device's is none."""
+    return session.scalar(select(TicketRow).where(TicketRow.id == ticket_id, TicketRow.device == device))
+
+
+def use_ticket(session: Session, ticket_id: str, at: str) -> bool:
+    """Mark a ticket as used; whether it was not before."""
+    change = update(TicketRow).where(TicketRow.id == ticket_id, TicketRow.used_at.is_(None)).values(used_at=at)
+    return cast("CursorResult[Any]", session.execute(change)).rowcount == 1
+
+
+def mark_uploaded(session: Session, capture_id: str, at: str) -> None:
+    """The image of a capture is there."""
+    session.execute(
+        update(CaptureRow).where(CaptureRow.id == capture_id, CaptureRow.uploaded_at.is_(None)).values(uploaded_at=at)
+    )
+
+
+def uploaded(
+    session: Session, device: str | None, strategy: str | None, offset: int, limit: int
+) -> tuple[tuple[Capture, ...], int]:
+    """Uploaded captures, newest first, and how many there are in all."""
+    query = select(CaptureRow).where(CaptureRow.uploaded_at.is_not(None))
+    if device is not None:
+        query = query.where(CaptureRow.device == device)
+    if strategy is not None:
+        query = query.where(CaptureRow.strategy == strategy)
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    rows = session.scalars(query.order_by(CaptureRow.uploaded_at.desc(), CaptureRow.id).offset(offset).limit(limit))
+    return tuple(row.value() for row in rows), total
+
+
+def count_by_strategy(session: Session) -> dict[str, int]:
+    """How many captures were uploaded, by strategy."""
+    query = select(CaptureRow.strategy, func.count()).where(CaptureRow.uploaded_at.is_not(None))
+    return {strategy: count for strategy, count in session.execute(query.group_by(CaptureRow.strategy))}

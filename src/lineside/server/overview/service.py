@@ -1,0 +1,129 @@
+"""Counts every stage of the loop, and finds what only a person can settle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import lineside
+from lineside.contract.deployment import RolloutState
+from lineside.contract.device import Device
+from lineside.contract.model import ModelState, ModelVersion
+from lineside.contract.overview import Need, Overview, Stage
+from lineside.contract.run import RunState
+from lineside.server.access.join_tokens import TWINS, JoinTokens
+from lineside.server.captures.service import CapturesService
+from lineside.server.datasets.service import DatasetsService
+from lineside.server.devices.service import Devices
+from lineside.server.models.service import ModelsService
+from lineside.server.rollouts.service import Rollouts
+from lineside.server.runs.service import RunsService
+from lineside.server.services import Core
+from lineside.server.telemetry.service import ResultsService
+
+_WRONG = ("failed", "refused", "rolled back", "different")
+
+
+@dataclass(frozen=True)
+class OverviewService:
+    """Looks into every room."""
+
+    core: Core
+    join_tokens: JoinTokens
+    datasets: DatasetsService
+    runs: RunsService
+    models: ModelsService
+    devices: Devices
+    rollouts: Rollouts
+    results: ResultsService
+    captures: CapturesService
+
+    def look(self) -> Overview:
+        """The loop as it stands now."""
+        models, devices = self.models.all(), self.devices.list()
+        return Overview(
+            version=lineside.__version__,
+            people_url=self.core.addresses.people_url,
+            device_url=self.core.addresses.device_url,
+            ca_sha256=self.join_tokens.ca_sha256,
+            trust_mode="developer",
+            stages=(*self._made(models), *self._running(devices)),
+            needs=(*self._decisions(models, devices), *_worries(devices)),
+        )
+
+    def _made(self, models: list[ModelVersion]) -> tuple[Stage, ...]:
+        datasets, runs = self.datasets.versions(), self.runs.counts()
+        newest = datasets[0] if datasets else None
+        states = Counter(model.state for model in models)
+        tested = sum(model.twin_rollout is not None for model in models)
+        return (
+            Stage(
+                name="Images",
+                count=newest.images if newest else 0,
+                note=f"in {newest.groups} groups" if newest else "",
+                href="/datasets",
+            ),
+            Stage(name="Dataset versions", count=len(datasets), note=newest.id if newest else "", href="/datasets"),
+            Stage(name="Runs", count=sum(runs.values()), note=_words(runs), href="/runs"),
+            Stage(name="Model versions", count=len(models), note=_words(states), href="/models"),
+            Stage(
+                name="Twin tests", count=tested, note=_part(states[ModelState.IN_TWIN], "under way"), href="/rollouts"
+            ),
+        )
+
+    def _running(self, devices: list[Device]) -> tuple[Stage, ...]:
+        with self.core.database.read() as session:
+            rollouts = [rollout for rollout in self.rollouts.all(session) if rollout.group != TWINS]
+        states = Counter(rollout.state for rollout in rollouts)
+        fleet = [device for device in devices if not device.twin]
+        healthy = sum(device.healthy for device in fleet)
+        results, captures = self.results.counts(), self.captures.counts()
+        kept = ", ".join(f"{name} {count}" for name, count in sorted(captures.items()))
+        return (
+            Stage(name="Releases", count=self._released(), note="approved and signed", href="/models"),
+            Stage(name="Rollouts", count=len(rollouts), note=_words(states), href="/rollouts"),
+            Stage(name="Devices", count=len(fleet), note=_part(healthy, "healthy"), href="/devices"),
+            Stage(name="Results", count=sum(results.values()), note=_part(len(results), "devices"), href="/devices"),
+            Stage(name="Captures", count=sum(captures.values()), note=kept, href="/captures"),
+        )
+
+    def _released(self) -> int:
+        return sum(model.state is ModelState.APPROVED for model in self.models.all())
+
+    def _decisions(self, models: list[ModelVersion], devices: list[Device]) -> list[Need]:
+        needs = [
+            Need(
+                what=f"{model.label} awaits approval",
+                href=f"/models/{model.name}/{model.version}",
+                command=f"lineside models approve {model.name} {model.version}",
+            )
+            for model in models
+            if model.state is ModelState.AWAITING_APPROVAL
+        ]
+        waiting = any(model.state is ModelState.CANDIDATE for model in models)
+        if waiting and not any(device.twin for device in devices):
+            command = "lineside devices token --twin"
+            needs.append(
+                Need(what="A model waits for a twin to try it, and none has joined", href="/devices", command=command)
+            )
+        return needs
+
+
+def _worries(devices: list[Device]) -> list[Need]:
+    return [
+        Need(
+            what=f"{device.name} is {device.summary}",
+            href=f"/devices/{device.name}",
+            command=f"lineside devices show {device.name}",
+        )
+        for device in devices
+        if device.summary in _WRONG
+    ]
+
+
+def _words(counts: Counter[RunState] | Counter[ModelState] | Counter[RolloutState] | dict[RunState, int]) -> str:
+    return ", ".join(f"{count} {state.value.replace('_', ' ')}" for state, count in counts.items() if count)
+
+
+def _part(count: int, what: str) -> str:
+    return f"{count} {what}" if count else ""
