@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import typer
+from litestar.routes import HTTPRoute
 
 from lineside.cli.app import app
 from lineside.cli.operations import OPERATIONS
 from lineside.client import Client
+from lineside.server.app import build
+from lineside.server.testing import make_core
 
 _NOT_OPERATIONS = {
     "up": "starts the control plane",
@@ -55,3 +60,22 @@ def test_every_command_explains_itself_and_speaks_json() -> None:
             command = command.commands[part]  # type: ignore[attr-defined]
         assert command.help, operation.command
         assert any("--json" in parameter.opts for parameter in command.params), operation.command
+
+
+def test_the_routes_of_the_api_are_those_of_the_table(tmp_path: Path) -> None:
+    core = make_core(tmp_path)
+    try:
+        people = build(core).people
+        routes = {
+            f"{method} {_shape(route.path.removeprefix('/api/v1'))}"
+            for route in people.routes
+            if isinstance(route, HTTPRoute) and route.path.startswith("/api/v1/")
+            for method in route.methods - {"OPTIONS", "HEAD"}
+        }
+    finally:
+        core.database.close()
+    assert routes == {_shape(operation.route) for operation in OPERATIONS}
+
+
+def _shape(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path)

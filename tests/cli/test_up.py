@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.cli.eventually import eventually
@@ -27,17 +28,23 @@ print("ready http://127.0.0.1:8400", flush=True)
 while True:
     signal.pause()
 """
+REFUSING = "import sys; sys.stderr.write('Port 8400 is in use.\\nChoose another.\\n'); sys.exit(1)"
 UP = """
-import pathlib, sys
+import pathlib, sys, typer
 from lineside.cli.output import Output
 from lineside.cli.up import stay_with
 root = pathlib.Path(sys.argv[1])
-sys.exit(stay_with([sys.executable, str(root / "stand_in.py"), str(root)], root, Output("--json" in sys.argv)))
+out = Output("--json" in sys.argv)
+try:
+    with out.explaining():
+        sys.exit(stay_with([sys.executable, str(root / "stand_in.py"), str(root)], root, out))
+except typer.Exit as end:
+    sys.exit(end.exit_code)
 """
 
 
-def _up(root: Path, *options: str) -> subprocess.Popen[str]:
-    (root / "stand_in.py").write_text(STAND_IN)
+def _up(root: Path, *options: str, stand_in: str = STAND_IN) -> subprocess.Popen[str]:
+    (root / "stand_in.py").write_text(stand_in)
     return subprocess.Popen(
         [sys.executable, "-c", UP, str(root), *options],
         stdout=subprocess.PIPE,
@@ -75,3 +82,21 @@ def test_killed_it_takes_the_control_plane_along(tmp_path: Path) -> None:
         up.stdout.readline()
         os.kill(up.pid, signal.SIGKILL)
         eventually(lambda: (tmp_path / "told").exists())
+
+
+def test_a_control_plane_that_refuses_speaks_for_itself(tmp_path: Path) -> None:
+    with _up(tmp_path, stand_in=REFUSING) as up:
+        out, err = up.communicate(timeout=30)
+    assert (up.returncode, out, err) == (1, "", "Port 8400 is in use.\nChoose another.\n")
+
+
+def test_a_control_plane_that_refuses_is_one_document_with_json(tmp_path: Path) -> None:
+    with _up(tmp_path, "--json", stand_in=REFUSING) as up:
+        out, err = up.communicate(timeout=30)
+    error = msgspec.json.decode(out)["error"]
+    assert (up.returncode, err) == (1, "")
+    assert (error["code"], error["message"], error["next"]) == (
+        "start.failed",
+        "Port 8400 is in use.",
+        "Choose another.",
+    )

@@ -18,6 +18,7 @@ from lineside.cli.connection import DEFAULT_ROOT, read_server
 from lineside.cli.extras import need_extra
 from lineside.cli.options import Json
 from lineside.cli.output import Output
+from lineside.contract.errors import ErrorReport, Kind, LinesideError, RemoteError
 
 SERVER = (sys.executable, "-m", "lineside.server")
 
@@ -48,22 +49,45 @@ def up(
 
 def stay_with(program: list[str], root: Path, out: Output) -> int:
     """Run a control plane, say when it is ready, hand on signals; answers its exit status."""
-    with subprocess.Popen(
-        attached(program), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as child:
+    with (
+        subprocess.Popen(
+            attached(program),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if out.json else None,
+            text=True,
+            start_new_session=True,
+        ) as child,
+        _forwarding(child),
+    ):
         assert child.stdout is not None
-        with _forwarding(child):
-            _relay(child.stdout, root, out)
-            status = child.wait()
+        words = _relay(child.stdout, root, out)
+        status = child.wait()
+    if out.json and words is not None:
+        raise refusal(words, root / "server.log")
     return status if status >= 0 else 128 - status
 
 
-def _relay(lines: IO[str], root: Path, out: Output) -> None:
+def refusal(words: str, log: Path) -> LinesideError:
+    """What a control plane that did not become ready said: a sentence and the next step, or a crash's last line."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    if len(lines) == 2:
+        return RemoteError(ErrorReport(code="start.failed", message=lines[0], next=lines[1]), Kind.UNAVAILABLE)
+    return LinesideError("start.failed", why=lines[-1] if lines else "it said nothing", log=log)
+
+
+def _relay(lines: IO[str], root: Path, out: Output) -> str | None:
+    """Pass on what the control plane says; what it said in all when it never became ready, else None."""
+    words: list[str] | None = []
     for line in lines:
         if line.startswith(_READY):
             _welcome(line.removeprefix(_READY).strip(), root, out)
-        else:
+            words = None
+        elif words is not None:
+            words.append(line)
+        if not (line.startswith(_READY) or out.json):
             out.say(line.rstrip("\n"))
+    return None if words is None else "".join(words)
 
 
 def _welcome(url: str, root: Path, out: Output) -> None:

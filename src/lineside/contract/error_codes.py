@@ -33,6 +33,9 @@ _ROWS = (
         "The bytes sent have digest {actual}, not {expected}.",
         "Send the file again.",
     ),
+    Problem(
+        "blob.stalled", Kind.UNAVAILABLE, "Nothing more of the upload arrived for {seconds} s.", "Send the file again."
+    ),
     Problem("blob.too_large", Kind.TOO_LARGE, "The upload is over {limit} bytes.", "Send a smaller file."),
     Problem(
         "state.illegal_move",
@@ -165,7 +168,7 @@ _ROWS = (
         "start.port_busy",
         Kind.UNAVAILABLE,
         "Port {port} is in use by another program.",
-        "Choose another: lineside up --port {suggestion}",
+        "Choose another: lineside up {flag} {suggestion}",
     ),
     Problem("start.setting_invalid", Kind.REFUSED, "A setting is not valid: {why}.", "See docs/reference/settings.md."),
     Problem("start.root_read_only", Kind.REFUSED, "The root {root} cannot be written.", "Choose another: --root DIR"),
@@ -713,7 +716,7 @@ _ROWS = (
         "The model {model} is not signed for devices yet.",
         "Approve it: lineside models approve {model}",
     ),
-    Problem("demo.control_plane_failed", Kind.UNAVAILABLE, "The control plane did not start: {why}", "See {log}"),
+    Problem("start.failed", Kind.UNAVAILABLE, "The control plane did not start: {why}", "See {log}"),
     Problem(
         "demo.control_plane_gone",
         Kind.UNAVAILABLE,
@@ -756,7 +759,9 @@ _ROWS = (
         "The image has {width} x {height} pixels, over the limit of {limit}.",
         "Cut or scale the image first.",
     ),
-    Problem("model.missing", Kind.MISSING, "The file {path} cannot be read: {why}.", "Name a folder or file that exists."),
+    Problem(
+        "model.missing", Kind.MISSING, "The file {path} cannot be read: {why}.", "Name a folder or file that exists."
+    ),
     Problem(
         "model.description_invalid",
         Kind.CORRUPT,

@@ -67,16 +67,23 @@ def test_a_wait_in_vain_names_what_was_waited_for_and_where_to_look(tmp_path: Pa
 
 
 def test_a_control_plane_that_does_not_start_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing = (sys.executable, "-c", "import sys; print('Port 8400 is in use.'); print('Next: up'); sys.exit(1)")
+    failing = (
+        sys.executable,
+        "-c",
+        "import sys; print('Port 8400 is in use.'); print('Choose another: lineside up --port 8401'); sys.exit(1)",
+    )
     monkeypatch.setattr("lineside.cli.demo.plane.SERVER", failing)
     root = hold_root(tmp_path)
     with Interrupts() as interrupts, Processes(interrupts) as processes, pytest.raises(LinesideError) as failure:
         start_control_plane(root, None, processes, Display(Console(quiet=True)))
     root.lock.close()
-    assert failure.value.message == "The control plane did not start: Port 8400 is in use. Next: up"
+    assert failure.value.code == "start.failed"
+    assert failure.value.message == "Port 8400 is in use."
+    assert failure.value.next == "Choose another: lineside up --port 8401"
 
 
-def test_last_words_of_a_silent_log(tmp_path: Path) -> None:
-    (tmp_path / "log").write_bytes(b"before\nafter \xff\n\n")
-    assert last_words(tmp_path / "log", 7) == "after \ufffd"
-    assert last_words(tmp_path / "log", 100) == "it said nothing"
+def test_last_words_of_a_log(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"long ago\nbefore\nafter \xff\n\n")
+    assert last_words(tmp_path / "log") == "before after \ufffd"
+    (tmp_path / "log").write_bytes(b"")
+    assert last_words(tmp_path / "log") == "it said nothing"

@@ -11,7 +11,7 @@ from lineside.cli.connection import Server, read_server
 from lineside.cli.demo.display import Display
 from lineside.cli.demo.processes import Child, Processes
 from lineside.cli.demo.root import DemoRoot
-from lineside.cli.up import SERVER
+from lineside.cli.up import SERVER, refusal
 from lineside.client import Client
 from lineside.contract.errors import LinesideError
 
@@ -100,18 +100,19 @@ class ControlPlane:
 
 
 def start_control_plane(root: DemoRoot, port: int | None, processes: Processes, display: Display) -> ControlPlane:
-    """Start a control plane on the root and wait until it is ready. Raises `demo.control_plane_failed`."""
+    """Start a control plane on the root and wait until it is ready. Raises `start.failed`."""
     ports = [] if port is None else ["--port", str(port)]
     program = [*SERVER, "--root", str(root.path), *ports, *_BRISK]
-    child = processes.start("control plane", "control plane", program, root.logs / "control-plane.log")
-    written = child.log.stat().st_size
+    log = root.logs / "control-plane.log"
+    written = log.stat().st_size if log.exists() else 0
+    child = processes.start("control plane", "control plane", program, log)
     deadline = time.monotonic() + _START
     while True:
         server = read_server(root.path)
         if server is not None and server.pid == child.pid:
             return ControlPlane(root.path, server, child, display)
         if child.status is not None:
-            raise LinesideError("demo.control_plane_failed", why=last_words(child.log, written), log=child.log)
+            raise refusal(read_from(child.log, written), child.log)
         if time.monotonic() > deadline:
             raise LinesideError(
                 "demo.waited_in_vain", what="the control plane to be ready", seconds=f"{_START:.0f}", where=child.log
@@ -119,9 +120,14 @@ def start_control_plane(root: DemoRoot, port: int | None, processes: Processes, 
         time.sleep(0.05)
 
 
-def last_words(log: Path, start: int = 0) -> str:
-    """The last two lines of what was written to a log from byte `start` on."""
+def read_from(log: Path, start: int) -> str:
+    """What was written to a log from byte `start` on."""
     with log.open("rb") as stream:
         stream.seek(start)
-        lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
+        return stream.read().decode(errors="replace")
+
+
+def last_words(log: Path) -> str:
+    """The last two lines of a log."""
+    lines = [line.strip() for line in read_from(log, 0).splitlines() if line.strip()]
     return " ".join(lines[-2:]) or "it said nothing"
