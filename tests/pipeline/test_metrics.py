@@ -26,7 +26,7 @@ def found(x: float, confidence: float, label: str = "scratch") -> Detection:
 def test_a_perfect_answer_scores_one() -> None:
     image = picture("a", box(10))
     metrics = score([image], ["scratch"], {image.digest: [found(10, 0.9)]})
-    assert (metrics.map50, metrics.map) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert [metrics.map50, metrics.map] == pytest.approx([1.0, 1.0])
     assert (metrics.images, metrics.boxes) == (1, 1)
 
 
@@ -39,7 +39,7 @@ def test_a_box_moved_by_a_quarter_counts_up_to_its_overlap() -> None:
 
 
 def test_precision_is_read_at_101_recalls() -> None:
-    """A wrong answer above the right one, which finds one box of two: precision 1/2 up to recall 1/2, 51 of 101 points."""
+    """A wrong answer above the right one, which is one box of two: precision 1/2 up to recall 1/2, 51 points."""
     image = picture("a", box(10), box(60))
     metrics = score([image], ["scratch"], {image.digest: [found(35, 0.9), found(10, 0.8)]})
     assert metrics.map50 == pytest.approx(0.5 * 51 / 101)

@@ -1,0 +1,61 @@
+"""Scores a model file the way a device runs it: through `lineside.runtime`, picture by picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from lineside.contract.dataset import ImageRecord, Split
+from lineside.contract.model import Metrics, Signature, Variant
+from lineside.contract.result import Detection
+from lineside.pipeline.metrics import score
+from lineside.pipeline.step import Context
+from lineside.runtime import model as runtime_model
+
+SCORE_THRESHOLD = 0.01  # average precision wants the unsure ones too
+_SPLITS = (Split.VAL, Split.TEST)  # the sides a model is scored on
+_ROUNDS = 15
+_WARM_UP = 3
+
+Found = dict[str, tuple[Detection, ...]]
+"""Detections by image digest."""
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant with its metrics, and the blob with what it found on the test pictures (a JSON `Found`)."""
+
+    variant: Variant
+    found: str
+
+
+def score_file(
+    context: Context, name: str, digest: str, signature: Signature, classes: Sequence[str], records: list[ImageRecord]
+) -> Scored:
+    """Score one model file (a blob) on val and test. A side without pictures has no metrics."""
+    model = runtime_model.load(context.blobs.path(digest), signature, threads=context.threads)
+    sides = {side: [record for record in records if record.split is side] for side in _SPLITS}
+    total = sum(len(images) for images in sides.values())
+    found: Found = {}
+    metrics: dict[str, Metrics] = {}
+    for side, images in sides.items():
+        for image in images:
+            picture = context.images.path(image.digest).read_bytes()
+            found[image.digest] = tuple(model.detect(picture, score_threshold=SCORE_THRESHOLD))
+            context.reporter.progress(len(found) / total, f"{name}: {len(found)} of {total} pictures")
+        if images:
+            metrics[side.value] = score(images, classes, found)
+    tested = {record.digest: found[record.digest] for record in sides[Split.TEST]}
+    return Scored(
+        variant=Variant(name=name, digest=digest, size=context.blobs.path(digest).stat().st_size, metrics=metrics),
+        found=context.blobs.put_value(tested),
+    )
+
+
+def latencies(files: Sequence[Path], signature: Signature, image: bytes) -> list[float]:
+    """Median milliseconds from picture bytes to detections on one thread, by file; the files take turns."""
+    models = [runtime_model.load(file, signature, threads=1) for file in files]
+    rounds = [[model.detect_timed(image).latency_ms for model in models] for _ in range(_WARM_UP + _ROUNDS)]
+    return [round(median(column), 2) for column in zip(*rounds[_WARM_UP:], strict=True)]

@@ -1,0 +1,107 @@
+"""check: a model made elsewhere runs on the runtime, with the head and the labels that are claimed for it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.model import Signature
+from lineside.contract.run import RunRequest
+from lineside.pipeline.code import code_version, trainer_sources
+from lineside.pipeline.pictures import sample_pictures
+from lineside.pipeline.scoring import SCORE_THRESHOLD
+from lineside.pipeline.step import Context, Results, StepDefinition
+from lineside.pipeline.steps import collect
+from lineside.pipeline.trainers.base import trainer
+from lineside.runtime import model as runtime_model
+from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
+from lineside.runtime.heads import HEADS
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """The model file (a blob), what is claimed for it, and the classes it will be scored on, if any."""
+
+    model: str
+    head: str
+    labels: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+class Outputs(msgspec.Struct, frozen=True, kw_only=True):
+    """The model file with the signature it runs under; which run checked it, with which code."""
+
+    model: str
+    size: int
+    signature: Signature
+    run: str
+    code_version: str
+
+
+class _Claim(msgspec.Struct, frozen=True):
+    head: str
+    labels: tuple[str, ...]
+
+
+def inputs(request: RunRequest, results: Results) -> Inputs:
+    """Errors: run.request_incomplete, model.head_unknown, check.no_common_label."""
+    claim = _claim(request)
+    if request.init is None:
+        raise LinesideError("run.request_incomplete", kind=request.kind, what="a model file")
+    if claim.head not in HEADS:
+        raise LinesideError("model.head_unknown", head=claim.head, known=", ".join(sorted(HEADS)))
+    classes = results.of("collect", collect.Outputs).classes if results.has("collect") else ()
+    if classes and not set(classes) & set(claim.labels):
+        raise LinesideError(
+            "check.no_common_label", classes=", ".join(classes), labels=", ".join(claim.labels[:10]) + " …"
+        )
+    return Inputs(model=request.init, head=claim.head, labels=claim.labels, classes=classes)
+
+
+def check(context: Context, given: Inputs) -> Outputs:
+    """Run it on made-up pictures; errors: check.input_shape, and those of the runtime."""
+    file = context.blobs.path(given.model)
+    context.reporter.progress(0.5, "running it on made-up pictures")
+    height, width = _input_size(file.read_bytes())
+    known = trainer(given.head).signature(given.labels, {})
+    signature = msgspec.structs.replace(known, input_width=width, input_height=height)
+    model = runtime_model.load(file, signature, threads=context.threads)
+    for picture in sample_pictures(width, height):
+        model.detect(picture, score_threshold=SCORE_THRESHOLD)
+    return Outputs(
+        model=given.model,
+        size=file.stat().st_size,
+        signature=signature,
+        run=context.run,
+        code_version=code_version(),
+    )
+
+
+def _claim(request: RunRequest) -> _Claim:
+    try:
+        return msgspec.convert(request.parameters, _Claim)
+    except msgspec.ValidationError as failure:
+        raise LinesideError("run.request_incomplete", kind=request.kind, what=f"head and labels ({failure})") from None
+
+
+def _input_size(data: bytes) -> tuple[int, int]:
+    """Height and width of the input [1, C, height, width]; errors: model.unreadable, check.input_shape."""
+    shapes = [port.shape for port in OnnxRuntimeEngine(data, threads=1).inputs]
+    if len(shapes) == 1 and len(shapes[0]) == 4:
+        one, _, height, width = shapes[0]
+        if one in (1, None) and height and width:
+            return height, width
+    seen = " and ".join(str(list(shape)) for shape in shapes) or "none"
+    raise LinesideError("check.input_shape", seen=seen, wanted="[1, 3, height, width]")
+
+
+STEP = StepDefinition(
+    name="check",
+    inputs=inputs,
+    perform=check,
+    summary=lambda done: (
+        f"{done.signature.head}, {done.signature.input_width} x {done.signature.input_height}, "
+        f"{len(done.signature.labels)} labels: it runs"
+    ),
+    outputs=Outputs,
+    code=lambda given: (__name__, "lineside.runtime", *trainer_sources(trainer(given.head))),
+)

@@ -1,0 +1,128 @@
+"""Workers that are killed, stopped or left alone by the control plane: the run goes on, and nothing is done twice."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.run import TRAIN_STEPS, RunState, Step, StepState
+from lineside.pipeline import main
+from tests.pipeline.conftest import Workplace, states, until, worker_command
+
+
+def epochs_to(last: int) -> list[str]:
+    return [f"epoch {epoch}" for epoch in range(1, last + 1)]
+
+
+def hold_at(workplace: Workplace, epoch: int) -> None:
+    (workplace.hold / str(epoch)).touch()
+
+
+def until_held_at(workplace: Workplace, epoch: int) -> None:
+    until((workplace.hold / f"{epoch}-waits").exists)
+
+
+def let_go(workplace: Workplace, epoch: int) -> None:
+    (workplace.hold / str(epoch)).unlink()
+
+
+@pytest.mark.slow
+def test_killed_at_each_step_boundary_it_goes_on_and_repeats_nothing(workplace: Workplace) -> None:
+    """Killed as soon as a step's end is known outside, before DBOS can know; and in the middle of registering."""
+    run = workplace.control.start_run(workplace.request())
+    boundaries = [("register", StepState.RUNNING)] + [(name, StepState.DONE) for name in TRAIN_STEPS]
+
+    def kill(seen: Step) -> None:
+        if (seen.name, seen.state) in boundaries:
+            boundaries.remove((seen.name, seen.state))
+            workplace.kill_worker()
+
+    workplace.http.on_report = kill
+    done = workplace.finish(run)
+    assert (done.state, workplace.started, boundaries) == (RunState.SUCCEEDED, 1 + 7, [])
+    assert workplace.epochs() == epochs_to(3)
+    assert set(states(done).values()) == {StepState.DONE}
+    assert len(workplace.models()) == 1
+    finished = [seen.name for _, seen in workplace.control.reports if seen.state is StepState.DONE]
+    assert finished == list(TRAIN_STEPS)
+
+
+def test_killed_while_training_it_goes_on_after_the_last_epoch(workplace: Workplace) -> None:
+    run = workplace.control.start_run(workplace.request(epochs=9))
+    for epoch in (3, 6):
+        hold_at(workplace, epoch)
+    for epoch in (3, 6):
+        worker = workplace.start_worker()
+        until_held_at(workplace, epoch)
+        workplace.kill_worker()
+        worker.wait()
+        let_go(workplace, epoch)
+    assert workplace.finish(run).state is RunState.SUCCEEDED
+    assert workplace.epochs() == epochs_to(9)
+    assert {epoch for _, epoch in workplace.control.curves[run.id]} == set(range(1, 10))
+    until(lambda: not (workplace.root / "worker" / "runs" / run.id).exists())
+
+
+def test_sigterm_ends_the_worker_and_the_run_goes_on_later(workplace: Workplace) -> None:
+    run = workplace.control.start_run(workplace.request(epochs=5))
+    hold_at(workplace, 3)
+    worker = workplace.start_worker()
+    until_held_at(workplace, 3)
+    worker.terminate()
+    assert worker.wait(10) == 0
+    let_go(workplace, 3)
+    assert workplace.finish(run).state is RunState.SUCCEEDED
+    assert workplace.epochs() == epochs_to(5)
+
+
+def test_the_control_plane_may_be_away(workplace: Workplace) -> None:
+    """It goes away when training begins; the worker trains on, and reports when it is back."""
+    run = workplace.control.start_run(workplace.request(epochs=40))
+    hold_at(workplace, 1)
+    workplace.start_worker()
+    until_held_at(workplace, 1)
+    workplace.http.stop()
+    let_go(workplace, 1)
+    until(lambda: len(workplace.epochs()) == 40)
+    workplace.http.start()
+    done = workplace.finish(run)
+    assert (done.state, workplace.started) == (RunState.SUCCEEDED, 1)
+    assert {epoch for _, epoch in workplace.control.curves[run.id]} == set(range(1, 41))
+
+
+def test_a_cancelled_run_stops_between_epochs_and_the_worker_goes_on(workplace: Workplace) -> None:
+    run = workplace.control.start_run(workplace.request(epochs=1_000_000, journal=""))
+
+    def cancel(step: Step) -> None:
+        if step.name == "train" and step.progress > 0 and workplace.control.run(run.id).state is RunState.RUNNING:
+            workplace.control.cancel_run(run.id)
+
+    workplace.http.on_report = cancel
+    workplace.finish(run)
+    assert workplace.do(workplace.request()).state is RunState.SUCCEEDED
+    assert workplace.control.run(run.id).state is RunState.CANCELLED
+    assert states(workplace.control.run(run.id))["evaluate"] is StepState.WAITING
+    assert workplace.started == 1
+
+
+def test_a_folder_has_one_worker_and_it_ends_with_its_parent(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = workplace.start_worker()
+    until((workplace.root / "worker" / "dbos.sqlite").exists)
+    monkeypatch.setattr(main, "_LOCK_PATIENCE", 0.0)
+    with pytest.raises(LinesideError) as caught:
+        main.hold(workplace.root / "worker")
+    assert (caught.value.code, caught.value.params["pid"]) == ("start.root_in_use", str(worker.pid))
+    assert worker.stdin is not None
+    worker.stdin.close()
+    assert worker.wait(10) == 0
+
+
+def test_without_a_place_to_write_it_says_so() -> None:
+    command = [*worker_command("http://127.0.0.1:1"), "--root", "/proc/nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "The root /proc/nowhere cannot be written. Choose another: --root DIR\n"
