@@ -67,11 +67,7 @@ def test_a_wait_in_vain_names_what_was_waited_for_and_where_to_look(tmp_path: Pa
 
 
 def test_a_control_plane_that_does_not_start_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing = (
-        sys.executable,
-        "-c",
-        "import sys; print('Port 8400 is in use.'); print('Choose another: lineside up --port 8401'); sys.exit(1)",
-    )
+    failing = ("/bin/sh", "-c", "echo Port 8400 is in use.; echo Choose another: lineside up --port 8401; exit 1")
     monkeypatch.setattr("lineside.cli.demo.plane.SERVER", failing)
     root = hold_root(tmp_path)
     with Interrupts() as interrupts, Processes(interrupts) as processes, pytest.raises(LinesideError) as failure:
