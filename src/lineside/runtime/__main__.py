@@ -1,0 +1,7 @@
+"""`python -m lineside.runtime`."""
+
+import sys
+
+from lineside.runtime.main import main
+
+sys.exit(main())

@@ -1,0 +1,91 @@
+"""The runtime's commands. The probe must be cheap: what needs numpy or onnxruntime is imported by the command that
+needs it, and a missing extra is one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lineside.contract.errors import LinesideError
+
+_OF_THE_EXTRA = frozenset({"numpy", "onnxruntime", "PIL"})
+_REFUSED = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit code of the process."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OF_THE_EXTRA:
+            raise
+        return _refused(LinesideError("start.extra_missing", extra="runtime"))
+    except LinesideError as error:
+        return _refused(error)
+
+
+def _refused(error: LinesideError) -> int:
+    sys.stderr.write(f"{error.code}: {error.message} {error.next}\n")
+    return _REFUSED
+
+
+def _run(options: argparse.Namespace) -> int:
+    from lineside.runtime.run import run
+
+    return run(options.model, options.work, os.environ)
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from lineside.runtime.probe import probe
+
+    return probe(options.work)
+
+
+def _try(options: argparse.Namespace) -> int:
+    from lineside.runtime.try_image import try_image
+
+    return try_image(options.model, options.image, options.out, options.threshold)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from lineside.runtime.bench import bench
+
+    return bench(options.model, options.image, options.seconds, options.threads)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lineside.runtime", description="Runs a model on this device.")
+    commands = parser.add_subparsers(required=True, metavar="run|probe|try|bench")
+
+    run = commands.add_parser("run", help="decide on every image that arrives, until SIGTERM")
+    run.add_argument("--model", type=Path, required=True, help="folder of the model's component")
+    run.add_argument("--work", type=Path, required=True, help="folder for the spool and the status")
+    run.set_defaults(command=_run)
+
+    probe = commands.add_parser("probe", help="exit 0 when ready, 2 when it failed, 1 when not yet")
+    probe.add_argument("--work", type=Path, required=True, help="work folder of the run")
+    probe.set_defaults(command=_probe)
+
+    trial = commands.add_parser("try", help="show what a model finds on one image")
+    trial.add_argument("model", type=Path, help="folder of the model's component")
+    trial.add_argument("image", type=Path)
+    trial.add_argument("--out", type=Path, help="write the image with its boxes drawn, as PNG")
+    trial.add_argument("--threshold", type=float, help="lowest confidence (the signature's otherwise)")
+    trial.set_defaults(command=_try)
+
+    bench = commands.add_parser("bench", help="measure how long one image takes on this machine")
+    bench.add_argument("model", type=Path, help="folder of the model's component")
+    bench.add_argument("image", type=Path)
+    bench.add_argument("--seconds", type=float, default=5.0)
+    bench.add_argument("--threads", type=int, default=0, help="0: the cores this process may use")
+    bench.set_defaults(command=_bench)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

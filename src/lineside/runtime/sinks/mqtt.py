@@ -1,0 +1,148 @@
+"""Results over MQTT 3.1.1 at QoS 1, by TLS with the device's own certificate."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import msgspec
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from lineside.contract import topics
+from lineside.contract.errors import LinesideError
+from lineside.runtime.spool import Entry
+
+_IN_FLIGHT = 100
+_KEEP_ALIVE = 30
+_POLL = 0.02
+
+
+class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach the broker. Without `ca` the connection is plain TCP (a broker on the device itself)."""
+
+    host: str
+    port: int
+    device: str
+    topic: str = ""  # the user's topic beside Lineside's own; empty is none
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class MqttSink:
+    """Publishes each result to the device's results topic and to the user's; both must be acknowledged.
+
+    Connects, and reconnects for ever, in paho's own thread; what was in flight is sent again by paho. `wake` is called
+    from that thread when something may have changed.
+    """
+
+    def __init__(self, settings: MqttSettings, *, wake: Callable[[], None] = lambda: None) -> None:
+        """Raises `mqtt.topic_forbidden` for a topic that no device may publish to, `mqtt.tls_unusable` when the CA,
+        certificate or key cannot be used."""
+        self._topics = _topics_of(settings)
+        self._wake = wake
+        self._connected = Event()
+        self._acknowledged: deque[int] = (
+            deque()
+        )  # message ids; paho's callback holds paho's lock, so it only notes them
+        self._waiting: dict[int, int] = {}  # message id -> sequence
+        self._open: Counter[int] = Counter()  # sequence -> acknowledgements still missing
+        self._client = self._made_client(settings)
+        self._client.connect_async(settings.host, settings.port, keepalive=_KEEP_ALIVE)
+        self._client.loop_start()
+
+    @property
+    def connected(self) -> bool:
+        return self._connected.is_set()
+
+    def room(self) -> int:
+        free = (_IN_FLIGHT - len(self._waiting)) // len(self._topics)
+        return free if self.connected else 0
+
+    def send(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self._open[entry.sequence] = len(self._topics)
+            for topic in self._topics:
+                self._waiting[self._client.publish(topic, entry.payload, qos=1).mid] = entry.sequence
+
+    def settled(self) -> list[int]:
+        arrived = []
+        while self._acknowledged:
+            sequence = self._waiting.pop(self._acknowledged.popleft(), None)
+            if sequence is None:
+                continue
+            self._open[sequence] -= 1
+            if self._open[sequence] == 0:
+                del self._open[sequence]
+                arrived.append(sequence)
+        return arrived
+
+    def close(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while self.connected and len(self._acknowledged) < len(self._waiting) and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _made_client(self, settings: MqttSettings) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, client_id=f"{settings.device}-runtime")
+        if settings.ca is not None:
+            client.tls_set_context(_tls(settings))
+        client.max_inflight_messages_set(_IN_FLIGHT)
+        client.reconnect_delay_set(min_delay=1, max_delay=30)
+        client.on_socket_open = _send_at_once
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        return client
+
+    def _on_connect(
+        self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if not reason.is_failure:
+            self._connected.set()
+            self._wake()
+
+    def _on_disconnect(
+        self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        self._connected.clear()
+
+    def _on_publish(
+        self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        self._acknowledged.append(mid)
+        self._wake()
+
+
+def _topics_of(settings: MqttSettings) -> tuple[str, ...]:
+    own = topics.results(settings.device)
+    if settings.topic in ("", own):
+        return (own,)
+    if not topics.may_publish(settings.device, settings.topic):
+        raise LinesideError("mqtt.topic_forbidden", topic=settings.topic, device=settings.device)
+    return own, settings.topic
+
+
+def _tls(settings: MqttSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+        if settings.certificate is not None:
+            context.load_cert_chain(settings.certificate, settings.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise LinesideError("mqtt.tls_unusable", why=error.strerror or error) from error
+    return context
+
+
+def _send_at_once(client: Client, userdata: Any, sock: Any) -> None:
+    """Without TCP_NODELAY a QoS 1 round trip takes 44 ms: Nagle's algorithm waits for a delayed acknowledgement."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

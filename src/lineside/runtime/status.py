@@ -1,0 +1,92 @@
+"""The runtime's word on itself: `status.json` in its work folder, which the probe reads.
+
+Imports neither numpy nor onnxruntime: a probe runs every few seconds and must be cheap.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from pathlib import Path
+
+import msgspec
+
+from lineside.contract.errors import ErrorReport
+from lineside.runtime.files import write_atomic
+
+STATUS_FILE = "status.json"
+
+
+class RuntimeState(enum.Enum):
+    """Where the runtime stands."""
+
+    LOADING = "loading"  # reads the model, reproduces the golden set
+    READY = "ready"  # decides on images
+    FAILED = "failed"  # cannot run this model; a restart would not help
+
+
+class GoldenState(enum.Enum):
+    """What became of the golden set."""
+
+    ABSENT = "absent"  # the model brings none, or it was not looked at yet
+    MATCHED = "matched"
+    MISMATCHED = "mismatched"
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """Counts are of this process: `seen` = `decided` + `skipped` (no image) + `failed` (a damaged one)."""
+
+    state: RuntimeState = RuntimeState.LOADING
+    golden: GoldenState = GoldenState.ABSENT
+    model_digest: str = ""
+    model: str = ""
+    version: int = 0
+    pid: int = 0
+    pid_born: int = 0  # start of the process in clock ticks after boot: tells a process from a later one of its number
+    started_at: str = ""
+    seen: int = 0
+    decided: int = 0
+    skipped: int = 0
+    failed: int = 0
+    published: int = 0
+    dropped: int = 0  # results lost because the spool was full
+    captured: int = 0
+    error: ErrorReport | None = None
+
+
+def process_born(pid: int) -> int:
+    """When a process started, in clock ticks after boot; 0 where /proc does not say (proc_pid_stat(5), field 22)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(text.rpartition(")")[2].split()[19])
+
+
+def write_status(work: Path, status: Status) -> None:
+    """Replaces the status file atomically."""
+    write_atomic(work / STATUS_FILE, msgspec.json.encode(status))
+
+
+def read_status(work: Path) -> Status | None:
+    """The status, or None when there is none that can be read."""
+    try:
+        return msgspec.json.decode((work / STATUS_FILE).read_bytes(), type=Status)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def is_alive(status: Status) -> bool:
+    """Whether the process that wrote this status still runs."""
+    if status.pid <= 0:
+        return False
+    born = process_born(status.pid)
+    if born:
+        return status.pid_born in (0, born)
+    try:
+        os.kill(status.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
