@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from litestar.types import ControllerRouterHandler
 
+from lineside.contract.overview import Need
 from lineside.server.access.events import Events
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.clock import Clock
@@ -60,6 +61,7 @@ class Core:
     events: Events
     addresses: Addresses = field(default_factory=Addresses)
     hints: Hints = field(default_factory=NoHints)
+    needs: tuple[Need, ...] = ()  # what the start found that only a person can settle
 
     @property
     def keys(self) -> Path:

@@ -38,7 +38,11 @@ class Settings:
         "", "host name", "Name or address devices reach this machine by; empty means 127.0.0.1 or this host's name."
     )
     database_url: str = _setting("", "SQLAlchemy URL", "The database; empty means SQLite in the root.")
-    worker: str = _setting("auto", "auto or off", "Whether the control plane runs a pipeline worker of its own.")
+    worker: str = _setting(
+        "auto",
+        "auto, off or command",
+        "The pipeline worker beside the control plane: ours, none, or a command to run instead.",
+    )
     poll_seconds: float = _setting(30.0, "s", "How often a device asks for its desired document.")
     soak_seconds: float = _setting(5.0, "s", "How long every component must be ready before a device is healthy.")
     offline_polls: float = _setting(4.0, "polls", "After how many missed polls a device is shown as offline.")
@@ -47,6 +51,10 @@ class Settings:
     clock_leeway_seconds: int = _setting(60, "s", "How wrong a device's clock may be when it signs an assertion.")
     request_bytes: int = _setting(32 << 20, "B", "Largest JSON request.")
     blob_bytes: int = _setting(4 << 30, "B", "Largest blob or capture that may be uploaded.")
+    capture_bytes: int = _setting(32 << 20, "B", "Largest image a device may send as a capture.")
+    captures_per_day: int = _setting(2000, "captures", "How many captures one device may announce within 24 hours.")
+    ticket_seconds: int = _setting(900, "s", "How long an upload ticket is good for.")
+    results_kept: int = _setting(20_000, "results", "How many results are kept of one device; older ones are dropped.")
     log_bytes: int = _setting(10 << 20, "B", "Size at which a log file is put aside; one older file is kept.")
 
 
@@ -77,15 +85,20 @@ def table() -> tuple[Row, ...]:
     )
 
 
-def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
-    """Settings from flags by name (None: not given) and the environment. Raises `start.setting_invalid`."""
-    given: dict[str, str] = {}
+def given(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings that were given by hand, by name: by flag (None: not), else by the environment."""
+    found: dict[str, str] = {}
     for row in table():
         value = flags.get(row.name)
         value = environment.get(row.env) if value is None else value
         if value is not None:
-            given[row.name] = value
+            found[row.name] = value
+    return found
+
+
+def load(values: Mapping[str, str]) -> Settings:
+    """The settings with `values` in place of defaults. Raises `start.setting_invalid`."""
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise LinesideError("start.setting_invalid", why=error) from error

@@ -21,11 +21,10 @@ from typing import Any
 
 import uvicorn
 
-from lineside.server.access.events import Events
-from lineside.server.adapters.objects import LocalObjects
 from lineside.server.app import ROOMS, Apps, build
 from lineside.server.clock import Clock, SystemClock
-from lineside.server.database import Base, Database
+from lineside.server.root import open_core
+from lineside.server.schema import bring_up
 from lineside.server.services import Addresses, Core, Room
 from lineside.server.settings import Settings
 
@@ -59,19 +58,10 @@ def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
 
 def make_core(root: Path, clock: Clock | None = None, **settings: Any) -> Core:
     """A core on `root` with a new database; close it with `core.database.close()`."""
-    clock = clock or SystemClock()
     root.mkdir(parents=True, exist_ok=True)
     (root / "keys").mkdir(mode=0o700, exist_ok=True)
-    database = Database(f"sqlite:///{root / 'lineside.db'}")
-    core = Core(
-        root=root,
-        settings=replace(Settings(), **settings),
-        database=database,
-        objects=LocalObjects(root / "objects"),
-        clock=clock,
-        events=Events(clock),
-    )
-    Base.metadata.create_all(database.engine)
+    core = open_core(root, replace(Settings(), **settings), clock or SystemClock())
+    bring_up(core.database)
     return core
 
 

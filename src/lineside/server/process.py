@@ -1,0 +1,229 @@
+"""The control plane as a process: both APIs, the broker, the loops and the worker's keeper in one asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+import uvicorn
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.overview import Need
+from lineside.server.access.ca import CertificateAuthority, open_ca
+from lineside.server.adapters.embedded_broker import EmbeddedBroker, tls_context
+from lineside.server.adapters.files import write_atomic
+from lineside.server.app import build
+from lineside.server.clock import SystemClock
+from lineside.server.devices.store import is_accepted
+from lineside.server.loops import runner
+from lineside.server.ports import Listeners
+from lineside.server.root import open_core
+from lineside.server.schema import bring_up
+from lineside.server.services import Addresses
+from lineside.server.settings import Settings
+from lineside.server.worker import Worker, worker_command
+
+_log = structlog.get_logger("lineside.process")
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """R/server.json: where a control plane that is ready can be reached."""
+
+    pid: int
+    people_url: str
+    device_url: str
+    mqtt_port: int
+    ca_sha256: str
+
+
+class ControlPlane:
+    """One control plane, from bound ports to the last child's end."""
+
+    def __init__(self, root: Path, settings: Settings, listeners: Listeners) -> None:
+        self._root, self._settings, self._listeners = root, settings, listeners
+        clock = SystemClock()
+        self._ca = open_ca(root / "keys", clock.now())
+        self._server_pem = _write_server_pem(root / "keys", self._ca, settings)
+        self._broker = EmbeddedBroker(
+            listeners.mqtt, tls_context(self._server_pem, self._ca.pem), self._accepts, self._take_result
+        )
+        addresses = _addresses(settings, listeners)
+        command, needs = _worker_command(settings)
+        self._core = replace(open_core(root, settings, clock, addresses, self._broker), needs=needs)
+        bring_up(self._core.database)
+        self._apps = build(self._core)
+        log = root / "worker.log"
+        self._worker = (
+            Worker(command, addresses.people_url, root / "worker", log, settings.log_bytes) if command else None
+        )
+
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Serve until SIGTERM or SIGINT; `ready` is called with the people's address. A second signal ends it hard."""
+        stopping = asyncio.Event()
+        with self._signals(stopping):
+            try:
+                await self._serve(stopping, ready)
+            finally:
+                await asyncio.to_thread(self._core.database.close)
+
+    async def _serve(self, stopping: asyncio.Event, ready: Callable[[str], None]) -> None:
+        people = _Server(self._apps.people)
+        devices = _Server(self._apps.devices, str(self._server_pem))
+        await self._broker.start()
+        serving = [
+            asyncio.create_task(people.serve([self._listeners.people]), name="people's API"),
+            asyncio.create_task(devices.serve([self._listeners.devices]), name="devices' API"),
+        ]
+        beside: list[asyncio.Task[None]] = []
+        if self._apps.loops:
+            beside.append(asyncio.create_task(runner.run(self._core, self._apps.loops), name="loops"))
+        if self._worker is not None:
+            beside.append(asyncio.create_task(self._worker.run(), name="worker"))
+        try:
+            await _started(people, devices, serving)
+            self._announce(ready)
+            await _first(stopping, [*serving, *beside])
+        finally:
+            await _end(beside)
+            people.should_exit = devices.should_exit = True
+            await asyncio.gather(*serving, return_exceptions=True)
+            await self._broker.stop()
+
+    def _announce(self, ready: Callable[[str], None]) -> None:
+        addresses = self._core.addresses
+        assert addresses.mqtt_port is not None
+        found = Ready(
+            pid=os.getpid(),
+            people_url=addresses.people_url,
+            device_url=addresses.device_url,
+            mqtt_port=addresses.mqtt_port,
+            ca_sha256=self._ca.sha256,
+        )
+        write_atomic(self._root / "server.json", msgspec.json.encode(found))
+        _log.info("ready", url=addresses.people_url)
+        ready(addresses.people_url)
+
+    @contextlib.contextmanager
+    def _signals(self, stopping: asyncio.Event) -> Iterator[None]:
+        def stop() -> None:
+            if stopping.is_set():
+                self._now()
+            _log.info("stopping")
+            stopping.set()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _now(self) -> None:
+        """The second Ctrl-C: end the worker and go. Everything stored is whole; that is what kill -9 is tested for."""
+        _log.warning("ended at once")
+        if self._worker is not None:
+            self._worker.kill()
+        os._exit(130)
+
+    def _accepts(self, device: str) -> bool:
+        with self._core.database.read() as session:
+            return is_accepted(session, device)
+
+    def _take_result(self, device: str, payload: bytes) -> None:
+        self._apps.on_result(device, payload)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the whole process ends in one place."""
+
+    def __init__(self, app: Any, server_pem: str | None = None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ssl_certfile=server_pem,
+                timeout_keep_alive=65,
+                timeout_graceful_shutdown=2,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _started(people: _Server, devices: _Server, serving: list[asyncio.Task[None]]) -> None:
+    while not (people.started and devices.started):
+        for task in serving:
+            if task.done():
+                raise RuntimeError(f"{task.get_name()} did not start") from task.exception()
+        await asyncio.sleep(0.01)
+
+
+async def _first(stopping: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait for the signal. Raises RuntimeError when a part that should go on for ever ends before."""
+    signalled = asyncio.create_task(stopping.wait(), name="signal")
+    done, _ = await asyncio.wait([signalled, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
+    for task in done - {signalled}:
+        raise RuntimeError(f"{task.get_name()} ended by itself") from task.exception()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _worker_command(settings: Settings) -> tuple[tuple[str, ...] | None, tuple[Need, ...]]:
+    """The worker's program; when it cannot run, what a person should know about that."""
+    try:
+        return worker_command(settings.worker), ()
+    except LinesideError as error:
+        _log.warning("no worker", why=error.message)
+        what = "Runs wait: the pipeline's extra [train] is not installed"
+        return None, (Need(what=what, href="/runs", command=error.next),)
+
+
+def _write_server_pem(keys: Path, ca: CertificateAuthority, settings: Settings) -> Path:
+    """A new key and certificate at every start: nothing pins them, only the CA is remembered."""
+    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", socket.gethostname(), settings.device_name))
+    path = keys / "server.pem"
+    write_atomic(path, ca.server_pem([name for name in names if name], SystemClock().now()), mode=0o600)
+    return path
+
+
+def _addresses(settings: Settings, listeners: Listeners) -> Addresses:
+    loopback = settings.device_host.startswith("127.") or settings.device_host in ("localhost", "::1")
+    name = settings.device_name or ("127.0.0.1" if loopback else socket.gethostname())
+    people = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    return Addresses(
+        people_url=f"http://{_bracketed(people)}:{listeners.people.getsockname()[1]}",
+        device_url=f"https://{_bracketed(name)}:{listeners.devices.getsockname()[1]}",
+        mqtt_host=name,
+        mqtt_port=listeners.mqtt.getsockname()[1],
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def print_ready(url: str) -> None:
+    """The one line on standard output that whoever started this waits for."""
+    sys.stdout.write(f"ready {url}\n")
+    sys.stdout.flush()
