@@ -15,15 +15,25 @@ import lineside
 from lineside.server import errors
 from lineside.server.access.room import room as access
 from lineside.server.access.same_site import SameSite
+from lineside.server.blobs_api import room as blobs
+from lineside.server.captures.room import room as captures
 from lineside.server.datasets.room import room as datasets
 from lineside.server.devices.guard import accepted_device, caller
 from lineside.server.devices.room import room as devices
+from lineside.server.models.room import room as models
+from lineside.server.runs.room import room as runs
 from lineside.server.services import Core, Loop, Room
+from lineside.server.telemetry.room import room as telemetry
 
 ROOMS: tuple[Callable[[Core], Room], ...] = (
     access,
     devices,
+    blobs,
     datasets,
+    runs,
+    models,
+    captures,
+    telemetry,
 )
 
 

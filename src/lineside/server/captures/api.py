@@ -6,7 +6,7 @@ from typing import Annotated
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from lineside.contract.capture import Capture, CapturePage
 from lineside.server.captures.service import CapturesService
@@ -15,9 +15,9 @@ from lineside.server.captures.service import CapturesService
 @get("/captures", sync_to_thread=True, summary="Uploaded captures, newest first")
 def list_captures(
     captures: NamedDependency[CapturesService],
-    device: str | None = None,
-    strategy: str | None = None,
-    offset: Annotated[int, QueryParameter(ge=0, lt=2**63)] = 0,
+    device: FromQuery[str | None] = None,
+    strategy: FromQuery[str | None] = None,
+    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> CapturePage:
     """The image of a capture is the blob `record.digest`."""

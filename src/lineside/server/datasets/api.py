@@ -6,7 +6,7 @@ from typing import Annotated
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest, Split
 from lineside.server.datasets.service import DatasetsService
@@ -32,8 +32,8 @@ def get_dataset(dataset: FromPath[str], datasets: NamedDependency[DatasetsServic
 def list_images(
     dataset: FromPath[str],
     datasets: NamedDependency[DatasetsService],
-    split: Split | None = None,
-    offset: Annotated[int, QueryParameter(ge=0)] = 0,
+    split: FromQuery[Split | None] = None,
+    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> ImagePage:
     """In the version's own order, of all sides or one."""

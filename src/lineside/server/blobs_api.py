@@ -1,0 +1,69 @@
+"""Blobs: bytes by digest, for people and workers. What devices may fetch and send has doors of its own."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from litestar.response import Stream
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import is_digest
+from lineside.server.errors import AnyRequest
+from lineside.server.services import Core, Room
+from lineside.server.uploads import received
+
+_FOREVER = "private, max-age=31536000, immutable"
+
+
+class Digests(msgspec.Struct, frozen=True):
+    """Digests somebody has the bytes of."""
+
+    digests: list[str]
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """Those of them that are not stored yet."""
+
+    missing: list[str]
+
+
+class Blob(msgspec.Struct, frozen=True):
+    """What was stored; `size` in bytes."""
+
+    digest: str
+    size: int
+
+
+@post("/blobs/missing", sync_to_thread=True, status_code=200, summary="Which of these blobs are not stored yet")
+def missing_blobs(data: JSONBody[Digests], core: NamedDependency[Core]) -> Missing:
+    return Missing([digest for digest in dict.fromkeys(data.digests) if not core.objects.exists(digest)])
+
+
+@put("/blobs/{digest:str}", status_code=201, request_max_body_size=None, summary="Store bytes under their digest")
+async def put_blob(digest: FromPath[str], request: AnyRequest, core: NamedDependency[Core]) -> Blob:
+    """Nothing is kept of bytes with another digest or over the setting `blob_bytes`."""
+    objects, limit = core.objects, core.settings.blob_bytes
+    if not is_digest(digest):
+        raise LinesideError("request.invalid", why=f"{digest} is not a digest (sha256: and 64 hex digits)")
+    if int(request.headers.get("content-length", "0")) > limit:
+        raise LinesideError("blob.too_large", limit=limit)
+    await received(request.stream(), lambda pieces: objects.put(pieces, expected=digest, limit=limit))
+    return Blob(digest, objects.size(digest))
+
+
+@get("/blobs/{digest:str}", sync_to_thread=True, media_type="application/octet-stream", summary="The bytes of a blob")
+def get_blob(digest: FromPath[str], core: NamedDependency[Core]) -> Stream:
+    headers = {
+        "Content-Length": str(core.objects.size(digest)),
+        "Cache-Control": _FOREVER,
+        "ETag": f'"{digest}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Stream(core.objects.stream(digest), headers=headers)
+
+
+def room(core: Core) -> Room:
+    """Blobs are the object store itself; there is nothing to open."""
+    return Room(people=[missing_blobs, put_blob, get_blob])

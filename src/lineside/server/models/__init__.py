@@ -1,0 +1,1 @@
+"""Model versions: what was registered, and who decided what about it."""

@@ -1,0 +1,52 @@
+"""People's API of the models room."""
+
+from __future__ import annotations
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
+from lineside.contract.run import Run
+from lineside.server.models.service import ModelsService
+
+
+@post("/models", sync_to_thread=True, status_code=200, summary="For workers: register a model")
+def register_model(data: JSONBody[RegisterModel], models: NamedDependency[ModelsService]) -> ModelVersion:
+    """The same content again answers with the version that is there."""
+    return models.register(data)
+
+
+@post("/models/import", sync_to_thread=True, status_code=200, summary="Import a model trained elsewhere")
+def import_model(data: JSONBody[ImportModel], models: NamedDependency[ModelsService]) -> Run:
+    """Queues a run that checks, scores and registers it; the file was sent as a blob before."""
+    return models.start_import(data)
+
+
+@get("/models", sync_to_thread=True, summary="All model versions, newest first")
+def list_models(models: NamedDependency[ModelsService]) -> list[ModelVersion]:
+    return models.all()
+
+
+@get("/models/{name:str}/{version:int}", sync_to_thread=True, summary="One model version")
+def get_model(name: FromPath[str], version: FromPath[int], models: NamedDependency[ModelsService]) -> ModelVersion:
+    return models.get(name, version)
+
+
+@post("/models/{name:str}/{version:int}/approve", sync_to_thread=True, status_code=200, summary="Approve a model")
+def approve_model(
+    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
+) -> ModelVersion:
+    """It is signed, and devices may install it."""
+    return models.approve(name, version, data)
+
+
+@post("/models/{name:str}/{version:int}/reject", sync_to_thread=True, status_code=200, summary="Reject a model")
+def reject_model(
+    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
+) -> ModelVersion:
+    """Needs a reason."""
+    return models.reject(name, version, data)
+
+
+routes = [register_model, import_model, list_models, get_model, approve_model, reject_model]

@@ -1,0 +1,78 @@
+"""Rules of model versions: what a registration must hold, what names its content, what may be approved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import content_digest, is_name
+from lineside.contract.model import GateResult, ModelState, ModelVersion, RegisterModel, Variant
+
+_NOT_YET = "its twin test is not done"
+_WHY_NOT = {
+    ModelState.CANDIDATE: _NOT_YET,
+    ModelState.IN_TWIN: _NOT_YET,
+    ModelState.TWIN_FAILED: "the twin could not make it work",
+    ModelState.REJECTED: "it was rejected",
+    ModelState.RETIRED: "it was retired",
+}
+
+
+def chosen_of(model: RegisterModel) -> Variant:
+    """The variant that ships. Raises `request.invalid`, `model.incomplete`."""
+    if not is_name(model.name):
+        raise LinesideError("request.invalid", why=f"{model.name!r} cannot name a model")
+    chosen = [variant for variant in model.variants if variant.chosen]
+    if len(chosen) != 1:
+        raise LinesideError("model.incomplete", name=model.name, why=f"{len(chosen)} of its variants are chosen, not 1")
+    if model.lineage.dataset is not None and not chosen[0].metrics:
+        raise LinesideError("model.incomplete", name=model.name, why="its chosen variant has no metrics")
+    if not model.signature.labels:
+        raise LinesideError("model.incomplete", name=model.name, why="its signature has no labels")
+    return chosen[0]
+
+
+def blobs_of(model: RegisterModel) -> Iterable[tuple[str, str, int | None]]:
+    """What must be stored: a word for it, its digest, and its size in bytes when that was said."""
+    for variant in model.variants:
+        yield f"the file of {variant.name}", variant.digest, variant.size
+    yield "the golden set", model.golden, None
+    if model.predictions is not None:
+        yield "the predictions", model.predictions, None
+
+
+def content_of(model: RegisterModel, chosen: Variant) -> str:
+    """What makes two registrations the same model version."""
+    lineage = model.lineage
+    return content_digest(
+        {
+            "schema": "lineside.model/1",
+            "name": model.name,
+            "signature": model.signature,
+            "digest": chosen.digest,
+            "dataset": lineage.dataset,
+            "trainer": lineage.trainer,
+            "parameters": lineage.parameters,
+        }
+    )
+
+
+def first_state(gates: Iterable[GateResult]) -> ModelState:
+    """A BLOCK gate that did not pass keeps a model out for good."""
+    return ModelState.GATED_OUT if blocking(gates) else ModelState.CANDIDATE
+
+
+def blocking(gates: Iterable[GateResult]) -> list[GateResult]:
+    """The gates that keep a model out."""
+    return [gate for gate in gates if gate.level == "BLOCK" and not gate.passed]
+
+
+def check_approvable(model: ModelVersion) -> None:
+    """Raises `model.not_approvable` unless a person is asked about it now."""
+    if model.state is ModelState.AWAITING_APPROVAL:
+        return
+    if model.state is ModelState.GATED_OUT:
+        why = "; ".join(gate.sentence.rstrip(".") for gate in blocking(model.gates))
+    else:
+        why = _WHY_NOT.get(model.state, f"it is {model.state.value}")
+    raise LinesideError("model.not_approvable", model=model.label, why=why, state=model.state.value)

@@ -1,0 +1,224 @@
+"""What can be done with model versions: register, move, approve, reject, import.
+
+    candidate ─► in_twin ─► awaiting_approval ─► approved     (gated_out never gets here)
+
+Each move is one compare-and-set, its history row and its event, in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from lineside.contract.deployment import Moved
+from lineside.contract.errors import ErrorReport, LinesideError
+from lineside.contract.ids import is_digest
+from lineside.contract.model import (
+    MODEL_MOVES,
+    Decision,
+    ImportModel,
+    ModelState,
+    ModelVersion,
+    RegisterModel,
+    Variant,
+)
+from lineside.contract.moves import check_move
+from lineside.contract.run import Run, RunRequest
+from lineside.server.clock import rfc3339
+from lineside.server.models import store
+from lineside.server.models.model import blobs_of, check_approvable, chosen_of, content_of, first_state
+from lineside.server.models.store import ModelMoveRow, ModelRow
+from lineside.server.runs.service import RunsService
+from lineside.server.services import Core
+
+Signer = Callable[[Session, ModelVersion, Decision], object]
+"""Makes an approval hold: signs the model for the fleet, and does no harm when called again for the same model."""
+
+
+class ModelsService:
+    """Model versions."""
+
+    def __init__(self, core: Core, runs: RunsService) -> None:
+        self._core, self._runs = core, runs
+        self.signers: list[Signer] = []
+        """Called in turn before a model becomes approved, inside the transaction; an error undoes the approval."""
+
+    # --- registering ----------------------------------------------------------------------------------------------
+
+    def register(self, model: RegisterModel) -> ModelVersion:
+        """The version of this content, made now unless it is there. Raises `model.incomplete`, `request.invalid`."""
+        chosen = chosen_of(model)
+        for what, digest, size in blobs_of(model):
+            self._check_blob(model.name, what, digest, size)
+        with self._core.database.write() as session:
+            content = content_of(model, chosen)
+            known = store.by_content(session, content)
+            return known.value() if known is not None else self._add(session, model, chosen, content)
+
+    def start_import(self, request: ImportModel) -> Run:
+        """Queue a run that checks, scores and registers a model made elsewhere. Raises as `RunsService.start`."""
+        return self._runs.start(
+            RunRequest(
+                kind="import",
+                model=request.name,
+                dataset=request.dataset,
+                init=request.file,
+                trainer="imported",
+                parameters={"head": request.head, "labels": request.labels},
+            )
+        )
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    def all(self) -> list[ModelVersion]:
+        """All versions, newest first."""
+        with self._core.database.read() as session:
+            return self.versions(session)
+
+    def get(self, name: str, version: int) -> ModelVersion:
+        """One version. Raises `request.not_found`."""
+        with self._core.database.read() as session:
+            return self.find(session, name, version)
+
+    def history(self, name: str, version: int) -> tuple[Moved, ...]:
+        """Every move of a version, oldest first."""
+        with self._core.database.read() as session:
+            return store.history(session, name, version)
+
+    def versions(self, session: Session, state: ModelState | None = None) -> list[ModelVersion]:
+        """All versions, or those in one state, newest first."""
+        return [row.value() for row in store.newest_first(session, state)]
+
+    def find(self, session: Session, name: str, version: int) -> ModelVersion:
+        """One version. Raises `request.not_found`."""
+        return self._row(session, name, version).value()
+
+    # --- moving ---------------------------------------------------------------------------------------------------
+
+    def move(
+        self,
+        session: Session,
+        name: str,
+        version: int,
+        wanted: ModelState,
+        why: str,
+        actor: str = "",
+        **fields: str | None,
+    ) -> ModelVersion:
+        """Move a version; `fields` may set `twin_rollout`, `decided_at`, `decided_by` and `reason` with it.
+
+        Raises `request.not_found`, `state.illegal_move`, `model.changed` when somebody moved it meanwhile.
+        """
+        row = self._row(session, name, version)
+        current = ModelState(row.state)
+        check_move("model", MODEL_MOVES, current, wanted)
+        if not store.compare_and_set(session, row, current, wanted, **fields):
+            session.refresh(row)
+            raise LinesideError("model.changed", model=f"{name}:{version}", current=row.state, expected=current.value)
+        self._record(session, row, current.value, why, actor)
+        return row.value()
+
+    def approve(self, name: str, version: int, decision: Decision) -> ModelVersion:
+        """Sign a model that awaits approval, then call it approved; approving it again changes nothing.
+
+        Signing comes first: when it fails, or the power goes before the commit, the model still awaits approval, and
+        approving again signs the same again. Raises `request.not_found`, `model.not_approvable`, and what signing does.
+        """
+        try:
+            with self._core.database.write() as session:
+                return self._approve(session, name, version, decision)
+        except LinesideError as error:
+            self._refused(f"{name}:{version}", decision.by, error.report())
+            raise
+
+    def reject(self, name: str, version: int, decision: Decision) -> ModelVersion:
+        """Say no, with a reason. Raises `model.reason_missing`, `request.not_found`, `state.illegal_move`."""
+        reason = decision.reason.strip()
+        if not reason:
+            raise LinesideError("model.reason_missing", model=f"{name}:{version}")
+        with self._core.database.write() as session:
+            at = self._now()
+            decided = {"decided_at": at, "decided_by": decision.by, "reason": reason}
+            return self.move(session, name, version, ModelState.REJECTED, reason, decision.by, **decided)
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _approve(self, session: Session, name: str, version: int, decision: Decision) -> ModelVersion:
+        model = self.find(session, name, version)
+        if model.state is ModelState.APPROVED:
+            return model
+        check_approvable(model)
+        for sign in self.signers:
+            sign(session, model, decision)
+        why = decision.reason.strip() or "approved"
+        decided = {"decided_at": self._now(), "decided_by": decision.by, "reason": decision.reason.strip()}
+        return self.move(session, name, version, ModelState.APPROVED, why, decision.by, **decided)
+
+    def _refused(self, label: str, actor: str, error: ErrorReport) -> None:
+        with self._core.database.write() as session:
+            self._core.events.record(
+                session, kind="model.approval_refused", subject=label, message=error.message, actor=actor, error=error
+            )
+
+    def _check_blob(self, name: str, what: str, digest: str, size: int | None) -> None:
+        if not is_digest(digest) or not self._core.objects.exists(digest):
+            raise LinesideError("model.incomplete", name=name, why=f"{what} ({digest}) was not sent")
+        if size is not None and self._core.objects.size(digest) != size:
+            raise LinesideError("model.incomplete", name=name, why=f"{what} has not the {size} bytes it should have")
+
+    def _add(self, session: Session, model: RegisterModel, chosen: Variant, content: str) -> ModelVersion:
+        state = first_state(model.gates)
+        registered = ModelVersion(
+            name=model.name,
+            version=store.next_version(session, model.name),
+            state=state,
+            digest=chosen.digest,
+            variant=chosen.name,
+            signature=model.signature,
+            variants=model.variants,
+            metrics=chosen.metrics,
+            gates=model.gates,
+            lineage=model.lineage,
+            golden=model.golden,
+            baseline=model.baseline,
+            predictions=model.predictions,
+            created_at=self._now(),
+        )
+        row = ModelRow(
+            name=registered.name,
+            version=registered.version,
+            content=content,
+            registered=registered,
+            state=state.value,
+            reason="",
+        )
+        session.add(row)
+        session.flush()
+        self._record(session, row, "", "registered")
+        return registered
+
+    def _row(self, session: Session, name: str, version: int) -> ModelRow:
+        row = store.by_label(session, name, version)
+        if row is None:
+            raise LinesideError("request.not_found", what="model", name=f"{name}:{version}")
+        return row
+
+    def _record(self, session: Session, row: ModelRow, current: str, why: str, actor: str = "") -> None:
+        session.add(
+            ModelMoveRow(
+                name=row.name,
+                version=row.version,
+                at=self._now(),
+                current=current,
+                wanted=row.state,
+                why=why,
+                actor=actor,
+            )
+        )
+        label = f"{row.name}:{row.version}"
+        message = f"{label} is {row.state.replace('_', ' ')}: {why.rstrip('.')}."
+        self._core.events.record(session, kind=f"model.{row.state}", subject=label, message=message, actor=actor)
+
+    def _now(self) -> str:
+        return rfc3339(self._core.clock.now())

@@ -1,0 +1,178 @@
+"""What can be done with runs: people queue and cancel them, workers claim, report and finish them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.moves import check_move
+from lineside.contract.run import (
+    RUN_MOVES,
+    CachedStep,
+    CurvePoint,
+    Run,
+    RunFinish,
+    RunRequest,
+    RunState,
+    StepReport,
+    StepState,
+)
+from lineside.server.clock import rfc3339
+from lineside.server.datasets.service import DatasetsService
+from lineside.server.runs import store
+from lineside.server.runs.model import check_request
+from lineside.server.runs.store import RunRow
+from lineside.server.services import Core
+
+_UNFINISHED = (StepState.WAITING, StepState.RUNNING)
+
+
+class RunsService:
+    """Runs of the pipeline."""
+
+    def __init__(self, core: Core, datasets: DatasetsService) -> None:
+        self._core, self._datasets = core, datasets
+
+    # --- people ---------------------------------------------------------------------------------------------------
+
+    def start(self, request: RunRequest) -> Run:
+        """Queue a new run.
+
+        Raises `run.kind_unknown`, `run.request_incomplete`, `request.invalid`, and `request.not_found` for a dataset
+        or a file that is not there.
+        """
+        steps = check_request(request)
+        if request.dataset is not None:
+            self._datasets.version(request.dataset)
+        if request.init is not None and not self._core.objects.exists(request.init):
+            raise LinesideError("request.not_found", what="blob", name=request.init)
+        row = RunRow(
+            id=f"run-{uuid.uuid4().hex[:12]}", state=RunState.QUEUED.value, request=request, created_at=self._now()
+        )
+        with self._core.database.write() as session:
+            store.add_run(session, row, steps)
+            self._record(session, row.id, RunState.QUEUED, f"A run to {request.kind} {request.model} waits.")
+            return self._value(session, row)
+
+    def all(self) -> list[Run]:
+        """All runs, newest first."""
+        with self._core.database.read() as session:
+            return self._values(session, store.runs_newest_first(session))
+
+    def get(self, run: str) -> Run:
+        """One run. Raises `request.not_found`."""
+        with self._core.database.read() as session:
+            return self._value(session, self._row(session, run))
+
+    def curves(self, run: str) -> list[CurvePoint]:
+        """Its training curves. Raises `request.not_found`."""
+        with self._core.database.read() as session:
+            self._row(session, run)
+            return store.curves_of(session, run)
+
+    def cancel(self, run: str, actor: str = "") -> Run:
+        """Stop a run; its worker finds out at its next report. Raises `request.not_found`, `state.illegal_move`."""
+        with self._core.database.write() as session:
+            row = self._row(session, run)
+            self._move(session, row, RunState.CANCELLED, finished_at=self._now())
+            self._skip_rest(session, run)
+            self._record(session, run, RunState.CANCELLED, f"The run {run} was stopped.", actor)
+            return self._value(session, row)
+
+    def counts(self) -> dict[RunState, int]:
+        """How many runs there are in each state."""
+        with self._core.database.read() as session:
+            return store.count_by_state(session)
+
+    # --- workers --------------------------------------------------------------------------------------------------
+
+    def claim(self, worker: str) -> Run | None:
+        """The run this worker had and did not finish, else the one that waited longest, else None."""
+        with self._core.database.write() as session:
+            row = store.claimed_by(session, worker)
+            if row is None:
+                row = store.oldest_queued(session)
+                if row is None or not store.compare_and_set(
+                    session, row.id, RunState.QUEUED, RunState.RUNNING, worker=worker
+                ):
+                    return None
+                self._record(session, row.id, RunState.RUNNING, f"{worker} works on {row.id}.")
+            return self._value(session, row)
+
+    def report(self, run: str, report: StepReport) -> None:
+        """Take a worker's word on a step; what is said about a finished run changes nothing.
+
+        Raises `request.not_found` for a run or step that is not there.
+        """
+        with self._core.database.write() as session:
+            row = self._row(session, run)
+            step = store.step_row(session, run, report.step.name)
+            if step is None:
+                raise LinesideError("request.not_found", what="step", name=report.step.name)
+            if RunState(row.state) is RunState.RUNNING:
+                step.step = report.step
+                store.add_points(session, run, report.curve)
+
+    def finish(self, run: str, finish: RunFinish) -> Run:
+        """A worker's last word; the same again changes nothing. Raises `request.not_found`, `state.illegal_move`."""
+        with self._core.database.write() as session:
+            row = self._row(session, run)
+            if row.finished_at is not None and RunState(row.state) is finish.state:
+                return self._value(session, row)
+            fields = {"gates": finish.gates, "model_version": finish.model_version, "error": finish.error}
+            self._move(session, row, finish.state, finished_at=self._now(), **fields)
+            said = finish.error.message if finish.error else f"The run {run} ended: {finish.state.value}."
+            self._record(session, run, finish.state, said)
+            return self._value(session, row)
+
+    def cached(self, key: str) -> CachedStep:
+        """What a step with this key made before. Raises `request.not_found`."""
+        with self._core.database.read() as session:
+            found = store.cached_step(session, key)
+        if found is None:
+            raise LinesideError("request.not_found", what="step", name=key)
+        return found
+
+    def cache(self, step: CachedStep) -> CachedStep:
+        """Remember what a step made."""
+        with self._core.database.write() as session:
+            store.cache_step(session, step, self._now())
+        return step
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _row(self, session: Session, run: str) -> RunRow:
+        row = store.run_by_id(session, run)
+        if row is None:
+            raise LinesideError("request.not_found", what="run", name=run)
+        return row
+
+    def _move(self, session: Session, row: RunRow, wanted: RunState, **fields: object) -> None:
+        current = RunState(row.state)
+        check_move("run", RUN_MOVES, current, wanted)
+        if not store.compare_and_set(session, row.id, current, wanted, **fields):
+            session.refresh(row)
+            raise LinesideError("state.illegal_move", what="run", current=row.state, wanted=wanted.value)
+
+    def _skip_rest(self, session: Session, run: str) -> None:
+        for step in store.steps_of(session, [run])[run]:
+            row = store.step_row(session, run, step.name)
+            if row is not None and step.state in _UNFINISHED:
+                row.step = msgspec.structs.replace(step, state=StepState.SKIPPED, message="The run was stopped.")
+
+    def _record(self, session: Session, run: str, state: RunState, message: str, actor: str = "") -> None:
+        self._core.events.record(session, kind=f"run.{state.value}", subject=run, message=message, actor=actor)
+
+    def _value(self, session: Session, row: RunRow) -> Run:
+        return self._values(session, [row])[0]
+
+    def _values(self, session: Session, rows: Sequence[RunRow]) -> list[Run]:
+        steps = store.steps_of(session, [row.id for row in rows])
+        return [row.value(steps[row.id]) for row in rows]
+
+    def _now(self) -> str:
+        return rfc3339(self._core.clock.now())

@@ -1,0 +1,158 @@
+"""Tables of the runs room and their queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, ForeignKey, Index, String, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lineside.contract.errors import ErrorReport
+from lineside.contract.model import GateResult
+from lineside.contract.run import CachedStep, CurvePoint, Run, RunRequest, RunState, Step
+from lineside.server.database import Base, Json
+
+
+class RunRow(Base):
+    """A run; `worker` is who has it. `number` orders runs by arrival."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("ix_runs_state_number", "state", "number"), {"sqlite_autoincrement": True})
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    state: Mapped[str] = mapped_column(String(24))
+    worker: Mapped[str | None] = mapped_column(String(64), default=None)
+    request: Mapped[RunRequest] = mapped_column(Json(RunRequest))
+    gates: Mapped[tuple[GateResult, ...]] = mapped_column(Json(tuple[GateResult, ...]), default=())
+    model_version: Mapped[int | None] = mapped_column(default=None)
+    created_at: Mapped[str] = mapped_column(String(32))
+    finished_at: Mapped[str | None] = mapped_column(String(32), default=None)
+    error: Mapped[ErrorReport | None] = mapped_column(Json(ErrorReport), default=None)
+
+    def value(self, steps: Iterable[Step]) -> Run:
+        """The row as it travels."""
+        return Run(
+            id=self.id,
+            state=RunState(self.state),
+            request=self.request,
+            steps=tuple(steps),
+            gates=self.gates,
+            model_version=self.model_version,
+            created_at=self.created_at,
+            finished_at=self.finished_at,
+            error=self.error,
+        )
+
+
+class StepRow(Base):
+    """A step of a run, at its place."""
+
+    __tablename__ = "run_steps"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    position: Mapped[int]
+    step: Mapped[Step] = mapped_column(Json(Step))
+
+
+class CurveRow(Base):
+    """One point of a training curve."""
+
+    __tablename__ = "run_curves"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    series: Mapped[str] = mapped_column(String(64), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+
+class CachedStepRow(Base):
+    """What a step made, by the key of its code, inputs and parameters."""
+
+    __tablename__ = "step_cache"
+
+    key: Mapped[str] = mapped_column(String(128), primary_key=True)
+    outputs: Mapped[dict[str, Any]] = mapped_column(Json(dict[str, Any]))
+    run: Mapped[str] = mapped_column(String(32))
+    stored_at: Mapped[str] = mapped_column(String(32))
+
+
+def add_run(session: Session, row: RunRow, steps: Iterable[str]) -> None:
+    """Store a run with all its steps waiting."""
+    session.add(row)
+    session.flush()
+    session.add_all(StepRow(run=row.id, name=name, position=at, step=Step(name=name)) for at, name in enumerate(steps))
+    session.flush()
+
+
+def run_by_id(session: Session, run: str) -> RunRow | None:
+    """The run of this id."""
+    return session.scalar(select(RunRow).where(RunRow.id == run))
+
+
+def runs_newest_first(session: Session) -> list[RunRow]:
+    """All runs."""
+    return list(session.scalars(select(RunRow).order_by(RunRow.number.desc())))
+
+
+def steps_of(session: Session, runs: Iterable[str]) -> dict[str, list[Step]]:
+    """Steps in their order, by run."""
+    steps: dict[str, list[Step]] = {run: [] for run in runs}
+    query = select(StepRow).where(StepRow.run.in_(steps)).order_by(StepRow.run, StepRow.position)
+    for row in session.scalars(query):
+        steps[row.run].append(row.step)
+    return steps
+
+
+def step_row(session: Session, run: str, name: str) -> StepRow | None:
+    """One step of a run."""
+    return session.get(StepRow, (run, name))
+
+
+def claimed_by(session: Session, worker: str) -> RunRow | None:
+    """The oldest run this worker has and has not finished."""
+    query = select(RunRow).where(RunRow.state == RunState.RUNNING.value, RunRow.worker == worker)
+    return session.scalar(query.order_by(RunRow.number).limit(1))
+
+
+def oldest_queued(session: Session) -> RunRow | None:
+    """The run that has waited longest."""
+    return session.scalar(select(RunRow).where(RunRow.state == RunState.QUEUED.value).order_by(RunRow.number).limit(1))
+
+
+def compare_and_set(session: Session, run: str, current: RunState, wanted: RunState, **fields: Any) -> bool:
+    """Move a run unless somebody moved it meanwhile; whether it was moved."""
+    change = update(RunRow).where(RunRow.id == run, RunRow.state == current.value)
+    change = change.values(state=wanted.value, **fields).execution_options(synchronize_session="fetch")
+    return cast("CursorResult[Any]", session.execute(change)).rowcount == 1
+
+
+def add_points(session: Session, run: str, points: Iterable[CurvePoint]) -> None:
+    """Store curve points; a point that is there already takes the new value."""
+    for point in points:
+        session.merge(CurveRow(run=run, series=point.series, epoch=point.epoch, value=point.value))
+
+
+def curves_of(session: Session, run: str) -> list[CurvePoint]:
+    """All curve points of a run, by series and epoch."""
+    query = select(CurveRow).where(CurveRow.run == run).order_by(CurveRow.series, CurveRow.epoch)
+    return [CurvePoint(series=row.series, epoch=row.epoch, value=row.value) for row in session.scalars(query)]
+
+
+def cached_step(session: Session, key: str) -> CachedStep | None:
+    """What is remembered under a key."""
+    row = session.get(CachedStepRow, key)
+    return None if row is None else CachedStep(key=row.key, outputs=row.outputs, run=row.run)
+
+
+def cache_step(session: Session, step: CachedStep, at: str) -> None:
+    """Remember what a step made; the newest word stays."""
+    session.merge(CachedStepRow(key=step.key, outputs=step.outputs, run=step.run, stored_at=at))
+
+
+def count_by_state(session: Session) -> dict[RunState, int]:
+    """How many runs there are in each state."""
+    rows = session.execute(select(RunRow.state, func.count()).group_by(RunRow.state))
+    return {RunState(state): count for state, count in rows}

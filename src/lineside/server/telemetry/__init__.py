@@ -1,0 +1,1 @@
+"""Telemetry: the results devices publish, checked, stored once, the newest kept."""

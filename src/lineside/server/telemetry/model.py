@@ -1,0 +1,42 @@
+"""Rules of results: what is taken."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.result import RESULT_SCHEMA, Result
+
+MAX_BYTES = 256 << 10
+"""Largest result; one with a hundred detections has about 20 KiB."""
+
+_LARGEST = 2**63
+_decoder = msgspec.json.Decoder(Result)
+
+
+def read(device: str, payload: bytes) -> Result:
+    """The result in a message of a device. Raises `result.invalid`."""
+    if len(payload) > MAX_BYTES:
+        raise LinesideError("result.invalid", device=device, why=f"it has over {MAX_BYTES} bytes")
+    try:
+        result = _decoder.decode(payload)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise LinesideError("result.invalid", device=device, why=error) from error
+    why = _what_is_wrong(device, result)
+    if why:
+        raise LinesideError("result.invalid", device=device, why=why)
+    return result
+
+
+def _what_is_wrong(device: str, result: Result) -> str:
+    if result.schema != RESULT_SCHEMA:
+        return f"its schema is {result.schema!r}"
+    if result.device != device:
+        return f"it says it is of {result.device!r}"
+    if not 0 <= result.sequence < _LARGEST:
+        return f"its sequence number is {result.sequence}"
+    if result.width <= 0 or result.height <= 0:
+        return f"its image has {result.width} x {result.height} pixels"
+    if not all(0.0 <= detection.confidence <= 1.0 for detection in result.detections):
+        return "a confidence is not between 0 and 1"
+    return ""

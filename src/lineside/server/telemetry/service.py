@@ -1,0 +1,128 @@
+"""What can be done with results: take what devices publish, page through it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import content_digest
+from lineside.contract.result import Result, ResultPage
+from lineside.server.clock import rfc3339
+from lineside.server.services import Core
+from lineside.server.telemetry import model, store
+from lineside.server.telemetry.store import RefusedRow
+
+Message = tuple[str, bytes]
+
+
+@dataclass
+class _Waiting:
+    """A message on its way; `done` once its transaction ended, `failure` when it was undone."""
+
+    device: str
+    payload: bytes
+    done: bool = False
+    failure: Exception | None = None
+
+
+class ResultsService:
+    """Results. Messages that arrive while a transaction is under way share the next one."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._writing = threading.Lock()
+        self._adding = threading.Lock()
+        self._waiting: list[_Waiting] = []
+        self._since_drop: Counter[str] = Counter()
+
+    def receive(self, device: str, payload: bytes) -> None:
+        """Take one message of a device; on return it is on the disk, or counted as refused. Any thread may call."""
+        mine = _Waiting(device, payload)
+        with self._adding:
+            self._waiting.append(mine)
+        with self._writing:
+            if not mine.done:
+                self._take_waiting()
+        if mine.failure is not None:
+            raise mine.failure
+
+    def _take_waiting(self) -> None:
+        with self._adding:
+            batch, self._waiting = self._waiting, []
+        failure: Exception | None = None
+        try:
+            self.take([(one.device, one.payload) for one in batch])
+        except Exception as error:  # noqa: BLE001 every thread whose message was in the batch raises it
+            failure = error
+        for one in batch:
+            one.done, one.failure = True, failure
+
+    def take(self, messages: Sequence[Message]) -> None:
+        """Take messages in one transaction, in their order."""
+        good: list[Result] = []
+        bad: dict[str, list[LinesideError]] = {}
+        for device, payload in messages:
+            try:
+                good.append(model.read(device, payload))
+            except LinesideError as error:
+                bad.setdefault(device, []).append(error)
+        with self._core.database.write() as session:
+            if good:
+                self._store(session, good)
+            for device, errors in bad.items():
+                self._refuse(session, device, errors)
+
+    def page(self, after: int | None, device: str | None, limit: int) -> ResultPage:
+        """Results after an id, oldest first; without one the newest `limit`."""
+        with self._core.database.read() as session:
+            found, total = store.results(session, after, device, limit)
+        return ResultPage(results=tuple(found), total=total)
+
+    def counts(self) -> dict[str, int]:
+        """How many results are kept, by device."""
+        with self._core.database.read() as session:
+            return store.count_by_device(session)
+
+    def refused(self) -> dict[str, int]:
+        """How many were not taken, by device."""
+        with self._core.database.read() as session:
+            return store.refused_by_device(session)
+
+    def _store(self, session: Session, results: Sequence[Result]) -> None:
+        now, keep = self._now(), self._core.settings.results_kept
+        rows = [
+            {
+                "device": result.device,
+                "sequence": result.sequence,
+                "digest": content_digest(result),
+                "received_at": now,
+                "result": result,
+            }
+            for result in results
+        ]
+        store.add_results(session, rows)
+        self._since_drop.update(result.device for result in results)
+        for device in {result.device for result in results}:
+            if self._since_drop[device] > keep // 20:  # now and then: finding the oldest costs as much as 20 inserts
+                store.drop_old(session, device, keep)
+                self._since_drop[device] = 0
+
+    def _refuse(self, session: Session, device: str, errors: Sequence[LinesideError]) -> None:
+        row = store.refused(session, device)
+        if row is None:
+            row = RefusedRow(device=device, count=0, last_at="", why="")
+            session.add(row)
+            report = errors[0].report()
+            self._core.events.record(
+                session, kind="result.refused", subject=device, message=report.message, error=report
+            )
+        row.count += len(errors)
+        row.last_at, row.why = self._now(), errors[-1].message
+
+    def _now(self) -> str:
+        return rfc3339(self._core.clock.now())

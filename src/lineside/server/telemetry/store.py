@@ -1,0 +1,86 @@
+"""Tables of the telemetry room and their queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Index, String, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lineside.contract.result import Result, StoredResult
+from lineside.server.database import Base, Json
+
+
+class ResultRow(Base):
+    """A result; `digest` is of its content, so that the same one sent twice is one row."""
+
+    __tablename__ = "results"
+    __table_args__ = (
+        Index("uq_results_device_sequence_digest", "device", "sequence", "digest", unique=True),
+        Index("ix_results_device_id", "device", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(String(64))
+    sequence: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(80))
+    received_at: Mapped[str] = mapped_column(String(32))
+    result: Mapped[Result] = mapped_column(Json(Result))
+
+
+class RefusedRow(Base):
+    """How many results of a device were not taken, and what was wrong with the last."""
+
+    __tablename__ = "results_refused"
+
+    device: Mapped[str] = mapped_column(String(64), primary_key=True)
+    count: Mapped[int]
+    last_at: Mapped[str] = mapped_column(String(32))
+    why: Mapped[str]
+
+
+def add_results(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store results; those that are there already are passed over."""
+    dialect = session.get_bind().dialect.name
+    insert = sqlite.insert(ResultRow) if dialect == "sqlite" else postgresql.insert(ResultRow)
+    session.execute(insert.on_conflict_do_nothing(), rows)
+
+
+def drop_old(session: Session, device: str, keep: int) -> None:
+    """Keep the newest results of a device."""
+    newest = select(ResultRow.id).where(ResultRow.device == device).order_by(ResultRow.id.desc())
+    last_dropped = session.scalar(newest.offset(keep).limit(1))
+    if last_dropped is not None:
+        session.execute(delete(ResultRow).where(ResultRow.device == device, ResultRow.id <= last_dropped))
+
+
+def results(session: Session, after: int | None, device: str | None, limit: int) -> tuple[list[StoredResult], int]:
+    """Results after an id, or the newest ones; oldest first. And how many there are in all."""
+    query, count = select(ResultRow), select(func.count()).select_from(ResultRow)
+    if device is not None:
+        query, count = query.where(ResultRow.device == device), count.where(ResultRow.device == device)
+    if after is None:
+        rows = list(session.scalars(query.order_by(ResultRow.id.desc()).limit(limit)))[::-1]
+    else:
+        rows = list(session.scalars(query.where(ResultRow.id > after).order_by(ResultRow.id).limit(limit)))
+    found = [StoredResult(id=row.id, received_at=row.received_at, result=row.result) for row in rows]
+    return found, session.scalar(count) or 0
+
+
+def count_by_device(session: Session) -> dict[str, int]:
+    """How many results are kept of each device."""
+    rows = session.execute(select(ResultRow.device, func.count()).group_by(ResultRow.device))
+    return dict(rows.tuples().all())
+
+
+def refused(session: Session, device: str) -> RefusedRow | None:
+    """What was refused of a device."""
+    return session.get(RefusedRow, device)
+
+
+def refused_by_device(session: Session) -> dict[str, int]:
+    """How many results of each device were not taken."""
+    return {row.device: row.count for row in session.scalars(select(RefusedRow))}
