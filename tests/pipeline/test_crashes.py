@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 
 import pytest
@@ -49,32 +50,22 @@ def test_killed_at_each_step_boundary_it_goes_on_and_repeats_nothing(workplace: 
     assert finished == list(TRAIN_STEPS)
 
 
-def test_killed_while_training_it_goes_on_after_the_last_epoch(workplace: Workplace) -> None:
+def test_stopped_while_training_it_goes_on_after_the_last_epoch(workplace: Workplace) -> None:
+    """Once with SIGTERM, which it obeys at once, and once with SIGKILL."""
     run = workplace.control.start_run(workplace.request(epochs=9))
-    for epoch in (3, 6):
+    stops = {3: (signal.SIGTERM, 0), 6: (signal.SIGKILL, -signal.SIGKILL)}
+    for epoch in stops:
         hold_at(workplace, epoch)
-    for epoch in (3, 6):
+    for epoch, (number, status) in stops.items():
         worker = workplace.start_worker()
         until_held_at(workplace, epoch)
-        workplace.kill_worker()
-        worker.wait()
+        worker.send_signal(number)
+        assert worker.wait(10) == status
         let_go(workplace, epoch)
     assert workplace.finish(run).state is RunState.SUCCEEDED
     assert workplace.epochs() == epochs_to(9)
     assert {epoch for _, epoch in workplace.control.curves[run.id]} == set(range(1, 10))
     until(lambda: not (workplace.root / "worker" / "runs" / run.id).exists())
-
-
-def test_sigterm_ends_the_worker_and_the_run_goes_on_later(workplace: Workplace) -> None:
-    run = workplace.control.start_run(workplace.request(epochs=5))
-    hold_at(workplace, 3)
-    worker = workplace.start_worker()
-    until_held_at(workplace, 3)
-    worker.terminate()
-    assert worker.wait(10) == 0
-    let_go(workplace, 3)
-    assert workplace.finish(run).state is RunState.SUCCEEDED
-    assert workplace.epochs() == epochs_to(5)
 
 
 def test_the_control_plane_may_be_away(workplace: Workplace) -> None:

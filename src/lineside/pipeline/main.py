@@ -1,4 +1,4 @@
-"""The worker as a program: `python -m lineside.pipeline --url URL --root DIR [--parent-stdin]`.
+"""The worker as a program: `python -m lineside.pipeline --url URL --root DIR [--name NAME] [--parent-stdin]`.
 
 It may end at any moment: whatever it had finished is on disk, and the next start goes on from there.
 """
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         with hold(asked.root):
-            _work(asked.url, asked.root, asked.parent_stdin)
+            _work(asked)
     except LinesideError as error:
         sys.stderr.write(f"{error.message} {error.next}\n")
         return 1
@@ -67,17 +67,19 @@ def _locked(lock: IO[str]) -> bool:
     return True
 
 
-def _work(url: str, root: Path, parent_stdin: bool) -> None:
+def _work(asked: argparse.Namespace) -> None:
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
         raise LinesideError("start.extra_missing", extra="train")
     from lineside.pipeline.worker import Worker  # heavy, and absent without the extra
+    from lineside.runtime.engines.cores import usable_cores
 
     os.nice(_NICENESS)
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
-    if parent_stdin:
+    if asked.parent_stdin:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    Worker(Client(url), root.resolve(), len(os.sched_getaffinity(0)), threading.Event()).run()
+    root: Path = asked.root.resolve()
+    Worker(Client(asked.url), root, asked.name, usable_cores(), threading.Event()).run()
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -99,5 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lineside.pipeline", description="The worker that does runs.")
     parser.add_argument("--url", required=True, help="address of the control plane's API for people")
     parser.add_argument("--root", required=True, type=Path, help="folder for checkpoints, cached blobs and workflows")
+    parser.add_argument("--name", default="worker", help="under which runs are claimed; each worker needs its own")
     parser.add_argument("--parent-stdin", action="store_true", help="end when standard input is closed")
     return parser

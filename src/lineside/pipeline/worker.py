@@ -5,27 +5,28 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-import uuid
 from pathlib import Path
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.run import Run, RunState
 from lineside.pipeline.control import Control, PatientControl
-from lineside.pipeline.files import write_whole
 from lineside.pipeline.workflow import Steps, Workflows
 
-_IDLE = 1.0  # seconds between two questions for work
+_IDLE = 0.5  # seconds between two questions for work
 _AFTER_ERROR = 5.0
 _logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """One worker over one folder; whoever makes it holds the folder's lock."""
+    """One worker over one folder; whoever makes it holds the folder's lock.
 
-    def __init__(self, control: Control, root: Path, threads: int, stop: threading.Event) -> None:
+    `name` stays the same over restarts: runs are handed back to it by that name, even when its folder was lost.
+    """
+
+    def __init__(self, control: Control, root: Path, name: str, threads: int, stop: threading.Event) -> None:
         self._stop = stop
         self._control = PatientControl(control)
-        self._name = _name(root)
+        self._name = name
         self._steps = Steps(self._control, root, threads)
         self._workflows = Workflows(root / "dbos.sqlite", self._name, self._steps.perform)
 
@@ -51,11 +52,3 @@ class Worker:
             self._control.finish_run(run.id, finish)
         shutil.rmtree(self._steps.folder(run.id), ignore_errors=True)
         _logger.info("run %s: %s", run.id, finish.state.value)
-
-
-def _name(root: Path) -> str:
-    """This worker's name, the same over restarts: runs are handed back to it by that name."""
-    file = root / "worker-name"
-    if not file.exists():
-        write_whole(file, f"worker-{uuid.uuid4().hex[:12]}".encode())
-    return file.read_text()

@@ -40,6 +40,7 @@ STEPS: dict[str, StepDefinition] = {
 }
 
 _MOST_RECOVERIES = 20  # a run that takes the worker down this often will do so again
+_POLL = 0.2  # seconds between two looks at a run that a crash interrupted and that goes on by itself
 _ONE_VERSION = "1"  # DBOS recovers workflows of its own application version only; ours may be recovered by newer code
 _logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Workflows:
         try:
             with SetWorkflowID(run):
                 handle = DBOS.start_workflow(self._whole, run, kind)
-            return msgspec.convert(handle.get_result(), RunFinish)
+            return msgspec.convert(handle.get_result(polling_interval_sec=_POLL), RunFinish)
         except error.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded as failure:
             return _failed(LinesideError("run.worker_died", why=failure))
         except Exception as failure:  # the boundary: a workflow that broke has ended, the worker has not

@@ -108,7 +108,10 @@ def _imported_found(results: Results) -> str | None:
 
 
 def _lineage(request: RunRequest, results: Results) -> Lineage:
-    """The run and code that made the weights, not those that only found them in the cache."""
+    """The run and code that made the weights, not those that only found them in the cache.
+
+    The limits count among the parameters: the same weights judged by other limits are another model version.
+    """
     collected = results.of("collect", collect.Outputs) if results.has("collect") else None
     trained = results.has("train")
     made = results.of("train", train.Outputs) if trained else results.of("check", check.Outputs)
@@ -120,7 +123,7 @@ def _lineage(request: RunRequest, results: Results) -> Lineage:
         run=made.run,
         trainer=request.trainer if trained else "imported",
         init=request.init,
-        parameters=parameters,
+        parameters=parameters | msgspec.to_builtins(limits_of(request)),
         seed=request.seed,
         code_version=made.code_version,
     )
