@@ -11,10 +11,12 @@ from lineside.server.database import Database
 
 
 @get("/components", sync_to_thread=True, summary="All component versions, newest first")
-def list_components(components: NamedDependency[Components], database: NamedDependency[Database]) -> list[Component]:
+def list_components(
+    component_versions: NamedDependency[Components], database: NamedDependency[Database]
+) -> list[Component]:
     """`target` is set once a component is released."""
     with database.read() as session:
-        return components.all(session)
+        return component_versions.all(session)
 
 
 routes = [list_components]

@@ -13,8 +13,8 @@ def room(core: Core) -> Room:
     """Components for people, and what devices download. `Components.release` signs what a person approves."""
     components = Components(core)
     downloads = Downloads(core, components, DesiredDocuments(core))
-    return Room(
-        services={"components": components, "downloads": downloads},
+    return Room(  # not "components": Litestar takes an error in a body's field of a dependency's name for its own
+        services={"component_versions": components, "downloads": downloads},
         people=api.routes,
         devices=device_api.routes,
     )

@@ -48,10 +48,6 @@ class DeliveryLoop:
             with self._database.write() as session:
                 self._send(session, model)
 
-    def waiting(self, session: Session) -> list[ModelVersion]:
-        """Candidates that wait because there is no twin."""
-        return [] if devices_in(session, TWINS) else self._models.versions(session, ModelState.CANDIDATE)
-
     def _find(self, what: Callable[[Session], list[ModelVersion]]) -> list[ModelVersion]:
         with self._database.read() as session:
             return what(session)

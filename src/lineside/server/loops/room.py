@@ -27,4 +27,4 @@ def room(core: Core) -> Room:
         Loop("delivery", delivery.step, seconds=0.5),
         Loop("timestamp", TimestampLoop(core, components.repository).step, seconds=60.0),
     )
-    return Room(services={"delivery": delivery}, loops=loops)
+    return Room(loops=loops)
