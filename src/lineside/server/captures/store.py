@@ -97,5 +97,5 @@ def uploaded(
 
 def count_by_strategy(session: Session) -> dict[str, int]:
     """How many captures were uploaded, by strategy."""
-    query = select(CaptureRow.strategy, func.count()).where(CaptureRow.uploaded_at.is_not(None))
-    return {strategy: count for strategy, count in session.execute(query.group_by(CaptureRow.strategy))}
+    query = select(CaptureRow.strategy, func.count().label("uploaded")).where(CaptureRow.uploaded_at.is_not(None))
+    return {row.strategy: row.uploaded for row in session.execute(query.group_by(CaptureRow.strategy))}

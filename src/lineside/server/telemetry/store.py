@@ -72,8 +72,8 @@ def results(session: Session, after: int | None, device: str | None, limit: int)
 
 def count_by_device(session: Session) -> dict[str, int]:
     """How many results are kept of each device."""
-    rows = session.execute(select(ResultRow.device, func.count()).group_by(ResultRow.device))
-    return dict(rows.tuples().all())
+    rows = session.execute(select(ResultRow.device, func.count().label("kept")).group_by(ResultRow.device))
+    return {row.device: row.kept for row in rows}
 
 
 def refused(session: Session, device: str) -> RefusedRow | None:

@@ -1,0 +1,164 @@
+"""Results: taken once each, the newest kept, what makes no sense counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from lineside.client import Client
+from lineside.contract.result import Detection, Result
+from lineside.server.services import Core
+from lineside.server.telemetry.service import ResultsService
+from lineside.server.testing import FakeClock, Running, make_core
+
+DETECTION = Detection(label="dent", class_index=0, confidence=0.9, x=1, y=2, width=3, height=4)
+
+
+def result(sequence: int = 1, device: str = "cam-1", **fields: Any) -> Result:
+    values = {
+        "device": device,
+        "model": "tags",
+        "version": 1,
+        "digest": "sha256:0",
+        "image": "a.jpg_0",
+        "captured_at": "2026-01-01T00:00:00.000Z",
+        "sequence": sequence,
+        "width": 450,
+        "height": 300,
+        "latency_ms": 7.5,
+        "detections": (DETECTION,),
+    }
+    return Result(**values | fields)
+
+
+def payload(*args: Any, **fields: Any) -> bytes:
+    return msgspec.json.encode(result(*args, **fields))
+
+
+@pytest.fixture
+def results(core: Core) -> ResultsService:
+    return ResultsService(core)
+
+
+def sequences(
+    results: ResultsService, after: int | None = None, device: str | None = None, limit: int = 100
+) -> list[int]:
+    return [stored.result.sequence for stored in results.page(after, device, limit).results]
+
+
+def test_a_result_is_kept_as_it_came_once(results: ResultsService) -> None:
+    for _ in range(3):  # MQTT QoS 1 may deliver again
+        results.receive("cam-1", payload())
+    page = results.page(None, None, 10)
+    assert (page.total, page.results[0].result) == (1, result())
+
+
+def test_one_number_with_other_content_is_another_result(results: ResultsService) -> None:
+    results.receive("cam-1", payload(1))
+    results.receive("cam-1", payload(1, image="b.jpg"))  # a device that lost its counter
+    assert results.page(None, None, 10).total == 2
+
+
+def test_pages_go_on_after_an_id(results: ResultsService) -> None:
+    results.take([(device, payload(n, device)) for n in range(1, 8) for device in ("cam-1", "cam-2")])
+    assert sequences(results, device="cam-2", limit=3) == [5, 6, 7]
+    first = results.page(0, "cam-1", 4)
+    assert [stored.result.sequence for stored in first.results] == [1, 2, 3, 4]
+    assert sequences(results, after=first.results[-1].id, device="cam-1") == [5, 6, 7]
+    assert results.page(None, None, 1).total == 14
+    assert results.counts() == {"cam-1": 7, "cam-2": 7}
+
+
+def test_only_the_newest_of_a_device_are_kept(tmp_path: Any, clock: FakeClock) -> None:
+    core = make_core(tmp_path / "small", clock, results_kept=5)
+    results = ResultsService(core)
+    results.receive("cam-2", payload(1, "cam-2"))
+    for n in range(1, 13):
+        results.receive("cam-1", payload(n))
+    assert sequences(results, device="cam-1") == [8, 9, 10, 11, 12]
+    assert sequences(results, device="cam-2") == [1]
+    core.database.close()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"",
+        b"no json",
+        b"\xff\xfe",
+        b"{}",
+        b"[" * 100_000,
+        payload(device="cam-9"),
+        payload(schema="lineside.result/9"),
+        payload(-1),
+        payload(2**63),
+        payload(width=0),
+        payload(detections=(msgspec.structs.replace(DETECTION, confidence=1.5),)),
+        payload(image="x" * (300 << 10)),
+    ],
+)
+def test_what_makes_no_sense_is_counted_with_one_event(core: Core, results: ResultsService, bad: bytes) -> None:
+    for _ in range(3):
+        results.receive("cam-1", bad)
+    results.receive("cam-1", payload())
+    assert results.page(None, None, 10).total == 1
+    assert results.refused() == {"cam-1": 3}
+    with core.database.read() as session:
+        events = core.events.page(session, before=None, kind="result.refused", limit=9).events
+    assert [(event.subject, event.error.code) for event in events if event.error] == [("cam-1", "result.invalid")]
+
+
+def test_hundreds_a_second_from_many_threads(results: ResultsService) -> None:
+    def publish(device: str) -> None:
+        for n in range(50):
+            results.receive(device, payload(n, device))
+
+    threads = [threading.Thread(target=publish, args=(f"cam-{n}",)) for n in range(16)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.perf_counter() - start
+    assert results.page(None, None, 1).total == 800
+    assert took < 8, f"{800 / took:.0f} results a second"
+
+
+def test_when_the_disk_fails_nobody_believes_it_was_stored(core: Core, results: ResultsService) -> None:
+    with core.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE results RENAME TO away")
+    failures: list[str] = []
+
+    def publish(n: int) -> None:
+        try:
+            results.receive("cam-1", payload(n))
+        except OperationalError:
+            failures.append("failed")
+
+    threads = [threading.Thread(target=publish, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == ["failed"] * 8
+    with core.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO results")
+    results.receive("cam-1", payload(1))
+    assert results.page(None, None, 1).total == 1
+
+
+def test_from_the_broker_to_the_client(lineside: Running) -> None:
+    lineside.apps.on_result("cam-1", payload(1))
+    lineside.apps.on_result("cam-1", payload(2))
+    client = Client(lineside.people_url)
+    page = client.results()
+    assert [stored.result for stored in page.results] == [result(1), result(2)]
+    assert [stored.result.sequence for stored in client.results(after=page.results[0].id, device="cam-1").results] == [
+        2
+    ]
+    assert client.results(device="cam-2").total == 0
