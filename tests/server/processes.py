@@ -38,17 +38,7 @@ class ControlPlaneProcess:
     """`python -m lineside.server` in a context: entered when ready, ended hard when left."""
 
     def __init__(self, root: Path, *arguments: str, worker: str = "off", prefix: tuple[str, ...] = ()) -> None:
-        command = [
-            *prefix,
-            sys.executable,
-            "-m",
-            "lineside.server",
-            "--root",
-            str(root),
-            "--worker",
-            worker,
-            *arguments,
-        ]
+        program = [sys.executable, "-m", "lineside.server", "--root", str(root), "--worker", worker]
         self.root = root
         self.process = subprocess.Popen(
             [*prefix, *program, *arguments],

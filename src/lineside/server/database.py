@@ -81,6 +81,7 @@ class Database:
         if getattr(self._inside, "write", False):
             raise RuntimeError("write() inside write(): pass the session on")
         with self._taking_turns(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            session.connection()  # begin now, not at the first statement
             yield session
 
     @contextmanager

@@ -93,8 +93,7 @@ def running(
         addresses = Addresses(people_url=_url(people), device_url=_url(devices))
         core = replace(core, addresses=addresses)
         apps = build(core, rooms)
-        stack.enter_context(_served(apps.people, people))
-        stack.enter_context(_served(apps.devices, devices))
+        stack.enter_context(_served((apps.people, people), (apps.devices, devices)))
         yield Running(core, apps)
 
 
@@ -110,15 +109,20 @@ def _url(bound: socket.socket) -> str:
 
 
 @contextmanager
-def _served(app: Any, bound: socket.socket) -> Iterator[None]:
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
+def _served(*apps: tuple[Any, socket.socket]) -> Iterator[None]:
+    servers = [uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2)) for app, _ in apps]
+
+    async def serve() -> None:
+        await asyncio.gather(*(server.serve([bound]) for server, (_, bound) in zip(servers, apps, strict=True)))
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     try:
-        until(lambda: server.started or not thread.is_alive())
-        if not server.started:
-            raise RuntimeError("the server did not start")
+        until(lambda: all(server.started for server in servers) or not thread.is_alive())
+        if not thread.is_alive():
+            raise RuntimeError("the servers did not start")
         yield
     finally:
-        server.should_exit = True
+        for server in servers:
+            server.should_exit = True
         thread.join(10)

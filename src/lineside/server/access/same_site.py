@@ -7,7 +7,7 @@ origin (Fetch metadata, and the Origin header for clients without it).
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
 
 from litestar.datastructures import Headers
 from litestar.enums import ScopeType
@@ -38,13 +38,19 @@ class SameSite(ASGIMiddleware):
 
     def _refusal(self, method: str, headers: Headers) -> str | None:
         host = headers.get("host", "")
-        if not self._any_host and urlsplit(f"//{host}").hostname not in self._hosts:
+        if not self._any_host and _name_of(host) not in self._hosts:
             return f"Host {host[:80]}"
         if method in _SAFE:
             return None
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if site is not None and site not in _OWN:
             return f"Sec-Fetch-Site {site[:20]}"
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             return f"Origin {origin[:80]}"
         return None
+
+
+def _name_of(host: str) -> str | None:
+    """The Host header without its port (RFC 9110, section 7.2); None when it is not one."""
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/]+))(?::\d*)?", host)
+    return (found[1] or found[2]).lower() if found else None

@@ -1,0 +1,166 @@
+"""The database: what is read inside a write cannot change, an error undoes everything, a read cannot write."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lineside.contract.errors import ErrorReport
+from lineside.server.access.store import EventRow
+from lineside.server.database import Base, Database, Json
+from lineside.server.devices.store import GroupRow
+from lineside.server.services import Core
+
+
+def add(session: Session, message: str, error: ErrorReport | None = None) -> None:
+    session.add(EventRow(at="2026", kind="a.b", subject="s", message=message, actor="", error=error))
+
+
+def messages(database: Database) -> list[str]:
+    with database.read() as session:
+        return list(session.scalars(select(EventRow.message).order_by(EventRow.id)))
+
+
+def pragma(database: Database, name: str) -> object:
+    with database.read() as session:
+        return session.scalar(text(f"PRAGMA {name}"))
+
+
+def test_how_sqlite_is_set_up(core: Core) -> None:
+    found = {name: pragma(core.database, name) for name in ("journal_mode", "synchronous", "foreign_keys")}
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    assert pragma(core.database, "busy_timeout") == 10_000
+
+
+def test_a_write_commits_at_its_end(core: Core) -> None:
+    with core.database.write() as session:
+        add(session, "one")
+        session.flush()
+        assert messages(core.database) == []
+    assert messages(core.database) == ["one"]
+
+
+def test_an_error_undoes_everything(core: Core) -> None:
+    def half() -> None:
+        with core.database.write() as session:
+            add(session, "one")
+            session.flush()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        half()
+    assert messages(core.database) == []
+    with core.database.write() as session:
+        add(session, "two")
+    assert messages(core.database) == ["two"]
+
+
+def test_a_write_holds_the_lock_from_its_beginning(core: Core) -> None:
+    """BEGIN IMMEDIATE: another process cannot come between reading and writing."""
+    other = sqlite3.connect(core.root / "lineside.db", timeout=0, isolation_level=None)
+    with core.database.write():
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        assert other.execute("SELECT count(*) FROM events").fetchone() == (0,)
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
+def test_threads_count_together_without_losing_one(core: Core) -> None:
+    with core.database.write() as session:
+        add(session, "0")
+
+    def increment(_: int) -> None:
+        with core.database.write() as session:
+            row = session.scalars(select(EventRow)).one()
+            row.message = str(int(row.message) + 1)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(increment, range(200)))
+    assert messages(core.database) == ["200"]
+
+
+def test_a_read_sees_one_moment_and_cannot_write(core: Core) -> None:
+    with core.database.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM events")) == 0
+        writer = threading.Thread(target=lambda: _add_one(core.database))
+        writer.start()
+        writer.join()
+        assert session.scalar(text("SELECT count(*) FROM events")) == 0
+        with pytest.raises(OperationalError, match="readonly"):
+            session.execute(text("DELETE FROM events"))
+    assert messages(core.database) == ["one"]
+
+
+def _add_one(database: Database) -> None:
+    with database.write() as session:
+        add(session, "one")
+
+
+def test_a_write_inside_a_write_is_a_mistake_and_says_so(core: Core) -> None:
+    with core.database.write(), pytest.raises(RuntimeError, match="pass the session on"), core.database.write():
+        pass
+    _add_one(core.database)
+
+
+def test_foreign_keys_hold(core: Core) -> None:
+    with pytest.raises(IntegrityError), core.database.write() as session:
+        session.add(GroupRow(device="nobody", group="default"))
+
+
+def test_a_value_comes_back_as_it_was(core: Core) -> None:
+    error = ErrorReport(code="a.b", message="schön", params={"n": "1"})
+    with core.database.write() as session:
+        add(session, "one", error)
+        add(session, "two")
+    with core.database.read() as session:
+        assert list(session.scalars(select(EventRow.error).order_by(EventRow.id))) == [error, None]
+
+
+def test_json_columns_take_any_msgspec_type(tmp_path: Path) -> None:
+    class Probe(Base):
+        __tablename__ = "probe_of_the_test"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        numbers: Mapped[tuple[int, ...]] = mapped_column(Json(tuple[int, ...]))
+
+    try:
+        database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+        Base.metadata.create_all(database.engine, [Probe.__table__])  # type: ignore[list-item]
+        with database.write() as session:
+            session.add(Probe(numbers=(1, 2)))
+        with database.read() as session:
+            assert session.scalars(select(Probe)).one().numbers == (1, 2)
+            with pytest.raises(msgspec.ValidationError):
+                Json(tuple[int, ...]).process_result_value('["a"]', database.engine.dialect)
+        database.close()
+    finally:
+        Base.metadata.remove(Probe.__table__)  # type: ignore[arg-type]
+
+
+def test_what_was_committed_survives_kill_9(core: Core) -> None:
+    program = """
+import os, sys
+from lineside.server.access.store import EventRow
+from lineside.server.database import Database
+database = Database(f"sqlite:///{sys.argv[1]}")
+with database.write() as session:
+    session.add(EventRow(at="2026", kind="a.b", subject="s", message="committed", actor=""))
+with database.write() as session:
+    session.add(EventRow(at="2026", kind="a.b", subject="s", message="cut off", actor=""))
+    session.flush()
+    os.kill(os.getpid(), 9)
+"""
+    died = subprocess.run([sys.executable, "-c", program, str(core.root / "lineside.db")], check=False)
+    assert died.returncode == -9
+    assert messages(core.database) == ["committed"]
+    _add_one(core.database)
