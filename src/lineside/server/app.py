@@ -17,10 +17,14 @@ from lineside.server.access.room import room as access
 from lineside.server.access.same_site import SameSite
 from lineside.server.blobs_api import room as blobs
 from lineside.server.captures.room import room as captures
+from lineside.server.components.room import room as components
 from lineside.server.datasets.room import room as datasets
+from lineside.server.deployments.room import room as deployments
 from lineside.server.devices.guard import accepted_device, caller
 from lineside.server.devices.room import room as devices
+from lineside.server.loops.room import room as loops
 from lineside.server.models.room import room as models
+from lineside.server.rollouts.room import room as rollouts
 from lineside.server.runs.room import room as runs
 from lineside.server.services import Core, Loop, Room
 from lineside.server.telemetry.room import room as telemetry
@@ -32,8 +36,12 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     datasets,
     runs,
     models,
+    components,
+    deployments,
+    rollouts,
     captures,
     telemetry,
+    loops,
 )
 
 
@@ -51,12 +59,19 @@ def build(core: Core, openers: Sequence[Callable[[Core], Room]] = ROOMS) -> Apps
     """Open every room on `core` and wire it."""
     rooms = [open_room(core) for open_room in openers]
     services = _services(core, rooms)
+    _connect(services)
     return Apps(
         people=_people(core, rooms, services),
         devices=_devices(core, rooms, services),
         loops=tuple(loop for room in rooms for loop in room.loops),
         on_result=_fan_out([room.on_result for room in rooms if room.on_result]),
     )
+
+
+def _connect(services: Mapping[str, Any]) -> None:
+    """What happens across rooms that look one way only: an approval is signed by the components room."""
+    if "models" in services and "component_versions" in services:
+        services["models"].signers.append(services["component_versions"].release)
 
 
 def _people(core: Core, rooms: Sequence[Room], services: Mapping[str, Any]) -> Litestar:

@@ -15,8 +15,9 @@ from lineside.contract.component import Component
 from lineside.contract.deployment import Deployment, Rollout, RolloutState
 from lineside.contract.desired import Desired
 from lineside.contract.ids import digest_of
-from lineside.contract.model import Decision, ModelState
+from lineside.contract.model import Decision, ModelState, RegisterModel
 from lineside.contract.reported import ComponentState, Phase, ReportedComponent
+from lineside.contract.trust import ApprovalStatement
 from lineside.server.access.room import room as access
 from lineside.server.clock import SystemClock
 from lineside.server.components.room import room as components
@@ -136,14 +137,7 @@ def test_people_deploy_watch_and_abort(lineside, released):
     made = deploy(lineside)
     assert deploy(lineside) == made
     tick(lineside)
-    desired = msgspec.json.decode(device.get("/desired").content, type=Desired)
-    running_now = tuple(
-        ReportedComponent(
-            name=one.name, version=one.version, recipe_digest=one.recipe_digest, state=ComponentState.RUNNING
-        )
-        for one in desired.components
-    )
-    device.report(revision=desired.revision, phase=Phase.HEALTHY, running=running_now)
+    _report_healthy(device)
     tick(lineside)
     shown = msgspec.json.decode(call(lineside, "GET", f"/rollouts/{made.rollout}").content, type=Rollout)
     assert shown.state is RolloutState.SUCCEEDED
@@ -157,6 +151,42 @@ def test_people_deploy_watch_and_abort(lineside, released):
         "tags.model": "models/tags.model-1.0.0.json",
         "tags.inference": "apps/tags.inference-0.1.0.json",
     }
+
+
+def _report_healthy(device: TestDevice) -> None:
+    desired = msgspec.json.decode(device.get("/desired").content, type=Desired)
+    ran = tuple(
+        ReportedComponent(
+            name=one.name, version=one.version, recipe_digest=one.recipe_digest, state=ComponentState.RUNNING
+        )
+        for one in desired.components
+    )
+    device.report(revision=desired.revision, phase=Phase.HEALTHY, running=ran)
+
+
+def test_a_model_goes_over_its_twin_and_a_persons_approval_to_being_signed(lineside):
+    twin = TestDevice.join(lineside, "twin-1", twin=True)
+    made = model_version(lineside.core.objects)
+    body = RegisterModel(
+        name=made.name,
+        signature=made.signature,
+        variants=made.variants,
+        gates=(),
+        lineage=made.lineage,
+        golden=made.golden,
+    )
+    assert call(lineside, "POST", "/models", content=msgspec.json.encode(body)).status_code == 200
+    tick(lineside)
+    tick(lineside)
+    _report_healthy(twin)
+    tick(lineside)
+    tick(lineside)
+    assert call(lineside, "GET", "/models/tags/1").json()["state"] == "awaiting_approval"
+    approved = call(lineside, "POST", "/models/tags/1/approve", json={"by": "ana"})
+    assert (approved.status_code, approved.json()["state"]) == (200, "approved")
+    signed = Components(lineside.core).repository.find("models/tags.model-1.0.0.json")
+    assert signed is not None
+    assert ApprovalStatement.from_custom(signed.custom).twin_rollout == "rollout-1"
 
 
 def test_refusals_travel_with_their_codes(lineside):

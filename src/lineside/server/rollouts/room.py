@@ -7,7 +7,7 @@ from lineside.server.datasets.service import DatasetsService
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.models.service import ModelsService
-from lineside.server.rollouts import api
+from lineside.server.rollouts import api, pages
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core, Room
@@ -19,4 +19,5 @@ def room(core: Core) -> Room:
     rollouts = Rollouts(core, DesiredDocuments(core), components)
     models = ModelsService(core, RunsService(core, DatasetsService(core)))
     deployments = Deployments(core, components, models, rollouts)
-    return Room(services={"rollouts": rollouts, "deployments": deployments}, people=api.routes)
+    services = {"rollouts": rollouts, "deployments": deployments}
+    return Room(services=services, people=api.routes, pages=pages.routes)
