@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,16 +39,16 @@ class HttpControl:
         class Handler(_Handler):
             http = outer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", self._port), Handler)
         self._port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
 
     def stop(self) -> None:
         self._server.shutdown()
-        self._server.server_close()
         self._thread.join()
+        self._server.cut()
+        self._server.server_close()
 
     def answer(self, method: str, parts: list[str], query: dict[str, str], body: bytes) -> bytes | Any | None:
         """What an operation answers: bytes as they are, None for no content, else a value for JSON."""
@@ -93,6 +94,29 @@ class HttpControl:
         if found is None:
             raise LinesideError("request.not_found", what="step", name=key)
         return found
+
+
+class _Server(ThreadingHTTPServer):
+    """Knows its connections, so that stopping really stops: an idle one would be answered still."""
+
+    daemon_threads = False
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def cut(self) -> None:
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):  # it is closed already
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -51,7 +51,9 @@ def hold(root: Path) -> IO[str]:
     while not _locked(lock):
         if time.monotonic() > deadline:
             lock.seek(0)
-            raise LinesideError("start.root_in_use", pid=lock.read().strip(), root=root)
+            holder = lock.read().strip()
+            lock.close()
+            raise LinesideError("start.root_in_use", pid=holder, root=root)
         time.sleep(0.1)
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
