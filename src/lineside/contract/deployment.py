@@ -24,7 +24,7 @@ class ComponentSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One entry of a deployment's `components`."""
 
     component_version: str
-    configuration_update: ConfigurationUpdate = ConfigurationUpdate()
+    configuration_update: ConfigurationUpdate = msgspec.field(default_factory=ConfigurationUpdate)
 
 
 class DeploymentPolicies(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -40,7 +40,7 @@ class DeploymentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="came
     target_arn: str | None = None
     group_name: str | None = None
     deployment_name: str = ""
-    deployment_policies: DeploymentPolicies = DeploymentPolicies()
+    deployment_policies: DeploymentPolicies = msgspec.field(default_factory=DeploymentPolicies)
     parent_target_arn: str | None = None
 
 

@@ -16,7 +16,7 @@ class DesiredComponent(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     target: str
     recipe_digest: str
-    configuration_update: ConfigurationUpdate = ConfigurationUpdate()
+    configuration_update: ConfigurationUpdate = msgspec.field(default_factory=ConfigurationUpdate)
 
 
 class Desired(msgspec.Struct, frozen=True, kw_only=True):

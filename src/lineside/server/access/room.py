@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lineside.server.access import api
+from lineside.server.access import api, pages
 from lineside.server.services import Core, Room
 
 
 def room(core: Core) -> Room:
     """Events; the app itself offers `database` and `events` to every handler."""
-    return Room(people=api.routes)
+    return Room(people=api.routes, pages=pages.routes)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lineside.server.datasets import api
+from lineside.server.datasets import api, pages
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.services import Core, Room
 
 
 def room(core: Core) -> Room:
     """Dataset versions."""
-    return Room(services={"datasets": DatasetsService(core)}, people=api.routes)
+    return Room(services={"datasets": DatasetsService(core)}, people=api.routes, pages=pages.routes)

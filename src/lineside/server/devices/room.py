@@ -5,7 +5,7 @@ from __future__ import annotations
 from lineside.server.access.ca import open_ca
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.access.tokens import AccessTokens
-from lineside.server.devices import api, device_api
+from lineside.server.devices import api, device_api, pages
 from lineside.server.devices.reports import Reports
 from lineside.server.devices.service import Devices
 from lineside.server.services import Core, Room
@@ -19,5 +19,6 @@ def room(core: Core) -> Room:
     return Room(
         services={"devices": devices, "join_tokens": join_tokens, "reports": Reports(core)},
         people=api.routes,
+        pages=pages.routes,
         devices=device_api.routes,
     )
