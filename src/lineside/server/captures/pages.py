@@ -19,7 +19,7 @@ def captures_page(
     request: AnyRequest,
     captures: NamedDependency[CapturesService],
     strategy: str = "",
-    offset: Annotated[int, QueryParameter(ge=0, lt=2**63)] = 0,
+    offset: Annotated[int, QueryParameter(ge=0, le=1 << 40)] = 0,
 ) -> Page:
     """Uploaded captures, newest first, of every strategy or one."""
     return page(
