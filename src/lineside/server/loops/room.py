@@ -7,6 +7,7 @@ from lineside.server.datasets.service import DatasetsService
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.loops.delivery import DeliveryLoop
+from lineside.server.loops.lease import LeaseRow  # noqa: F401 its table belongs to the schema
 from lineside.server.loops.rollouts import RolloutLoop
 from lineside.server.loops.timestamp import TimestampLoop
 from lineside.server.models.service import ModelsService
