@@ -23,8 +23,8 @@ import uvicorn
 
 from lineside.server.app import ROOMS, Apps, build
 from lineside.server.clock import Clock, SystemClock
+from lineside.server.database import Base
 from lineside.server.root import open_core
-from lineside.server.schema import bring_up
 from lineside.server.services import Addresses, Core, Room
 from lineside.server.settings import Settings
 
@@ -61,7 +61,7 @@ def make_core(root: Path, clock: Clock | None = None, **settings: Any) -> Core:
     root.mkdir(parents=True, exist_ok=True)
     (root / "keys").mkdir(mode=0o700, exist_ok=True)
     core = open_core(root, replace(Settings(), **settings), clock or SystemClock())
-    bring_up(core.database)
+    Base.metadata.create_all(core.database.engine)
     return core
 
 

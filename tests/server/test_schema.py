@@ -1,0 +1,76 @@
+"""Migrations lead to exactly the tables the code has, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, inspect, text
+from sqlalchemy.exc import OperationalError
+
+import lineside.server.process  # noqa: F401 every table there is
+from lineside.server.database import Base, Database
+from lineside.server.schema import bring_up, differences, head
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'lineside.db'}")
+    yield opened
+    opened.close()
+
+
+def tables(database: Database) -> set[str]:
+    with database.read() as session:
+        return set(inspect(session.connection()).get_table_names())
+
+
+def test_migrations_equal_the_code(database: Database) -> None:
+    """When this fails: python -m lineside.server.schema WHAT_CHANGED, and read what it wrote."""
+    bring_up(database)
+    with database.read() as session:
+        assert differences(session.connection()) == []
+    assert tables(database) == Base.metadata.tables.keys() | {"alembic_version"}
+
+
+def test_what_autogenerate_does_not_compare_is_equal_too(database: Database, tmp_path: Path) -> None:
+    """Keys, uniqueness, autoincrement: SQLite's own words for both, without names of order."""
+    bring_up(database)
+    made = Database(f"sqlite:///{tmp_path / 'made.db'}")
+    Base.metadata.create_all(made.engine)
+    migrated, expected = (_definitions(each) for each in (database, made))
+    made.close()
+    migrated.pop("alembic_version")
+    assert migrated == expected
+
+
+def _definitions(database: Database) -> dict[str, list[str]]:
+    with database.read() as session:
+        rows = session.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")).all()
+    return {name: sorted(line.strip().rstrip(",") for line in sql.replace('"', "").splitlines()) for name, sql in rows}
+
+
+def test_a_second_start_changes_nothing(database: Database) -> None:
+    bring_up(database)
+    bring_up(database)
+    with database.read() as session:
+        assert session.scalar(text("SELECT version_num FROM alembic_version")) == head()
+
+
+def test_a_start_that_is_cut_off_leaves_nothing_half_made(database: Database) -> None:
+    seen = 0
+
+    def fail_late(*arguments: object) -> None:
+        nonlocal seen
+        seen += "CREATE TABLE" in str(arguments[2])
+        if seen == 5:
+            raise OperationalError("power", None, OSError("cut"))
+
+    event.listen(database.engine, "before_cursor_execute", fail_late)
+    with pytest.raises(OperationalError):
+        bring_up(database)
+    event.remove(database.engine, "before_cursor_execute", fail_late)
+    assert tables(database) == set()
+    bring_up(database)
+    assert "events" in tables(database)
