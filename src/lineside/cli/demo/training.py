@@ -13,6 +13,7 @@ from lineside.contract.model import ModelVersion
 from lineside.contract.run import Run, RunRequest, RunState, StepState
 
 _REGISTERED = {RunState.SUCCEEDED, RunState.GATED}
+_TAKEN = 180.0  # seconds a run may wait for a worker, which starts slowly
 _STALLED = 600.0  # seconds a run may stand still
 
 
@@ -21,14 +22,7 @@ def train(scene: Scene, dataset: DatasetVersion) -> tuple[Run, ModelVersion]:
     with scene.display.stage("pipeline", "Run the pipeline") as stage:
         request = _request(scene, dataset)
         begun = scene.plane.ask(lambda client: find_or_start(client, request))
-        run = scene.plane.wait(
-            lambda client: client.run(begun.id),
-            lambda run: run.state in FINISHED,
-            what=f"run {begun.id} to go on",
-            where=scene.worker_log,
-            seconds=_STALLED,
-            moved=lambda run: show_steps(run, stage),
-        )
+        run = _follow(scene, begun, stage)
         if run.model_version is None or run.state not in _REGISTERED:
             why = run.error.message if run.error else f"it ended as {run.state.value}"
             raise LinesideError("demo.run_failed", run=run.id, why=why.rstrip("."), log=scene.worker_log)
@@ -37,6 +31,24 @@ def train(scene: Scene, dataset: DatasetVersion) -> tuple[Run, ModelVersion]:
         stage.outcome = f"{run.request.model}:{run.model_version} {verdict}"
     name, version = run.request.model, run.model_version
     return run, scene.plane.ask(lambda client: client.model(name, version))
+
+
+def _follow(scene: Scene, begun: Run, stage: Stage) -> Run:
+    scene.plane.wait(
+        lambda client: client.run(begun.id),
+        lambda run: run.state is not RunState.QUEUED,
+        what=f"a worker to take run {begun.id}",
+        where=scene.worker_log,
+        seconds=_TAKEN,
+    )
+    return scene.plane.wait(
+        lambda client: client.run(begun.id),
+        lambda run: run.state in FINISHED,
+        what=f"run {begun.id} to go on",
+        where=scene.worker_log,
+        seconds=_STALLED,
+        moved=lambda run: show_steps(run, stage),
+    )
 
 
 def find_or_start(client: Client, request: RunRequest) -> Run:
