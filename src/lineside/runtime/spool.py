@@ -43,19 +43,19 @@ class Entry(NamedTuple):
 class Spool:
     """Results not yet delivered, and the inputs already decided. Usable from any thread."""
 
-    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, busy_seconds: float = 10.0) -> None:
         """Opens or makes the spool. A file that SQLite cannot read is moved aside to `<name>.damaged`, and numbers go
         on from the clock's milliseconds, which is beyond any number used before."""
         self.path, self.max_bytes, self.dropped, self.recovered = path, max_bytes, 0, False
         self._lock = RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._db = _opened(path)
+            self._db = _opened(path, busy_seconds)
         except sqlite3.OperationalError:
             raise  # locked or not writable: nothing is wrong with the file
         except sqlite3.DatabaseError:
             _move_aside(path)
-            self._db = _opened(path)
+            self._db = _opened(path, busy_seconds)
             self._db.execute("INSERT INTO sqlite_sequence VALUES ('results', ?)", (time.time_ns() // 1_000_000,))
             self.recovered = True
         (self._bytes,) = self._db.execute("SELECT coalesce(sum(length(payload)), 0) FROM results").fetchone()
@@ -144,8 +144,8 @@ class Spool:
         return dropped, freed
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+def _opened(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
