@@ -48,8 +48,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 class Trainer(Protocol):
     """A training backend.
 
-    `parameters` are always the changed ones only: what is absent has the value of `defaults`. A name that is not there is
-    refused (`training.parameter_unknown`), and so is a value of another type or range (`training.parameter_invalid`).
+    What is absent from `parameters` has the value of `defaults`. A name that is not there is refused
+    (`training.parameter_unknown`), and so is a value of another type or range (`training.parameter_invalid`).
     """
 
     name: str

@@ -1,0 +1,50 @@
+"""torch to ONNX: one picture at a time, a fixed operator set, simplified, and proven equal to the network."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import onnxslim
+import torch
+from torch import nn
+
+from lineside.contract.errors import LinesideError
+from lineside.pipeline.files import write_whole
+
+OPSET = 17
+INPUT, OUTPUT = "images", "output"
+_LIMIT = 1e-4  # largest difference from the network, relative to outputs over 1
+_SEED = 0
+
+
+def export_onnx(net: nn.Module, shape: tuple[int, int, int, int], target: Path) -> None:
+    """Write `net` (in eval mode) as ONNX: input `images` of `shape`, output `output`. Error: export.differs."""
+    torch_input = torch.rand(shape, generator=torch.Generator().manual_seed(_SEED))
+    part = target.with_name(f"{target.name}.part")
+    with warnings.catch_warnings():
+        # torch 2.9 and later announce the older exporter's end; it is the one that needs no tracing compiler
+        warnings.filterwarnings("ignore", "You are using the legacy TorchScript-based ONNX export", DeprecationWarning)
+        warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
+        torch.onnx.export(
+            net, (torch_input,), part, input_names=[INPUT], output_names=[OUTPUT], opset_version=OPSET, dynamo=False
+        )
+    data: bytes = onnxslim.slim(onnx.load(part)).SerializeToString()
+    part.unlink()
+    _compare(net, data, torch_input)
+    write_whole(target, data)
+
+
+def _compare(net: nn.Module, data: bytes, torch_input: torch.Tensor) -> None:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    (actual,) = session.run([OUTPUT], {INPUT: torch_input.numpy()})
+    with torch.inference_mode():
+        expected = net(torch_input).numpy()
+    difference = float((np.abs(actual - expected) / np.maximum(1.0, np.abs(expected))).max())
+    if not difference <= _LIMIT:
+        raise LinesideError("export.differs", difference=f"{difference:.2g}", limit=_LIMIT)

@@ -1,0 +1,27 @@
+"""A checkpoint to an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.model import Signature
+from lineside.pipeline.export import export_onnx
+from lineside.pipeline.trainers import checkpoint as checkpoints
+
+
+def export_checkpoint(
+    checkpoint: Path, net: nn.Module, exported: nn.Module, signature: Signature, target: Path
+) -> None:
+    """Load the checkpoint into `net` and export `exported`, which is built on it.
+
+    Errors: training.checkpoint_unreadable, export.differs.
+    """
+    try:
+        net.load_state_dict(checkpoints.load(checkpoint)["net"])
+    except checkpoints.UNREADABLE as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise LinesideError("training.checkpoint_unreadable", file=checkpoint.name, why=why) from error
+    export_onnx(exported.eval(), (1, 3, signature.input_height, signature.input_width), target)

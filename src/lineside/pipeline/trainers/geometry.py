@@ -1,0 +1,40 @@
+"""Boxes and grid cells as tensors. A box is x1, y1, x2, y2 in pixels of the network's input."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_TINY = 1e-7
+
+
+def grid(width: int, height: int, strides: tuple[int, ...]) -> Tensor:
+    """The cells of all strides [N, 3]: column, row, stride; strides in order, row by row."""
+    parts = []
+    for stride in strides:
+        rows, columns = torch.meshgrid(torch.arange(height // stride), torch.arange(width // stride), indexing="ij")
+        parts.append(torch.stack([columns.flatten(), rows.flatten(), torch.full((rows.numel(),), stride)], 1))
+    return torch.cat(parts).float()
+
+
+def overlaps(one: Tensor, other: Tensor) -> Tensor:
+    """Intersection over union of every box [K, 4] with every other [M, 4]: [K, M]."""
+    low = torch.maximum(one[:, None, :2], other[None, :, :2])
+    high = torch.minimum(one[:, None, 2:], other[None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(2)
+    return shared / (area(one)[:, None] + area(other)[None] - shared + _TINY)
+
+
+def area(boxes: Tensor) -> Tensor:
+    """Square pixels of boxes [..., 4]."""
+    return (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1)
+
+
+def paired_overlaps(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and generalized IoU of boxes [K, 4] with boxes [K, 4], pair by pair: two times [K]."""
+    low, high = torch.maximum(one[:, :2], other[:, :2]), torch.minimum(one[:, 2:], other[:, 2:])
+    shared = (high - low).clamp(min=0).prod(1)
+    union = area(one) + area(other) - shared + _TINY
+    hull = (torch.maximum(one[:, 2:], other[:, 2:]) - torch.minimum(one[:, :2], other[:, :2])).clamp(min=0).prod(1)
+    iou = shared / union
+    return iou, iou - (hull - union) / (hull + _TINY)

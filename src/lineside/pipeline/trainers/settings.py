@@ -1,0 +1,56 @@
+"""The parameters that both built-in trainers have, with their defaults and ranges."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from lineside.contract.errors import LinesideError
+from lineside.pipeline.trainers.base import complete
+
+STRIDES = (8, 16, 32)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to train. Rates are per step of one batch; probabilities and shares are 0..1."""
+
+    input_width: int = 320  # pixels, a multiple of 32
+    input_height: int = 320  # pixels, a multiple of 32
+    epochs: int = 20
+    batch: int = 8
+    learning_rate: float = 0.001
+    weight_decay: float = 0.0005
+    warmup_epochs: float = 1.0  # of linearly rising learning rate
+    ema_decay: float = 0.99  # of the averaged weights, which are what is kept
+    plain_epochs: int = 2  # the last ones, without mosaic
+    mosaic: float = 0.0  # probability that four pictures are put together
+    scale: float = 0.2  # pictures are shown at 1 - scale .. 1 + scale of their size
+    colour: float = 0.3  # share by which brightness, contrast and tint vary
+    flip_horizontal: bool = True
+    flip_vertical: bool = True
+
+
+S = TypeVar("S", bound=Settings)
+
+_AT_LEAST = {"epochs": 1, "batch": 1, "plain_epochs": 0, "input_width": 64, "input_height": 64}
+_POSITIVE = ("learning_rate",)
+_NOT_NEGATIVE = ("weight_decay", "warmup_epochs")
+_SHARES = ("ema_decay", "mosaic", "scale", "colour")
+
+
+def settings_of(kind: type[S], parameters: dict[str, Any]) -> S:
+    """Parameters as a value; errors: training.parameter_unknown, training.parameter_invalid."""
+    settings = msgspec.convert(complete(msgspec.to_builtins(kind()), parameters), kind)
+    for name, why in _wrong(settings):
+        raise LinesideError("training.parameter_invalid", name=name, value=getattr(settings, name), why=why)
+    return settings
+
+
+def _wrong(settings: Settings) -> list[tuple[str, str]]:
+    found = [(name, f"it must be at least {low}") for name, low in _AT_LEAST.items() if getattr(settings, name) < low]
+    found += [(name, "it must be over 0") for name in _POSITIVE if not getattr(settings, name) > 0]
+    found += [(name, "it must not be under 0") for name in _NOT_NEGATIVE if not getattr(settings, name) >= 0]
+    found += [(name, "it must be from 0 to under 1") for name in _SHARES if not 0 <= getattr(settings, name) < 1]
+    sides = ("input_width", "input_height")
+    return found + [(name, "it must be a multiple of 32") for name in sides if getattr(settings, name) % STRIDES[-1]]

@@ -1,0 +1,68 @@
+"""The losses of YOLOX: IoU, objectness, class, and L1 in the last epochs. After Megvii's `yolo_head.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lineside.pipeline.trainers.detector import Matches, match, overlap_of
+from lineside.pipeline.trainers.geometry import grid
+from lineside.pipeline.trainers.settings import STRIDES
+from lineside.pipeline.trainers.yolox_net import YoloxOutput
+
+_IOU_WEIGHT = 5.0
+_MAX_EXPONENT = 8.0  # of a box's side; more than any picture has
+_TINY = 1e-8
+_bce = nn.functional.binary_cross_entropy_with_logits
+
+
+class YoloxDetector:
+    """A YOLOX network for one input size."""
+
+    def __init__(self, net: nn.Module, width: int, height: int) -> None:
+        self.net = net
+        self._grid = grid(width, height, STRIDES)
+
+    def exported(self, net: nn.Module) -> nn.Module:
+        """Objectness and classes as probabilities, boxes undecoded."""
+        return YoloxOutput(net)
+
+    def losses(self, raw: Tensor, targets: Sequence[Tensor], *, last: bool) -> dict[str, Tensor]:
+        """Sums over the cells that learn a box, divided by how many those are."""
+        boxes = self._decoded(raw)
+        costs = [_cost(cells.detach(), target[:, 0].long()) for cells, target in zip(raw, targets, strict=True)]
+        matches = match(self._grid, boxes.detach(), costs, targets)
+        iou, _ = overlap_of(boxes, matches)
+        objectness = torch.zeros_like(raw[..., 4])
+        objectness[matches.picture, matches.cell] = 1.0
+        found = raw[matches.picture, matches.cell]
+        kinds = nn.functional.one_hot(matches.kind, raw.shape[-1] - 5) * iou.detach()[:, None]
+        result = {
+            "iou": _IOU_WEIGHT * (1 - iou.square()).sum() / matches.divisor,
+            "objectness": _bce(raw[..., 4], objectness, reduction="sum") / matches.divisor,
+            "class": _bce(found[:, 5:], kinds, reduction="sum") / matches.divisor,
+        }
+        if last:
+            result["l1"] = (found[:, :4] - self._wanted(matches)).abs().sum() / matches.divisor
+        return result
+
+    def _decoded(self, raw: Tensor) -> Tensor:
+        stride = self._grid[:, 2:]
+        centres = (raw[..., :2] + self._grid[:, :2]) * stride
+        halves = raw[..., 2:4].clamp(max=_MAX_EXPONENT).exp() * stride / 2
+        return torch.cat([centres - halves, centres + halves], -1)
+
+    def _wanted(self, matches: Matches) -> Tensor:
+        cells = self._grid[matches.cell]
+        stride = cells[:, 2:]
+        centres = (matches.box[:, :2] + matches.box[:, 2:]) / 2 / stride - cells[:, :2]
+        return torch.cat([centres, ((matches.box[:, 2:] - matches.box[:, :2]) / stride + _TINY).log()], 1)
+
+
+def _cost(cells: Tensor, kinds: Tensor) -> Tensor:
+    """Cross-entropy of sqrt(class * objectness) [N, C] against being only class g: [N, G]."""
+    score = (cells[:, 5:].sigmoid() * cells[:, 4:5].sigmoid()).sqrt().clamp(_TINY, 1 - 1e-6)
+    yes, no = score.log(), (1 - score).log()
+    return -(yes[:, kinds] + no.sum(1, keepdim=True) - no[:, kinds])
