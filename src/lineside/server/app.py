@@ -9,9 +9,11 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler, Middleware
 
 import lineside
+from lineside.contract.errors import LinesideError
 from lineside.server import errors
 from lineside.server.access.room import room as access
 from lineside.server.access.same_site import SameSite
@@ -24,10 +26,12 @@ from lineside.server.devices.guard import accepted_device, caller
 from lineside.server.devices.room import room as devices
 from lineside.server.loops.room import room as loops
 from lineside.server.models.room import room as models
+from lineside.server.overview.room import room as overview
 from lineside.server.rollouts.room import room as rollouts
 from lineside.server.runs.room import room as runs
 from lineside.server.services import Core, Loop, Room
 from lineside.server.telemetry.room import room as telemetry
+from lineside.server.web.render import explained
 
 ROOMS: tuple[Callable[[Core], Room], ...] = (
     access,
@@ -41,6 +45,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     rollouts,
     captures,
     telemetry,
+    overview,
     loops,
 )
 
@@ -76,8 +81,15 @@ def _connect(services: Mapping[str, Any]) -> None:
 
 def _people(core: Core, rooms: Sequence[Room], services: Mapping[str, Any]) -> Litestar:
     api = Router("/api/v1", route_handlers=[handler for room in rooms for handler in room.people])
-    pages = [handler for room in rooms for handler in room.pages]
-    return _litestar(core, services, [api, *pages], "Lineside: people's API", [SameSite(core.settings.host)])
+    handlers = [handler for room in rooms for handler in room.pages]
+    pages = Router("/", route_handlers=handlers, exception_handlers={LinesideError: explained})
+    return _litestar(core, services, [api, pages], [SameSite(core.settings.host)], _reference())
+
+
+def _reference() -> OpenAPIConfig:
+    """The people's API as OpenAPI, at /schema; JSON only, since the readers that come with the framework need a CDN."""
+    plugins = [JsonRenderPlugin(path=["/", "/openapi.json"])]
+    return OpenAPIConfig(title="Lineside: people's API", version=lineside.__version__, render_plugins=plugins)
 
 
 def _devices(core: Core, rooms: Sequence[Room], services: Mapping[str, Any]) -> Litestar:
@@ -87,22 +99,22 @@ def _devices(core: Core, rooms: Sequence[Room], services: Mapping[str, Any]) -> 
         guards=[accepted_device(services["devices"])],
         dependencies={"caller": Provide(caller)},
     )
-    return _litestar(core, services, [api], "Lineside: devices' API", [])
+    return _litestar(core, services, [api], [])
 
 
 def _litestar(
     core: Core,
     services: Mapping[str, Any],
     handlers: Sequence[ControllerRouterHandler],
-    title: str,
     middleware: Sequence[Middleware],
+    reference: OpenAPIConfig | None = None,
 ) -> Litestar:
     return Litestar(
         handlers,
         dependencies={name: _provide(service) for name, service in services.items()},
         exception_handlers=errors.HANDLERS,
         middleware=middleware,
-        openapi_config=OpenAPIConfig(title=title, version=lineside.__version__),
+        openapi_config=reference,
         request_max_body_size=core.settings.request_bytes,
         logging_config=None,
     )
