@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.join import JoinOptions, join
 from lineside.agent.paths import Paths
 from lineside.agent.processes import marked
 from lineside.agent.status import Status, status
-from tests.agent.control_plane import ControlPlane
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class AgentProcess:
 
     def children(self) -> list[int]:
         """Pids of what the agent has started."""
-        return [pid for pid, _ in marked(self.paths.root)]
+        return [pid for pid, _ in marked(str(self.paths.root))]
 
     def status(self) -> Status:
         """What `agent status` says."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.agent.agents import AgentProcess
 from tests.agent.control_plane import ControlPlane
 

@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from tests.agent.certificates import TestCa
+from tests.agent.tuf_repository import TufRepository
 
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.deployment import ConfigurationUpdate
@@ -23,8 +25,6 @@ from lineside.contract.device import AccessToken, JoinAnswer, JoinRequest, Token
 from lineside.contract.errors import ErrorReport
 from lineside.contract.ids import content_digest, digest_of
 from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequest
-from tests.agent.certificates import TestCa
-from tests.agent.tuf_repository import TufRepository
 
 PREFIX = "/device/v1/"
 
@@ -58,7 +58,7 @@ class ControlPlane:
         self.document = Desired(device="cell-1", revision=0, poll_seconds=0.2, soak_seconds=0.2)
         self.reported = threading.Condition()
         self._server = _server(self, folder)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
     @property
@@ -162,6 +162,8 @@ class ControlPlane:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else every answer waits 44 ms for a delayed acknowledgement
+    wbufsize = -1
     plane: ControlPlane
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -260,6 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
 
 
 class _Server(ThreadingHTTPServer):

@@ -15,7 +15,7 @@ from lineside.agent.installed import Component, ComponentSet
 from lineside.agent.interpolate import Namespace, interpolate
 from lineside.agent.join_state import JoinState
 from lineside.agent.paths import Paths
-from lineside.agent.processes import MARKER
+from lineside.agent.processes import COMPONENT_MARKER, MARKER
 from lineside.contract.recipe import Recipe, StepScript
 
 _NOT_PASSED_ON = ("LINESIDE_CRASH_AT", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
@@ -84,6 +84,7 @@ def _environment(component: Component, recipe: Recipe, joined: JoinState, paths:
     passed = {key: value for key, value in os.environ.items() if key not in _NOT_PASSED_ON}
     return passed | {
         MARKER: str(paths.root),
+        COMPONENT_MARKER: component.name,
         "LINESIDE_PYTHON": sys.executable,
         "LINESIDE_DEVICE": joined.device,
         "LINESIDE_CONFIG": str(paths.configuration(component.name)),

@@ -12,7 +12,7 @@ GRACE = 2.0
 
 def end_orphans(paths: Paths, state: State) -> int:
     """End them; how many there were. Looked for by recorded pid and start time, and by their environment's marker."""
-    found = {(pid, started) for pid, started, _ in state.processes()} | set(marked(paths.root))
+    found = {(pid, started) for pid, started, _ in state.processes()} | set(marked(str(paths.root)))
     ended = sum(end_process(pid, started, GRACE) for pid, started in sorted(found))
     for pid, _, _ in state.processes():
         state.drop_process(pid)

@@ -16,6 +16,8 @@ from typing import IO
 _CHILD = Path(__file__).with_name("child.py")
 MARKER = "LINESIDE_AGENT_ROOT"
 """Environment variable that marks every process an agent starts: its value is the agent's root."""
+COMPONENT_MARKER = "LINESIDE_COMPONENT"
+"""And the component it was started for."""
 
 
 class StopSignal:
@@ -145,7 +147,8 @@ def end_process(pid: int, started: int, grace: float) -> bool:
     except ProcessLookupError:
         return False
     try:
-        if start_time(pid) != started:
+        gone = bool(select.select([handle], [], [], 0)[0])  # a zombie that nobody has waited for
+        if gone or start_time(pid) != started:
             return False
         for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
             signal.pidfd_send_signal(handle, number)
@@ -158,18 +161,20 @@ def end_process(pid: int, started: int, grace: float) -> bool:
     return True
 
 
-def marked(root: Path) -> list[tuple[int, int]]:
-    """Pid and start time of every process that an agent on this root has started, this one left out."""
-    wanted = f"{MARKER}={root}".encode()
+def marked(root: str, component: str | None = None) -> list[tuple[int, int]]:
+    """Pid and start time of every process that an agent on this root has started (for one component), but this one."""
+    wanted = {f"{MARKER}={root}".encode()}
+    if component is not None:
+        wanted.add(f"{COMPONENT_MARKER}={component}".encode())
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            variables = (entry / "environ").read_bytes().split(b"\0")
+            variables = set((entry / "environ").read_bytes().split(b"\0"))
         except OSError:
             continue
         started = start_time(int(entry.name))
-        if wanted in variables and started is not None:
+        if wanted <= variables and started is not None:
             found.append((int(entry.name), started))
     return found

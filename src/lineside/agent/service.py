@@ -20,7 +20,7 @@ import msgspec
 from lineside.agent.launch import Launch
 from lineside.agent.logs import open_log, rotate
 from lineside.agent.probe import Readiness, ask
-from lineside.agent.processes import Child, Ended, StopSignal, start_time
+from lineside.agent.processes import MARKER, Child, Ended, StopSignal, end_process, marked, start_time
 from lineside.agent.scripts import GRACE, Finished, how, run_step, spawn
 from lineside.agent.state import State
 from lineside.contract.errors import LinesideError
@@ -101,7 +101,13 @@ class Service:
                 self._failed(error)
             except OSError as error:  # no memory for a process, a directory gone
                 self._failed(self._problem("Run", str(error)))
+        self._end_strays()
         self._set(ComponentState.STOPPING)
+
+    def _end_strays(self) -> None:
+        """End what the component started outside its process group."""
+        for pid, started in marked(self.launch.environment[MARKER], self.launch.name):
+            end_process(pid, started, min(GRACE, self._patience))
 
     def _start_and_watch(self) -> None:
         """One life of the component: returns only when it is to stop, raises when it fails."""

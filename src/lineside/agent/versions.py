@@ -13,7 +13,7 @@ import re
 from lineside.contract.errors import LinesideError
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
-_COMPARATOR = re.compile(r"(>=|<=|>|<|=|\^|~)?\s*(\S+)")
+_COMPARATOR = re.compile(r"\s*(>=|<=|>|<|=|\^|~)?\s*(\S+)")
 
 
 @functools.total_ordering
