@@ -139,7 +139,9 @@ class Rollouts:
             row.finished_at = rfc3339(self._core.clock.now())
         self._record(session, row, current, wanted, why)
         verb = "started" if wanted is RolloutState.RUNNING else wanted.value
-        self._event(session, row, verb, f"{row.id} to the group {row.group} is {wanted.value}: {why}.", actor)
+        self._event(
+            session, row, verb, f"{row.id} to the group {row.group} is {wanted.value.replace('_', ' ')}: {why}.", actor
+        )
         session.flush()
 
     def _store(self, session: Session, row: RolloutRow, fresh: view.Look) -> None:
