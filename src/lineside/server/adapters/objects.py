@@ -11,7 +11,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import obstore
 from obstore.store import LocalStore
@@ -23,6 +23,7 @@ CHUNK = 1 << 20
 """Bytes handed out at once when an object is streamed."""
 
 
+@runtime_checkable  # handlers ask for one by this type
 class ObjectStore(Protocol):
     """Bytes by digest (`sha256:<hex>`). Reading what is not there raises `request.not_found`."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, QueryParameter
 
 from lineside.server.captures.service import CapturesService
 from lineside.server.web.render import AnyRequest, Page, page
@@ -18,7 +18,7 @@ _A_PAGE = 48
 def captures_page(
     request: AnyRequest,
     captures: NamedDependency[CapturesService],
-    strategy: str = "",
+    strategy: FromQuery[str] = "",
     offset: Annotated[int, QueryParameter(ge=0, le=1 << 40)] = 0,
 ) -> Page:
     """Uploaded captures, newest first, of every strategy or one."""

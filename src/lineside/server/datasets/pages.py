@@ -6,7 +6,7 @@ from typing import Annotated
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from lineside.contract.dataset import Split
 from lineside.server.datasets.service import DatasetsService
@@ -26,7 +26,7 @@ def dataset_page(
     request: AnyRequest,
     dataset: FromPath[str],
     datasets: NamedDependency[DatasetsService],
-    split: str = "",
+    split: FromQuery[str] = "",
     offset: Annotated[int, QueryParameter(ge=0)] = 0,
 ) -> Page:
     """One version: what it holds, what the import noticed, its pictures; an unknown `split` shows all of them."""

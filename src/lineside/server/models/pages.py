@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
 from lineside.contract.errors import ErrorReport, LinesideError
@@ -18,8 +15,6 @@ from lineside.server.models.service import ModelsService
 from lineside.server.web.render import AnyRequest, Page, page, see
 
 _MOVING = {ModelState.CANDIDATE, ModelState.IN_TWIN}
-
-DecisionForm = Annotated[Decision, Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
 @get("/models", sync_to_thread=True, include_in_schema=False)
@@ -45,7 +40,7 @@ def approve_model(
     request: AnyRequest,
     name: FromPath[str],
     version: FromPath[int],
-    data: DecisionForm,
+    data: URLEncodedBody[Decision],
     models: NamedDependency[ModelsService],
     objects: NamedDependency[ObjectStore],
 ) -> Page | Redirect:
@@ -62,7 +57,7 @@ def reject_model(
     request: AnyRequest,
     name: FromPath[str],
     version: FromPath[int],
-    data: DecisionForm,
+    data: URLEncodedBody[Decision],
     models: NamedDependency[ModelsService],
     objects: NamedDependency[ObjectStore],
 ) -> Page | Redirect:
