@@ -11,7 +11,7 @@
   }
 
   function draw(place, names, data) {
-    const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line") }, ticks: { stroke: colour("--line") } };
+    const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
     const series = names.map((label, i) => ({ label, stroke: colour(strokes[i % strokes.length]), width: 2, spanGaps: true }));
     place.replaceChildren();
     return new uPlot({ width: place.clientWidth, height: 220, scales: { x: { time: false } }, axes: [{ ...axis, label: "epoch" }, axis], series: [{ label: "epoch" }, ...series] }, data, place);
