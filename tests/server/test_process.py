@@ -16,7 +16,6 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from tests.server.processes import ControlPlaneProcess, alive, worker
 
 from lineside.contract.device import JoinAnswer, JoinRequest
 from lineside.contract.errors import LinesideError
@@ -25,6 +24,7 @@ from lineside.server.settings import Settings
 from lineside.server.testing import free_socket, until
 from lineside.server.testing_device import make_csr, make_key
 from lineside.server.worker import worker_command
+from tests.server.processes import ControlPlaneProcess, alive, worker
 
 FREE = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
 

@@ -34,6 +34,7 @@ from lineside.server.settings import Settings
 from lineside.server.worker import Worker, worker_command
 
 _log = structlog.get_logger("lineside.process")
+_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +69,7 @@ class ControlPlane:
         )
 
     async def run(self, ready: Callable[[str], None]) -> None:
-        """Serve until SIGTERM or SIGINT; `ready` is called with the people's address. A second signal ends it hard."""
+        """Serve until SIGTERM, SIGINT or SIGHUP, a second time hard; `ready` is called with the address for people."""
         stopping = asyncio.Event()
         with self._signals(stopping):
             try:
@@ -122,12 +123,12 @@ class ControlPlane:
             stopping.set()
 
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOP:
             loop.add_signal_handler(number, stop)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in _STOP:
                 loop.remove_signal_handler(number)
 
     def _now(self) -> None:

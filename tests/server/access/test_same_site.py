@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
-from lineside.server.testing import Running
+from lineside.server.access.room import room as access
+from lineside.server.devices.room import room as devices
+from lineside.server.testing import Running, running
+
+
+@pytest.fixture(scope="module")
+def lineside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for all: no test here looks at what another left."""
+    with running(tmp_path_factory.mktemp("lineside"), None, (access, devices)) as up:
+        yield up
 
 
 def ask(lineside: Running, method: str, headers: dict[str, str]) -> str:

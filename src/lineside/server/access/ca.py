@@ -27,7 +27,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lineside.contract.errors import LinesideError
 from lineside.server.adapters.files import write_atomic
 
-CA_DAYS, DEVICE_DAYS, SERVER_DAYS = 7300, 3650, 365
+CA_DAYS, DEVICE_DAYS, SERVER_DAYS = 7300, 3650, 825
 """How long certificates are good for. A device's ends earlier when the device is revoked."""
 
 _EARLIER = timedelta(days=1)  # a device's clock may be behind
