@@ -19,6 +19,6 @@ def probe(work: Path) -> int:
         sys.stdout.write('{"state":"absent"}\n')
         return NOT_YET
     sys.stdout.write(msgspec.json.encode(status).decode() + "\n")
-    if status.state is RuntimeState.FAILED:
-        return NEVER
-    return READY if status.state is RuntimeState.READY and is_alive(status) else NOT_YET
+    if not is_alive(status):
+        return NOT_YET  # the word of an earlier process
+    return {RuntimeState.READY: READY, RuntimeState.FAILED: NEVER}.get(status.state, NOT_YET)

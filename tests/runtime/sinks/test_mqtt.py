@@ -1,0 +1,142 @@
+"""MQTT against a real Mosquitto with client certificates, killed and started again."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lineside.contract.errors import LinesideError
+from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink
+from lineside.runtime.spool import Entry
+from tests.runtime.conftest import eventually
+from tests.runtime.sinks.broker import Authority, Broker, Listener
+
+pytestmark = pytest.mark.mosquitto
+OWN = "lineside/v1/cam-1/results"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    made = Broker(tmp_path / "broker")
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def listener(broker: Broker) -> Iterator[Listener]:
+    made = Listener(broker)
+    yield made
+    made.close()
+
+
+def entries(*numbers: int) -> list[Entry]:
+    return [Entry(number, b'{"sequence":%d}' % number) for number in numbers]
+
+
+def settle(sink: MqttSink, wanted: set[int], arrived: set[int] | None = None) -> None:
+    arrived = set() if arrived is None else arrived
+
+    def all_there() -> bool:
+        arrived.update(sink.settled())
+        return arrived >= wanted
+
+    eventually(all_there)
+    assert arrived == wanted
+
+
+def test_results_arrive_on_both_topics_and_settle(broker: Broker, listener: Listener) -> None:
+    sink = MqttSink(broker.settings("cam-1", "factory/line-3/results"))
+    eventually(lambda: sink.room() > 0)
+    sink.send(entries(1, 2, 3))
+    settle(sink, {1, 2, 3})
+    sink.close(1)
+    payloads = [entry.payload for entry in entries(1, 2, 3)]
+    eventually(lambda: len(listener.heard) == 6)
+    assert listener.on(OWN) == payloads
+    assert listener.on("factory/line-3/results") == payloads
+
+
+def test_there_is_no_room_while_the_broker_is_away(broker: Broker) -> None:
+    sink = MqttSink(broker.settings("cam-1"))
+    eventually(lambda: sink.room() > 0)
+    broker.kill()
+    eventually(lambda: sink.room() == 0)
+    broker.start()
+    eventually(lambda: sink.room() > 0)
+    sink.close(1)
+
+
+def test_what_was_in_flight_when_the_broker_died_arrives_later(broker: Broker, listener: Listener) -> None:
+    sink = MqttSink(broker.settings("cam-1"))
+    eventually(lambda: sink.room() > 0)
+    broker.kill()
+    sink.send(entries(7, 8))  # paho has not noticed yet
+    broker.start()
+    eventually(lambda: listener.subscribed)
+    settle(sink, {7, 8})
+    sink.close(1)
+
+
+def test_a_result_settles_only_when_both_topics_acknowledged(broker: Broker) -> None:
+    sink = MqttSink(broker.settings("cam-1", "mine"))
+    eventually(lambda: sink.room() > 0)
+    sink.send(entries(*range(1, 41)))
+    settle(sink, set(range(1, 41)))
+    assert sink.settled() == []
+    sink.close(1)
+
+
+def test_the_device_wakes_up_when_something_was_acknowledged(broker: Broker) -> None:
+    woken: list[bool] = []
+    sink = MqttSink(broker.settings("cam-1"), wake=lambda: woken.append(True))
+    eventually(lambda: woken)
+    woken.clear()
+    sink.send(entries(1))
+    eventually(lambda: woken)
+    sink.close(1)
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # paho leaves the socket to the collector
+def test_a_broker_of_another_authority_is_not_talked_to(broker: Broker, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other")
+    sink = MqttSink(msgspec.structs.replace(broker.settings("cam-1"), ca=other.certificate))
+    with pytest.raises(AssertionError):
+        eventually(lambda: sink.connected, 1.5)
+    sink.close(0)
+    gc.collect()  # here, not in another test
+
+
+def test_no_delay_is_set_on_the_connection(broker: Broker) -> None:
+    """A QoS 1 round trip one after the other takes far less than the 44 ms that Nagle's algorithm would add."""
+    sink = MqttSink(broker.settings("cam-1"))
+    eventually(lambda: sink.room() > 0)
+    started = time.monotonic()
+    for number in range(1, 21):
+        sink.send(entries(number))
+        while not sink.settled():
+            assert time.monotonic() - started < 10
+    assert (time.monotonic() - started) / 20 < 0.03
+    sink.close(1)
+
+
+@pytest.mark.parametrize("topic", ["lineside/v1/other/results", "a/#", "a/+/b", "$SYS/x"])
+def test_a_forbidden_topic_is_refused(topic: str) -> None:
+    with pytest.raises(LinesideError) as caught:
+        MqttSink(MqttSettings(host="127.0.0.1", port=1, device="cam-1", topic=topic))
+    assert caught.value.code == "mqtt.topic_forbidden"
+
+
+def test_a_missing_or_broken_certificate_is_one_sentence(broker: Broker, tmp_path: Path) -> None:
+    for change in ({"ca": tmp_path / "none.pem"}, {"key": broker.authority.certificate}):
+        with pytest.raises(LinesideError) as caught:
+            MqttSink(msgspec.structs.replace(broker.settings("cam-1"), **change))
+        assert caught.value.code == "mqtt.tls_unusable"

@@ -1,0 +1,70 @@
+"""The status file and the probe that reads it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lineside.runtime.probe import NEVER, NOT_YET, READY, probe
+from lineside.runtime.status import RuntimeState, Status, process_born, read_status, write_status
+
+
+def status(**changes: object) -> Status:
+    pid = os.getpid()
+    return Status(**{"state": RuntimeState.READY, "pid": pid, "pid_born": process_born(pid), **changes})
+
+
+def test_a_ready_process_is_ready_and_its_status_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_status(tmp_path, status(decided=4))
+    assert probe(tmp_path) == READY
+    (line,) = capsys.readouterr().out.splitlines()
+    assert msgspec.json.decode(line)["decided"] == 4
+
+
+@pytest.mark.parametrize(
+    "not_ready",
+    [
+        {"state": RuntimeState.LOADING},
+        {"pid": 2**22 + 1},
+        {"pid": 0},
+        {"pid_born": 1},  # another process has this number now
+    ],
+)
+def test_not_yet(tmp_path: Path, not_ready: dict[str, object]) -> None:
+    write_status(tmp_path, status(**not_ready))
+    assert probe(tmp_path) == NOT_YET
+
+
+def test_never(tmp_path: Path) -> None:
+    write_status(tmp_path, status(state=RuntimeState.FAILED))
+    assert probe(tmp_path) == NEVER
+
+
+def test_a_failure_of_a_process_that_is_gone_is_not_this_ones(tmp_path: Path) -> None:
+    write_status(tmp_path, status(state=RuntimeState.FAILED, pid=2**22 + 1))
+    assert probe(tmp_path) == NOT_YET
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"state": "rea', b'{"state": "dancing"}'])
+def test_no_status_is_not_yet(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "status.json").write_bytes(content)
+    assert read_status(tmp_path) is None
+    assert probe(tmp_path) == NOT_YET
+
+
+def test_the_probe_imports_no_numpy_and_no_onnxruntime(tmp_path: Path) -> None:
+    code = (
+        "import sys; from lineside.runtime.main import main; "
+        f"code = main(['probe', '--work', {str(tmp_path)!r}]); "
+        "print(code, sorted({'numpy', 'onnxruntime', 'PIL', 'paho'} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "1 []"
