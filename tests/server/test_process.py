@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -163,6 +164,9 @@ def test_a_second_ctrl_c_ends_even_a_stubborn_worker(tmp_path: Path) -> None:
         lineside.process.send_signal(signal.SIGINT)
         log = tmp_path / "r" / "server.log"
         until(lambda: "stopping" in log.read_text())
+        lineside.process.send_signal(signal.SIGINT)  # at once: the same Ctrl-C, told twice
+        with pytest.raises(subprocess.TimeoutExpired):
+            lineside.process.wait(0.6)
         assert lineside.end(signal.SIGINT) == 130
         until(lambda: not alive(pid))
 

@@ -35,6 +35,7 @@ from lineside.server.worker import Worker, worker_command
 
 _log = structlog.get_logger("lineside.process")
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_AGAIN = 0.3  # seconds: a process and its group may both be sent the same signal; that is not a person insisting
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,13 +117,18 @@ class ControlPlane:
 
     @contextlib.contextmanager
     def _signals(self, stopping: asyncio.Event) -> Iterator[None]:
-        def stop() -> None:
-            if stopping.is_set():
-                self._now()
-            _log.info("stopping")
-            stopping.set()
-
         loop = asyncio.get_running_loop()
+        first = 0.0
+
+        def stop() -> None:
+            nonlocal first
+            if not stopping.is_set():
+                _log.info("stopping")
+                first = loop.time()
+                stopping.set()
+            elif loop.time() - first > _AGAIN:
+                self._now()
+
         for number in _STOP:
             loop.add_signal_handler(number, stop)
         try:
