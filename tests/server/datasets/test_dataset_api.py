@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.datasets import store
 from lineside.server.services import Core
-from lineside.server.testing import Running
+from lineside.server.testing import Running, until
 
 Make = Callable[[str], Any]
 
@@ -133,6 +134,17 @@ def test_of_other_bytes_nothing_is_kept(lineside: Running) -> None:
     assert not lineside.core.objects.exists(digest)
     assert not lineside.core.objects.exists(digest_of(b"wrong"))
     assert list((lineside.core.root / "objects" / "incoming").iterdir()) == []
+
+
+def test_of_an_upload_that_breaks_off_nothing_is_kept(lineside: Running) -> None:
+    host, port = lineside.people_url.removeprefix("http://").split(":")
+    digest, incoming = digest_of(b"x" * 100_000), lineside.core.root / "objects" / "incoming"
+    head = f"PUT /api/v1/blobs/{digest} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 100000\r\n\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head.encode() + b"x" * 50_000)
+        until(lambda: list(incoming.iterdir()))
+    until(lambda: not list(incoming.iterdir()))
+    assert not lineside.core.objects.exists(digest)
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET"])

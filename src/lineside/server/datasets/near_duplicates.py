@@ -28,7 +28,7 @@ _SHIFT = (7, 10)  # pixels a patch may be displaced, down and right
 _PADDED = (56, 84)  # at least size plus shift, and quick to transform
 _FREQUENCIES = 16
 _NEIGHBOURS = 32
-_ROWS = 512  # descriptors compared at once
+_ROWS = 512  # patches worked on at once
 
 Patch = NDArray[np.float32]
 
@@ -61,7 +61,8 @@ def pairs(patches: Sequence[Patch], least: float = SAME) -> list[Pair]:
     if len(patches) < 2:
         return []
     stack = np.stack(patches)
-    spectra = np.fft.rfft2(stack, s=_PADDED)
+    parts = (np.fft.rfft2(stack[start : start + _ROWS], s=_PADDED) for start in range(0, len(stack), _ROWS))
+    spectra = np.concatenate(list(parts))
     energies = np.stack([_energies(one) for one in stack])
     found: list[Pair] = []
     for first, others in _candidates(stack):
