@@ -1,3 +1,3 @@
-"""Lineside trains vision models, ships them to fleets of edge devices, runs them there, and brings back what they saw."""
+"""Lineside trains vision models, ships them to fleets of edge devices, runs them there, brings back what they saw."""
 
 __version__ = "0.1.0"

@@ -88,6 +88,6 @@ class ImagePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def content_of(classes: tuple[str, ...], images: tuple[ImageRecord, ...]) -> dict[str, object]:
-    """What names a dataset version: classes and images with their boxes, group and split, whatever the order they came in."""
+    """What names a dataset version: classes, and images with boxes, group and split, whatever order they came in."""
     ordered = sorted(images, key=lambda image: (image.digest, image.file_name))
     return {"schema": "lineside.dataset/1", "classes": classes, "images": ordered}

@@ -10,7 +10,7 @@ DESIRED_SCHEMA = "lineside.desired/1"
 
 
 class DesiredComponent(msgspec.Struct, frozen=True, kw_only=True):
-    """A component the device should run. `target` is the TUF path of the recipe; `recipe_digest` must be what TUF says."""
+    """A component the device should run; `target` is its recipe's TUF path, `recipe_digest` must be what TUF says."""
 
     name: str
     version: str

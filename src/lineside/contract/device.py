@@ -28,7 +28,7 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JoinAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device keeps: its certificate and the CA (PEM), the TUF root it will believe (JSON text), and where MQTT is."""
+    """What a device keeps: its certificate and the CA (PEM), the TUF root it will believe (JSON), and where MQTT is."""
 
     device: str
     certificate: str
@@ -39,7 +39,8 @@ class JoinAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A client assertion (RFC 7523: a JWT signed with the device's key, `iss` = `sub` = device, `aud` = "lineside", short `exp`, `jti`)."""
+    """A client assertion (RFC 7523): a JWT signed with the device's key; `iss` = `sub` = device, `aud` = "lineside",
+    short `exp`, `jti`."""
 
     client_assertion: str
 

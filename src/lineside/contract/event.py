@@ -8,7 +8,7 @@ from lineside.contract.errors import ErrorReport
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One event. `kind` is `noun.verb` (`device.joined`, `join.refused`, `model.approved`); `subject` is what it is about."""
+    """One event. `kind` is `noun.verb` (`device.joined`, `model.approved`); `subject` is what it is about."""
 
     id: int
     at: str

@@ -1,6 +1,6 @@
 """Golden sets: inputs with the answers a healthy device must reproduce before its model counts as running.
 
-A golden set is a ZIP file: `golden.json` (this value) and the images it names. It is an artifact of the model's component.
+A golden set is a ZIP file: `golden.json` (this value) and the images it names; an artifact of the model's component.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-"""A name of a device, group, model or component: letters, digits, `_`, `.`, `-`; at most 63; starts with letter or digit."""
+"""A name of a device, group, model or component: at most 63 letters, digits, `_`, `.`, `-`; not first `_`, `.`, `-`."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 

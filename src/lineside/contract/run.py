@@ -47,7 +47,7 @@ class StepState(enum.Enum):
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run. `kind` "train" needs `dataset`; "import" needs `init` (the model file) and `head`, `labels` in parameters."""
+    """What to run. `kind` "train" needs `dataset`; "import" needs `init` (the model file), `head` and `labels`."""
 
     kind: str = "train"
     model: str  # name the model version is registered under

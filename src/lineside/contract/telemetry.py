@@ -6,8 +6,8 @@ import msgspec
 
 
 class Sketch(msgspec.Struct, frozen=True, kw_only=True):
-    """A histogram with fixed edges: `counts[i]` values fell in [edges[i], edges[i+1]); the last bin includes its right edge,
-    and values outside land in the first or last bin. Two sketches with the same edges merge by adding."""
+    """A histogram with fixed edges: `counts[i]` values fell in [edges[i], edges[i+1]); the last bin includes its right
+    edge, values outside land in the first or last bin. Two sketches with the same edges merge by adding."""
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
