@@ -5,7 +5,7 @@
     for device in client.devices():
         print(device.name, device.summary)
 
-Errors are `LinesideError`: `RemoteError` carries what the control plane said, `client.unreachable` that nobody answered.
+Errors are `LinesideError`: `RemoteError` carries what the control plane said; `client.unreachable`: nobody answered.
 """
 
 from lineside.client.client import Client
