@@ -32,5 +32,8 @@ def may_publish(device: str, topic: str) -> bool:
 
 
 def may_subscribe(device: str, pattern: str) -> bool:
-    """Whether a device may subscribe there: its own hint."""
-    return pattern == hint(device)
+    """Whether a device may subscribe there: its own hint, and topics of the user's outside Lineside's."""
+    first = pattern.split("/", 1)[0]
+    return pattern == hint(device) or (
+        first not in ("#", "+", "") and first != "lineside" and not first.startswith("$")
+    )

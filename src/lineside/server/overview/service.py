@@ -48,7 +48,7 @@ class OverviewService:
             ca_sha256=self.join_tokens.ca_sha256,
             trust_mode="developer",
             stages=(*self._made(models), *self._running(devices)),
-            needs=(*self._decisions(models, devices), *_worries(devices)),
+            needs=(*self.core.needs, *self._decisions(models, devices), *_worries(devices)),
         )
 
     def _made(self, models: list[ModelVersion]) -> tuple[Stage, ...]:
