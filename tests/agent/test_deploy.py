@@ -101,9 +101,10 @@ def test_a_crashing_version_is_rolled_back_to_exactly_what_ran(plane: ControlPla
         ({"Run": SLEEPER, "Probe": {"Script": "exit 1", "Timeout": 1}}, "component.not_ready"),
         ({"Run": SLEEPER, "Probe": "exit 2"}, "component.probe_failed"),
         ({"Run": SLEEPER, "Probe": 'echo \'{"golden": "mismatched"}\''}, "component.golden_mismatch"),
+        ({"Run": "exit 2", "Probe": 'echo \'{"golden": "mismatched"}\'; exit 1'}, "component.golden_mismatch"),
         ({"Run": SLEEPER, "Install": "exit 7"}, "component.install_failed"),
     ],
-    ids=["hanging", "never-ready", "exit-2", "golden", "install"],
+    ids=["hanging", "never-ready", "exit-2", "golden", "golden-and-gone", "install"],
 )
 def test_a_version_that_never_gets_ready_is_rolled_back(
     plane: ControlPlane, agent: AgentProcess, lifecycle: dict[str, object], code: str

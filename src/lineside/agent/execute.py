@@ -170,6 +170,7 @@ class Executor:
         self._state.commit()
         self.begun = None
         crash.point("committed")
+        self._store.remove_partial()
 
     def _collect(self, step: Collect) -> None:
         for name, version in step.packages:

@@ -29,6 +29,7 @@ from lineside.contract.reported import ComponentState
 
 _FATAL = ("component.golden_mismatch", "component.probe_failed", "component.not_ready")
 _LOG_CHECK = 10.0
+_LAST_WORDS = 10.0  # seconds for the probe of a component that has just died
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,8 +234,12 @@ class Service:
         return step.timeout if step is not None and step.timeout else DEFAULT_TIMEOUTS["probe"]
 
     def _exited(self, child: Child) -> LinesideError:
+        """Why a process ended early: what the probe knows about it, else its exit status."""
         why = how(child.code or 0)
-        return LinesideError(
+        answer = ask(self.launch, self._stop, _LAST_WORDS)
+        if answer.said:
+            self.probe = answer.said
+        return answer.error or LinesideError(
             "component.broken", name=self.launch.name, errors=self._errors + 1, why=why, log=self.launch.log
         )
 

@@ -109,20 +109,15 @@ class Store:
         path.unlink()
         return False
 
-    def unneeded(self, keep: frozenset[str]) -> frozenset[str]:
-        """Objects that nothing in `keep` names."""
-        return self.digests() - keep
-
     def remove(self, digests: frozenset[str]) -> None:
-        """Remove objects, and every download that was broken off."""
+        """Remove objects."""
         for digest in digests:
             self.path(digest).unlink(missing_ok=True)
 
-    def remove_partial(self, keep: frozenset[str]) -> None:
-        """Remove downloads that were broken off and are no longer wanted."""
+    def remove_partial(self) -> None:
+        """Remove downloads that were broken off and never taken up again."""
         for part in self._partial.iterdir():
-            if f"sha256:{part.stem}" not in keep:
-                part.unlink()
+            part.unlink()
 
     def _part(self, digest: str) -> Path:
         return self._partial / f"{digest.removeprefix('sha256:')}.part"
