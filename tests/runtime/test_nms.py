@@ -26,7 +26,7 @@ def plain_nms(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, thresh
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.integers(0, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 0.45, 0.65]), st.integers(1, 70))
+@given(st.integers(0, 300), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 0.45, 0.65]), st.integers(1, 300))
 def test_same_as_the_definition(count: int, seed: int, threshold: float, limit: int) -> None:
     rng = np.random.default_rng(seed)
     corner = rng.integers(0, 40, (count, 2)).astype(np.float32)

@@ -162,22 +162,26 @@ def test_a_restart_decides_nothing_again_and_numbers_go_on(device: Device) -> No
 
 
 def test_kill_9_at_any_moment_loses_nothing_and_uses_no_number_twice(device: Device) -> None:
-    """Five kills at random moments while 250 images are decided."""
+    """Six kills, each at a random moment while a portion of 60 images is being decided."""
     source = random.Random(11)
-    for number in range(250):
-        put(device.inbox, f"{number:03}.png", noise(number), age=1000 - number)
-    for _ in range(5):
+    interrupted = 0
+    for portion in range(6):
+        for number in range(portion * 60, portion * 60 + 60):
+            put(device.inbox, f"{number:03}.png", noise(number), age=1000 - number)
+        goal = len(whole_results(device)) + source.randrange(30)
         device.start()
         device.ready()
-        goal = len(whole_results(device)) + source.randrange(40)
-        eventually(lambda goal=goal: len(whole_results(device)) >= min(goal, 250))
+        eventually(lambda goal=goal: len(whole_results(device)) >= goal)
         device.stop(signal.SIGKILL)
+        interrupted += len({r.image for r in whole_results(device)}) < portion * 60 + 60
+    assert interrupted > 0
     device.start()
-    eventually(lambda: len({r.image for r in whole_results(device)}) == 250)
+    device.ready()
+    eventually(lambda: len({r.image for r in whole_results(device)}) == 360)
     assert device.stop() == 0
     by_number = one_meaning_a_number(device.results())
-    assert sorted(by_number) == list(range(1, 251))
-    assert sorted(r.image for r in by_number.values()) == [f"{number:03}.png" for number in range(250)]
+    assert sorted(by_number) == list(range(1, 361))
+    assert sorted(r.image for r in by_number.values()) == [f"{number:03}.png" for number in range(360)]
 
 
 def whole_results(device: Device) -> list[Result]:

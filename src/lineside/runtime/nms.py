@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+_CHUNK = 128  # boxes compared with one another at once
+
 
 def nms(
     boxes: NDArray[np.float32],
@@ -20,20 +22,40 @@ def nms(
     by confidence, stopping at `limit` gives exactly the first `limit` of the full answer.
     """
     order = np.argsort(-scores, kind="stable")
-    left, top, right, bottom = (np.ascontiguousarray(boxes[order, side]) for side in range(4))
-    area = (right - left) * (bottom - top)
-    kind = classes[order]
-    kept: list[np.intp] = []
-    while order.size and len(kept) < limit:
-        kept.append(order[0])
-        if order.size == 1:
+    kept = order[:0]
+    for start in range(0, len(order), _CHUNK):
+        chunk = order[start : start + _CHUNK]
+        gone: NDArray[np.bool_] = np.any(_suppress(boxes, classes, kept, chunk, iou_threshold), axis=0)
+        among = _suppress(boxes, classes, chunk, chunk, iou_threshold)
+        stay = []
+        for index in range(len(chunk)):
+            if not gone[index]:
+                stay.append(index)
+                gone |= among[index]
+        kept = np.concatenate([kept, chunk[stay]])
+        if len(kept) >= limit:
             break
-        width = np.minimum(right[0], right[1:]) - np.maximum(left[0], left[1:])
-        height = np.minimum(bottom[0], bottom[1:]) - np.maximum(top[0], top[1:])
-        overlap = np.maximum(width, np.float32(0.0)) * np.maximum(height, np.float32(0.0))
-        suppressed = overlap > np.float32(iou_threshold) * (area[0] + area[1:] - overlap)
-        suppressed &= kind[1:] == kind[0]
-        stay = np.flatnonzero(~suppressed) + 1
-        order, kind, area = order[stay], kind[stay], area[stay]
-        left, top, right, bottom = left[stay], top[stay], right[stay], bottom[stay]
-    return np.array(kept, np.intp)
+    return kept[:limit]
+
+
+def _suppress(
+    boxes: NDArray[np.float32],
+    classes: NDArray[np.intp],
+    strong: NDArray[np.intp],
+    weak: NDArray[np.intp],
+    iou_threshold: float,
+) -> NDArray[np.bool_]:
+    """Whether each of `strong` would suppress each of `weak` [len(strong), len(weak)]."""
+    a, b = boxes[strong, None], boxes[None, weak]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    np.maximum(sides, np.float32(0.0), out=sides)
+    overlap = sides[..., 0] * sides[..., 1]
+    union = _area(a) + _area(b) - overlap
+    suppressed: NDArray[np.bool_] = overlap > np.float32(iou_threshold) * union
+    suppressed &= classes[strong, None] == classes[None, weak]
+    return suppressed
+
+
+def _area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    area: NDArray[np.float32] = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    return area

@@ -69,7 +69,7 @@ def _configuration(path: str | None) -> Configuration:
 
 
 def _mqtt(environment: Mapping[str, str], device: str, topic: str) -> MqttSettings | None:
-    host, port = environment.get("LINESIDE_MQTT_HOST"), environment.get("LINESIDE_MQTT_PORT", "8883")
+    host, port = environment.get("LINESIDE_MQTT_HOST"), environment.get("LINESIDE_MQTT_PORT") or "8883"
     if not host:
         return None
     if not port.isdigit() or not 0 < int(port) < 65536:

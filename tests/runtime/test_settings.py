@@ -1,0 +1,86 @@
+"""The agent's environment and the component's configuration become one set of settings, or one clear refusal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lineside.contract.errors import LinesideError
+from lineside.runtime.capture import CaptureSettings
+from lineside.runtime.settings import Settings, settings_of
+
+
+def made(tmp_path: Path, configuration: object = None, **environment: str) -> Settings:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({} if configuration is None else configuration))
+    return settings_of(tmp_path / "model", tmp_path / "work", {"LINESIDE_CONFIG": str(path), **environment})
+
+
+def test_with_nothing_said_it_runs_on_its_own(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "model", tmp_path / "work", {})
+    assert settings.mqtt is None
+    assert settings.inbox == tmp_path / "work" / "inbox"
+    assert settings.captures == tmp_path / "work" / "captures"
+    assert settings.configuration.capture == CaptureSettings()
+
+
+def test_the_components_default_configuration_is_understood(tmp_path: Path) -> None:
+    configuration = {
+        "source": {"folder": "inbox"},
+        "topic": "",
+        "capture": {"uncertain": [0.2, 0.5], "random": 0.05, "per_hour": 200},
+        "threads": 0,
+        "a key of a newer version": 1,
+    }
+    settings = made(tmp_path, configuration, LINESIDE_INBOX="/a/inbox-of-mine", LINESIDE_DEVICE="cam-1")
+    assert settings.inbox == Path("/a/inbox-of-mine")
+    assert settings.device == "cam-1"
+    assert settings.configuration.capture == CaptureSettings(uncertain=(0.2, 0.5), random=0.05, per_hour=200)
+
+
+@pytest.mark.parametrize(
+    ("folder", "inbox"), [("inbox", "/a/inbox"), ("line-3", "/a/line-3"), ("/mnt/camera", "/mnt/camera")]
+)
+def test_where_images_come_from(tmp_path: Path, folder: str, inbox: str) -> None:
+    settings = made(tmp_path, {"source": {"folder": folder}}, LINESIDE_INBOX="/a/inbox")
+    assert settings.inbox == Path(inbox)
+
+
+def test_a_broker_with_its_certificates(tmp_path: Path) -> None:
+    settings = made(
+        tmp_path,
+        {"topic": "factory/results"},
+        LINESIDE_MQTT_HOST="10.0.0.1",
+        LINESIDE_MQTT_PORT="1884",
+        LINESIDE_CA="/ca",
+        LINESIDE_CERT="/cert",
+        LINESIDE_KEY="/key",
+        AWS_IOT_THING_NAME="thing",
+    )
+    assert settings.mqtt
+    assert (settings.mqtt.host, settings.mqtt.port, settings.mqtt.topic) == ("10.0.0.1", 1884, "factory/results")
+    assert (settings.mqtt.ca, settings.mqtt.certificate, settings.mqtt.key) == (
+        Path("/ca"),
+        Path("/cert"),
+        Path("/key"),
+    )
+    assert settings.mqtt.device == "thing"
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [[], {"threads": "many"}, {"capture": {"uncertain": [0.1]}}, {"capture": {"random": "often"}}, {"source": 3}],
+)
+def test_a_configuration_that_cannot_be_followed_is_refused(tmp_path: Path, configuration: object) -> None:
+    with pytest.raises(LinesideError) as caught:
+        made(tmp_path, configuration)
+    assert caught.value.code == "config.invalid"
+
+
+def test_no_capture_and_a_bad_port(tmp_path: Path) -> None:
+    assert made(tmp_path, {"capture": None}).configuration.capture is None
+    with pytest.raises(LinesideError) as caught:
+        made(tmp_path, {}, LINESIDE_MQTT_HOST="h", LINESIDE_MQTT_PORT="99999")
+    assert caught.value.code == "config.invalid"
