@@ -14,11 +14,17 @@ from __future__ import annotations
 import enum
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import click
 import msgspec
+import typer
 
+from lineside.cli.app import app
+from lineside.cli.operations import OPERATIONS
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.deployment import ROLLOUT_MOVES, DeploymentDocument, RolloutState
 from lineside.contract.desired import Desired
@@ -28,6 +34,9 @@ from lineside.contract.model import MODEL_MOVES, ModelState, Signature
 from lineside.contract.reported import Report
 from lineside.contract.result import Result
 from lineside.contract.run import RUN_MOVES, RunState
+from lineside.server.app import build
+from lineside.server.settings import table
+from lineside.server.testing import make_core
 
 HERE = Path(__file__).resolve().parent
 _MADE = "<!-- made by `make docs`; do not edit -->\n\n"
@@ -75,6 +84,61 @@ def states() -> str:
     )
 
 
+def settings() -> str:
+    """Every setting of the control plane."""
+    rows = [
+        f"| `{row.flag}` | `{row.env}` | {f'`{row.default}`' if row.default else ''} | {row.unit} | {row.meaning} |"
+        for row in table()
+    ]
+    head = "# Settings of the control plane\n\nA flag of `lineside up` beats its environment variable.\n\n"
+    columns = "| flag | environment | default | unit | meaning |\n|---|---|---|---|---|\n"
+    return _MADE + head + columns + "\n".join(rows) + "\n"
+
+
+def operations() -> str:
+    """What can be done, by API, client and command."""
+    rows = [
+        f"| `{one.route}` | `{one.method}` | {f'`lineside {one.command}`' if one.command else one.reason} |"
+        for one in OPERATIONS
+    ]
+    head = "# Operations\n\nRoutes are below `/api/v1`; methods are those of `lineside.client.Client`.\n\n"
+    return _MADE + head + "| API | client | command |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def cli() -> str:
+    """Every command with its options."""
+    return _MADE + "# Commands\n\n" + "\n".join(_commands(typer.main.get_command(app), ("lineside",)))
+
+
+def _commands(command: Any, path: tuple[str, ...]) -> Iterator[str]:
+    if not hasattr(command, "commands"):
+        yield _command(command, path)
+        return
+    for name in sorted(command.commands):
+        yield from _commands(command.commands[name], (*path, name))
+
+
+def _command(command: Any, path: tuple[str, ...]) -> str:
+    context = click.Context(command, info_name=" ".join(path), terminal_width=100)
+    usage = " ".join(command.get_usage(context).removeprefix("Usage: ").split())
+    records = [parameter.get_help_record(context) for parameter in command.params]
+    rows = [f"| `{name}` | {meaning.strip()} |" for name, meaning in filter(None, records)]
+    options = "\n| option | meaning |\n|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
+    words = " ".join((command.help or "").split())
+    return f"## `{' '.join(path)}`\n\n{words}\n\n```\n{usage}\n```\n{options}"
+
+
+def openapi() -> str:
+    """People's API as OpenAPI 3.1."""
+    with tempfile.TemporaryDirectory() as folder:
+        core = make_core(Path(folder))
+        try:
+            schema = build(core).people.openapi_schema.to_schema()
+        finally:
+            core.database.close()
+    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
+
+
 def _schema(kind: type) -> str:
     return json.dumps(msgspec.json.schema(kind), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -83,6 +147,10 @@ def pages() -> Iterator[tuple[str, Callable[[], str]]]:
     """Every generated page: its path below docs/ and what makes it."""
     yield "reference/errors.md", errors
     yield "reference/states.md", states
+    yield "reference/settings.md", settings
+    yield "reference/operations.md", operations
+    yield "reference/cli.md", cli
+    yield "schemas/openapi.json", openapi
     for name, kind in _SCHEMAS.items():
         yield f"schemas/{name}.json", lambda kind=kind: _schema(kind)
 
