@@ -110,12 +110,12 @@ def _moved(sample: Sample, region: Region, place: Placement) -> NDArray[np.float
         boxes[:, [2, 4]] = height - boxes[:, [4, 2]]
     shift = np.array([place.x + region.left, place.y + region.top] * 2, np.float32)
     boxes[:, 1:] = boxes[:, 1:] * np.float32(place.scale) + shift
-    cut = np.clip(boxes[:, 1:], (region.left, region.top) * 2, (region.right, region.bottom) * 2)
     before = np.prod(boxes[:, 3:] - boxes[:, 1:3], axis=1)
-    sides = cut[:, 2:] - cut[:, :2]
+    boxes[:, 1:] = np.clip(boxes[:, 1:], (region.left, region.top) * 2, (region.right, region.bottom) * 2)
+    sides = boxes[:, 3:] - boxes[:, 1:3]
     stays = (sides.min(axis=1, initial=np.inf) >= _LEAST_SIDE) & (np.prod(sides, axis=1) >= _LEAST_VISIBLE * before)
-    boxes[:, 1:] = cut
-    return boxes[stays]
+    left: NDArray[np.float32] = boxes[stays]
+    return left
 
 
 def relight(canvas: NDArray[np.uint8], amount: float, rng: np.random.Generator) -> NDArray[np.uint8]:

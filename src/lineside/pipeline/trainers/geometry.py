@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 _TINY = 1e-7
+_MAX_EXPONENT = 8.0  # of a side; more than any picture has
 
 
 def grid(width: int, height: int, strides: tuple[int, ...]) -> Tensor:
@@ -38,3 +39,12 @@ def paired_overlaps(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     hull = (torch.maximum(one[:, 2:], other[:, 2:]) - torch.minimum(one[:, :2], other[:, :2])).clamp(min=0).prod(1)
     iou = shared / union
     return iou, iou - (hull - union) / (hull + _TINY)
+
+
+def decode_boxes(raw: Tensor, cells: Tensor) -> Tensor:
+    """Boxes [..., N, 4] of predictions x, y, w, h [..., N, 4 or more]: centre = (xy + cell) * stride, side = exp(wh) *
+    stride."""
+    stride = cells[:, 2:]
+    centres = (raw[..., :2] + cells[:, :2]) * stride
+    halves = raw[..., 2:4].clamp(max=_MAX_EXPONENT).exp() * stride / 2
+    return torch.cat([centres - halves, centres + halves], -1)

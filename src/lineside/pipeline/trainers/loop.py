@@ -91,6 +91,8 @@ class _Training:
         self, detector: Detector, job: TrainJob, settings: Settings, signature: Signature, fingerprint: str
     ) -> None:
         self._detector, self._job, self._settings, self._signature = detector, job, settings, signature
+        # pixels before planes: a third faster on the CPU
+        detector.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's overloads lack it
         self._fingerprint = fingerprint
         self._val = load_samples(job.val, signature)
         self._train_batches = Batches(load_samples(job.train, signature), settings, signature, job.seed)
@@ -132,7 +134,7 @@ class _Training:
         for step, (pictures, targets) in enumerate(self._train_batches.epoch(self._epoch, last=last)):
             for group in self._optimizer.param_groups:
                 group["lr"] = self._rate(self._epoch + step / len(self._train_batches))
-            losses = self._detector.losses(self._detector.net(pictures), targets, last=last)
+            losses = self._detector.losses(self._detector.net(_pixels_first(pictures)), targets, last=last)
             total = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(total):
                 raise LinesideError("training.diverged", epoch=self._epoch + 1)
@@ -174,6 +176,10 @@ class _Training:
         self._optimizer.load_state_dict(last["optimizer"])
         self._epoch = progress.epoch
         return progress
+
+
+def _pixels_first(pictures: torch.Tensor) -> torch.Tensor:
+    return pictures.contiguous(memory_format=torch.channels_last)
 
 
 def _parameter_groups(net: nn.Module, settings: Settings) -> list[dict[str, Any]]:

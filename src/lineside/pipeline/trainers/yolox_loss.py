@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from lineside.pipeline.trainers.detector import Matches, match, overlap_of
-from lineside.pipeline.trainers.geometry import grid
+from lineside.pipeline.trainers.geometry import decode_boxes, grid
 from lineside.pipeline.trainers.settings import STRIDES
 from lineside.pipeline.trainers.yolox_net import YoloxOutput
 
 _IOU_WEIGHT = 5.0
-_MAX_EXPONENT = 8.0  # of a box's side; more than any picture has
 _TINY = 1e-8
 _bce = nn.functional.binary_cross_entropy_with_logits
 
@@ -31,7 +30,7 @@ class YoloxDetector:
 
     def losses(self, raw: Tensor, targets: Sequence[Tensor], *, last: bool) -> dict[str, Tensor]:
         """Sums over the cells that learn a box, divided by how many those are."""
-        boxes = self._decoded(raw)
+        boxes = decode_boxes(raw, self._grid)
         costs = [_cost(cells.detach(), target[:, 0].long()) for cells, target in zip(raw, targets, strict=True)]
         matches = match(self._grid, boxes.detach(), costs, targets)
         iou, _ = overlap_of(boxes, matches)
@@ -47,12 +46,6 @@ class YoloxDetector:
         if last:
             result["l1"] = (found[:, :4] - self._wanted(matches)).abs().sum() / matches.divisor
         return result
-
-    def _decoded(self, raw: Tensor) -> Tensor:
-        stride = self._grid[:, 2:]
-        centres = (raw[..., :2] + self._grid[:, :2]) * stride
-        halves = raw[..., 2:4].clamp(max=_MAX_EXPONENT).exp() * stride / 2
-        return torch.cat([centres - halves, centres + halves], -1)
 
     def _wanted(self, matches: Matches) -> Tensor:
         cells = self._grid[matches.cell]

@@ -1,0 +1,103 @@
+"""Our own small anchor-free detector: plain convolutions and ReLU only, so that INT8 costs it little.
+
+About 0.7 million parameters for one class. Features at strides 8, 16 and 32, summed from coarse to fine; one head for
+all three.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from lineside.pipeline.trainers.geometry import decode_boxes, grid
+from lineside.pipeline.trainers.settings import STRIDES
+
+_PRIOR = 0.01  # score every class starts at
+_WIDTHS = (16, 32, 64, 96, 128)  # channels at strides 2, 4, 8, 16, 32
+_NECK = 64
+
+
+class ConvUnit(nn.Module):
+    """Convolution, batch norm, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, size: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
+        self.bn = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.act(self.bn(self.conv(x)))
+        return y
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions through half of the channels, added to what came in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.narrow = ConvUnit(channels, channels // 2)
+        self.widen = ConvUnit(channels // 2, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.widen(self.narrow(x))
+        return x + y
+
+
+class Neck(nn.Module):
+    """Features of three strides to the same width; each finer one learns what the coarser one saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(ConvUnit(width, _NECK, 1) for width in _WIDTHS[2:])
+        self.smooth = nn.ModuleList(ConvUnit(_NECK, _NECK) for _ in STRIDES)
+        self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        fine, middle, coarse = (lateral(x) for lateral, x in zip(self.lateral, features, strict=True))
+        coarse = self.smooth[2](coarse)
+        middle = self.smooth[1](middle + self.upsample(coarse))
+        fine = self.smooth[0](fine + self.upsample(middle))
+        return [fine, middle, coarse]
+
+
+class CompactNet(nn.Module):
+    """RGB 0..1 [B, 3, H, W] to [B, N, 4 + C]: x, y, w, h relative to the cell, then a logit a class."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem = ConvUnit(3, _WIDTHS[0], 3, 2)
+        self.stages = nn.ModuleList(nn.Sequential(ConvUnit(i, o, 3, 2), Residual(o)) for i, o in pairwise(_WIDTHS))
+        self.neck = Neck()
+        self.tower = nn.Sequential(ConvUnit(_NECK, _NECK), ConvUnit(_NECK, _NECK))
+        self.box = nn.Conv2d(_NECK, 4, 1)
+        self.score = nn.Conv2d(_NECK, classes, 1)
+        nn.init.constant_(self.score.get_parameter("bias"), -math.log((1 - _PRIOR) / _PRIOR))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        levels = []
+        for feature in self.neck(features[1:]):
+            shared = self.tower(feature)
+            levels.append(torch.cat([self.box(shared), self.score(shared)], 1).flatten(2))
+        return torch.cat(levels, 2).transpose(1, 2)
+
+
+class CompactOutput(nn.Module):
+    """What is exported: x1, y1, x2, y2 in pixels of the input, then scores 0..1."""
+
+    def __init__(self, net: nn.Module, width: int, height: int) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("grid", grid(width, height, STRIDES), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        raw = self.net(images)
+        return torch.cat([decode_boxes(raw, self.get_buffer("grid")), raw[..., 4:].sigmoid()], -1)
