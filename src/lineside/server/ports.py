@@ -73,7 +73,8 @@ def _bind(host: str, fixed: int | None, default: int, name: str) -> socket.socke
 def _try(host: str, port: int) -> socket.socket | None:
     """A listening socket, or None when the port is busy. It listens at once: else another may bind the same port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family)
+    # Named TCP, or asyncio leaves Nagle on and each answer on a kept connection waits 40 ms for an acknowledgement.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))

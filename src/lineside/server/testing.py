@@ -99,7 +99,7 @@ def running(
 
 def free_socket() -> socket.socket:
     """A socket bound to a free loopback port."""
-    taken = socket.socket()
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     taken.bind(("127.0.0.1", 0))
     return taken
 
