@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -21,20 +18,10 @@ from PIL import Image
 from lineside.contract.ids import digest_of
 from lineside.contract.model import Signature
 from lineside.runtime.model import Model, load_folder
+from tests.runtime.sinks.broker import Broker, Listener
 
-T = TypeVar("T")
 SIDE = 64
 BRIGHT = Signature(head="compact", input_width=SIDE, input_height=SIDE, labels=("bright",), score_threshold=0.6, pad=0)
-
-
-def eventually(condition: Callable[[], T], seconds: float = 20.0) -> T:
-    """The condition's first true answer; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not in {seconds:.0f} s"
-        pause.wait(0.02)
-    return answer
 
 
 def bright_model() -> bytes:
@@ -98,3 +85,20 @@ def bright_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bright(bright_folder: Path) -> Model:
     return load_folder(bright_folder, threads=1)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A running Mosquitto; the test is marked `mosquitto`."""
+    made = Broker(tmp_path / "broker")
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def listener(broker: Broker) -> Iterator[Listener]:
+    """Hears all that is published at the broker."""
+    made = Listener(broker)
+    yield made
+    made.close()

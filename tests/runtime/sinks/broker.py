@@ -18,7 +18,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from lineside.runtime.sinks.mqtt import MqttSettings
-from tests.runtime.conftest import eventually
+from tests.runtime.eventually import eventually
 
 
 def _name(common: str) -> x509.Name:
@@ -88,6 +88,7 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        assert self._process is None
         self._process = subprocess.Popen(
             ["/usr/sbin/mosquitto", "-c", str(self._configuration)],
             stdout=subprocess.DEVNULL,
@@ -141,6 +142,14 @@ class Listener:
 
     def on(self, topic: str) -> list[bytes]:
         return [payload for name, payload in list(self.heard) if name == topic]
+
+    def drain(self) -> None:
+        """Until everything that the broker has taken in was heard: marks come back and nothing comes between them."""
+        before = -1
+        while before != len(self.heard) - 1:
+            before = len(self.heard)
+            self._client.publish("mark", str(before), qos=1)
+            eventually(lambda before=before: str(before).encode() in self.on("mark"))
 
     def close(self) -> None:
         self._client.disconnect()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,26 +12,11 @@ import pytest
 from lineside.contract.errors import LinesideError
 from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink
 from lineside.runtime.spool import Entry
-from tests.runtime.conftest import eventually
+from tests.runtime.eventually import eventually
 from tests.runtime.sinks.broker import Authority, Broker, Listener
 
 pytestmark = pytest.mark.mosquitto
 OWN = "lineside/v1/cam-1/results"
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    made = Broker(tmp_path / "broker")
-    made.start()
-    yield made
-    made.kill()
-
-
-@pytest.fixture
-def listener(broker: Broker) -> Iterator[Listener]:
-    made = Listener(broker)
-    yield made
-    made.close()
 
 
 def entries(*numbers: int) -> list[Entry]:
