@@ -1,0 +1,13 @@
+"""The table of error codes: one row a code, `area.what_is_wrong`, in a file by area.
+
+Add a row to its area's file; `make docs` writes docs/reference/errors.md from them.
+"""
+
+from __future__ import annotations
+
+from lineside.contract.error_codes import access, agent, data, fleet, general, models, runtime, starting
+from lineside.contract.errors import Problem
+
+_AREAS = (general, starting, access, data, models, fleet, agent, runtime)
+
+PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}

@@ -1,0 +1,114 @@
+"""What the agent meets on a device."""
+
+from __future__ import annotations
+
+from lineside.contract.errors import Kind, Problem
+
+ROWS = (
+    Problem(
+        "agent.not_joined",
+        Kind.REFUSED,
+        "The directory {root} belongs to no joined device.",
+        "Join first: lineside agent join URL --token TOKEN --ca-sha256 HASH --root {root}",
+    ),
+    Problem(
+        "agent.root_in_use",
+        Kind.CONFLICT,
+        "Another agent (pid {pid}) runs on the root {root}.",
+        "Stop it, or choose another: --root DIR",
+    ),
+    Problem(
+        "agent.root_read_only", Kind.REFUSED, "The agent's root {root} cannot be written.", "Choose another: --root DIR"
+    ),
+    Problem(
+        "link.unreachable",
+        Kind.UNAVAILABLE,
+        "The control plane at {url} does not answer: {why}.",
+        "Is it up? The agent tries again by itself; what runs keeps running.",
+    ),
+    Problem(
+        "link.answer",
+        Kind.UNAVAILABLE,
+        "The control plane answered {status} to {path}.",
+        "See the control plane's log; the agent tries again by itself.",
+    ),
+    Problem(
+        "store.no_space",
+        Kind.UNAVAILABLE,
+        "{name} needs {needed} bytes and {free} are free below {root}.",
+        "Free some space on the device; the agent tries again by itself.",
+    ),
+    Problem(
+        "archive.invalid",
+        Kind.CORRUPT,
+        "The archive {name} cannot be unpacked: {why}.",
+        "Build the component's archive again.",
+    ),
+    Problem(
+        "archive.path_escape",
+        Kind.CORRUPT,
+        "The archive {name} holds the path {path}, which leads outside it.",
+        "Build the component's archive again, with relative paths only.",
+    ),
+    Problem(
+        "archive.link",
+        Kind.CORRUPT,
+        "The archive {name} holds {path}, which is a link or a special file.",
+        "Build the component's archive again, with regular files only.",
+    ),
+    Problem(
+        "archive.too_large",
+        Kind.CORRUPT,
+        "The archive {name} unpacks to more than {limit} bytes.",
+        "Make the archive smaller.",
+    ),
+    Problem(
+        "archive.too_many",
+        Kind.CORRUPT,
+        "The archive {name} holds {count} entries, more than {limit}.",
+        "Make the archive smaller.",
+    ),
+    Problem("recipe.invalid", Kind.REFUSED, "The recipe cannot be read: {why}.", "See docs/reference/recipes.md."),
+    Problem(
+        "recipe.unsupported",
+        Kind.REFUSED,
+        "The recipe of {name} asks for something Lineside does not do: {what}.",
+        "Change the recipe; see docs/reference/recipes.md.",
+    ),
+    Problem(
+        "recipe.no_platform",
+        Kind.REFUSED,
+        "No manifest of {name} is for this device ({platform}).",
+        "Add a manifest for that platform to the recipe.",
+    ),
+    Problem(
+        "recipe.version",
+        Kind.REFUSED,
+        "{text} is not a version or a version requirement.",
+        "Write versions as 1.2.3 and requirements as >=1.2.3, ^1.2.3 or ~1.2.3.",
+    ),
+    Problem(
+        "recipe.dependency_missing",
+        Kind.REFUSED,
+        "{name} needs {dependency}, which the deployment does not have.",
+        "Add {dependency} to the deployment.",
+    ),
+    Problem(
+        "recipe.dependency_version",
+        Kind.REFUSED,
+        "{name} needs {dependency} {requirement}, and the deployment has {version}.",
+        "Deploy versions that fit together.",
+    ),
+    Problem(
+        "recipe.dependency_cycle",
+        Kind.REFUSED,
+        "Components depend on one another in a circle: {cycle}.",
+        "Remove one of these dependencies.",
+    ),
+    Problem(
+        "deploy.interrupted",
+        Kind.INTERNAL,
+        "The device stopped {times} times while trying revision {revision}.",
+        "See the device's logs; send another revision to try again.",
+    ),
+)

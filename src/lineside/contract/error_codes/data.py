@@ -1,0 +1,107 @@
+"""Datasets, captures and results."""
+
+from __future__ import annotations
+
+from lineside.contract.errors import Kind, Problem
+
+ROWS = (
+    Problem(
+        "dataset.path_refused",
+        Kind.REFUSED,
+        "The path {path} leads out of the folder.",
+        "Send paths relative to the folder, with / and without climbing.",
+    ),
+    Problem(
+        "dataset.same_name",
+        Kind.REFUSED,
+        "{first} and {second} are one name where case does not count.",
+        "Rename one of them and import the folder again.",
+    ),
+    Problem(
+        "dataset.name_ambiguous",
+        Kind.REFUSED,
+        "{file} names {name}, which may be {first} or {second}.",
+        "Rename one of them, or write the path from the folder, and import the folder again.",
+    ),
+    Problem(
+        "dataset.listed_twice",
+        Kind.REFUSED,
+        "{file} lists {path}, which was listed before.",
+        "List each image once and import the folder again.",
+    ),
+    Problem(
+        "dataset.blob_missing",
+        Kind.CONFLICT,
+        "{count} files were not sent, {path} among them.",
+        "Send them first: lineside datasets import DIR",
+    ),
+    Problem(
+        "dataset.empty",
+        Kind.REFUSED,
+        "There is nothing to learn from: {why}.",
+        "Name a folder with images and labels: lineside datasets import DIR",
+    ),
+    Problem(
+        "dataset.format_unknown",
+        Kind.REFUSED,
+        "None of the {files} files holds labels as COCO, Pascal VOC or YOLO write them.",
+        "See docs/datasets.md for what is recognised.",
+    ),
+    Problem(
+        "dataset.file_unreadable",
+        Kind.REFUSED,
+        "{file} cannot be read: {why}.",
+        "Repair the file and import the folder again.",
+    ),
+    Problem(
+        "dataset.mostly_bad",
+        Kind.REFUSED,
+        "{bad} of {total} images are missing, broken or lose labels ({reasons}).",
+        "Repair the labels and import the folder again; docs/datasets.md says what each code means.",
+    ),
+    Problem(
+        "capture.too_large",
+        Kind.TOO_LARGE,
+        "A capture of {size} bytes is over the limit of {limit} bytes.",
+        "Keep smaller images.",
+    ),
+    Problem(
+        "capture.id_taken",
+        Kind.CONFLICT,
+        "The capture {id} was announced before with other contents.",
+        "Give each capture an id of its own.",
+    ),
+    Problem(
+        "capture.budget_spent",
+        Kind.TOO_MANY,
+        "{device} has announced {count} captures in a day, as many as it may.",
+        "Try again tomorrow, or raise captures_per_day.",
+    ),
+    Problem(
+        "ticket.unknown",
+        Kind.MISSING,
+        "There is no upload ticket {ticket} for this device.",
+        "Ask for one: POST /device/v1/captures",
+    ),
+    Problem(
+        "ticket.expired",
+        Kind.FORBIDDEN,
+        "The upload ticket {ticket} expired at {expired_at}.",
+        "Announce the capture again for a new one.",
+    ),
+    Problem(
+        "ticket.used", Kind.CONFLICT, "The upload ticket {ticket} was used.", "There is nothing left to send with it."
+    ),
+    Problem(
+        "ticket.wrong_size",
+        Kind.CORRUPT,
+        "The upload has {actual} bytes, {expected} were announced.",
+        "Send the whole file that was announced.",
+    ),
+    Problem(
+        "result.invalid",
+        Kind.REFUSED,
+        "A result of {device} was not taken: {why}.",
+        "See docs/reference for the schema lineside.result/1.",
+    ),
+)

@@ -1,0 +1,96 @@
+"""Components, deployments and rollouts."""
+
+from __future__ import annotations
+
+from lineside.contract.errors import Kind, Problem
+
+ROWS = (
+    Problem(
+        "artifact.digest_mismatch",
+        Kind.CORRUPT,
+        "The artifact {name} arrived with digest {actual}, not {expected}.",
+        "Restore the file on the control plane; the agent tries again by itself.",
+    ),
+    Problem(
+        "component.install_failed",
+        Kind.INTERNAL,
+        "The {step} step of {name} failed: {why}.",
+        "See the component's log on the device: {log}",
+    ),
+    Problem(
+        "component.broken",
+        Kind.INTERNAL,
+        "{name} failed {errors} times in a row, the last time with {why}.",
+        "See the component's log on the device: {log}",
+    ),
+    Problem(
+        "component.not_ready",
+        Kind.INTERNAL,
+        "{name} was not ready within {seconds} s.",
+        "See the component's log on the device: {log}",
+    ),
+    Problem(
+        "component.probe_failed",
+        Kind.INTERNAL,
+        "The probe of {name} says that it will never be ready: {why}.",
+        "See the component's log on the device: {log}",
+    ),
+    Problem(
+        "component.golden_mismatch",
+        Kind.INTERNAL,
+        "{name} does not reproduce its model's golden inputs on this device.",
+        "Compare the runtime's version and processor; see the log: {log}",
+    ),
+    Problem(
+        "component.unknown",
+        Kind.MISSING,
+        "There is no component named {name}.",
+        "List what exists: lineside components list",
+    ),
+    Problem(
+        "component.unknown_version",
+        Kind.MISSING,
+        "The component {name} has no version {version}; it has {versions}.",
+        "Name one of these versions.",
+    ),
+    Problem(
+        "artifact.not_desired",
+        Kind.FORBIDDEN,
+        "The desired document of {device} names no component with the artifact {digest}.",
+        "Deploy the component to the device's group first.",
+    ),
+    Problem(
+        "artifact.range",
+        Kind.REFUSED,
+        "The range {wanted} is outside the artifact's {size} bytes.",
+        "Ask for the whole artifact.",
+    ),
+    Problem(
+        "deployment.no_group",
+        Kind.REFUSED,
+        "The deployment names no group: {why}.",
+        "Give groupName, or a targetArn that ends in thinggroup/NAME.",
+    ),
+    Problem(
+        "deployment.unknown_group",
+        Kind.MISSING,
+        "No device and no join token is in the group {group}.",
+        "Make a join token for it: lineside devices token --group {group}",
+    ),
+    Problem("deployment.not_released", Kind.CONFLICT, "{name} {version} is not released: {state}.", "{command}"),
+    Problem(
+        "deployment.dependency",
+        Kind.REFUSED,
+        "{name} {version} needs {dependency}, which the deployment does not have.",
+        "Add {dependency} to the deployment.",
+    ),
+    Problem(
+        "deployment.policy", Kind.REFUSED, "{policy} is not a failure handling policy.", "Use ROLLBACK or DO_NOTHING."
+    ),
+    Problem(
+        "rollout.not_as_wanted",
+        Kind.CONFLICT,
+        "{device} calls itself healthy, but {name} should be {wanted} at the signed digest and is {found}.",
+        "Look at what it reports: lineside devices show {device}",
+    ),
+)
