@@ -147,9 +147,9 @@ class Plant:
 
     # --- devices --------------------------------------------------------------------------------------------------
 
-    def token(self, *, twin: bool = False, ttl: int = 600, uses: int = 1) -> JoinToken:
-        """A join token for the plant's group, or for a twin."""
-        return self.client.create_join_token(JoinTokenRequest(group=GROUP, uses=uses, ttl_seconds=ttl, twin=twin))
+    def token(self, *, group: str = GROUP, twin: bool = False, ttl: int = 600, uses: int = 1) -> JoinToken:
+        """A join token for a group, or for a twin."""
+        return self.client.create_join_token(JoinTokenRequest(group=group, uses=uses, ttl_seconds=ttl, twin=twin))
 
     def device(self, name: str, *, twin: bool = False) -> Station:
         """Join a device and run its agent."""

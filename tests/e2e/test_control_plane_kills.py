@@ -1,0 +1,128 @@
+"""kill -9 of the control plane in training and in rollout: the next `lineside up` on the root goes on to the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lineside.client.folder import upload_folder
+from lineside.contract.deployment import DeviceProgress, Rollout, RolloutState
+from lineside.contract.run import Run, RunRequest, RunState, Step, StepState
+from tests.cli.eventually import eventually
+from tests.e2e import processes
+from tests.e2e.plant import PATIENCE, Plant
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plant")]
+
+_EPOCHS = 12
+_TRAINING = 90.0  # seconds for a step of a run
+_SMALL = {"epochs": _EPOCHS, "input_width": 64, "input_height": 64, "batch": 4, "min_map": 0.0, "min_test_images": 1}
+
+
+def _start_training(plant: Plant, folder: Path) -> Run:
+    rendered = processes.run("lineside.pipeline.render", str(folder), "--count", "24", "--groups", "8")
+    assert rendered.returncode == 0, rendered.stderr
+    dataset = upload_folder(plant.client, folder, "tags", lambda done, total, what: None).version
+    return plant.client.start_run(RunRequest(model="tags", dataset=dataset.id, trainer="compact", parameters=_SMALL))
+
+
+def _finished(run: Run) -> dict[str, Step]:
+    return {step.name: step for step in run.steps if step.state is StepState.DONE}
+
+
+def _kill_and_start(plant: Plant) -> None:
+    """kill -9 the server; its worker dies with it, and the next one has a worker of its own, exactly one."""
+    (before,) = plant.workers()
+    plant.kill()
+    eventually(lambda: plant.workers() == [], 10)
+    plant.start()
+    (after,) = eventually(plant.workers)
+    assert after != before
+
+
+def _epoch(plant: Plant, run: Run) -> int:
+    return max((point.epoch for point in plant.client.run_curves(run.id)), default=0)
+
+
+def _step(plant: Plant, run: Run, name: str) -> Step:
+    return next(step for step in plant.client.run(run.id).steps if step.name == name)
+
+
+def _said_until_trained(plant: Plant, run: Run) -> list[str]:
+    """What the training says, word by word, until it is done."""
+    said: list[str] = []
+
+    def done() -> bool:
+        step = _step(plant, run, "train")
+        said.append(step.message)
+        return step.state is StepState.DONE
+
+    eventually(done, _TRAINING)
+    return list(dict.fromkeys(said))
+
+
+def test_killed_in_training_the_run_goes_on_after_its_last_epoch(tmp_path: Path) -> None:
+    with Plant(tmp_path, "--worker", "auto") as plant:
+        run = _start_training(plant, tmp_path / "rendered")
+        eventually(lambda: _epoch(plant, run) >= 2, _TRAINING)
+        before, reached = plant.client.run(run.id), _epoch(plant, run)
+        assert set(_finished(before)) == {"collect", "split"}
+        _kill_and_start(plant)
+        said = _said_until_trained(plant, run)
+        assert [_number(words) >= reached for words in said if words.startswith("going on after epoch")] == [True]
+        assert not [words for words in said if words in {f"epoch {n} of {_EPOCHS}" for n in range(1, reached)}]
+
+        trained = plant.client.run(run.id)
+        _kill_and_start(plant)  # once more, in whatever comes after training
+        eventually(lambda: plant.client.run(run.id).finished_at, _TRAINING)
+        ended = plant.client.run(run.id)
+        assert (ended.state, ended.model_version) == (RunState.SUCCEEDED, 1)
+        for earlier in (before, trained):
+            assert _finished(earlier).items() <= _finished(ended).items()  # times and outputs as they were
+        points = Counter(point.epoch for point in plant.client.run_curves(run.id) if point.series == "loss")
+        assert points == Counter(range(1, _EPOCHS + 1))
+        assert len(plant.client.models()) == 1
+        assert len(plant.workers()) == 1
+
+
+def _number(words: str) -> int:
+    """N of `going on after epoch N of M`."""
+    return int(words.split()[-3])
+
+
+def _progress(rollout: Rollout) -> list[DeviceProgress]:
+    return sorted((device.progress for device in rollout.devices), key=lambda progress: progress.value)
+
+
+_MOMENTS: dict[str, Callable[[Rollout], bool]] = {
+    "before any device was told": lambda rollout: True,
+    "while the canary installs": lambda rollout: DeviceProgress.INSTALLING in _progress(rollout),
+    "in the second wave": lambda rollout: rollout.wave == 1,
+}
+
+
+def test_killed_in_rollout_the_rollout_goes_on(tmp_path: Path) -> None:
+    with Plant(tmp_path, "--worker", "off") as plant:
+        plant.device("twin-1", twin=True)
+        stations = [plant.device(f"cell-{number}") for number in (1, 2)]
+        agents = [station.agent for station in stations]
+        for moment, there in _MOMENTS.items():
+            model = plant.release(moment)
+            rollout = plant.deploy(model).rollout
+            eventually(lambda: there(plant.client.rollout(rollout)), PATIENCE)  # noqa: B023 called in this round
+            plant.kill()
+            plant.start()
+            eventually(lambda: plant.client.rollout(rollout).finished_at, PATIENCE)  # noqa: B023
+            ended = plant.client.rollout(rollout)
+            assert (ended.state, moment) == (RolloutState.SUCCEEDED, moment)
+            assert _progress(ended) == [DeviceProgress.HEALTHY] * 2
+            wanted = [move.wanted for move in ended.history]
+            assert Counter(move.why for move in ended.history).most_common(1)[0][1] == 1, wanted  # nothing done twice
+            for station in stations:
+                assert plant.runs(station, model)
+                assert len(station.runtimes()) == 1
+        assert [station.agent for station in stations] == agents
+        assert all(agent and agent.poll() is None for agent in agents)  # they found it again at the same address
