@@ -7,6 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Two shared cores: how long a made-up input takes says nothing about the code.
+settings.register_profile("lineside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lineside")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _PROGRAMS = {"mosquitto": "/usr/sbin/mosquitto", "browser": "/usr/bin/chromium"}

@@ -14,7 +14,7 @@ from tests.pages.story import House
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One house for all tests of pages, which change it in the order they stand in."""
     folder = tmp_path_factory.mktemp("house")
@@ -22,7 +22,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield House(lineside, folder / "plates")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium without a screen."""
     with sync_playwright() as playwright:
@@ -43,7 +43,7 @@ def page(browser: Browser) -> Iterator[Page]:
     assert complaints == []
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def screenshots() -> Path:
     """Where pictures of the pages are kept as build output."""
     folder = Path(__file__).resolve().parents[2] / "build" / "screenshots"
