@@ -22,8 +22,8 @@ check: $(READY)  ## ruff, mypy --strict, import rules, generated files
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/repository
 
 bench: $(READY)  ## Every benchmark, quickly
-	@for module in $$(ls benchmarks/*.py | xargs -n1 basename | sed 's/\.py$$//' | grep -v -e __init__ -e measure); do \
-	  echo "== $$module"; $(BIN)/python -m benchmarks.$$module --quick || exit 1; done
+	@for file in $$(grep -l __main__ benchmarks/*.py); do \
+	  module=$$(basename $$file .py); echo "== $$module"; $(BIN)/python -m benchmarks.$$module --quick || exit 1; done
 
 format: $(READY)  ## Format and fix what can be fixed
 	$(BIN)/ruff format .
