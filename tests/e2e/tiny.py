@@ -25,7 +25,7 @@ def network(variety: str) -> bytes:
     """The ONNX file. Each variety answers the same and has a digest of its own."""
     model = onnx.load_from_string(bright_model())
     model.doc_string = variety
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def register(client: Client, name: str, variety: str, run: str | None = None) -> ModelVersion:
