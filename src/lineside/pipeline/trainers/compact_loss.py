@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from lineside.pipeline.trainers.compact_net import CompactOutput
 from lineside.pipeline.trainers.detector import class_cost, match, overlap_of
-from lineside.pipeline.trainers.geometry import decode_boxes, grid
+from lineside.pipeline.trainers.geometry import decode_boxes, encode_boxes, grid
 from lineside.pipeline.trainers.settings import STRIDES
 
-_BOX_WEIGHT = 2.5
+_BOX_WEIGHT = 1.0  # more, and from scratch the boxes keep scores from being learnt at all
+_LEAST_SCORE = 0.05  # a cell that is to learn a box is to have, however badly it does yet
 _EMPTY_WEIGHT = 0.75  # of cells without a box, as in VarifocalNet (arXiv 2008.13367)
 
 
@@ -36,11 +37,15 @@ class CompactDetector:
         matches = match(self._grid, boxes.detach(), costs, targets)
         iou, generalized = overlap_of(boxes, matches)
         wanted = torch.zeros_like(logits)
-        wanted[matches.picture, matches.cell, matches.kind] = iou.detach().clamp(min=0.05)
-        return {
+        wanted[matches.picture, matches.cell, matches.kind] = iou.detach().clamp(min=_LEAST_SCORE)
+        result = {
             "box": _BOX_WEIGHT * (1 - generalized).sum() / matches.divisor,
             "score": _varifocal(logits, wanted).sum() / matches.divisor,
         }
+        if last:
+            sides = encode_boxes(matches.box, self._grid[matches.cell])
+            result["l1"] = (raw[matches.picture, matches.cell, :4] - sides).abs().sum() / matches.divisor
+        return result
 
 
 def _varifocal(logits: Tensor, wanted: Tensor) -> Tensor:

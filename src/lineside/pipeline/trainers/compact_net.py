@@ -26,7 +26,7 @@ class ConvUnit(nn.Module):
     def __init__(self, inputs: int, outputs: int, size: int = 3, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
-        self.bn = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
+        self.bn = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.1)
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,7 +72,8 @@ class CompactNet(nn.Module):
         self.stem = ConvUnit(3, _WIDTHS[0], 3, 2)
         self.stages = nn.ModuleList(nn.Sequential(ConvUnit(i, o, 3, 2), Residual(o)) for i, o in pairwise(_WIDTHS))
         self.neck = Neck()
-        self.tower = nn.Sequential(ConvUnit(_NECK, _NECK), ConvUnit(_NECK, _NECK))
+        self.box_tower = nn.Sequential(ConvUnit(_NECK, _NECK), ConvUnit(_NECK, _NECK))
+        self.score_tower = ConvUnit(_NECK, _NECK)
         self.box = nn.Conv2d(_NECK, 4, 1)
         self.score = nn.Conv2d(_NECK, classes, 1)
         nn.init.constant_(self.score.get_parameter("bias"), -math.log((1 - _PRIOR) / _PRIOR))
@@ -85,8 +86,8 @@ class CompactNet(nn.Module):
             features.append(x)
         levels = []
         for feature in self.neck(features[1:]):
-            shared = self.tower(feature)
-            levels.append(torch.cat([self.box(shared), self.score(shared)], 1).flatten(2))
+            box, score = self.box(self.box_tower(feature)), self.score(self.score_tower(feature))
+            levels.append(torch.cat([box, score], 1).flatten(2))
         return torch.cat(levels, 2).transpose(1, 2)
 
 

@@ -48,3 +48,10 @@ def decode_boxes(raw: Tensor, cells: Tensor) -> Tensor:
     centres = (raw[..., :2] + cells[:, :2]) * stride
     halves = raw[..., 2:4].clamp(max=_MAX_EXPONENT).exp() * stride / 2
     return torch.cat([centres - halves, centres + halves], -1)
+
+
+def encode_boxes(boxes: Tensor, cells: Tensor) -> Tensor:
+    """The predictions x, y, w, h [P, 4] that `decode_boxes` makes these boxes of, cell by cell [P, 3]."""
+    stride = cells[:, 2:]
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 / stride - cells[:, :2]
+    return torch.cat([centres, ((boxes[:, 2:] - boxes[:, :2]) / stride + _TINY).log()], 1)

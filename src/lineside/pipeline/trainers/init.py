@@ -126,7 +126,7 @@ def _take(mine: Convolution, theirs: Folded) -> None:
 def _measure_norms(net: nn.Module, taken: Sequence[tuple[Convolution, Folded]], pictures: Tensor) -> int:
     """Recover batch norms: mean and variance from one pass, then scale and bias so that together they only add the
     folded bias. The network then equals the file, and has statistics to train from."""
-    norms = [mine.norm for mine, _ in taken if mine.norm is not None]
+    norms = list(dict.fromkeys(mine.norm for mine, _ in taken if mine.norm is not None))
     training = net.training
     with torch.no_grad(), _measuring(norms):
         net.eval()(pictures)
@@ -136,7 +136,12 @@ def _measure_norms(net: nn.Module, taken: Sequence[tuple[Convolution, Folded]], 
 
 @contextmanager
 def _measuring(norms: Sequence[nn.BatchNorm2d]) -> Iterator[None]:
+    measured: set[nn.BatchNorm2d] = set()  # a norm may be run several times; its first time is enough
+
     def measure(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
+        if norm in measured:
+            return
+        measured.add(norm)
         variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)
         running_mean, running_variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
         running_mean.copy_(mean)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lineside.pipeline.trainers.detector import Matches, match, overlap_of
-from lineside.pipeline.trainers.geometry import decode_boxes, grid
+from lineside.pipeline.trainers.detector import match, overlap_of
+from lineside.pipeline.trainers.geometry import decode_boxes, encode_boxes, grid
 from lineside.pipeline.trainers.settings import STRIDES
 from lineside.pipeline.trainers.yolox_net import YoloxOutput
 
@@ -44,14 +44,9 @@ class YoloxDetector:
             "class": _bce(found[:, 5:], kinds, reduction="sum") / matches.divisor,
         }
         if last:
-            result["l1"] = (found[:, :4] - self._wanted(matches)).abs().sum() / matches.divisor
+            wanted = encode_boxes(matches.box, self._grid[matches.cell])
+            result["l1"] = (found[:, :4] - wanted).abs().sum() / matches.divisor
         return result
-
-    def _wanted(self, matches: Matches) -> Tensor:
-        cells = self._grid[matches.cell]
-        stride = cells[:, 2:]
-        centres = (matches.box[:, :2] + matches.box[:, 2:]) / 2 / stride - cells[:, :2]
-        return torch.cat([centres, ((matches.box[:, 2:] - matches.box[:, :2]) / stride + _TINY).log()], 1)
 
 
 def _cost(cells: Tensor, kinds: Tensor) -> Tensor:
