@@ -103,7 +103,7 @@ def _quantized(context: Context, given: Inputs, records: Sequence[ImageRecord]) 
         target = Path(folder) / "int8.onnx"
         fill = Preprocessor(given.signature)
         fit = (given.signature.input_width, given.signature.input_height)
-        tensors = [fill(decode(picture, fit))[0].copy() for picture in pictures]
+        tensors = (fill(decode(picture, fit))[0] for picture in pictures)
         quantize(context.blobs.path(given.fp32.variant.digest), target, tensors, given.signature.head)
         return context.blobs.put_file(target)
 
