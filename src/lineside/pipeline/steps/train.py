@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from lineside.pipeline.steps import collect
 from lineside.pipeline.trainers.base import Progress, TrainImage, TrainJob, complete, trainer
 
 _CURVE = "curve.json"
+_logger = logging.getLogger(__name__)
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,8 @@ class Curve:
         new = tuple(CurvePoint(series=name, epoch=progress.epoch, value=value) for name, value in values.items())
         self.points = [point for point in self.points if point.epoch != progress.epoch] + list(new)
         write_whole(self._file, msgspec.json.encode(self.points))
+        if progress.message:
+            _logger.info("run %s: %s", self._context.run, progress.message)
         done = progress.epoch / progress.epochs if progress.epochs else 0.0
         self._context.reporter.progress(done, progress.message or f"epoch {progress.epoch} of {progress.epochs}", new)
 
