@@ -25,6 +25,7 @@ class CompactSettings(Settings, frozen=True, kw_only=True):
     input_height: int = 224  # pixels, a multiple of 32; fits pictures of 3:2 and wider
     epochs: int = 24
     batch: int = 4
+    settle_epochs: int = 6
     learning_rate: float = 0.002
 
 

@@ -26,7 +26,7 @@ class ConvUnit(nn.Module):
     def __init__(self, inputs: int, outputs: int, size: int = 3, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
-        self.bn = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.1)
+        self.bn = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -129,8 +129,10 @@ class _Training:
 
     def _train_epoch(self) -> dict[str, float]:
         sums: dict[str, float] = {}
-        last = self._epoch >= self._settings.epochs - self._settings.plain_epochs
+        last = self._epoch >= self._settings.epochs - self._settings.settle_epochs
         self._detector.net.train()
+        if last:
+            _fix_norms(self._detector.net)
         for step, (pictures, targets) in enumerate(self._train_batches.epoch(self._epoch, last=last)):
             for group in self._optimizer.param_groups:
                 group["lr"] = self._rate(self._epoch + step / len(self._train_batches))
@@ -176,6 +178,13 @@ class _Training:
         self._optimizer.load_state_dict(last["optimizer"])
         self._epoch = progress.epoch
         return progress
+
+
+def _fix_norms(net: nn.Module) -> None:
+    """Normalize by the running statistics, as the exported model does: those of a small batch differ much from them."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def _pixels_first(pictures: torch.Tensor) -> torch.Tensor:

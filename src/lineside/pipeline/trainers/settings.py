@@ -23,7 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     weight_decay: float = 0.0005
     warmup_epochs: float = 1.0  # of linearly rising learning rate
     ema_decay: float = 0.99  # of the averaged weights, which are what is kept
-    plain_epochs: int = 2  # the last ones, without mosaic
+    settle_epochs: int = 2  # the last ones: no mosaic, batch norms as on a device, boxes learnt by their sides too
     mosaic: float = 0.0  # probability that four pictures are put together
     scale: float = 0.2  # pictures are shown at 1 - scale .. 1 + scale of their size
     colour: float = 0.3  # share by which brightness, contrast and tint vary
@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 S = TypeVar("S", bound=Settings)
 
-_AT_LEAST = {"epochs": 1, "batch": 1, "plain_epochs": 0, "input_width": 64, "input_height": 64}
+_AT_LEAST = {"epochs": 1, "batch": 1, "settle_epochs": 0, "input_width": 64, "input_height": 64}
 _POSITIVE = ("learning_rate",)
 _NOT_NEGATIVE = ("weight_decay", "warmup_epochs")
 _SHARES = ("ema_decay", "mosaic", "scale", "colour")
