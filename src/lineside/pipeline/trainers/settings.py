@@ -17,7 +17,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     input_width: int = 320  # pixels, a multiple of 32
     input_height: int = 320  # pixels, a multiple of 32
-    epochs: int = 20
+    epochs: int = 12
     batch: int = 8
     learning_rate: float = 0.001
     weight_decay: float = 0.0005
