@@ -76,7 +76,7 @@ class OverviewService:
             rollouts = [rollout for rollout in self.rollouts.all(session) if rollout.group != TWINS]
         states = Counter(rollout.state for rollout in rollouts)
         fleet = [device for device in devices if not device.twin]
-        healthy = sum(device.healthy for device in fleet)
+        healthy = sum(device.summary == "healthy" for device in fleet)
         results, captures = self.results.counts(), self.captures.counts()
         kept = ", ".join(f"{name} {count}" for name, count in sorted(captures.items()))
         return (
