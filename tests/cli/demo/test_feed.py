@@ -50,7 +50,7 @@ def test_content_says_what_is_a_picture_not_the_name() -> None:
 def test_a_picture_is_given_once_even_by_a_later_demo(tmp_path: Path) -> None:
     plan = shares(_pictures("a.jpg"), [], ["one", "two"])
     inboxes = {name: tmp_path / name / "inbox" for name in plan}
-    feed = Feed(inboxes, tmp_path / "fed.json")
+    feed = Feed(inboxes, tmp_path / "fed.json", "tags:1")
     missing = feed.missing(plan)
     assert [(device, picture.name) for device, picture in missing] == [
         ("one", "a.jpg"),
@@ -61,15 +61,26 @@ def test_a_picture_is_given_once_even_by_a_later_demo(tmp_path: Path) -> None:
         feed.give(device, picture)
     assert sorted(file.name for file in inboxes["one"].iterdir()) == ["a.jpg", UNREADABLE]
     assert [file.name for file in (tmp_path / "one").iterdir()] == ["inbox"]
-    later = Feed(inboxes, tmp_path / "fed.json")
+    later = Feed(inboxes, tmp_path / "fed.json", "tags:1")
     assert later.missing(plan) == []
     assert (later.expected("one"), later.expected("two"), later.expected("three")) == (1, 1, 0)
+
+
+def test_a_new_model_looks_at_all_pictures_again(tmp_path: Path) -> None:
+    plan = shares(_pictures("a.jpg"), [], ["one"])
+    inboxes = {"one": tmp_path / "one" / "inbox"}
+    for model in ("tags:1", "tags:2"):
+        feed = Feed(inboxes, tmp_path / "fed.json", model)
+        for device, picture in feed.missing(plan):
+            feed.give(device, picture)
+    assert feed.expected("one") == 2
+    assert Feed(inboxes, tmp_path / "fed.json", "tags:1").missing(plan) == []
 
 
 def test_the_endless_feed_keeps_the_inboxes_small(tmp_path: Path) -> None:
     plan = shares(_pictures("a.jpg", "b.jpg", "c.jpg"), [], ["one", "two"])
     inboxes = {name: tmp_path / name / "inbox" for name in plan}
-    steps = Feed(inboxes, tmp_path / "fed.json").endlessly(plan)
+    steps = Feed(inboxes, tmp_path / "fed.json", "tags:1").endlessly(plan)
     devices = {next(steps) for _ in range(230)}
     files = [file.name for inbox in inboxes.values() for file in inbox.iterdir()]
     assert devices == {"one", "two"}

@@ -66,7 +66,7 @@ def perform(settings: Settings, wanted: Path | None, out: Output) -> int:
                 display.say("The model is below its gate: it may not be approved, and no device was told.", "red")
                 return EXIT_GATED
             if not settings.exit:
-                go_on(scene, told.folder, told.dataset, told.stations)
+                go_on(scene, told.folder, told.dataset, told.model, told.stations)
     except Stopped as stop:
         return 0 if told else 128 + stop.number
     return 0

@@ -60,15 +60,23 @@ def shares(common: Sequence[Picture], tests: Sequence[Picture], devices: Sequenc
     return plan
 
 
-class Feed:
-    """Puts pictures into inboxes, and remembers which, so that another demo on the root need not do it again."""
+Given = dict[str, dict[str, bool]]
+"""By device, the pictures it was given and whether each can be read."""
 
-    def __init__(self, inboxes: Mapping[str, Path], record: Path) -> None:
+
+class Feed:
+    """Puts pictures into inboxes, and remembers which, so that another demo on the root need not do it again.
+
+    What an earlier model looked at is given once more to a new one; a device takes a file with a new time for new.
+    """
+
+    def __init__(self, inboxes: Mapping[str, Path], record: Path, model: str) -> None:
         self._inboxes = inboxes
         self._record = record
-        self._given: dict[str, dict[str, bool]] = {}
+        self._by_model: dict[str, Given] = {}
         if record.exists():
-            self._given = msgspec.json.decode(record.read_bytes(), type=dict[str, dict[str, bool]])
+            self._by_model = msgspec.json.decode(record.read_bytes(), type=dict[str, Given])
+        self._given = self._by_model.setdefault(model, {})
 
     def missing(self, plan: Mapping[str, Sequence[Picture]]) -> list[tuple[str, Picture]]:
         """What of the plan was not given yet, device by device in turn."""
@@ -82,11 +90,11 @@ class Feed:
         """Put one picture into a device's inbox, whole or not at all, and remember it."""
         _arrive(self._inboxes[device] / picture.name, picture.data)
         self._given.setdefault(device, {})[picture.name] = picture.readable
-        _arrive(self._record, msgspec.json.encode(self._given))
+        _arrive(self._record, msgspec.json.encode(self._by_model))
 
     def expected(self, device: str) -> int:
-        """How many results a device owes for what it was given."""
-        return sum(self._given.get(device, {}).values())
+        """How many results a device owes for all it was given."""
+        return sum(sum(given.get(device, {}).values()) for given in self._by_model.values())
 
     def endlessly(self, plan: Mapping[str, Sequence[Picture]]) -> Iterator[str]:
         """Each step gives one more picture of the plan under a new name, and takes the oldest such away."""

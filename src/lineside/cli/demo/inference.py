@@ -11,6 +11,7 @@ from lineside.cli.demo.feed import Feed, Picture, inbox_pictures, shares
 from lineside.cli.demo.scene import Scene
 from lineside.client import Client
 from lineside.contract.dataset import DatasetVersion, Split
+from lineside.contract.model import ModelVersion
 
 _SECONDS = 120.0  # without a new result
 _QUIET = 30.0  # without a new result, while some pictures have none: they are given up
@@ -34,19 +35,21 @@ class Quiet:
         return time.monotonic() - self._since
 
 
-def infer(scene: Scene, folder: Path, dataset: DatasetVersion, stations: Sequence[str]) -> None:
+def infer(scene: Scene, folder: Path, dataset: DatasetVersion, model: ModelVersion, stations: Sequence[str]) -> None:
     """Feed every device and wait for its results."""
     with scene.display.stage("results", "Infer pictures as they arrive") as stage:
-        feed = _feed(scene, stations)
+        feed = _feed(scene, model, stations)
         missing = feed.missing(_plan(scene, folder, dataset, stations))
         if not missing:
             scene.unchanged.append("pictures")
+        expected = count_results(scene, stations)
         for number, (device, picture) in enumerate(missing, 1):
             feed.give(device, picture)
+            expected[device] += picture.readable
             stage.move("pictures", number / len(missing), f"{number} of {len(missing)}")
             scene.plane.tick()
             time.sleep(_ARRIVE)
-        expected = {name: feed.expected(name) for name in stations}
+        expected = {name: max(count, feed.expected(name)) for name, count in expected.items()}
         counts = _wait_results(scene, expected, stage)
         lost = sum(max(expected[name] - counts[name], 0) for name in stations)
         stage.outcome = f"{sum(counts.values())} results" + (f", {lost} pictures without one" if lost else "")
@@ -83,11 +86,11 @@ def count_results(scene: Scene, stations: Sequence[str]) -> dict[str, int]:
     return scene.plane.ask(count)
 
 
-def go_on(scene: Scene, folder: Path, dataset: DatasetVersion, stations: Sequence[str]) -> None:
+def go_on(scene: Scene, folder: Path, dataset: DatasetVersion, model: ModelVersion, stations: Sequence[str]) -> None:
     """Feed pictures slowly, until somebody stops the demo."""
     scene.display.say(f"Everything stays up at {scene.plane.url}; a picture arrives every {_SLOWLY:.0f} s.")
     scene.display.say("Ctrl-C ends it.")
-    for _ in _feed(scene, stations).endlessly(_plan(scene, folder, dataset, stations)):
+    for _ in _feed(scene, model, stations).endlessly(_plan(scene, folder, dataset, stations)):
         scene.plane.tick()
         time.sleep(_SLOWLY)
 
@@ -111,8 +114,8 @@ def _wait_results(scene: Scene, expected: dict[str, int], stage: Stage) -> dict[
     )
 
 
-def _feed(scene: Scene, stations: Sequence[str]) -> Feed:
-    return Feed({name: scene.fleet.inbox_of(name) for name in stations}, scene.root.fed)
+def _feed(scene: Scene, model: ModelVersion, stations: Sequence[str]) -> Feed:
+    return Feed({name: scene.fleet.inbox_of(name) for name in stations}, scene.root.fed, model.label)
 
 
 def _plan(scene: Scene, folder: Path, dataset: DatasetVersion, stations: Sequence[str]) -> dict[str, list[Picture]]:

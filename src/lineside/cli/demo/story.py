@@ -26,6 +26,7 @@ class Told:
     summary: Summary
     folder: Path
     dataset: DatasetVersion
+    model: ModelVersion
     stations: tuple[str, ...] = ()
 
 
@@ -35,13 +36,13 @@ def tell(scene: Scene) -> Told:
     dataset = import_data(scene, folder)
     run, model = train(scene, dataset)
     if model.state is ModelState.GATED_OUT:
-        return Told(_summary(scene, dataset, run, model), folder, dataset)
+        return Told(_summary(scene, dataset, run, model), folder, dataset, model)
     model = approve(scene, try_on_twin(scene, model))
     stations, rollout = roll_out(scene, model)
-    infer(scene, folder, dataset, stations)
+    infer(scene, folder, dataset, model, stations)
     captures = collect_captures(scene, stations)
     summary = _summary(scene, dataset, run, model, stations, rollout.id, captures)
-    return Told(summary, folder, dataset, stations)
+    return Told(summary, folder, dataset, model, stations)
 
 
 def _summary(
