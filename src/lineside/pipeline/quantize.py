@@ -53,6 +53,7 @@ def _quantize(ready: Path, made: Path, calibration: list[Tensor]) -> None:
         weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod.MinMax,
         nodes_to_exclude=tail(graph),
+        extra_options={"CalibMovingAverage": True},  # one odd picture does not stretch the range
     )
 
 

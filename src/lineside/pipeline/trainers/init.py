@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"  # how files by torch.save begin
 class Folded(NamedTuple):
     """A convolution as a file has it, the batch norm after it folded in."""
 
+    node: str
     weight: NDArray[np.float32]
     bias: NDArray[np.float32] | None
 
@@ -53,12 +55,10 @@ def initialize(net: nn.Module, file: Path, pictures: Tensor, predictors: tuple[s
 
 
 def _from_onnx(net: nn.Module, file: Path, pictures: Tensor, predictors: tuple[str, ...]) -> str:
-    folded, own = _folded(file), _in_execution_order(net, pictures[:1])
-    if len(folded) != len(own):
-        raise _mismatch(file, f"it has {len(folded)} convolutions, the network {len(own)}")
+    own = list(dict.fromkeys(_in_execution_order(net, pictures[:1])))
     kept: list[str] = []
     taken: list[tuple[Convolution, Folded]] = []
-    for mine, theirs in zip(own, folded, strict=True):
+    for mine, theirs in zip(own, _matching(file, own), strict=True):
         if tuple(mine.conv.weight.shape) == theirs.weight.shape:
             taken.append((mine, theirs))
         elif mine.name.startswith(predictors):
@@ -71,6 +71,27 @@ def _from_onnx(net: nn.Module, file: Path, pictures: Tensor, predictors: tuple[s
     measured = _measure_norms(net, taken, pictures)
     summary = _summary(len(taken), len(own), "convolutions", kept)
     return f"{summary}; {measured} batch norms measured on {len(pictures)} pictures"
+
+
+def _matching(file: Path, own: Sequence[Convolution]) -> list[Folded]:
+    """The file's convolutions in the order of ours: by name in a file of our own export, whose nodes were reordered,
+    else as they come, which is how a network is run."""
+    folded = _folded(file)
+    by_module = {module_of(one.node): one for one in folded}
+    if all(mine.name in by_module for mine in own):
+        return [by_module[mine.name] for mine in own]
+    if len(folded) != len(own):
+        raise _mismatch(file, f"it has {len(folded)} convolutions, the network {len(own)}")
+    return folded
+
+
+def module_of(node: str) -> str:
+    """The module that an exported convolution comes from, or "": torch names the node of `net.a.0.b` `/net/a/a.0/b/Conv`,
+    and numbers those of a module that runs again."""
+    first, *middle, last = node.strip("/").split("/") if node.count("/") > 2 else ("", "")
+    if first != "net" or last != "Conv":
+        return ""
+    return ".".join(part.removeprefix(f"{before}.") for before, part in pairwise(["", *middle]))
 
 
 def _folded(file: Path) -> list[Folded]:
@@ -88,12 +109,13 @@ def _folded(file: Path) -> list[Folded]:
         tensors = [constants[name] for name in node.input[1:] if name in constants]
         if len(tensors) < len(node.input) - 1 or any(tensor.dtype != np.float32 for tensor in tensors):
             raise _mismatch(file, f"the weights of {node.name} are no float32 constants (is it an INT8 file?)")
-        found.append(Folded(tensors[0], tensors[1] if len(tensors) > 1 else None))
+        found.append(Folded(node.name, tensors[0], tensors[1] if len(tensors) > 1 else None))
     return found
 
 
 def _in_execution_order(net: nn.Module, picture: Tensor) -> list[Convolution]:
-    """The network's convolutions as one forward pass meets them, each with the batch norm that follows."""
+    """The network's convolutions as one forward pass meets them, each with the batch norm that follows; one that is run
+    several times is met several times."""
     names = {module: name for name, module in net.named_modules()}
     met: list[nn.Module] = []
     watched = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.BatchNorm2d)]
@@ -126,7 +148,7 @@ def _take(mine: Convolution, theirs: Folded) -> None:
 def _measure_norms(net: nn.Module, taken: Sequence[tuple[Convolution, Folded]], pictures: Tensor) -> int:
     """Recover batch norms: mean and variance from one pass, then scale and bias so that together they only add the
     folded bias. The network then equals the file, and has statistics to train from."""
-    norms = list(dict.fromkeys(mine.norm for mine, _ in taken if mine.norm is not None))
+    norms = [mine.norm for mine, _ in taken if mine.norm is not None]
     training = net.training
     with torch.no_grad(), _measuring(norms):
         net.eval()(pictures)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lineside.contract.errors import LinesideError
+from lineside.pipeline.trainers import checkpoint
+from lineside.pipeline.trainers.base import Progress, TrainImage, trainer
+from tests.pipeline.trainers.conftest import SMALL, MakeJob
+
+
+class Killed(Exception):
+    """Stands for the power going in the middle of a training."""
+
+
+def weights(file: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = checkpoint.load(file)["net"]
+    return found
+
+
+def ignore(_: Progress) -> None: ...
+
+
+@pytest.mark.parametrize("name", ["compact", "yolox"])
+def test_a_killed_training_goes_on_and_ends_the_same(name: str, make_job: MakeJob, tmp_path: Path) -> None:
+    whole = trainer(name).train(make_job(workdir=tmp_path / "whole"), ignore)
+    seen: list[int] = []
+
+    def kill_after_first(progress: Progress) -> None:
+        seen.append(progress.epoch)
+        raise Killed
+
+    job = make_job(workdir=tmp_path / "killed")
+    with pytest.raises(Killed):
+        trainer(name).train(job, kill_after_first)
+    resumed = trainer(name).train(job, lambda progress: seen.append(progress.epoch))
+    assert seen == [1, 1, 2, 3]  # the first once more, saying that it goes on from there
+    ours, theirs = weights(resumed), weights(whole)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_a_finished_training_is_not_repeated(make_job: MakeJob) -> None:
+    first = trainer("compact").train(make_job(), ignore)
+    said: list[Progress] = []
+    assert trainer("compact").train(make_job(), said.append) == first
+    assert said == []
+
+
+def test_another_job_does_not_take_over_what_it_finds(make_job: MakeJob) -> None:
+    first = weights(trainer("compact").train(make_job(), ignore))
+    second = weights(trainer("compact").train(make_job(seed=8), ignore))
+    assert not torch.equal(first["stem.conv.weight"], second["stem.conv.weight"])
+
+
+def test_a_damaged_checkpoint_means_starting_over(make_job: MakeJob) -> None:
+    job = make_job()
+    job.workdir.mkdir()
+    (job.workdir / "last.pt").write_bytes(b"PK\x03\x04 half a file")
+    said: list[Progress] = []
+    trainer("compact").train(job, said.append)
+    assert [progress.epoch for progress in said] == [1, 2, 3]
+
+
+def test_progress_says_losses_and_score(make_job: MakeJob) -> None:
+    said: list[Progress] = []
+    trainer("yolox").train(make_job(), said.append)
+    assert all(progress.epochs == 3 for progress in said)
+    assert all(progress.val_map50 is not None and 0 <= progress.val_map50 <= 1 for progress in said)
+    assert {"loss", "iou", "objectness", "class"} <= said[0].losses.keys()
+    assert "l1" in said[-1].losses
+
+
+def test_without_val_pictures_there_is_no_score(make_job: MakeJob) -> None:
+    said: list[Progress] = []
+    trainer("compact").train(make_job(val=[], parameters=SMALL | {"epochs": 1}), said.append)
+    assert said[0].val_map50 is None
+
+
+def test_torch_is_left_as_it_was(make_job: MakeJob) -> None:
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.random.get_rng_state()
+    trainer("compact").train(make_job(parameters=SMALL | {"epochs": 1, "mosaic": 0.9, "settle_epochs": 0}), ignore)
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before[:2]
+    assert torch.equal(torch.random.get_rng_state(), before[2])
+
+
+def test_nothing_to_train_on_is_refused(make_job: MakeJob, squares: list[TrainImage], tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.jpg"
+    damaged.write_bytes(b"\xff\xd8\xff and no more")
+    cases = {
+        "training.no_images": make_job(train=[]),
+        "training.no_boxes": make_job(train=squares[-1:]),
+        "training.image_unreadable": make_job(train=[TrainImage(damaged, [(0, 1, 1, 5, 5)])]),
+    }
+    for code, job in cases.items():
+        with pytest.raises(LinesideError) as refused:
+            trainer("compact").train(job, ignore)
+        assert refused.value.code == code
+
+
+def test_a_rate_too_high_is_said_to_diverge(make_job: MakeJob) -> None:
+    job = make_job(parameters=SMALL | {"learning_rate": 1e30, "warmup_epochs": 0.0})
+    with pytest.raises(LinesideError) as refused:
+        trainer("compact").train(job, ignore)
+    assert refused.value.code == "training.diverged"
+
+
+@pytest.mark.slow
+def test_compact_learns_to_find_a_square(make_job: MakeJob) -> None:
+    said: list[Progress] = []
+    parameters = SMALL | {"epochs": 60, "settle_epochs": 20, "scale": 0.0}
+    trainer("compact").train(make_job(parameters=parameters), said.append)
+    assert said[-1].losses["box"] < 0.5 * said[0].losses["box"]
+    assert (said[-1].val_map50 or 0.0) > 0.5
