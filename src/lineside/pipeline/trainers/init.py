@@ -86,7 +86,7 @@ def _matching(file: Path, own: Sequence[Convolution]) -> list[Folded]:
 
 
 def module_of(node: str) -> str:
-    """The module that an exported convolution comes from, or "": torch names the node of `net.a.0.b` `/net/a/a.0/b/Conv`,
+    """The module an exported convolution comes from, or "": torch names the node of `net.a.0.b` `/net/a/a.0/b/Conv`,
     and numbers those of a module that runs again."""
     first, *middle, last = node.strip("/").split("/") if node.count("/") > 2 else ("", "")
     if first != "net" or last != "Conv":
