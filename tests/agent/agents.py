@@ -14,10 +14,10 @@ from typing import TypeVar
 import msgspec
 from tests.agent.control_plane import ControlPlane
 
-from lineside.agent.join import JoinOptions, join
+from lineside.agent.link.join import JoinOptions, join
 from lineside.agent.paths import Paths
-from lineside.agent.processes import marked
 from lineside.agent.status import Status, status
+from lineside.agent.supervision.processes import marked
 
 T = TypeVar("T")
 

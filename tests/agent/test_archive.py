@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lineside.agent import archive
+from lineside.agent.updating import archive
 from lineside.contract.errors import LinesideError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineside.agent.configuration import effective
+from lineside.contract.configuration import effective
 from lineside.contract.deployment import ConfigurationUpdate
 
 keys = st.sampled_from(["a", "b", "c/d", "e~f"])

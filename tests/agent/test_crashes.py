@@ -12,7 +12,7 @@ from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.crash import POINTS
-from lineside.agent.store import hash_file
+from lineside.agent.updating.store import hash_file
 from lineside.contract.reported import ComponentState, Phase
 
 _WAIT = 15.0

@@ -14,8 +14,8 @@ from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 
-from lineside.agent import join_state
-from lineside.agent.hints import Hints
+from lineside.agent.link import join_state
+from lineside.agent.link.hints import Hints
 from lineside.contract import topics
 from lineside.contract.reported import Phase
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lineside.agent.interpolate import Namespace, interpolate
+from lineside.agent.supervision.interpolate import Namespace, interpolate
 
 OWN = Namespace({"artifacts:path": "/p/app/1", "work:path": "/w/app"}, {"a": {"b": 1, "s": "x", "n": None}})
 OTHER = Namespace({"artifacts:path": "/p/model/2"}, {"k": [1, 2]})

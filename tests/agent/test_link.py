@@ -10,19 +10,19 @@ import pytest
 from tests.agent.agents import AgentProcess
 from tests.agent.control_plane import ControlPlane
 
-from lineside.agent import join_state
 from lineside.agent.database import Database
-from lineside.agent.installed import ComponentSet
-from lineside.agent.join import JoinOptions, join
-from lineside.agent.link import Link
-from lineside.agent.link_error import LinkError
-from lineside.agent.outbox import LIMIT, Outbox
+from lineside.agent.link import join_state
+from lineside.agent.link.error import LinkError
+from lineside.agent.link.https import Link
+from lineside.agent.link.join import JoinOptions, join
+from lineside.agent.link.outbox import LIMIT, Outbox
+from lineside.agent.link.uploads import send_captures
 from lineside.agent.paths import Paths
-from lineside.agent.processes import StopSignal
-from lineside.agent.state import State
-from lineside.agent.store import Store
+from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
-from lineside.agent.uploads import send_captures
+from lineside.agent.updating.installed import ComponentSet
+from lineside.agent.updating.state import State
+from lineside.agent.updating.store import Store
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.errors import ErrorReport, LinesideError, RemoteError
 from lineside.contract.ids import digest_of

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from lineside.agent.installed import Attempt, Component, ComponentSet, Outcome, Package, document_of
-from lineside.agent.plan import Current, fingerprints, plan
+from lineside.agent.updating.installed import Attempt, Component, ComponentSet, Outcome, Package, document_of
+from lineside.agent.updating.plan import Current, fingerprints, plan
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import ErrorReport, LinesideError
-from lineside.contract.recipe import Dependency, Recipe, RecipeArtifact, StepScript
+from lineside.contract.recipes.recipe import Dependency, Recipe, RecipeArtifact, StepScript
 
 ERROR = ErrorReport(code="component.broken", message="It broke.")
 

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from tests.agent.components import artifact, recipe
 
-from lineside.agent.dependencies import start_order
-from lineside.agent.recipe import read_recipe
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
-from lineside.contract.recipe import Dependency, Recipe
+from lineside.contract.recipes.dependencies import start_order
+from lineside.contract.recipes.reader import read_recipe
+from lineside.contract.recipes.recipe import Dependency, Recipe
 
 HERE = {"os": "linux", "architecture": "amd64"}
 

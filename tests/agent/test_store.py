@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from tests.agent.components import archive
 
-from lineside.agent.installed import Package
-from lineside.agent.link_error import LinkError
-from lineside.agent.packages import intact, stage
+from lineside.agent.link.error import LinkError
 from lineside.agent.paths import Paths
-from lineside.agent.store import RESERVE, Store
 from lineside.agent.testing import FakeControlPlane
+from lineside.agent.updating.installed import Package
+from lineside.agent.updating.packages import intact, stage
+from lineside.agent.updating.store import RESERVE, Store
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
-from lineside.contract.recipe import Recipe, RecipeArtifact
+from lineside.contract.recipes.recipe import Recipe, RecipeArtifact
 
 DATA = bytes(range(256)) * 40
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineside.agent.versions import parse_version, satisfies
 from lineside.contract.errors import LinesideError
+from lineside.contract.recipes.versions import parse_version, satisfies
 
 TABLE = [
     ("1.0.0", "1.0.0", True),

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lineside.agent.join_state import JoinState
+from lineside.agent.link.join_state import JoinState
 from tests.cli.eventually import eventually
 from tests.e2e import processes
 

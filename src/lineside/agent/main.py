@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from lineside.agent.join import JoinOptions, join
+from lineside.agent.link.join import JoinOptions, join
 from lineside.agent.lock import locked
 from lineside.agent.paths import Paths
 from lineside.agent.run import run

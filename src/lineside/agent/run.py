@@ -9,25 +9,26 @@ import threading
 import time
 from types import FrameType
 
-from lineside.agent import crash, join_state
+from lineside.agent import crash
 from lineside.agent.database import Database
-from lineside.agent.execute import Executor
-from lineside.agent.hints import Hints
-from lineside.agent.link import Link
-from lineside.agent.link_error import LinkError
+from lineside.agent.link import join_state
+from lineside.agent.link.error import LinkError
+from lineside.agent.link.hints import Hints
+from lineside.agent.link.https import Link
+from lineside.agent.link.outbox import Outbox
+from lineside.agent.link.report import Reporter
+from lineside.agent.link.uploads import Uploader
 from lineside.agent.lock import locked
-from lineside.agent.orphans import end_orphans
-from lineside.agent.outbox import Outbox
 from lineside.agent.paths import Paths
 from lineside.agent.ports import ControlPlane
-from lineside.agent.processes import StopSignal, Wake, wait_any
-from lineside.agent.reconcile import Reconciler
-from lineside.agent.report import Reporter
-from lineside.agent.service import Timing
-from lineside.agent.state import State
-from lineside.agent.store import Store
-from lineside.agent.supervise import Interrupted, Supervisor
-from lineside.agent.uploads import Uploader
+from lineside.agent.supervision.orphans import end_orphans
+from lineside.agent.supervision.processes import StopSignal, Wake, wait_any
+from lineside.agent.supervision.service import Timing
+from lineside.agent.supervision.supervise import Interrupted, Supervisor
+from lineside.agent.updating.execute import Executor
+from lineside.agent.updating.reconcile import Reconciler
+from lineside.agent.updating.state import State
+from lineside.agent.updating.store import Store
 from lineside.contract.desired import Desired
 from lineside.contract.errors import RemoteError
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from lineside.agent import join_state
 from lineside.agent.database import Database
+from lineside.agent.link import join_state
+from lineside.agent.link.outbox import Outbox
 from lineside.agent.lock import holder
-from lineside.agent.outbox import Outbox
 from lineside.agent.paths import Paths
-from lineside.agent.state import State
+from lineside.agent.updating.state import State
 from lineside.contract.reported import Report
 
 

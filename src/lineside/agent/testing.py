@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lineside.agent.link_error import LinkError
+from lineside.agent.link.error import LinkError
 from lineside.agent.ports import Download
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired

@@ -112,6 +112,6 @@ def test_the_zip_holds_contract_and_runtime_only_and_runs_before_what_is_install
 
 def test_the_installed_package_can_be_packed():
     names = zipfile.ZipFile(io.BytesIO(code.inference_zip(code.installed_sources()))).namelist()
-    assert "lineside/contract/recipe.py" in names
+    assert "lineside/contract/recipes/recipe.py" in names
     assert "lineside/runtime/__init__.py" in names
     assert not [name for name in names if name.startswith(("lineside/server", "lineside/agent"))]

@@ -7,7 +7,7 @@ from typing import Any
 
 from lineside.contract.component import Artifact
 from lineside.contract.ids import canonical, greengrass_digest
-from lineside.contract.recipe import RECIPE_FORMAT
+from lineside.contract.recipes.recipe import RECIPE_FORMAT
 
 INFERENCE_ZIP = "inference.zip"
 

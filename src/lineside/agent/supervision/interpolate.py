@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lineside.agent.configuration import pointer_parts
+from lineside.contract.configuration import pointer_parts
 
 _VARIABLE = re.compile(r"\{(?:([.\w-]+):)?([.\w-]+):([^:}]*)}")
 

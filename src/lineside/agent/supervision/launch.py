@@ -11,12 +11,12 @@ import msgspec
 
 from lineside import __version__
 from lineside.agent.durable import write_atomically
-from lineside.agent.installed import Component, ComponentSet
-from lineside.agent.interpolate import Namespace, interpolate
-from lineside.agent.join_state import JoinState
+from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
-from lineside.agent.processes import COMPONENT_MARKER, MARKER
-from lineside.contract.recipe import Recipe, StepScript
+from lineside.agent.supervision.interpolate import Namespace, interpolate
+from lineside.agent.supervision.processes import COMPONENT_MARKER, MARKER
+from lineside.agent.updating.installed import Component, ComponentSet
+from lineside.contract.recipes.recipe import Recipe, StepScript
 
 _NOT_PASSED_ON = ("LINESIDE_CRASH_AT", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 

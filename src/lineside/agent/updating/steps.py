@@ -1,10 +1,10 @@
-"""The kinds of step a plan is made of: plain data, carried out by `lineside.agent.execute`."""
+"""The kinds of step a plan is made of: plain data, carried out by `lineside.agent.updating.execute`."""
 
 from __future__ import annotations
 
 import msgspec
 
-from lineside.agent.installed import Component, ComponentSet
+from lineside.agent.updating.installed import Component, ComponentSet
 from lineside.contract.desired import DesiredComponent
 
 

@@ -11,10 +11,10 @@ from typing import IO
 
 import msgspec
 
-from lineside.agent.launch import Launch
-from lineside.agent.logs import open_log
-from lineside.agent.processes import Child, Ended, StopSignal
-from lineside.contract.recipe import StepScript
+from lineside.agent.supervision.launch import Launch
+from lineside.agent.supervision.logs import open_log
+from lineside.agent.supervision.processes import Child, Ended, StopSignal
+from lineside.contract.recipes.recipe import StepScript
 
 _SKIP = re.compile(r"\s*(exists|onpath)\s+(.+?)\s*")
 _TAIL = 1 << 16

@@ -13,11 +13,18 @@ from typing import Any
 import msgspec
 import yaml
 
-from lineside.agent.platforms import matches
-from lineside.agent.versions import parse_version, satisfies
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import from_greengrass_digest, is_name
-from lineside.contract.recipe import DEFAULT_TIMEOUTS, RECIPE_FORMAT, Dependency, Recipe, RecipeArtifact, StepScript
+from lineside.contract.recipes.platforms import matches
+from lineside.contract.recipes.recipe import (
+    DEFAULT_TIMEOUTS,
+    RECIPE_FORMAT,
+    Dependency,
+    Recipe,
+    RecipeArtifact,
+    StepScript,
+)
+from lineside.contract.recipes.versions import parse_version, satisfies
 
 MAX_RECIPE_BYTES = 1 << 20
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lineside import __version__
 from lineside.agent.platforms import this_platform
-from lineside.agent.store import free_bytes
+from lineside.agent.updating.store import free_bytes
 
 
 def device_facts(root: Path) -> dict[str, Any]:

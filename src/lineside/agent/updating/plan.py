@@ -13,10 +13,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from lineside.agent.configuration import effective
-from lineside.agent.dependencies import check, start_order
-from lineside.agent.installed import Attempt, Component, ComponentSet, Outcome, Package, document_of
-from lineside.agent.steps import (
+from lineside.agent.updating.installed import Attempt, Component, ComponentSet, Outcome, Package, document_of
+from lineside.agent.updating.steps import (
     Begin,
     Collect,
     Commit,
@@ -29,9 +27,11 @@ from lineside.agent.steps import (
     Step,
     Stop,
 )
+from lineside.contract.configuration import effective
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.ids import content_digest
-from lineside.contract.recipe import Recipe
+from lineside.contract.recipes.dependencies import check, start_order
+from lineside.contract.recipes.recipe import Recipe
 
 
 class Current(msgspec.Struct, frozen=True, kw_only=True):

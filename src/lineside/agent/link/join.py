@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from urllib3.exceptions import InsecureRequestWarning
 
-from lineside.agent import join_state, link
 from lineside.agent.clock import now
-from lineside.agent.device_facts import device_facts
 from lineside.agent.durable import write_atomically
-from lineside.agent.join_state import JoinState
+from lineside.agent.facts import device_facts
+from lineside.agent.link import https as link
+from lineside.agent.link import join_state
+from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
 from lineside.contract.device import JoinAnswer, JoinRequest
 from lineside.contract.errors import LinesideError

@@ -11,7 +11,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from lineside.agent.join_state import JoinState
+from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
 from lineside.contract import topics
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lineside.agent import crash
-from lineside.agent.archive import MAX_BYTES, unpack
 from lineside.agent.durable import remove_tree, rename_directory
 from lineside.agent.paths import Paths
-from lineside.agent.store import RESERVE, Store, free_bytes, hash_file
+from lineside.agent.updating.archive import MAX_BYTES, unpack
+from lineside.agent.updating.store import RESERVE, Store, free_bytes, hash_file
 from lineside.contract.errors import LinesideError
-from lineside.contract.recipe import Recipe, RecipeArtifact
+from lineside.contract.recipes.recipe import Recipe, RecipeArtifact
 
 
 def stage(recipe: Recipe, store: Store, paths: Paths) -> dict[str, str]:

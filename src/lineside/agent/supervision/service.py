@@ -17,14 +17,14 @@ from typing import Any
 
 import msgspec
 
-from lineside.agent.launch import Launch
-from lineside.agent.logs import open_log, rotate
-from lineside.agent.probe import Readiness, ask
-from lineside.agent.processes import MARKER, Child, Ended, StopSignal, end_process, marked, start_time
-from lineside.agent.scripts import GRACE, Finished, how, run_step, spawn
-from lineside.agent.state import State
+from lineside.agent.supervision.launch import Launch
+from lineside.agent.supervision.logs import open_log, rotate
+from lineside.agent.supervision.probe import Readiness, ask
+from lineside.agent.supervision.processes import MARKER, Child, Ended, StopSignal, end_process, marked, start_time
+from lineside.agent.supervision.scripts import GRACE, Finished, how, run_step, spawn
+from lineside.agent.updating.state import State
 from lineside.contract.errors import LinesideError
-from lineside.contract.recipe import DEFAULT_TIMEOUTS
+from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS
 from lineside.contract.reported import ComponentState
 
 _FATAL = ("component.golden_mismatch", "component.probe_failed", "component.not_ready")

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from lineside.agent.launch import Launch
-from lineside.agent.processes import StopSignal
-from lineside.agent.scripts import run_step
+from lineside.agent.supervision.launch import Launch
+from lineside.agent.supervision.processes import StopSignal
+from lineside.agent.supervision.scripts import run_step
 from lineside.contract.errors import LinesideError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lineside.agent.versions import satisfies
 from lineside.contract.errors import LinesideError
-from lineside.contract.recipe import Recipe
+from lineside.contract.recipes.recipe import Recipe
+from lineside.contract.recipes.versions import satisfies
 
 
 def check(recipes: Mapping[str, Recipe]) -> None:

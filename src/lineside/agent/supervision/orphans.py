@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lineside.agent.paths import Paths
-from lineside.agent.processes import end_process, marked
-from lineside.agent.state import State
+from lineside.agent.supervision.processes import end_process, marked
+from lineside.agent.updating.state import State
 
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from lineside.agent.database import Database
-from lineside.agent.installed import EMPTY, Attempt, ComponentSet, Outcome, Package
+from lineside.agent.updating.installed import EMPTY, Attempt, ComponentSet, Outcome, Package
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from lineside.agent.link_error import LinkError
+from lineside.agent.link.error import LinkError
 from lineside.agent.ports import ControlPlane
-from lineside.agent.processes import StopSignal
+from lineside.agent.supervision.processes import StopSignal
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.errors import Kind, LinesideError, RemoteError
 

@@ -6,11 +6,11 @@ import time
 
 import msgspec
 
-from lineside.agent.installed import Component
-from lineside.agent.launch import Launch
-from lineside.agent.processes import StopSignal, Wake, wait_any
-from lineside.agent.service import Service, Timing
-from lineside.agent.state import State
+from lineside.agent.supervision.launch import Launch
+from lineside.agent.supervision.processes import StopSignal, Wake, wait_any
+from lineside.agent.supervision.service import Service, Timing
+from lineside.agent.updating.installed import Component
+from lineside.agent.updating.state import State
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState, ReportedComponent
 

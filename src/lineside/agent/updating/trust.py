@@ -16,7 +16,7 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
-from lineside.agent.link_error import LinkError
+from lineside.agent.link.error import LinkError
 from lineside.agent.paths import Paths
 from lineside.agent.ports import ControlPlane
 from lineside.contract.component import ComponentKind

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lineside.agent import crash, packages
-from lineside.agent.installed import Package
-from lineside.agent.join_state import JoinState
-from lineside.agent.launch import prepare
+from lineside.agent import crash
+from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
-from lineside.agent.plan import Current
 from lineside.agent.platforms import this_platform
 from lineside.agent.ports import ControlPlane
-from lineside.agent.recipe import read_recipe
-from lineside.agent.state import State
-from lineside.agent.steps import (
+from lineside.agent.supervision.launch import prepare
+from lineside.agent.supervision.supervise import Supervisor
+from lineside.agent.updating import packages
+from lineside.agent.updating.installed import Package
+from lineside.agent.updating.plan import Current
+from lineside.agent.updating.state import State
+from lineside.agent.updating.steps import (
     Begin,
     Collect,
     Commit,
@@ -28,12 +29,12 @@ from lineside.agent.steps import (
     Step,
     Stop,
 )
-from lineside.agent.store import Store
-from lineside.agent.supervise import Supervisor
-from lineside.agent.trust import Trust
+from lineside.agent.updating.store import Store
+from lineside.agent.updating.trust import Trust
 from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError
-from lineside.contract.recipe import Recipe
+from lineside.contract.recipes.reader import read_recipe
+from lineside.contract.recipes.recipe import Recipe
 
 MAX_TRIES = 5
 """Agent processes that may begin the same trial before it is given up."""

@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from lineside import __version__
-from lineside.agent.link_error import LinkError
+from lineside.agent.link.error import LinkError
 from lineside.agent.ports import Download
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired

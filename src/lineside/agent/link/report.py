@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lineside.agent.clock import now
-from lineside.agent.device_facts import device_facts
-from lineside.agent.link_error import LinkError
-from lineside.agent.outbox import Outbox
+from lineside.agent.facts import device_facts
+from lineside.agent.link.error import LinkError
+from lineside.agent.link.outbox import Outbox
 from lineside.agent.ports import ControlPlane
-from lineside.agent.state import State
-from lineside.agent.supervise import Supervisor
+from lineside.agent.supervision.supervise import Supervisor
+from lineside.agent.updating.state import State
 from lineside.contract.errors import ErrorReport, RemoteError
 from lineside.contract.reported import Phase, Report
 

@@ -12,14 +12,14 @@ import time
 import msgspec
 
 from lineside.agent import crash
-from lineside.agent.execute import Executor
-from lineside.agent.installed import document_of, trial_failed_phase
-from lineside.agent.link_error import LinkError
-from lineside.agent.plan import plan
-from lineside.agent.report import Reporter
-from lineside.agent.state import State
-from lineside.agent.steps import Collect, FetchArtifact, FetchRecipe, RefreshTrust, Stage, Step
-from lineside.agent.supervise import Supervisor
+from lineside.agent.link.error import LinkError
+from lineside.agent.link.report import Reporter
+from lineside.agent.supervision.supervise import Supervisor
+from lineside.agent.updating.execute import Executor
+from lineside.agent.updating.installed import document_of, trial_failed_phase
+from lineside.agent.updating.plan import plan
+from lineside.agent.updating.state import State
+from lineside.agent.updating.steps import Collect, FetchArtifact, FetchRecipe, RefreshTrust, Stage, Step
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport, Kind, LinesideError, RemoteError
 from lineside.contract.reported import Phase

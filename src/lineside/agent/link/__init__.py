@@ -1,0 +1,1 @@
+"""The ways out of the device: HTTPS, MQTT, the outbox, uploads, joining."""

@@ -1,0 +1,1 @@
+"""Keeping components running: processes, lifecycle steps, probes, logs."""

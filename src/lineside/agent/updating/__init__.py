@@ -1,0 +1,1 @@
+"""Becoming the desired document: plan, carry out, remember, go back."""
