@@ -20,17 +20,48 @@ class ConfigurationUpdate(msgspec.Struct, frozen=True, kw_only=True):
     reset: tuple[str, ...] = ()
 
 
+class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Greengrass V2 `systemResourceLimits`: memory in KiB, CPUs as a number of cores; None is no limit."""
+
+    memory: int | None = None
+    cpus: float | None = None
+
+
+class RunWith(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Greengrass V2 `runWith`: as whom a component runs (`user` or `user:group`) and within which limits."""
+
+    posix_user: str | None = None
+    system_resource_limits: ResourceLimits = msgspec.field(default_factory=ResourceLimits)
+
+
 class ComponentSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One entry of a deployment's `components`."""
 
     component_version: str
     configuration_update: ConfigurationUpdate = msgspec.field(default_factory=ConfigurationUpdate)
+    run_with: RunWith | None = None
+
+
+class UpdatePolicy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Greengrass V2 `componentUpdatePolicy`: whether components are asked before they are stopped, and for how long
+    they may put it off."""
+
+    action: str = "NOTIFY_COMPONENTS"  # or SKIP_NOTIFY_COMPONENTS
+    timeout_in_seconds: float = 60.0
+
+
+class ValidationPolicy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Greengrass V2 `configurationValidationPolicy`: how long a component may take to judge a new configuration."""
+
+    timeout_in_seconds: float = 30.0
 
 
 class DeploymentPolicies(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Greengrass V2 `deploymentPolicies`, the part Lineside acts on."""
+    """Greengrass V2 `deploymentPolicies`."""
 
     failure_handling_policy: str = "ROLLBACK"  # or DO_NOTHING
+    component_update_policy: UpdatePolicy = msgspec.field(default_factory=UpdatePolicy)
+    configuration_validation_policy: ValidationPolicy = msgspec.field(default_factory=ValidationPolicy)
 
 
 class DeploymentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

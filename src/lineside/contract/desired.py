@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lineside.contract.deployment import ConfigurationUpdate
+from lineside.contract.deployment import ConfigurationUpdate, RunWith, UpdatePolicy, ValidationPolicy
 
 DESIRED_SCHEMA = "lineside.desired/1"
 
@@ -17,6 +17,7 @@ class DesiredComponent(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     recipe_digest: str
     configuration_update: ConfigurationUpdate = msgspec.field(default_factory=ConfigurationUpdate)
+    run_with: RunWith | None = None
 
 
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,5 +29,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[DesiredComponent, ...] = ()
     deployment: str | None = None
     failure_policy: str = "ROLLBACK"
+    update_policy: UpdatePolicy = msgspec.field(default_factory=UpdatePolicy)
+    validation_policy: ValidationPolicy = msgspec.field(default_factory=ValidationPolicy)
     soak_seconds: float = 5.0  # ready for this long before it counts as healthy
     poll_seconds: float = 30.0  # when to ask again; jitter is the device's

@@ -38,6 +38,14 @@ class ComponentState(enum.Enum):
     BROKEN = "BROKEN"
 
 
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a component, or the agent itself, uses: percent of one core and resident bytes."""
+
+    cpu_percent: float
+    memory_bytes: int
+    processes: int = 1
+
+
 class ReportedComponent(msgspec.Struct, frozen=True, kw_only=True):
     """A component as it runs. `artifacts` maps file name to the digest found on disk at activation."""
 
@@ -49,6 +57,8 @@ class ReportedComponent(msgspec.Struct, frozen=True, kw_only=True):
     probe: dict[str, Any] = {}  # last line of the component's probe, e.g. {"golden": "matched", "model_digest": …}
     restarts: int = 0
     error: ErrorReport | None = None
+    usage: Usage | None = None
+    limits: str = ""  # how its limits are held: "cgroup v2", "cgroup v1", "rlimits", or nothing when there are none
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +72,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     running: tuple[ReportedComponent, ...] = ()
     error: ErrorReport | None = None
+    conditions: tuple[ErrorReport, ...] = ()  # what is wrong with the device itself now: clock, disk, link
     facts: dict[str, Any] = {}
 
 
