@@ -1,8 +1,12 @@
 """Recipes: what to install, run and stop, in the AWS Greengrass V2 format (RecipeFormatVersion 2020-01-25).
 
 Source: AWS IoT Greengrass V2 component recipe reference. Keys are read without regard to case, as the nucleus does.
-`Lifecycle.Probe` is Lineside's one extension: a command that exits 0 when the component is ready, 2 when it never will
-be, anything else when not yet; the last line it prints may be a JSON object that goes into the device's report.
+Lineside's extensions of `Lifecycle`, all optional:
+
+    Probe         a command that exits 0 when the component is ready, 2 when it never will be, anything else when not yet
+                  (the last line it prints may be a JSON object for the report), or `Http: URL` on this device: 2xx is ready
+    GoldenInputs  a command that runs once when the component is ready; anything but exit 0 is a failure for good
+    SoakSeconds   for how long the component must stay ready before it counts, if longer than the deployment says
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ DEFAULT_TIMEOUTS = {
     "recover": 60.0,
     "bootstrap": 120.0,
     "probe": 30.0,
+    "goldeninputs": 60.0,
     "uninstall": 120.0,
 }
 """Seconds a lifecycle step may take; 0 is no limit."""
@@ -33,6 +38,8 @@ class StepScript(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float
     setenv: dict[str, str] = {}
     skipif: str | None = None
+    requires_privilege: bool = False  # runs as the agent's own user (root, if it is) whatever `runWith` says
+    http: str | None = None  # of a Probe only: GET this address instead of running a script
 
 
 class RecipeArtifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,3 +71,4 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     lifecycle: dict[str, StepScript] = {}
     setenv: dict[str, str] = {}
     artifacts: tuple[RecipeArtifact, ...] = ()
+    soak_seconds: float = 0.0
