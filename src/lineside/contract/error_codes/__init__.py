@@ -5,9 +5,20 @@ Add a row to its area's file; `make docs` writes docs/reference/errors.md from t
 
 from __future__ import annotations
 
-from lineside.contract.error_codes import access, agent, data, fleet, general, models, runtime, starting
+from lineside.contract.error_codes import (
+    access,
+    agent,
+    data,
+    device,
+    fleet,
+    general,
+    link,
+    models,
+    runtime,
+    starting,
+)
 from lineside.contract.errors import Problem
 
-_AREAS = (general, starting, access, data, models, fleet, agent, runtime)
+_AREAS = (general, starting, access, data, models, fleet, agent, runtime, device, link)
 
 PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}

@@ -21,18 +21,6 @@ ROWS = (
         "agent.root_read_only", Kind.REFUSED, "The agent's root {root} cannot be written.", "Choose another: --root DIR"
     ),
     Problem(
-        "link.unreachable",
-        Kind.UNAVAILABLE,
-        "The control plane at {url} does not answer: {why}.",
-        "Is it up? The agent tries again by itself; what runs keeps running.",
-    ),
-    Problem(
-        "link.answer",
-        Kind.UNAVAILABLE,
-        "The control plane answered {status} to {path}.",
-        "See the control plane's log; the agent tries again by itself.",
-    ),
-    Problem(
         "store.no_space",
         Kind.UNAVAILABLE,
         "{name} needs {needed} bytes and {free} are free below {root}.",

@@ -1,0 +1,56 @@
+"""Why the control plane or its broker cannot be reached from a device."""
+
+from __future__ import annotations
+
+from lineside.contract.errors import Kind, Problem
+
+ROWS = (
+    Problem(
+        "link.unreachable",
+        Kind.UNAVAILABLE,
+        "The control plane at {url} does not answer: {why}.",
+        "Is it up? The agent tries again by itself; what runs keeps running.",
+    ),
+    Problem(
+        "link.answer",
+        Kind.UNAVAILABLE,
+        "The control plane answered {status} to {path}.",
+        "See the control plane's log; the agent tries again by itself.",
+    ),
+    Problem(
+        "link.dns",
+        Kind.UNAVAILABLE,
+        "The name {host} of the control plane cannot be looked up: {why}.",
+        "Check the device's name servers (/etc/resolv.conf); the agent tries again by itself.",
+    ),
+    Problem(
+        "link.refused",
+        Kind.UNAVAILABLE,
+        "Nothing accepts connections at {url}.",
+        "Start the control plane, or open the firewall's port; the agent tries again by itself.",
+    ),
+    Problem(
+        "link.timeout",
+        Kind.UNAVAILABLE,
+        "{url} did not answer in time.",
+        "Check the route, a firewall that drops packets, or the control plane's load; the agent tries again by itself.",
+    ),
+    Problem(
+        "link.proxy",
+        Kind.UNAVAILABLE,
+        "The proxy {proxy} does not let us through to {url}: {why}.",
+        "Check HTTPS_PROXY and NO_PROXY in the agent's environment, and what the proxy allows.",
+    ),
+    Problem(
+        "link.captive_portal",
+        Kind.UNAVAILABLE,
+        "Something else answers in the control plane's place at {url}: {why}.",
+        "Sign in to the network's portal, or let the device through the firewall's TLS inspection; see lineside agent diagnose.",
+    ),
+    Problem(
+        "link.broker",
+        Kind.UNAVAILABLE,
+        "The broker at {address} cannot be reached: {why}.",
+        "Open its port in the firewall, or start it; results and messages wait on the device's disk until then.",
+    ),
+)
