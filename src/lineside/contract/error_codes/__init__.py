@@ -13,12 +13,13 @@ from lineside.contract.error_codes import (
     fleet,
     general,
     link,
+    local,
     models,
     runtime,
     starting,
 )
 from lineside.contract.errors import Problem
 
-_AREAS = (general, starting, access, data, models, fleet, agent, runtime, device, link)
+_AREAS = (general, starting, access, data, models, fleet, agent, runtime, device, link, local)
 
 PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}
