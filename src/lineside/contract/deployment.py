@@ -83,6 +83,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     components: dict[str, ComponentSpec]
     failure_policy: str
+    update_policy: UpdatePolicy = msgspec.field(default_factory=UpdatePolicy)
+    validation_policy: ValidationPolicy = msgspec.field(default_factory=ValidationPolicy)
     digest: str  # of its content: the same document to the same group is the same deployment
     created_at: str
     rollout: str

@@ -10,17 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineside.contract.component import Component
-from lineside.contract.deployment import ComponentSpec, ConfigurationUpdate, DeploymentDocument, DeploymentPolicies
+from lineside.contract.deployment import (
+    ComponentSpec,
+    ConfigurationUpdate,
+    DeploymentDocument,
+    DeploymentPolicies,
+    ResourceLimits,
+    RunWith,
+    UpdatePolicy,
+    ValidationPolicy,
+)
+from lineside.contract.desired import Desired
 from lineside.contract.device import JoinTokenRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.contract.model import Decision, ModelState
+from lineside.contract.recipes.builtin import builtin_digest, builtin_target
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.components.service import Components
 from lineside.server.components.testing import KnownModels, model_version
 from lineside.server.deployments import model
 from lineside.server.deployments.service import Deployments
-from lineside.server.devices.desired import DesiredDocuments
+from lineside.server.devices.desired import DesiredDocuments, etag
+from lineside.server.rollouts.assignments import Assignments
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.rollouts.testing import Fleet
 from lineside.server.services import Core
@@ -138,11 +150,95 @@ def test_code_that_was_not_released_is_refused_too(office):
         office.deploy(wants(components=only))
 
 
-def test_what_a_component_needs_must_be_in_the_document(office):
-    office.model(1, ModelState.APPROVED)
+def test_what_a_component_needs_is_added_in_its_newest_released_version(office):
+    for version in (1, 2):
+        office.model(version, ModelState.APPROVED)
+    office.model(3, ModelState.AWAITING_APPROVAL)
     only = {"tags.inference": ComponentSpec(component_version="0.1.0")}
-    with pytest.raises(LinesideError, match=r"deployment\.dependency: tags\.inference 0\.1\.0 needs tags\.model"):
-        office.deploy(wants(components=only))
+    made = office.deploy(wants(components=only))
+    assert {name: spec.component_version for name, spec in made.components.items()} == {
+        "tags.inference": "0.1.0",
+        "tags.model": "2.0.0",
+    }
+
+
+POLICIES = b"""{
+  "groupName": "line", "components": {
+    "tags.model": {"componentVersion": "1.0.0"},
+    "tags.inference": {"componentVersion": "0.1.0", "runWith": {
+      "posixUser": "ggc_user:ggc_group", "systemResourceLimits": {"cpus": 1.5, "memory": 102400}, "windowsUser": "x"}}},
+  "deploymentPolicies": {
+    "componentUpdatePolicy": {"action": "SKIP_NOTIFY_COMPONENTS", "timeoutInSeconds": 120},
+    "configurationValidationPolicy": {"timeoutInSeconds": 15}}
+}"""
+
+
+def assigned(office: Office, made) -> Desired:
+    """What device `a` should run once it follows a deployment."""
+    with office.core.database.write() as session:
+        Assignments(DesiredDocuments(office.core), office.components).assign(
+            session, "a", "line", int(made.id.removeprefix("deployment-"))
+        )
+    with office.core.database.read() as session:
+        return DesiredDocuments(office.core).desired(session, "a")
+
+
+def test_policies_and_run_with_reach_the_device_and_change_the_revision(office):
+    office.model(1, ModelState.APPROVED)
+    plain = assigned(office, office.deploy(wants()))
+    document = msgspec.json.decode(POLICIES, type=DeploymentDocument)
+    made = office.deploy(document)
+    assert office.deploy(document) == made
+    desired = assigned(office, made)
+    assert desired.revision == plain.revision + 1
+    assert etag(desired) != etag(plain)
+    assert desired.update_policy == UpdatePolicy(action="SKIP_NOTIFY_COMPONENTS", timeout_in_seconds=120)
+    assert desired.validation_policy == ValidationPolicy(timeout_in_seconds=15)
+    run_with = {one.name: one.run_with for one in desired.components}
+    limits = ResourceLimits(memory=102400, cpus=1.5)
+    assert run_with == {
+        "tags.model": None,
+        "tags.inference": RunWith(posix_user="ggc_user:ggc_group", system_resource_limits=limits),
+    }
+    assert assigned(office, made) == desired  # the same content keeps its revision
+    longer = msgspec.json.decode(POLICIES.replace(b"120", b"240"), type=DeploymentDocument)
+    assert assigned(office, office.deploy(longer)).revision == desired.revision + 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        (b"SKIP_NOTIFY_COMPONENTS", b"ASK_NICELY", "deployment.update_action"),
+        (b"120", b"-1", "deployment.timeout"),
+        (b"15}", b"1e300}", "deployment.timeout"),
+        (b"ggc_user:ggc_group", b"a:b:c", "deployment.run_with"),
+        (b"102400", b"0", "deployment.run_with"),
+        (b"1.5", b"-1.5", "deployment.run_with"),
+    ],
+)
+def test_a_policy_that_cannot_be_followed_is_refused(office, before, after, code):
+    office.model(1, ModelState.APPROVED)
+    with pytest.raises(LinesideError) as refused:
+        office.deploy(msgspec.json.decode(POLICIES.replace(before, after), type=DeploymentDocument))
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("version", ["2.15.0", "2.9.1", "^2.0.0", ">=2.5.0 <3.0.0"])
+def test_what_comes_with_the_agent_can_be_deployed_in_any_version_it_speaks(office, version):
+    office.model(1, ModelState.APPROVED)
+    nucleus = {"aws.greengrass.Nucleus": ComponentSpec(component_version=version)}
+    made = office.deploy(wants(components=nucleus))
+    (component,) = assigned(office, made).components
+    assert component.target == builtin_target("aws.greengrass.Nucleus")
+    assert component.recipe_digest == builtin_digest("aws.greengrass.Nucleus")
+    assert made.components["aws.greengrass.Nucleus"].component_version == component.version
+
+
+def test_a_version_that_does_not_come_with_the_agent_is_refused(office):
+    for version in ("3.0.0", "2.99.0", "<2.0.0"):
+        nucleus = {"aws.greengrass.Nucleus": ComponentSpec(component_version=version)}
+        with pytest.raises(LinesideError, match=r"deployment\.builtin_version"):
+            office.deploy(wants(components=nucleus))
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,38 @@ ROWS = (
     Problem(
         "deployment.dependency",
         Kind.REFUSED,
-        "{name} {version} needs {dependency}, which the deployment does not have.",
-        "Add {dependency} to the deployment.",
+        "{name} {version} needs {dependency} {requirement}, and no released version of it meets that.",
+        "Release one, or name another version of {name}: lineside components list",
+    ),
+    Problem(
+        "deployment.dependency_version",
+        Kind.REFUSED,
+        "{name} {version} needs {dependency} {requirement}, and the deployment names {dependency} {found}.",
+        "Name a version of {dependency} that meets {requirement}, or leave {dependency} out of the document.",
+    ),
+    Problem(
+        "deployment.builtin_version",
+        Kind.REFUSED,
+        "{name} {version} is not what comes with the agent: it speaks {name} {found}.",
+        "Write {found} in the deployment.",
+    ),
+    Problem(
+        "deployment.update_action",
+        Kind.REFUSED,
+        "{action} is no action of componentUpdatePolicy.",
+        "Use NOTIFY_COMPONENTS or SKIP_NOTIFY_COMPONENTS.",
+    ),
+    Problem(
+        "deployment.timeout",
+        Kind.REFUSED,
+        "timeoutInSeconds of {policy} is {seconds}, which is no time.",
+        "Use a number of seconds from 0 to {most}.",
+    ),
+    Problem(
+        "deployment.run_with",
+        Kind.REFUSED,
+        "runWith of {name} cannot be followed: {why}.",
+        "Correct runWith of {name} in the deployment document.",
     ),
     Problem(
         "deployment.policy", Kind.REFUSED, "{policy} is not a failure handling policy.", "Use ROLLBACK or DO_NOTHING."

@@ -1,15 +1,20 @@
-"""The two recipes of a model, in the Greengrass V2 format (recipe reference, 2020-01-25). Pure."""
+"""The two recipes of a model, in the Greengrass V2 format (of 2020-01-25), and what any recipe depends on. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from lineside.contract.component import Artifact
 from lineside.contract.ids import canonical, greengrass_digest
-from lineside.contract.recipes.recipe import RECIPE_FORMAT
+from lineside.contract.recipes.reader import read_recipe
+from lineside.contract.recipes.recipe import RECIPE_FORMAT, Dependency
 
 INFERENCE_ZIP = "inference.zip"
+
+_HEAD = ("recipeformatversion", "componentname", "componentversion", "componentdependencies")
 
 _CONFIGURATION = {
     "source": {"folder": "inbox"},
@@ -53,6 +58,13 @@ def inference_recipe(model: str, version: str, code: Artifact) -> bytes:
             ],
         }
     )
+
+
+def dependencies(recipe: bytes) -> dict[str, Dependency]:
+    """What a stored recipe depends on, which is the same on every platform."""
+    document: dict[str, Any] = msgspec.json.decode(recipe)
+    head = {key: value for key, value in document.items() if key.lower() in _HEAD}
+    return read_recipe(canonical(head | {"Manifests": [{"Lifecycle": {}}]}), {"os": "linux"}).dependencies
 
 
 def _recipe(name: str, version: str, description: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ repeated, so a kill in between is made good by doing it all again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.component import Component, ComponentKind
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Decision, ModelVersion
+from lineside.contract.recipes.recipe import Dependency
 from lineside.contract.trust import ApprovalStatement, release_target, staging_target
 from lineside.server.adapters.tuf import NewTarget, Repository
 from lineside.server.clock import rfc3339
@@ -83,6 +84,14 @@ class Components:
     def all(self, session: Session) -> list[Component]:
         """Every component version, newest first."""
         return [row.value() for row in store.newest(session)]
+
+    def versions(self, session: Session, name: str) -> list[ComponentRow]:
+        """All versions of a component, oldest first."""
+        return store.versions(session, name)
+
+    def dependencies(self, session: Session, name: str, version: str) -> Mapping[str, Dependency]:
+        """What a component version depends on, as its recipe says. Raises `component.unknown_version`."""
+        return recipes.dependencies(self._core.objects.get(self.row(session, name, version).recipe_digest))
 
     def tested_with(self, session: Session, name: str, version: str) -> str | None:
         """The newest model version (name:version) that was packed with this inference component."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 from sqlalchemy.orm import Session
 
-from lineside.contract.deployment import Deployment, DeploymentDocument
+from lineside.contract.deployment import ComponentSpec, Deployment, DeploymentDocument
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelState, ModelVersion
+from lineside.contract.recipes.recipe import Dependency
 from lineside.server.access.join_tokens import TWINS
 from lineside.server.clock import rfc3339
 from lineside.server.components.service import Components
 from lineside.server.components.store import ComponentRow
 from lineside.server.deployments import model, store
+from lineside.server.deployments.resolution import check_builtin, resolve
 from lineside.server.deployments.store import DeploymentRow
 from lineside.server.services import Core
 
@@ -56,18 +59,17 @@ class Deployments:
     def create(self, session: Session, document: DeploymentDocument, actor: str = "") -> Deployment:
         """Store a deployment and launch it. What the group's newest one already wants is that one again.
 
-        Raises `deployment.no_group`, `deployment.unknown_group`, `deployment.policy`, `deployment.not_released`,
-        `deployment.dependency`, `component.unknown`, `component.unknown_version`, `request.invalid`.
+        Raises `deployment.…`, `component.unknown`, `component.unknown_version`, `request.invalid`.
         """
         group = model.group_of(document)
-        model.check_policy(document)
-        self._check_components(session, group, document)
-        digest, newest = model.content_of(group, document), store.newest_of(session, group)
+        model.check_policies(document)
+        components = self._resolved(session, group, document)
+        digest, newest = model.content_of(group, components, document), store.newest_of(session, group)
         if newest is not None and newest.digest == digest:
             there = newest.value()
             if not self._launcher.stopped(session, there):
                 return there
-        return self._store(session, group, document, digest, actor)
+        return self._store(session, group, components, document, digest, actor)
 
     def get(self, session: Session, id_: str) -> Deployment:
         """One deployment. Raises `request.not_found`."""
@@ -80,19 +82,30 @@ class Deployments:
         """Every deployment, newest first."""
         return [row.value() for row in store.newest_first(session)]
 
-    def _store(self, session: Session, group: str, document: DeploymentDocument, digest: str, actor: str) -> Deployment:
+    def _store(
+        self,
+        session: Session,
+        group: str,
+        components: dict[str, ComponentSpec],
+        document: DeploymentDocument,
+        digest: str,
+        actor: str,
+    ) -> Deployment:
+        policies = document.deployment_policies
         row = DeploymentRow(
             group=group,
             name=document.deployment_name,
-            components=document.components,
-            failure_policy=document.deployment_policies.failure_handling_policy,
+            components=components,
+            failure_policy=policies.failure_handling_policy,
+            update_policy=policies.component_update_policy,
+            validation_policy=policies.configuration_validation_policy,
             digest=digest,
             created_at=rfc3339(self._core.clock.now()),
             staging=group == TWINS,
         )
         session.add(row)
         session.flush()
-        named = ", ".join(f"{name} {spec.component_version}" for name, spec in sorted(document.components.items()))
+        named = ", ".join(f"{name} {spec.component_version}" for name, spec in sorted(components.items()))
         self._core.events.record(
             session,
             kind="deployment.created",
@@ -103,20 +116,19 @@ class Deployments:
         self._launcher.launch(session, row.value())
         return row.value()
 
-    def _check_components(self, session: Session, group: str, document: DeploymentDocument) -> None:
+    def _resolved(self, session: Session, group: str, document: DeploymentDocument) -> dict[str, ComponentSpec]:
+        """The document's components and what they depend on, all of them released (staged is enough for twins)."""
         if group != TWINS and not store.group_exists(session, group):
             raise LinesideError("deployment.unknown_group", group=group)
+        named: dict[str, ComponentSpec] = {}
         for name, spec in document.components.items():
-            row = self._components.row(session, name, spec.component_version)
-            if row.target is None and group != TWINS:
-                raise self._not_released(session, row)
-            self._check_dependencies(row, document)
-
-    def _check_dependencies(self, row: ComponentRow, document: DeploymentDocument) -> None:
-        recipe: dict[str, Any] = msgspec.json.decode(self._core.objects.get(row.recipe_digest))
-        for name, needed in recipe.get("ComponentDependencies", {}).items():
-            if needed.get("DependencyType", "HARD") == "HARD" and name not in document.components:
-                raise LinesideError("deployment.dependency", name=row.name, version=row.version, dependency=name)
+            builtin = check_builtin(name, spec.component_version)
+            if builtin is None:
+                row = self._components.row(session, name, spec.component_version)
+                if row.target is None and group != TWINS:
+                    raise self._not_released(session, row)
+            named[name] = msgspec.structs.replace(spec, component_version=builtin or spec.component_version)
+        return resolve(named, _Catalogue(session, self._components, staged=group == TWINS))
 
     def _not_released(self, session: Session, row: ComponentRow) -> LinesideError:
         """Say in which state the model is that the component waits for, and what to do."""
@@ -127,3 +139,19 @@ class Deployments:
         return LinesideError(
             "deployment.not_released", name=row.name, version=row.version, state=state, command=command
         )
+
+
+class _Catalogue:
+    """What can be deployed: what is signed for the fleet, and for twins what is staged too."""
+
+    def __init__(self, session: Session, components: Components, *, staged: bool) -> None:
+        self._session, self._components, self._staged = session, components, staged
+
+    def versions(self, name: str) -> Sequence[str]:
+        """See `resolution.Catalogue`."""
+        rows = self._components.versions(self._session, name)
+        return [row.version for row in rows if row.target or (self._staged and row.staging_target)]
+
+    def dependencies(self, name: str, version: str) -> Mapping[str, Dependency]:
+        """See `resolution.Catalogue`."""
+        return self._components.dependencies(self._session, name, version)

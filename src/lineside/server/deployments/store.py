@@ -5,7 +5,13 @@ from __future__ import annotations
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.deployment import ComponentSpec, Deployment
+from lineside.contract.deployment import (
+    ComponentSpec,
+    Deployment,
+    DeploymentPolicies,
+    UpdatePolicy,
+    ValidationPolicy,
+)
 from lineside.server.access.store import JoinTokenRow
 from lineside.server.database import Base, Json
 from lineside.server.devices.store import GroupRow
@@ -22,6 +28,8 @@ class DeploymentRow(Base):
     name: Mapped[str] = mapped_column(String(256))
     components: Mapped[dict[str, ComponentSpec]] = mapped_column(Json(dict[str, ComponentSpec]))
     failure_policy: Mapped[str] = mapped_column(String(16))
+    update_policy: Mapped[UpdatePolicy | None] = mapped_column(Json(UpdatePolicy), default=None)  # None: the defaults
+    validation_policy: Mapped[ValidationPolicy | None] = mapped_column(Json(ValidationPolicy), default=None)
     digest: Mapped[str] = mapped_column(String(71))
     created_at: Mapped[str] = mapped_column(String(32))
     staging: Mapped[bool]
@@ -34,14 +42,25 @@ class DeploymentRow(Base):
     def rollout(self) -> str:
         return f"rollout-{self.number}"
 
+    def policies(self) -> DeploymentPolicies:
+        """How it is to be carried out on a device."""
+        return DeploymentPolicies(
+            failure_handling_policy=self.failure_policy,
+            component_update_policy=self.update_policy or UpdatePolicy(),
+            configuration_validation_policy=self.validation_policy or ValidationPolicy(),
+        )
+
     def value(self) -> Deployment:
         """The row as it travels."""
+        policies = self.policies()
         return Deployment(
             id=self.id,
             group=self.group,
             name=self.name,
             components=self.components,
             failure_policy=self.failure_policy,
+            update_policy=policies.component_update_policy,
+            validation_policy=policies.configuration_validation_policy,
             digest=self.digest,
             created_at=self.created_at,
             rollout=self.rollout,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from lineside.contract.deployment import DeploymentPolicies, UpdatePolicy, ValidationPolicy
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.ids import content_digest
 from lineside.server.devices.store import DesiredRow
@@ -25,11 +26,12 @@ class DesiredDocuments:
         device: str,
         components: Sequence[DesiredComponent],
         deployment: str | None,
-        failure_policy: str = "ROLLBACK",
+        policies: DeploymentPolicies | None = None,
     ) -> int:
         """Make this what the device should run; returns the revision. The device gets a hint after the commit."""
+        policies = policies or DeploymentPolicies()
         ordered = tuple(sorted(components, key=lambda component: component.name))
-        digest = content_digest([ordered, deployment, failure_policy])
+        digest = content_digest([ordered, deployment, policies])
         row = session.get(DesiredRow, device)
         if row is not None and row.digest == digest:
             return row.revision
@@ -38,7 +40,9 @@ class DesiredDocuments:
             session.add(row)
         row.revision += 1
         row.digest, row.components = digest, ordered
-        row.deployment, row.failure_policy = deployment, failure_policy
+        row.deployment, row.failure_policy = deployment, policies.failure_handling_policy
+        row.update_policy = policies.component_update_policy
+        row.validation_policy = policies.configuration_validation_policy
         event.listen(session, "after_commit", lambda _session: self._core.hints.hint(device), once=True)
         return row.revision
 
@@ -53,6 +57,8 @@ class DesiredDocuments:
             components=row.components,
             deployment=row.deployment,
             failure_policy=row.failure_policy,
+            update_policy=row.update_policy or UpdatePolicy(),
+            validation_policy=row.validation_policy or ValidationPolicy(),
             soak_seconds=settings.soak_seconds,
             poll_seconds=settings.poll_seconds,
         )

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from lineside.contract.deployment import UpdatePolicy, ValidationPolicy
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import DeviceState
 from lineside.contract.reported import Report
@@ -53,6 +54,8 @@ class DesiredRow(Base):
     components: Mapped[tuple[DesiredComponent, ...]] = mapped_column(Json(tuple[DesiredComponent, ...]))
     deployment: Mapped[str | None] = mapped_column(String(64))
     failure_policy: Mapped[str] = mapped_column(String(16))
+    update_policy: Mapped[UpdatePolicy | None] = mapped_column(Json(UpdatePolicy), default=None)  # None: the defaults
+    validation_policy: Mapped[ValidationPolicy | None] = mapped_column(Json(ValidationPolicy), default=None)
 
 
 def all_devices(session: Session) -> list[DeviceRow]:

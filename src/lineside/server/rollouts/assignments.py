@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from lineside.contract.deployment import ComponentSpec, DeploymentPolicies
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import LinesideError
+from lineside.contract.recipes.builtin import builtin_digest, builtin_target, builtin_version
 from lineside.server.components.service import Components
 from lineside.server.deployments.store import DeploymentRow
 from lineside.server.devices.desired import DesiredDocuments
@@ -42,23 +44,34 @@ class Assignments:
             device,
             tuple(merged.values()),
             newest.id if newest else None,
-            newest.failure_policy if newest else "ROLLBACK",
+            newest.policies() if newest else DeploymentPolicies(),
         )
 
     def _wanted(self, session: Session, deployment: DeploymentRow) -> list[DesiredComponent]:
         wanted = []
         for name, spec in deployment.components.items():
-            row = self._components.row(session, name, spec.component_version)
-            target = (row.staging_target or row.target) if deployment.staging else row.target
-            if target is None:
-                raise LinesideError("trust.unknown_target", target=f"{name} {spec.component_version}")
+            version, target, digest = _builtin(name) or self._signed(session, name, spec, staging=deployment.staging)
             wanted.append(
                 DesiredComponent(
                     name=name,
-                    version=spec.component_version,
+                    version=version,
                     target=target,
-                    recipe_digest=row.recipe_digest,
+                    recipe_digest=digest,
                     configuration_update=spec.configuration_update,
+                    run_with=spec.run_with,
                 )
             )
         return wanted
+
+    def _signed(self, session: Session, name: str, spec: ComponentSpec, *, staging: bool) -> tuple[str, str, str]:
+        row = self._components.row(session, name, spec.component_version)
+        target = (row.staging_target or row.target) if staging else row.target
+        if target is None:
+            raise LinesideError("trust.unknown_target", target=f"{name} {spec.component_version}")
+        return row.version, target, row.recipe_digest
+
+
+def _builtin(name: str) -> tuple[str, str, str] | None:
+    """A component that comes with the agent, in the version that is spoken now; None for any other name."""
+    version, target, digest = builtin_version(name), builtin_target(name), builtin_digest(name)
+    return None if version is None or target is None or digest is None else (version, target, digest)
