@@ -1,0 +1,1 @@
+"""Running under systemd: a unit, readiness, a watchdog. Without systemd none of it does anything."""
