@@ -1,6 +1,7 @@
-"""Inquiries: what a person asks of one device, and the device's answer in parts. A device hears of them by hint or poll.
+"""Inquiries: what a person asks of one device, and its answer in parts. A device hears of them by hint or poll.
 
-An inquiry ends when the device says `done`, or at `expires_at`: nothing waits for ever for a device that is away.
+An inquiry ends when the device says `done`, when whoever asked ends it, or at `expires_at`: nothing waits for ever for
+a device that is away. One that follows lives on for as long as somebody reads its answer.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import enum
 
 import msgspec
+
+from lineside.contract.errors import ErrorReport
 
 
 class InquiryKind(enum.Enum):
@@ -18,7 +21,7 @@ class InquiryKind(enum.Enum):
 
 
 class InquiryRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask a device. `component` None means the agent itself."""
+    """Ask a device. `component` None means the agent itself; `lines` at most `MAX_LINES`, `ttl_seconds` `MAX_TTL`."""
 
     kind: InquiryKind
     component: str | None = None
@@ -34,6 +37,7 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     request: InquiryRequest
     expires_at: str
     ttl_seconds: float  # what is left of it by the control plane's clock
+    next_part: int = 0  # the number of the first part that the control plane does not have
 
 
 class InquiryPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +46,7 @@ class InquiryPart(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     text: str = ""  # log lines, ready to print
     checks: tuple[CheckResult, ...] = ()
+    error: ErrorReport | None = None  # why there is no answer, or no more of it
     done: bool = False
 
 
@@ -61,9 +66,15 @@ class InquiryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     request: InquiryRequest
     parts: tuple[InquiryPart, ...]
-    done: bool
-    expired: bool
+    done: bool  # the device said all there is to say, or whoever asked ended it
+    expired: bool  # it ran out of time before that
 
 
 MAX_PART = 64 << 10
 """Bytes of text in one part, at most."""
+
+MAX_LINES = 10_000
+"""Lines that may be asked for at once."""
+
+MAX_TTL = 3600
+"""Seconds that a device may be waited for."""

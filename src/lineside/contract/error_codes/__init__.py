@@ -12,14 +12,16 @@ from lineside.contract.error_codes import (
     device,
     fleet,
     general,
+    inquiries,
     link,
     local,
     models,
     runtime,
     starting,
+    updating,
 )
 from lineside.contract.errors import Problem
 
-_AREAS = (general, starting, access, data, models, fleet, agent, runtime, device, link, local)
+_AREAS = (general, starting, access, data, models, fleet, agent, runtime, device, inquiries, link, local, updating)
 
 PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from lineside.contract.device import Device, JoinToken, JoinTokenRequest
+from lineside.contract.inquiry import Inquiry, InquiryAnswer, InquiryRequest
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.database import Database
+from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.service import Devices
 
 
@@ -39,4 +41,27 @@ def revoke_device(name: FromPath[str], devices: NamedDependency[Devices]) -> Dev
     return devices.revoke(name)
 
 
-routes = [create_token, list_devices, get_device, revoke_device]
+@post("/devices/{name:str}/inquiries", sync_to_thread=True, summary="Ask a device for its logs or its diagnosis")
+def ask_device(name: FromPath[str], data: JSONBody[InquiryRequest], inquiries: NamedDependency[Inquiries]) -> Inquiry:
+    """The device is told at once if it can be, else at its next poll. Read what it says at `/inquiries/{id}`."""
+    return inquiries.ask(name, data)
+
+
+@get("/devices/{name:str}/inquiries/{inquiry:str}", sync_to_thread=True, summary="What a device has answered so far")
+def get_inquiry(
+    name: FromPath[str],
+    inquiry: FromPath[str],
+    inquiries: NamedDependency[Inquiries],
+    after: FromQuery[int] = -1,
+) -> InquiryAnswer:
+    """The parts after the one numbered `after`. Reading an answer that follows a log keeps it going."""
+    return inquiries.answer(name, inquiry, after)
+
+
+@post("/devices/{name:str}/inquiries/{inquiry:str}/end", sync_to_thread=True, status_code=200, summary="End an inquiry")
+def end_inquiry(name: FromPath[str], inquiry: FromPath[str], inquiries: NamedDependency[Inquiries]) -> InquiryAnswer:
+    """The device says no more about it."""
+    return inquiries.end(name, inquiry)
+
+
+routes = [create_token, list_devices, get_device, revoke_device, ask_device, get_inquiry, end_inquiry]

@@ -1,4 +1,4 @@
-"""Devices' API of the devices room: join, prove, ask, report."""
+"""Devices' API of the devices room: join, prove, ask, report, answer."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.enums import MediaType
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 
 from lineside.contract.desired import Desired
 from lineside.contract.device import AccessToken, JoinAnswer, JoinRequest, TokenRequest
+from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import ReportsAnswer, ReportsRequest
 from lineside.server.devices.desired import etag
 from lineside.server.devices.guard import PUBLIC
+from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.reports import Reports
 from lineside.server.devices.service import Devices
 
@@ -57,4 +59,21 @@ def post_reports(
     return reports.accept(caller, data)
 
 
-routes = [get_ca, join, get_token, get_desired, post_reports]
+@get("/inquiries", sync_to_thread=True, summary="What people ask of this device now")
+def get_inquiries(caller: NamedDependency[str], inquiries: NamedDependency[Inquiries]) -> list[Inquiry]:
+    """Oldest first; what is not here any more need not be answered."""
+    return inquiries.open(caller)
+
+
+@post("/inquiries/{inquiry:str}/parts", sync_to_thread=True, status_code=200, summary="A part of an answer")
+def post_part(
+    inquiry: FromPath[str],
+    data: JSONBody[InquiryPart],
+    caller: NamedDependency[str],
+    inquiries: NamedDependency[Inquiries],
+) -> Inquiry:
+    """Idempotent by number. Says how long more of it is wanted."""
+    return inquiries.accept(caller, inquiry, data)
+
+
+routes = [get_ca, join, get_token, get_desired, post_reports, get_inquiries, post_part]

@@ -6,6 +6,7 @@ from lineside.server.access.ca import open_ca
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.access.tokens import AccessTokens
 from lineside.server.devices import api, device_api, pages
+from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.reports import Reports
 from lineside.server.devices.service import Devices
 from lineside.server.services import Core, Room
@@ -17,7 +18,12 @@ def room(core: Core) -> Room:
     join_tokens = JoinTokens(core, ca.sha256)
     devices = Devices(core, ca, join_tokens, AccessTokens(core))
     return Room(
-        services={"devices": devices, "join_tokens": join_tokens, "reports": Reports(core)},
+        services={
+            "devices": devices,
+            "join_tokens": join_tokens,
+            "reports": Reports(core),
+            "inquiries": Inquiries(core),
+        },
         people=api.routes,
         pages=pages.routes,
         devices=device_api.routes,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lineside.contract.deployment import UpdatePolicy, ValidationPolicy
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import DeviceState
+from lineside.contract.inquiry import InquiryPart, InquiryRequest
 from lineside.contract.reported import Report
 from lineside.server.database import Base, Json
 
@@ -56,6 +57,31 @@ class DesiredRow(Base):
     failure_policy: Mapped[str] = mapped_column(String(16))
     update_policy: Mapped[UpdatePolicy | None] = mapped_column(Json(UpdatePolicy), default=None)  # None: the defaults
     validation_policy: Mapped[ValidationPolicy | None] = mapped_column(Json(ValidationPolicy), default=None)
+
+
+class InquiryRow(Base):
+    """What a person asked of a device. Kept for an hour after it expired."""
+
+    __tablename__ = "inquiries"
+    __table_args__ = (Index("ix_inquiries_device", "device", "expires_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    device: Mapped[str] = mapped_column(ForeignKey("devices.name"))
+    request: Mapped[InquiryRequest] = mapped_column(Json(InquiryRequest))
+    created_at: Mapped[str] = mapped_column(String(32))
+    expires_at: Mapped[str] = mapped_column(String(32))
+    next_part: Mapped[int] = mapped_column(default=0)
+    done: Mapped[bool] = mapped_column(default=False)
+
+
+class InquiryPartRow(Base):
+    """A part of an answer; of a long one only the newest are kept."""
+
+    __tablename__ = "inquiry_parts"
+
+    inquiry: Mapped[str] = mapped_column(ForeignKey("inquiries.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    part: Mapped[InquiryPart] = mapped_column(Json(InquiryPart))
 
 
 def all_devices(session: Session) -> list[DeviceRow]:

@@ -1,0 +1,38 @@
+"""Updating a device: what a step may take, and what a trial fails on."""
+
+from __future__ import annotations
+
+from lineside.contract.errors import Kind, Problem
+
+ROWS = (
+    Problem(
+        "deploy.start_timeout",
+        Kind.INTERNAL,
+        "{name} was neither ready nor broken {seconds} s after its start.",
+        "See its log, or give its lifecycle steps a Timeout: lineside devices logs DEVICE --component {name}",
+    ),
+    Problem(
+        "deploy.soak_timeout",
+        Kind.INTERNAL,
+        "The components were never all ready for {seconds} s in a row; {patience} s were enough to try.",
+        "A component starts again and again: see the logs; correct it, or shorten SoakSeconds.",
+    ),
+    Problem(
+        "deploy.stage_timeout",
+        Kind.INTERNAL,
+        "Unpacking the artifacts of {name} took more than {seconds} s.",
+        "Make the archive smaller, or look whether the device's disk is failing.",
+    ),
+    Problem(
+        "trust.timeout",
+        Kind.UNAVAILABLE,
+        "The signed metadata did not arrive within {seconds} s.",
+        "Is the connection very slow? The agent tries again by itself; what runs keeps running.",
+    ),
+    Problem(
+        "link.stalled",
+        Kind.UNAVAILABLE,
+        "The download of {name} stands still: {got} bytes came within {seconds} s.",
+        "Is the connection very slow? The agent goes on by itself from where it stopped; what runs keeps running.",
+    ),
+)
