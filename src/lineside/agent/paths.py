@@ -41,6 +41,11 @@ class Paths:
         return self.root / "agent.db"
 
     @property
+    def spool(self) -> Path:
+        """MQTT messages that wait for the broker."""
+        return self.root / "spool.db"
+
+    @property
     def lock(self) -> Path:
         return self.root / "lock"
 

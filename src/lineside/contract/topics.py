@@ -37,3 +37,29 @@ def may_subscribe(device: str, pattern: str) -> bool:
     return pattern == hint(device) or (
         first not in ("#", "+", "") and first != "lineside" and not first.startswith("$")
     )
+
+
+MAX_TOPIC = 65_535
+"""Bytes of a topic or filter in UTF-8 (MQTT 3.1.1, section 4.7.3)."""
+
+
+def is_topic(text: str) -> bool:
+    """Whether something can be published there: not empty, no wildcards, no NUL, not too long."""
+    return _sound(text) and "+" not in text and "#" not in text
+
+
+def is_filter(text: str) -> bool:
+    """Whether it is a topic filter: wildcards fill a whole level, `#` only the last."""
+    levels = text.split("/")
+    return (
+        _sound(text)
+        and all(level in ("+", "#") or ("+" not in level and "#" not in level) for level in levels)
+        and "#" not in levels[:-1]
+    )
+
+
+def _sound(text: str) -> bool:
+    try:
+        return 0 < len(text.encode()) <= MAX_TOPIC and "\0" not in text
+    except UnicodeEncodeError:
+        return False

@@ -53,4 +53,22 @@ ROWS = (
         "The broker at {address} cannot be reached: {why}.",
         "Open its port in the firewall, or start it; results and messages wait on the device's disk until then.",
     ),
+    Problem(
+        "bus.topic_forbidden",
+        Kind.FORBIDDEN,
+        "The device {device} may not use the topic {topic} at the broker.",
+        "Use a topic outside lineside/ and $, without wildcards to publish; see docs/recipes.md.",
+    ),
+    Problem(
+        "bus.spool_full",
+        Kind.TOO_MANY,
+        "{count} messages wait for the broker, and the disk may hold {limit} bytes of them.",
+        "Publish less while the device is offline, or with QoS 0; see: lineside agent diagnose",
+    ),
+    Problem(
+        "bus.message_too_large",
+        Kind.TOO_LARGE,
+        "A message of {size} bytes is over the broker's limit of {limit}.",
+        "Send less at once, or send files as captures or streams.",
+    ),
 )
