@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -10,15 +10,24 @@ import msgspec
 
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired
+from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
 
 
+def _nothing() -> None:
+    return
+
+
 class Download(msgspec.Struct, frozen=True):
-    """An artifact on its way: `offset` is where `chunks` begin, `remaining` how many bytes they hold."""
+    """An artifact on its way: `offset` is where `chunks` begin, `remaining` how many bytes they hold.
+
+    `abort` makes a read that waits for the next chunk return; what comes after it is not to be believed.
+    """
 
     offset: int
     remaining: int
     chunks: Iterator[bytes]
+    abort: Callable[[], None] = _nothing
 
 
 class ArtifactSource(Protocol):
@@ -50,4 +59,16 @@ class ControlPlane(ArtifactSource, Protocol):
 
     def upload(self, ticket: Ticket, data: bytes) -> None:
         """Send a capture's bytes."""
+        ...
+
+    def asked(self) -> bool:
+        """Whether people were asking this device something when `desired` was answered last."""
+        ...
+
+    def inquiries(self) -> list[Inquiry]:
+        """What they ask now."""
+        ...
+
+    def answer(self, inquiry: str, part: InquiryPart) -> Inquiry:
+        """Hand over a part of an answer; what is wanted further. `RemoteError`: nothing."""
         ...

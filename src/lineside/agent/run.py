@@ -1,30 +1,35 @@
-"""`lineside agent run`: the process that keeps one device at its desired document until it is told to end."""
+"""`lineside agent run`: the process that keeps one device at its desired document until it is told to end.
+
+Two threads: the link thread asks for the desired document and hands reports over (`link.polling`); the update thread,
+which is the process's main thread, plans and carries out. A newer document breaks off whatever the update thread does.
+"""
 
 from __future__ import annotations
 
 import logging
-import random
 import signal
-import threading
-import time
+import sqlite3
 from types import FrameType
 
-from lineside.agent import crash
+from lineside.agent.attention import Attention, Interrupted, Superseded
+from lineside.agent.backoff import Backoff
 from lineside.agent.database import Database
+from lineside.agent.health.conditions import Conditions
+from lineside.agent.health.disk import DiskWatch
 from lineside.agent.link import join_state
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.hints import Hints
 from lineside.agent.link.https import Link
 from lineside.agent.link.outbox import Outbox
+from lineside.agent.link.polling import Listener, Poller
 from lineside.agent.link.report import Reporter
 from lineside.agent.link.uploads import Uploader
 from lineside.agent.lock import locked
 from lineside.agent.paths import Paths
 from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.orphans import end_orphans
-from lineside.agent.supervision.processes import StopSignal, Wake, wait_any
 from lineside.agent.supervision.service import Timing
-from lineside.agent.supervision.supervise import Interrupted, Supervisor
+from lineside.agent.supervision.supervise import Supervisor
 from lineside.agent.updating.execute import Executor
 from lineside.agent.updating.reconcile import Reconciler
 from lineside.agent.updating.state import State
@@ -32,113 +37,103 @@ from lineside.agent.updating.store import Store
 from lineside.contract.desired import Desired
 from lineside.contract.errors import RemoteError
 
-MAX_BACKOFF = 30.0
-"""Seconds between two tries to reach a control plane that is away, at most; or the poll interval, if longer."""
+IDLE_SECONDS = 60.0
+"""Seconds between two looks at whether everything still is as it should be, when nothing calls for one."""
 
 _log = logging.getLogger(__name__)
 
 
 class Agent:
-    """One device's agent, wired: `run` until `stop` is set."""
+    """One device's agent, wired: `run` until `end` is called."""
 
     def __init__(self, paths: Paths, control: ControlPlane, timing: Timing | None = None) -> None:
         joined = join_state.load(paths)
         for folder in (paths.inbox, paths.captures):
             folder.mkdir(parents=True, exist_ok=True)
-        self.stop = StopSignal()
-        self.wake = Wake()
-        self._hinted = threading.Event()
-        self._database = Database(paths.database)
-        self._control = control
-        self._state = State(self._database)
-        self._supervisor = Supervisor(self._state, self.wake, self.stop, timing or Timing())
-        self._executor = Executor(paths, joined, self._state, Store(paths.store), control, self._supervisor)
-        outbox = Outbox(self._database)
-        self._reporter = Reporter(joined.device, paths.root, self._state, outbox, control, self._supervisor)
-        self._reconciler = Reconciler(self._state, self._executor, self._supervisor, self._reporter)
-        self._hints = Hints(joined, paths, self.hint)
-        self._uploader = Uploader(paths.captures, control, self.stop)
+        self.attention = Attention()
+        self.conditions = Conditions(self._changed)
         self._paths = paths
-        self._failures = 0
+        self._backoff = Backoff()
+        self._disk = DiskWatch(paths.root, self.conditions)
+        self._database = Database(paths.database)
+        self._state = State(self._database)
+        self._supervisor = Supervisor(self._state, self.attention, timing or Timing(), self._changed)
+        self._executor = Executor(
+            paths, joined, self._state, Store(paths.store), control, self._supervisor, self.attention
+        )
+        self._reporter = Reporter(
+            joined.device, paths.root, self._state, Outbox(self._database), control, self._supervisor, self._changed
+        )
+        self._reconciler = Reconciler(self._state, self._executor, self._supervisor, self._reporter, self.attention)
+        listener = Listener(say=self._reconciler.say, flush=self._reporter.flush, failed=self._failed)
+        self._poller = Poller(control, self._state, self.attention, listener)
+        self._hints = Hints(joined, paths, self._poller.hint)
+        self._uploader = Uploader(paths.captures, control, self.attention.stop)
 
-    def hint(self) -> None:
-        """Ask for the desired document soon."""
-        self._hinted.set()
-        self.wake.set()
+    def end(self) -> None:
+        """Ask the agent to end. Safe in a signal handler and from any thread."""
+        self.attention.end()
 
     def run(self) -> None:
-        """Work until `stop` is set, then stop every component."""
+        """Work until `end` is called, then stop every component."""
         orphans = end_orphans(self._paths, self._state)
         if orphans:
             _log.warning("ended %d processes that an earlier agent left behind", orphans)
         self._executor.check_disk()
+        self._poller.start()
         self._hints.start()
         self._uploader.start()
         try:
-            self._live()
+            self._update()
         except Interrupted:
             _log.info("interrupted; the next start goes on")
         finally:
-            self.stop.set()
+            self.end()
             self._hints.stop()
             self._supervisor.stop_all()
+            self._poller.join()
             self._uploader.join()
             self._database.close()
 
-    def _live(self) -> None:
-        saved = self._state.desired()
-        if saved is not None:
-            self._try_round(saved.document)  # what ran before runs again, even with no network
-        next_poll = 0.0
-        while not self.stop.is_set():
-            self.wake.clear()
-            if self._hinted.is_set() or time.monotonic() >= next_poll:
-                self._hinted.clear()
-                next_poll = time.monotonic() + self._poll()
-            self._say()
-            if not self._hinted.is_set():  # a wait inside the round may have taken the wake signal
-                wait_any((self.wake, self.stop), next_poll - time.monotonic())
+    def _changed(self) -> None:
+        """There may be something to report."""
+        self._poller.wake.set()
 
-    def _poll(self) -> float:
-        """Ask for the desired document and become it; how many seconds to wait until the next time."""
-        saved = self._state.desired()
+    def _failed(self, error: BaseException) -> None:
+        """The disk refused something: say so; what runs keeps running, and the agent tries again by itself."""
+        if not self._disk.met(error):
+            _log.error("%s", error, exc_info=error)
+
+    # --- the update thread ----------------------------------------------------------------------------------------
+
+    def _update(self) -> None:
+        """One planning round after the other. Raises `Interrupted` at the end."""
+        while True:
+            try:
+                self.attention.begin()
+                self.attention.rest(self._round())
+            except Superseded:
+                _log.info("something newer is wanted")
+
+    def _round(self) -> float:
+        """Become what is wanted, as far as possible now; how many seconds to wait until the next look."""
+        desired = None
         try:
-            answer = self._control.desired(saved.etag if saved else None)
-            if answer is not None:
-                self._state.save_desired(*answer)
-                crash.point("desired.saved")
-            desired = answer[0] if answer else saved.document if saved else None
-            if desired is not None:
-                self._reconciler.round(desired)
-            self._reporter.flush()
-        except (LinkError, RemoteError) as error:
-            return self._back_off(error, saved.document.poll_seconds if saved else 0.0)
-        self._failures = 0
-        return _jittered(desired.poll_seconds if desired else 1.0)
-
-    def _back_off(self, error: LinkError | RemoteError, poll_seconds: float) -> float:
-        self._failures += 1
-        _log.warning("%s", error)
-        if isinstance(error, LinkError) and error.retry_after is not None:
-            return _jittered(error.retry_after, 1.0, 1.2)
-        limit = max(MAX_BACKOFF, poll_seconds)
-        return _jittered(min(limit, 0.5 * 2.0 ** min(self._failures, 16)), 0.5, 1.0)
-
-    def _try_round(self, desired: Desired) -> None:
-        try:
-            self._reconciler.round(desired)
+            desired = self._wanted()
+            again = None if desired is None else self._reconciler.round(desired)
         except (LinkError, RemoteError) as error:
             _log.warning("%s", error)
+            return self._backoff.after(error, desired.poll_seconds if desired else 0.0)
+        except (OSError, sqlite3.Error) as error:
+            self._failed(error)
+            return self._backoff.after(None, 0.0)
+        self._backoff.worked()
+        return IDLE_SECONDS if again is None else again
 
-    def _say(self) -> None:
+    def _wanted(self) -> Desired | None:
+        """What the device should run now."""
         saved = self._state.desired()
-        if saved is not None:
-            self._reconciler.say(saved.document)
-
-
-def _jittered(seconds: float, low: float = 0.8, high: float = 1.2) -> float:
-    """So that a fleet that was switched on together does not ask together."""
-    return max(0.05, seconds * random.uniform(low, high))
+        return saved.document if saved else None
 
 
 def run(paths: Paths) -> None:
@@ -149,7 +144,7 @@ def run(paths: Paths) -> None:
         agent = Agent(paths, control)
 
         def end(number: int, frame: FrameType | None) -> None:
-            agent.stop.set()
+            agent.end()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)

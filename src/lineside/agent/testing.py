@@ -11,6 +11,7 @@ from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError, RemoteError
 from lineside.contract.ids import digest_of
+from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
 
 
@@ -25,6 +26,8 @@ class FakeControlPlane:
         self.reports: list[Report] = []
         self.captures: dict[str, CaptureRecord] = {}
         self.uploaded: dict[str, bytes] = {}
+        self.questions: dict[str, Inquiry] = {}
+        self.answers: dict[str, list[InquiryPart]] = {}
         self.away = False
         self.break_after: int | None = None
         self.resumes = True
@@ -83,6 +86,28 @@ class FakeControlPlane:
         """See `ControlPlane.upload`."""
         self._answer()
         self.uploaded[ticket.digest] = data
+
+    def asked(self) -> bool:
+        """See `ControlPlane.asked`."""
+        return bool(self.questions)
+
+    def inquiries(self) -> list[Inquiry]:
+        """See `ControlPlane.inquiries`."""
+        self._answer()
+        return list(self.questions.values())
+
+    def answer(self, inquiry: str, part: InquiryPart) -> Inquiry:
+        """See `ControlPlane.answer`; what is not asked any more is refused."""
+        self._answer()
+        question = self.questions.get(inquiry)
+        if question is None:
+            raise RemoteError(LinesideError("inquiry.ended", id=inquiry).report(), 409)
+        parts = self.answers.setdefault(inquiry, [])
+        if part.number >= len(parts):
+            parts.append(part)
+        if part.done:
+            del self.questions[inquiry]
+        return question
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         for start in range(0, len(data), 1024):

@@ -5,6 +5,7 @@ Two exceptions: `LinkError` (try again later) and `RemoteError` (the control pla
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
@@ -28,6 +29,7 @@ from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired
 from lineside.contract.device import AccessToken, TokenRequest
 from lineside.contract.errors import ErrorReport, RemoteError
+from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report, ReportsAnswer, ReportsRequest
 
 PREFIX = "/device/v1/"
@@ -112,6 +114,7 @@ class Link:
         self._lock = threading.Lock()
         self._token = ""
         self._renew_at = 0.0
+        self._asked = False
 
     def close(self) -> None:
         """Close all connections."""
@@ -122,6 +125,7 @@ class Link:
     def desired(self, etag: str | None) -> tuple[Desired, str] | None:
         """See `ControlPlane.desired`."""
         response = self._request("GET", "desired", If_None_Match=etag or "")
+        self._asked = "Lineside-Asked" in response.headers
         body = read(response, self._base)
         if response.status == 304:
             return None
@@ -150,7 +154,7 @@ class Link:
         begins = _range_start(response) if response.status == 206 else 0
         remaining = int(response.headers.get("Content-Length", "0"))
         try:
-            yield Download(begins, remaining, self._chunks(response))
+            yield Download(begins, remaining, self._pieces(response), lambda: _shut_down(response))
         finally:
             response.close()
 
@@ -163,6 +167,20 @@ class Link:
         """See `ControlPlane.upload`."""
         path = ticket.url.removeprefix(PREFIX).lstrip("/")
         read(self._request("PUT", path, data, Content_Type="application/octet-stream"), self._base)
+
+    def asked(self) -> bool:
+        """See `ControlPlane.asked`."""
+        return self._asked
+
+    def inquiries(self) -> list[Inquiry]:
+        """See `ControlPlane.inquiries`."""
+        return decode(read(self._request("GET", "inquiries"), self._base), list[Inquiry], "inquiries")
+
+    def answer(self, inquiry: str, part: InquiryPart) -> Inquiry:
+        """See `ControlPlane.answer`."""
+        path = f"inquiries/{quote(inquiry, safe='')}/parts"
+        response = self._request("POST", path, msgspec.json.encode(part))
+        return decode(read(response, self._base), Inquiry, path)
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -207,12 +225,25 @@ class Link:
         }
         return jwt.encode({"alg": "ES256"}, claims, self._key, algorithms=["ES256"])
 
+    def _pieces(self, response: BaseHTTPResponse) -> Iterator[bytes]:
+        """A body as it arrives, however slowly: unlike `_chunks` this never waits until a chunk is full."""
+        try:
+            while piece := response.read1(_CHUNK):
+                yield piece
+        except HTTPError as error:
+            raise LinkError("link.unreachable", url=self._base, why=_reason(error)) from error
+
     def _chunks(self, response: BaseHTTPResponse) -> Iterator[bytes]:
         try:
             yield from response.stream(_CHUNK)
         except HTTPError as error:
             raise LinkError("link.unreachable", url=self._base, why=_reason(error)) from error
         response.release_conn()
+
+
+def _shut_down(response: BaseHTTPResponse) -> None:
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # it may have ended in the meantime
+        response.shutdown()
 
 
 def _range_start(response: BaseHTTPResponse) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from lineside.agent.attention import Attention
 from lineside.agent.supervision.launch import Launch
 from lineside.agent.supervision.logs import open_log, rotate
 from lineside.agent.supervision.probe import Readiness, ask
@@ -81,9 +82,11 @@ class Service:
         """How often it was started again."""
         return max(0, self.starts - 1)
 
-    def probe_now(self, stop: StopSignal) -> None:
-        """Probe a ready component once more. Raises what the probe found, `component.not_ready` when it hangs."""
-        answer = ask(self.launch, stop, self._probe_limit())
+    def probe_now(self, attention: Attention) -> None:
+        """Probe a ready component once more. Raises what the probe found, `component.not_ready` when it hangs,
+        `Interrupted`, `Superseded`."""
+        answer = ask(self.launch, attention.off, self._probe_limit())
+        attention.check()
         if answer.readiness is Readiness.READY:
             self.probe = answer.said
             self._changed()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import msgspec
 
+from lineside.agent.attention import Attention
 from lineside.agent.supervision.launch import Launch
-from lineside.agent.supervision.processes import StopSignal, Wake, wait_any
 from lineside.agent.supervision.service import Service, Timing
 from lineside.agent.updating.installed import Component
 from lineside.agent.updating.state import State
@@ -16,10 +17,6 @@ from lineside.contract.reported import ComponentState, ReportedComponent
 
 STOP_PATIENCE = 20.0
 """Seconds one component may take to stop; all of them together at the agent's end."""
-
-
-class Interrupted(Exception):
-    """The agent is to end; what was under way goes on at the next start."""
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -32,14 +29,25 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Supervisor:
-    """Starts, stops and watches components. `wake` is set when anything changes, `stop` when the agent is to end."""
+    """Starts, stops and watches components. `changed` is called, from any thread, when one changes its state.
 
-    def __init__(self, state: State, wake: Wake, stop: StopSignal, timing: Timing) -> None:
+    The update thread alone starts, stops and waits; other threads may look.
+    """
+
+    def __init__(self, state: State, attention: Attention, timing: Timing, changed: Callable[[], None]) -> None:
         self._state = state
-        self._wake = wake
-        self._stop = stop
+        self._attention = attention
         self._timing = timing
+        self._tell = changed
         self._running: dict[str, Running] = {}
+
+    def _changed(self) -> None:
+        self._attention.changed()
+        self._tell()
+
+    def _items(self) -> list[Running]:
+        """A copy, for the threads that only look."""
+        return list(self._running.copy().values())
 
     def running(self) -> dict[str, str]:
         """Fingerprints of what runs, by component name, in the order they were started."""
@@ -47,7 +55,7 @@ class Supervisor:
 
     def start(self, component: Component, fingerprint: str, artifacts: dict[str, str], launch: Launch) -> None:
         """Start a component; it must not run yet."""
-        service = Service(launch, self._timing, self._state, self._wake.set)
+        service = Service(launch, self._timing, self._state, self._changed)
         self._running[component.name] = Running(component, fingerprint, artifacts, service)
         service.start()
 
@@ -64,35 +72,44 @@ class Supervisor:
         for name in reversed(list(self._running)):
             self.stop(name, max(0.0, deadline - time.monotonic()))
 
-    def await_ready(self, name: str) -> LinesideError | None:
-        """Wait until a component is ready (None) or BROKEN (why). Raises `Interrupted`."""
+    def await_ready(self, name: str, patience: float) -> LinesideError | None:
+        """Wait until a component is ready (None) or BROKEN, or `patience` seconds have gone (why).
+
+        Raises `Interrupted`, `Superseded`.
+        """
         service = self._running[name].service
-        while not self._stop.is_set():
-            self._wake.clear()
+        until = time.monotonic() + patience
+        while True:
+            self._attention.clear()
             if service.ready_since is not None:
                 return None
             if service.state is ComponentState.BROKEN:
                 return service.error
-            wait_any((self._wake, self._stop), 1.0)
-        raise Interrupted
+            if time.monotonic() >= until:
+                return LinesideError("deploy.start_timeout", name=name, seconds=f"{patience:g}")
+            self._attention.wait(min(1.0, until - time.monotonic()))
 
-    def settle(self, seconds: float) -> None:
-        """Wait until all were ready for `seconds`, then probe each again. Raises the first failure, `Interrupted`."""
-        while not self._stop.is_set():
-            self._wake.clear()
+    def settle(self, seconds: float, patience: float) -> None:
+        """Wait until all were ready for `seconds` in a row, then probe each again.
+
+        Raises the first failure, `deploy.soak_timeout` after `patience` seconds, `Interrupted`, `Superseded`.
+        """
+        until = time.monotonic() + patience
+        while True:
+            self._attention.clear()
             left = self._left(seconds)
             if left <= 0:
                 break
-            wait_any((self._wake, self._stop), left)
-        for item in self._running.values():
-            if self._stop.is_set():
-                raise Interrupted
-            item.service.probe_now(self._stop)
+            if time.monotonic() >= until:
+                raise LinesideError("deploy.soak_timeout", seconds=f"{seconds:g}", patience=f"{patience:g}")
+            self._attention.wait(min(left, until - time.monotonic()))
+        for item in self._items():
+            item.service.probe_now(self._attention)
 
     def _left(self, seconds: float) -> float:
         """Seconds of readiness that are missing. Raises the error of a BROKEN component."""
         left = 0.0
-        for item in self._running.values():
+        for item in self._items():
             service = item.service
             if service.state is ComponentState.BROKEN and service.error is not None:
                 raise service.error
@@ -102,16 +119,16 @@ class Supervisor:
 
     def broken(self) -> LinesideError | None:
         """Why a component is BROKEN now, if one is."""
-        services = (item.service for item in self._running.values())
+        services = (item.service for item in self._items())
         return next((one.error for one in services if one.state is ComponentState.BROKEN), None)
 
     def all_ready(self) -> bool:
         """Whether everything in its care is ready."""
-        return all(item.service.ready_since is not None for item in self._running.values())
+        return all(item.service.ready_since is not None for item in self._items())
 
     def report(self) -> tuple[ReportedComponent, ...]:
         """Everything in its care, for the control plane, by name."""
-        return tuple(_reported(self._running[name]) for name in sorted(self._running))
+        return tuple(_reported(item) for item in sorted(self._items(), key=lambda item: item.component.name))
 
 
 def _reported(item: Running) -> ReportedComponent:

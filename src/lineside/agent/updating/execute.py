@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from lineside.agent import crash
+from lineside.agent.attention import Attention
+from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
 from lineside.agent.platforms import this_platform
 from lineside.agent.ports import ControlPlane
-from lineside.agent.supervision.launch import prepare
+from lineside.agent.supervision.launch import Launch, prepare
 from lineside.agent.supervision.supervise import Supervisor
 from lineside.agent.updating import packages
 from lineside.agent.updating.installed import Package
@@ -40,11 +42,32 @@ MAX_TRIES = 5
 """Agent processes that may begin the same trial before it is given up."""
 
 
+SOAK_PATIENCE = 120.0
+"""Seconds, beside ten times the soak, within which everything must once have been ready for the soak."""
+
+_TRIES = 3  # of a component's start, until the supervisor calls it BROKEN
+_UNLIMITED = 3600.0  # for a step that says Timeout: 0
+_START_STEPS = ("bootstrap", "install", "startup", "probe", "goldeninputs", "recover")
+
+
+def _start_patience(launch: Launch) -> float:
+    """Seconds after which a component that is neither ready nor BROKEN is given up: all its own time-outs together."""
+    steps = (launch.lifecycle[key] for key in _START_STEPS if key in launch.lifecycle)
+    return 60.0 + _TRIES * sum(step.timeout or _UNLIMITED for step in steps)
+
+
 class Executor:
     """Carries out steps on one device, and observes what is."""
 
     def __init__(
-        self, paths: Paths, joined: JoinState, state: State, store: Store, control: ControlPlane, supervisor: Supervisor
+        self,
+        paths: Paths,
+        joined: JoinState,
+        state: State,
+        store: Store,
+        control: ControlPlane,
+        supervisor: Supervisor,
+        attention: Attention,
     ) -> None:
         self._paths = paths
         self._joined = joined
@@ -52,7 +75,8 @@ class Executor:
         self._store = store
         self._control = control
         self._supervisor = supervisor
-        self._trust = Trust(control, paths, twin=joined.twin)
+        self._attention = attention
+        self._trust = Trust(control, paths, attention, twin=joined.twin)
         self._platform = this_platform()
         self._recipes: dict[str, Recipe] = {}
         self.begun: str | None = None  # document of the trial that this process has begun
@@ -70,7 +94,7 @@ class Executor:
         }
 
     def carry_out(self, step: Step) -> None:
-        """Do one step. Raises `LinesideError` when it cannot be done, `Interrupted` when the agent is to end."""
+        """Do one step. Raises `LinesideError` when it cannot be done, `Interrupted`, `Superseded`."""
         self._handlers[type(step)](step)
 
     def observe(self, desired: Desired, document: str) -> Current:
@@ -129,7 +153,10 @@ class Executor:
     def _fetch_artifact(self, step: FetchArtifact) -> None:
         received: list[int] = []
         try:
-            self._store.fetch(self._control, step.digest, step.name, received.append)
+            self._store.fetch(self._control, step.digest, step.name, received.append, self._attention)
+        except LinkError:
+            self._attention.check()  # whoever broke the round off made the read fail
+            raise
         finally:
             self._state.add_transferred(sum(received))
 
@@ -158,13 +185,13 @@ class Executor:
         launch = prepare(component, step.within, self._recipes, self._joined, self._paths)
         package = self._state.packages()[component.name, component.version]
         self._supervisor.start(component, step.fingerprint, package.artifacts, launch)
-        error = self._supervisor.await_ready(component.name)
+        error = self._supervisor.await_ready(component.name, _start_patience(launch))
         crash.point("component.started")
         if error is not None and step.trial:
             raise error
 
     def _settle(self, step: Settle) -> None:
-        self._supervisor.settle(step.seconds)
+        self._supervisor.settle(step.seconds, SOAK_PATIENCE + 10 * step.seconds)
         crash.point("settled")
 
     def _commit(self, step: Commit) -> None:

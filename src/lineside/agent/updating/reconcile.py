@@ -7,11 +7,13 @@ the next planning round returns to exactly what ran before (or holds still, if t
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 import msgspec
 
 from lineside.agent import crash
+from lineside.agent.attention import Attention
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.report import Reporter
 from lineside.agent.supervision.supervise import Supervisor
@@ -50,37 +52,50 @@ class Refusal(msgspec.Struct, frozen=True):
 class Reconciler:
     """Makes one device become its desired document."""
 
-    def __init__(self, state: State, executor: Executor, supervisor: Supervisor, reporter: Reporter) -> None:
+    def __init__(
+        self, state: State, executor: Executor, supervisor: Supervisor, reporter: Reporter, attention: Attention
+    ) -> None:
         self._state = state
+        self._attention = attention
         self._executor = executor
         self._supervisor = supervisor
         self._reporter = reporter
+        self._lock = threading.Lock()
+        self._doing: tuple[str, Phase] | None = None  # the document under way, and what is done for it
         self._refusal: Refusal | None = None
         self._away: ErrorReport | None = None  # why the document could not be fetched yet
 
-    def round(self, desired: Desired) -> None:
-        """Go as far as possible now. Raises `LinkError`, a refusal to talk to this device, `Interrupted`."""
+    def round(self, desired: Desired) -> float | None:
+        """Go as far as possible now; in how many seconds to try again what was refused, if anything was.
+
+        Raises `LinkError`, a refusal to talk to this device, `Interrupted`, `Superseded`.
+        """
         document = document_of(desired)
-        if self._waits(document):
-            self.say(desired)
-            return
         try:
-            self._carry_on(desired, document)
-            self._refusal, self._away = None, None
-        except LinkError as error:
-            self._away = error.report()
+            return self._round(desired, document)
+        finally:
+            self._doing = None
             self.say(desired)
-            raise
-        except LinesideError as error:
-            if isinstance(error, RemoteError) and error.kind in (Kind.UNAUTHENTICATED, Kind.FORBIDDEN):
+
+    def _round(self, desired: Desired, document: str) -> float | None:
+        if not self._waits(document):
+            try:
+                self._carry_on(desired, document)
+                self._refusal, self._away = None, None
+            except LinkError as error:
+                self._away = error.report()
                 raise
-            self._refuse(desired, document, error)
-        self.say(desired)
+            except LinesideError as error:
+                if isinstance(error, RemoteError) and error.kind in (Kind.UNAUTHENTICATED, Kind.FORBIDDEN):
+                    raise
+                self._refuse(desired, document, error)
+        return None if self._refusal is None else max(0.0, self._refusal.again_at - time.monotonic())
 
     def say(self, desired: Desired) -> None:
-        """Report how things stand."""
-        phase, error = self._standing(desired)
-        self._reporter.say(desired.revision, phase, error)
+        """Report how things stand. Any thread may; a report never tells less than one queued before it."""
+        with self._lock:
+            phase, error = self._standing(desired)
+            self._reporter.say(desired.revision, phase, error)
 
     def _carry_on(self, desired: Desired, document: str) -> None:
         while steps := plan(self._executor.observe(desired, document), desired):
@@ -97,8 +112,10 @@ class Reconciler:
 
     def _carry_out(self, step: Step, desired: Desired) -> None:
         _log.info("%s", step)
+        self._attention.check()
         if not isinstance(step, Collect):
-            self._reporter.say(desired.revision, _PHASES.get(type(step), Phase.STARTING))
+            self._doing = document_of(desired), _PHASES.get(type(step), Phase.STARTING)
+            self.say(desired)
         self._executor.carry_out(step)
 
     def _fail(self, error: LinesideError, desired: Desired) -> None:
@@ -119,13 +136,15 @@ class Reconciler:
         return refusal is not None and refusal.document == document and time.monotonic() < refusal.again_at
 
     def _standing(self, desired: Desired) -> tuple[Phase, ErrorReport | None]:
-        document, good, outcome = document_of(desired), self._state.good(), self._state.outcome()
-        broken = self._supervisor.broken()
+        doing, refusal, document = self._doing, self._refusal, document_of(desired)
+        if doing is not None and doing[0] == document:
+            return doing[1], None
+        good, outcome, broken = self._state.good(), self._state.outcome(), self._supervisor.broken()
         if outcome is not None and outcome.document == document:
             phase = trial_failed_phase(good, outcome)
-            return (Phase.FAILED if broken or self._refusal else phase), outcome.error
-        if self._refusal is not None and self._refusal.document == document:
-            return Phase.REFUSED, self._refusal.error.report()
+            return (Phase.FAILED if broken or refusal else phase), outcome.error
+        if refusal is not None and refusal.document == document:
+            return Phase.REFUSED, refusal.error.report()
         if good.document != document:
             return Phase.FETCHING, self._away
         if broken is not None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from lineside.agent import crash
+from lineside.agent.attention import Attention
 from lineside.agent.durable import sync_directory
-from lineside.agent.ports import ArtifactSource
+from lineside.agent.link.error import LinkError
+from lineside.agent.ports import ArtifactSource, Download
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 
@@ -25,6 +29,27 @@ RESERVE = 16 << 20
 def free_bytes(path: Path) -> int:
     """Bytes an ordinary user may still write on the file system of `path`."""
     return shutil.disk_usage(path).free
+
+
+class Progress:
+    """Notices a download that trickles: less than `SLOWEST` bytes in `PATIENCE` seconds."""
+
+    PATIENCE = 120.0
+    SLOWEST = 4096
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._since = time.monotonic()
+        self._got = 0
+
+    def count(self, received: int) -> None:
+        """More bytes came. Raises `link.stalled`."""
+        self._got += received
+        now = time.monotonic()
+        if self._got >= self.SLOWEST:
+            self._since, self._got = now, 0
+        elif now - self._since > self.PATIENCE:
+            raise LinkError("link.stalled", name=self._name, got=self._got, seconds=f"{self.PATIENCE:g}")
 
 
 class Store:
@@ -64,15 +89,23 @@ class Store:
             self._enter(part, digest)
         return digest
 
-    def fetch(self, source: ArtifactSource, digest: str, name: str, count: Callable[[int], None]) -> None:
+    def fetch(
+        self,
+        source: ArtifactSource,
+        digest: str,
+        name: str,
+        count: Callable[[int], None],
+        attention: Attention | None = None,
+    ) -> None:
         """Fetch an artifact unless it is there, from where an earlier try stopped; `count` learns the bytes received.
 
-        Raises `artifact.digest_mismatch`, `store.no_space`, and what `source` raises.
+        Raises `artifact.digest_mismatch`, `store.no_space`, `link.stalled`, what `source` raises, and what
+        `attention` raises: what was received until then stays, for the next try.
         """
         if self.has(digest):
             return
         part = self._part(digest)
-        self._receive(source, digest, name, part, count)
+        self._receive(source, digest, name, part, count, attention)
         actual = hash_file(part)
         if actual != digest:
             part.unlink()
@@ -80,18 +113,28 @@ class Store:
         self._enter(part, digest)
 
     def _receive(
-        self, source: ArtifactSource, digest: str, name: str, part: Path, count: Callable[[int], None]
+        self,
+        source: ArtifactSource,
+        digest: str,
+        name: str,
+        part: Path,
+        count: Callable[[int], None],
+        attention: Attention | None,
     ) -> None:
         offset = part.stat().st_size if part.exists() else 0
-        with source.artifact(digest, offset) as download:
+        with source.artifact(digest, offset) as download, _aborting(attention, download):
             self._check_space(name, download.remaining)
             mode = "ab" if download.offset else "wb"
             with part.open(mode) as file:
                 if file.tell() != download.offset:
                     raise LinesideError("link.answer", status="a range not asked for", path=name)
+                progress = Progress(name)
                 for chunk in download.chunks:
+                    if attention is not None:
+                        attention.check()  # before the chunk is kept: after an abort it may be anything
                     file.write(chunk)
                     count(len(chunk))
+                    progress.count(len(chunk))
                     crash.point("artifact.part")
 
     def _check_space(self, name: str, needed: int) -> None:
@@ -132,6 +175,10 @@ class Store:
         sync_directory(final.parent)
         sync_directory(self._objects)
         crash.point("artifact.stored")
+
+
+def _aborting(attention: Attention | None, download: Download) -> AbstractContextManager[None]:
+    return nullcontext() if attention is None else attention.aborting(download.abort)
 
 
 def hash_file(path: Path) -> str:

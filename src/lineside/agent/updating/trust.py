@@ -7,6 +7,7 @@ Source: TUF specification 1.0, section 5 (detailed client workflow).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
+from lineside.agent.attention import Attention
 from lineside.agent.link.error import LinkError
 from lineside.agent.paths import Paths
 from lineside.agent.ports import ControlPlane
@@ -23,6 +25,9 @@ from lineside.contract.component import ComponentKind
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import Kind, LinesideError, RemoteError
 from lineside.contract.trust import accepts, release_target, staging_target
+
+PATIENCE = 180.0
+"""Seconds that a refresh of the metadata, with the recipes after it, may take."""
 
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.BadVersionNumberError, "trust.rollback"),
@@ -33,15 +38,17 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 
 
 class LinkFetcher(FetcherInterface):
-    """python-tuf's view of the device's link: the CA pinned, the bearer token sent."""
+    """python-tuf's view of the device's link: the CA pinned, the bearer token sent, a deadline for all of it."""
 
-    def __init__(self, control: ControlPlane) -> None:
+    def __init__(self, control: ControlPlane, attention: Attention) -> None:
         self._control = control
+        self._attention = attention
+        self._until = time.monotonic() + PATIENCE
         self.failure: LinesideError | None = None
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         try:
-            return iter(list(self._control.metadata(url)))
+            return iter(list(self._in_time(self._control.metadata(url))))
         except (RemoteError, LinkError) as error:
             if (
                 error.kind is Kind.MISSING or getattr(error, "status", None) == Kind.MISSING
@@ -50,20 +57,28 @@ class LinkFetcher(FetcherInterface):
             self.failure = error
             raise
 
+    def _in_time(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._attention.check()
+            if time.monotonic() > self._until:
+                raise LinkError("trust.timeout", seconds=f"{PATIENCE:g}")
+            yield chunk
+
 
 class Trust:
     """One device's trusted metadata on disk. `refresh` first, then ask for recipes."""
 
-    def __init__(self, control: ControlPlane, paths: Paths, *, twin: bool) -> None:
+    def __init__(self, control: ControlPlane, paths: Paths, attention: Attention, *, twin: bool) -> None:
         self._control = control
+        self._attention = attention
         self._paths = paths
         self._twin = twin
-        self._fetcher = LinkFetcher(control)
+        self._fetcher = LinkFetcher(control, attention)
         self._updater: Updater | None = None
 
     def refresh(self) -> None:
         """Bring the top-level metadata up to date. Raises `trust.…`, `LinkError`."""
-        self._fetcher = LinkFetcher(self._control)
+        self._fetcher = LinkFetcher(self._control, self._attention)
         self._paths.metadata.mkdir(parents=True, exist_ok=True)
         updater = Updater(
             metadata_dir=str(self._paths.metadata),

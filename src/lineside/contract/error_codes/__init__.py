@@ -8,6 +8,7 @@ from __future__ import annotations
 from lineside.contract.error_codes import (
     access,
     agent,
+    bus,
     data,
     device,
     fleet,
@@ -22,6 +23,6 @@ from lineside.contract.error_codes import (
 )
 from lineside.contract.errors import Problem
 
-_AREAS = (general, starting, access, data, models, fleet, agent, runtime, device, inquiries, link, local, updating)
+_AREAS = (bus, general, starting, access, data, models, fleet, agent, runtime, device, inquiries, link, local, updating)
 
 PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}
