@@ -17,12 +17,29 @@ from lineside.contract.error_codes import (
     link,
     local,
     models,
+    recipes,
     runtime,
     starting,
     updating,
 )
 from lineside.contract.errors import Problem
 
-_AREAS = (bus, general, starting, access, data, models, fleet, agent, runtime, device, inquiries, link, local, updating)
+_AREAS = (
+    bus,
+    general,
+    starting,
+    access,
+    data,
+    models,
+    fleet,
+    agent,
+    recipes,
+    runtime,
+    device,
+    inquiries,
+    link,
+    local,
+    updating,
+)
 
 PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}
