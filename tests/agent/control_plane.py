@@ -24,6 +24,7 @@ from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.device import AccessToken, JoinAnswer, JoinRequest, TokenRequest
 from lineside.contract.errors import ErrorReport
 from lineside.contract.ids import content_digest, digest_of
+from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequest
 
 PREFIX = "/device/v1/"
@@ -46,6 +47,8 @@ class ControlPlane:
         self.reports: list[Report] = []
         self.captures: dict[str, CaptureRecord] = {}
         self.uploaded: dict[str, bytes] = {}
+        self.questions: dict[str, Inquiry] = {}
+        self.answers: dict[str, list[InquiryPart]] = {}
         self.served: Counter[str] = Counter()  # requests by path
         self.bytes_served: Counter[str] = Counter()
         self.break_after: int | None = None  # bytes after which an artifact's connection breaks
@@ -148,6 +151,20 @@ class ControlPlane:
             self.reported.notify_all()
             return ReportsAnswer(accepted=max(one.sequence for one in self.reports))
 
+    def answer(self, inquiry: str, part: InquiryPart) -> Inquiry:
+        """A part of an answer; what is not asked any more is refused."""
+        with self.reported:
+            question = self.questions.get(inquiry)
+            if question is None:
+                raise Refused(409, "inquiry.ended")
+            parts = self.answers.setdefault(inquiry, [])
+            if part.number >= len(parts):
+                parts.append(part)
+            if part.done:
+                del self.questions[inquiry]
+            self.reported.notify_all()
+            return question
+
     def ticket(self, record: CaptureRecord) -> Ticket:
         self.captures[record.id] = record
         return Ticket(
@@ -208,7 +225,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "desired":
             tag = f'"r{plane.document.revision}-{content_digest(plane.document)[7:15]}"'
             same = self.headers.get("If-None-Match") == tag
-            self._answer(304 if same else 200, b"" if same else msgspec.json.encode(plane.document), ETag=tag)
+            asked = {"Lineside-Asked": str(len(plane.questions))} if plane.questions else {}
+            self._answer(304 if same else 200, b"" if same else msgspec.json.encode(plane.document), ETag=tag, **asked)
+        elif path == "inquiries":
+            self._answer(200, msgspec.json.encode(list(plane.questions.values())))
         elif path.startswith("tuf/"):
             self._file(plane.tuf.files, path.removeprefix("tuf/"))
         elif path.startswith("targets/"):
@@ -224,6 +244,10 @@ class _Handler(BaseHTTPRequestHandler):
             "reports": (ReportsRequest, plane.accept),
             "captures": (CaptureRecord, plane.ticket),
         }
+        if path.startswith("inquiries/"):
+            part = msgspec.json.decode(self.body, type=InquiryPart)
+            self._answer(200, msgspec.json.encode(plane.answer(path.split("/")[1], part)))
+            return
         kind, act = kinds[path]
         self._answer(200, msgspec.json.encode(act(msgspec.json.decode(self.body, type=kind))))
 

@@ -40,15 +40,19 @@ def get_token(data: JSONBody[TokenRequest], devices: NamedDependency[Devices]) -
 
 @get("/desired", sync_to_thread=True, summary="What this device should run")
 def get_desired(
-    request: Request[Any, Any, Any], caller: NamedDependency[str], reports: NamedDependency[Reports]
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[str],
+    reports: NamedDependency[Reports],
+    inquiries: NamedDependency[Inquiries],
 ) -> Response[Desired | None]:
-    """304 when `If-None-Match` names the present document."""
+    """304 when `If-None-Match` names the present document. `Lineside-Asked`: people ask something, see `/inquiries`."""
     document = reports.desired(caller)
     tag = etag(document)
+    asked = {"Lineside-Asked": str(len(waiting))} if (waiting := inquiries.open(caller)) else {}
     known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
     if tag in known:
-        return Response(None, status_code=304, headers={"ETag": tag})
-    return Response(document, headers={"ETag": tag})
+        return Response(None, status_code=304, headers={"ETag": tag, **asked})
+    return Response(document, headers={"ETag": tag, **asked})
 
 
 @post("/reports", sync_to_thread=True, status_code=200, summary="What this device runs")

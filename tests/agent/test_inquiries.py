@@ -1,0 +1,195 @@
+"""Answers to what people ask: in parts, bounded, told once, and dropped when nobody wants them any more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from tests.agent.agents import wait_for
+
+from lineside.agent.link import inquiries as module
+from lineside.agent.link.inquiries import PIECE, Inquiries
+from lineside.agent.supervision.processes import StopSignal
+from lineside.agent.testing import FakeControlPlane
+from lineside.contract.errors import LinesideError
+from lineside.contract.inquiry import MAX_PART, CheckResult, Inquiry, InquiryKind, InquiryRequest
+
+
+class Log:
+    """A log in memory that a test prints to."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.closed = threading.Event()
+
+    def read(self, limit: int) -> bytes:
+        data, self.data = self.data[:limit], self.data[limit:]
+        return data
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class Device:
+    """What answers come from. `broken`: the checks fail."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str | None, Log] = {}
+        self.broken = False
+        self.lines = 0
+
+    def log(self, component: str | None, lines: int) -> Log:
+        self.lines = lines
+        if component not in self.logs:
+            raise LinesideError("inquiry.no_log", device="cell-1", component=component)
+        return self.logs[component]
+
+    def checks(self) -> Iterator[CheckResult]:
+        yield CheckResult(name="disk", ok=True, sentence="There is room.")
+        if self.broken:
+            raise OSError(5, "Input/output error")
+        yield CheckResult(name="clock", ok=False, sentence="It is years off.", next="Set it.")
+
+
+class Stand:
+    """An `Inquiries` over a control plane in memory."""
+
+    def __init__(self) -> None:
+        self.plane, self.device, self.stop = FakeControlPlane(), Device(), StopSignal()
+        self.inquiries = Inquiries("cell-1", self.plane, self.device, self.stop)
+
+    def ask(self, id_: str = "inquiry-1", next_part: int = 0, ttl: float = 30.0, **request: Any) -> str:
+        asked = InquiryRequest(**({"kind": InquiryKind.LOGS} | request))
+        self.plane.questions[id_] = Inquiry(
+            id=id_, request=asked, expires_at="2026-01-01T00:00:00.000Z", ttl_seconds=ttl, next_part=next_part
+        )
+        self.inquiries.look()
+        return id_
+
+    def log(self, component: str | None, data: bytes = b"") -> Log:
+        self.device.logs[component] = Log()
+        self.device.logs[component].data = data
+        return self.device.logs[component]
+
+    def text(self, id_: str) -> str:
+        return "".join(part.text for part in self.plane.answers.get(id_, []))
+
+    def ended(self, id_: str) -> bool:
+        return any(part.done for part in self.plane.answers.get(id_, []))
+
+    def idle(self) -> bool:
+        return not any(thread.name == "inquiries" and thread.is_alive() for thread in threading.enumerate())
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    monkeypatch.setattr(module, "TICK", 0.01)
+    stand = Stand()
+    yield stand
+    stand.stop.set()
+    stand.inquiries.join()
+    wait_for(stand.idle)
+
+
+def test_no_thread_lives_when_nothing_is_asked(stand):
+    stand.inquiries.look()
+    assert stand.idle()
+    stand.log("app", b"one\n")
+    asked = stand.ask(component="app")
+    wait_for(lambda: stand.ended(asked))
+    wait_for(stand.idle)
+    again = stand.ask("inquiry-2", component="app")
+    wait_for(lambda: stand.ended(again))
+
+
+def test_the_last_lines_of_a_log_come_in_parts_that_are_not_too_large(stand):
+    log = stand.log("app", b"".join(b"line %d\n" % number for number in range(20_000)) + b"\xff\xfe" * PIECE)
+    whole = log.data.decode("utf-8", "replace")
+    asked = stand.ask(component="app", lines=700)
+    wait_for(lambda: stand.ended(asked))
+    assert stand.text(asked) == whole
+    assert stand.device.lines == 700
+    assert all(len(part.text.encode()) <= MAX_PART for part in stand.plane.answers[asked])
+    assert [part.number for part in stand.plane.answers[asked]] == list(range(len(stand.plane.answers[asked])))
+    assert log.closed.is_set()
+
+
+def test_following_sends_what_is_printed_until_nobody_asks_any_more(stand):
+    log = stand.log(None, b"one\n")
+    asked = stand.ask(follow=True)
+    wait_for(lambda: stand.text(asked) == "one\n")
+    log.data = b"two\n"
+    wait_for(lambda: stand.text(asked) == "one\ntwo\n")
+    assert not stand.ended(asked)
+    del stand.plane.questions[asked]
+    log.data = b"three\n"
+    assert log.closed.wait(10)
+    assert stand.text(asked) == "one\ntwo\n"
+
+
+def test_following_ends_with_its_time(stand):
+    log = stand.log("app")
+    stand.ask(component="app", follow=True, ttl=0.05)
+    assert log.closed.wait(10)
+
+
+def test_a_control_plane_that_goes_away_gets_the_same_part_again(stand):
+    log = stand.log("app", b"one\n")
+    asked = stand.ask(component="app", follow=True)
+    wait_for(lambda: stand.text(asked) == "one\n")
+    stand.plane.away = True
+    log.data = b"two\n"
+    wait_for(lambda: not log.data)
+    stand.plane.away = False
+    wait_for(lambda: stand.text(asked) == "one\ntwo\n")
+
+
+def test_an_agent_that_started_again_counts_on(stand):
+    stand.plane.answers["inquiry-1"] = []
+    stand.log("app", b"one\n")
+    stand.ask(component="app", next_part=3)
+    wait_for(lambda: stand.plane.answers["inquiry-1"])
+    assert stand.plane.answers["inquiry-1"][0].number == 3
+
+
+def test_a_component_without_a_log_is_told(stand):
+    asked = stand.ask(component="nothing")
+    wait_for(lambda: stand.ended(asked))
+    (part,) = stand.plane.answers[asked]
+    assert part.error is not None
+    assert part.error.code == "inquiry.no_log"
+
+
+def test_a_diagnosis_comes_check_by_check(stand):
+    asked = stand.ask(kind=InquiryKind.DIAGNOSE)
+    wait_for(lambda: stand.ended(asked))
+    checks = [check for part in stand.plane.answers[asked] for check in part.checks]
+    assert [(check.name, check.ok) for check in checks] == [("disk", True), ("clock", False)]
+
+
+def test_a_check_that_breaks_says_so_and_keeps_what_was_found(stand):
+    stand.device.broken = True
+    asked = stand.ask(kind=InquiryKind.DIAGNOSE)
+    wait_for(lambda: stand.ended(asked))
+    parts = stand.plane.answers[asked]
+    assert parts[0].checks[0].name == "disk"
+    assert parts[-1].error is not None
+    assert parts[-1].error.code == "inquiry.failed"
+    assert "Input/output error" in parts[-1].error.message
+
+
+def test_several_people_may_ask_at_once(stand):
+    stand.log("a", b"of a\n")
+    stand.log("b", b"of b\n")
+    first = stand.ask("inquiry-a", component="a", follow=True)
+    second = stand.ask("inquiry-b", component="b", follow=True)
+    third = stand.ask("inquiry-c", kind=InquiryKind.DIAGNOSE)
+    wait_for(lambda: stand.text(first) == "of a\n" and stand.text(second) == "of b\n" and stand.ended(third))
+
+
+def test_an_inquiry_of_a_newer_control_plane_is_not_read_as_something_else():
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b'{"kind": "shell"}', type=InquiryRequest)
