@@ -56,43 +56,6 @@ ROWS = (
         "The archive {name} holds {count} entries, more than {limit}.",
         "Make the archive smaller.",
     ),
-    Problem("recipe.invalid", Kind.REFUSED, "The recipe cannot be read: {why}.", "See docs/reference/recipes.md."),
-    Problem(
-        "recipe.unsupported",
-        Kind.REFUSED,
-        "The recipe of {name} asks for something Lineside does not do: {what}.",
-        "Change the recipe; see docs/reference/recipes.md.",
-    ),
-    Problem(
-        "recipe.no_platform",
-        Kind.REFUSED,
-        "No manifest of {name} is for this device ({platform}).",
-        "Add a manifest for that platform to the recipe.",
-    ),
-    Problem(
-        "recipe.version",
-        Kind.REFUSED,
-        "{text} is not a version or a version requirement.",
-        "Write versions as 1.2.3 and requirements as >=1.2.3, ^1.2.3 or ~1.2.3.",
-    ),
-    Problem(
-        "recipe.dependency_missing",
-        Kind.REFUSED,
-        "{name} needs {dependency}, which the deployment does not have.",
-        "Add {dependency} to the deployment.",
-    ),
-    Problem(
-        "recipe.dependency_version",
-        Kind.REFUSED,
-        "{name} needs {dependency} {requirement}, and the deployment has {version}.",
-        "Deploy versions that fit together.",
-    ),
-    Problem(
-        "recipe.dependency_cycle",
-        Kind.REFUSED,
-        "Components depend on one another in a circle: {cycle}.",
-        "Remove one of these dependencies.",
-    ),
     Problem(
         "deploy.interrupted",
         Kind.INTERNAL,

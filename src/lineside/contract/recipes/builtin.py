@@ -1,8 +1,8 @@
 """Components that come with the agent: names that Greengrass's own components have and that others depend on.
 
-Each has a recipe as any component has, made here, the same bytes everywhere: a deployment names it by version, a desired
-document by the target `builtin/NAME-VERSION.json` and the digest of these bytes. The agent takes the bytes from here
-and asks for no signature, because they came with the agent's own code.
+Each has a recipe as any component has, made here, the same bytes everywhere: a deployment names it by version, a
+desired document by the target `builtin/NAME-VERSION.json` and the digest of these bytes. The agent takes the bytes from
+here and asks for no signature, because they came with the agent's own code.
 
 The versions say which of Greengrass's interfaces is spoken, so that requirements such as `^2.0.0` are met.
 """

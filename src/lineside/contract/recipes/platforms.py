@@ -1,4 +1,13 @@
-"""Whether a manifest is for a platform, in Greengrass words."""
+"""Whether a manifest is for a platform, in Greengrass words.
+
+    os                   linux, windows, darwin
+    architecture         amd64, aarch64, arm, x86
+    architecture.detail  a finer word, such as arm's armv7l
+    runtime              `*`, or aws_nucleus_lite: a manifest for the small nucleus is taken when no other fits
+    any other key        holds only where the device says so
+
+A value is a word, `*` (also `all` and `any`, as older recipes write it), or a `/regular expression/`.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +15,31 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+ANY = ("*", "all", "any")
+LITE = "aws_nucleus_lite"
+OPERATING_SYSTEMS = ("linux", "windows", "darwin")
+ARCHITECTURES = ("amd64", "aarch64", "arm", "x86")
+MAX_PATTERN = 200
+
 
 def matches(wanted: Mapping[str, Any], platform: Mapping[str, str]) -> bool:
-    """Whether every key of a manifest's Platform holds: exact, `*` (or `all`), or `/regular expression/`."""
+    """Whether every key of a manifest's Platform holds. Raises `re.error` for a broken regular expression."""
     return all(_holds(str(value), platform.get(str(key).lower())) for key, value in wanted.items())
 
 
+def pattern_of(value: str) -> re.Pattern[str] | None:
+    """The regular expression that a value is; None for a word. Raises `re.error`."""
+    if len(value) < 3 or not (value.startswith("/") and value.endswith("/")):
+        return None
+    if len(value) > MAX_PATTERN:
+        raise re.error("it is too long")
+    return re.compile(value[1:-1])
+
+
 def _holds(value: str, actual: str | None) -> bool:
-    if value in ("*", "all", "any"):
+    if value.lower() in ANY:
         return True
+    pattern = pattern_of(value)
     if actual is None:
         return False
-    if len(value) > 2 and value.startswith("/") and value.endswith("/"):
-        return re.fullmatch(value[1:-1], actual) is not None
-    return value.lower() == actual
+    return value.lower() == actual.lower() if pattern is None else pattern.fullmatch(actual) is not None

@@ -3,8 +3,9 @@
 Source: AWS IoT Greengrass V2 component recipe reference. Keys are read without regard to case, as the nucleus does.
 Lineside's extensions of `Lifecycle`, all optional:
 
-    Probe         a command that exits 0 when the component is ready, 2 when it never will be, anything else when not yet
-                  (the last line it prints may be a JSON object for the report), or `Http: URL` on this device: 2xx is ready
+    Probe         a command that exits 0 when the component is ready, 2 when it never will be, anything else when not
+                  yet (the last line it prints may be a JSON object for the report), or `Http: URL` on this device:
+                  2xx is ready
     GoldenInputs  a command that runs once when the component is ready; anything but exit 0 is a failure for good
     SoakSeconds   for how long the component must stay ready before it counts, if longer than the deployment says
 """
@@ -47,7 +48,7 @@ class RecipeArtifact(msgspec.Struct, frozen=True, kw_only=True):
 
     uri: str
     name: str  # last part of the URI
-    digest: str
+    digest: str  # empty in a local recipe that does not say
     unarchive: str = "NONE"  # or ZIP
     executable: bool = False
 

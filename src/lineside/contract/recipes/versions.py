@@ -1,6 +1,7 @@
 """Semantic versions and npm-style requirements, as Greengrass V2 `VersionRequirement` uses them.
 
-Understood: exact (`1.0.0`, `=1.0.0`), `>` `>=` `<` `<=`, `^`, `~`, `*`, a space for "and", `||` for "or".
+Understood: exact (`1.0.0`, `=1.0.0`), `>` `>=` `<` `<=`, `^`, `~` (`~>`), x-ranges and partial versions (`1.x`, `1.2`,
+`*`), hyphen ranges (`1.2.0 - 2`), a space for "and", `||` for "or", a space after a sign.
 Sources: semver.org 2.0.0 section 11; node-semver README, "Ranges".
 """
 
@@ -12,8 +13,16 @@ import re
 
 from lineside.contract.errors import LinesideError
 
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
-_COMPARATOR = re.compile(r"\s*(>=|<=|>|<|=|\^|~)?\s*(\S+)")
+MAX_LENGTH = 256
+_NUMBER = r"(?:0|[1-9][0-9]{0,15})"
+_PART = rf"(?:{_NUMBER}|[xX*])"
+_IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
+_EXACT = re.compile(rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-({_IDENTIFIERS}))?(?:\+{_IDENTIFIERS})?")
+_PARTIAL = re.compile(
+    rf"[v=]*({_PART})(?:\.({_PART})(?:\.({_PART})(?:-({_IDENTIFIERS}))?(?:\+{_IDENTIFIERS})?)?)?", re.ASCII
+)
+_COMPARATOR = re.compile(r"(>=|<=|>|<|=|\^|~>|~)?\s*([^\s<>=^~|]+)")
+_HYPHEN = re.compile(r"\s*(\S+)\s+-\s+(\S+)\s*")
 
 
 @functools.total_ordering
@@ -32,41 +41,18 @@ class Version:
         return self.core, 0 if self.pre else 1, parts
 
 
+def is_exact(text: str) -> bool:
+    """Whether `text` is a semantic version and nothing else, as a component's own version must be."""
+    return len(text) <= MAX_LENGTH and _EXACT.fullmatch(text) is not None
+
+
 def parse_version(text: str) -> Version:
-    """A version from its text. Raises `recipe.version`."""
-    found = _VERSION.fullmatch(text.strip())
+    """A version from its text; a leading `v` is allowed. Raises `recipe.version`."""
+    found = _EXACT.fullmatch(text.strip().removeprefix("v")) if len(text) <= MAX_LENGTH else None
     if found is None:
-        raise LinesideError("recipe.version", text=text)
+        raise LinesideError("recipe.version", text=text[:MAX_LENGTH] or "(nothing)")
     major, minor, patch, pre = found.groups()
     return Version((int(major), int(minor), int(patch)), tuple(pre.split(".")) if pre else ())
-
-
-def _above(version: Version, sign: str) -> Version:
-    """The first version a `^` or `~` range no longer holds."""
-    major, minor, patch = version.core
-    if sign == "~" or (major == 0 and minor > 0):
-        return Version((major, minor + 1, 0))
-    if major == 0:
-        return Version((0, 0, patch + 1))
-    return Version((major + 1, 0, 0))
-
-
-def _holds(version: Version, sign: str, bound: Version) -> bool:
-    if sign in ("^", "~"):
-        return bound <= version < _above(bound, sign) and not (version.pre and version.core == _above(bound, sign).core)
-    return {
-        ">": version > bound,
-        ">=": version >= bound,
-        "<": version < bound,
-        "<=": version <= bound,
-    }.get(sign, version == bound)
-
-
-def _comparators(text: str) -> list[tuple[str, Version]]:
-    found = _COMPARATOR.findall(text)
-    if not found and text.strip():
-        raise LinesideError("recipe.version", text=text)
-    return [(sign, parse_version(bound)) for sign, bound in found if bound not in ("*", "x", "X")]
 
 
 def satisfies(version: str, requirement: str) -> bool:
@@ -75,11 +61,94 @@ def satisfies(version: str, requirement: str) -> bool:
     A pre-release meets only a requirement that names a pre-release of the same three numbers (node-semver).
     """
     candidate = parse_version(version)
-    alternatives = [_comparators(part) for part in requirement.split("||")]
-    return any(_meets(candidate, comparators) for comparators in alternatives)
+    return any(_meets(candidate, comparators) for comparators in _alternatives(requirement))
 
 
-def _meets(candidate: Version, comparators: list[tuple[str, Version]]) -> bool:
+# --- requirements as comparators: a sign of >= < > <= = and a complete version -------------------------------------
+
+_Comparator = tuple[str, Version]
+
+
+@functools.lru_cache(maxsize=256)
+def _alternatives(requirement: str) -> tuple[tuple[_Comparator, ...], ...]:
+    if len(requirement) > MAX_LENGTH:
+        raise LinesideError("recipe.version", text=requirement[:MAX_LENGTH])
+    return tuple(tuple(_comparators(part, requirement)) for part in requirement.split("||"))
+
+
+def _comparators(text: str, requirement: str) -> list[_Comparator]:
+    hyphen = _HYPHEN.fullmatch(text)
+    if hyphen is not None:
+        low, high = hyphen.groups()
+        return [*_spread(">=", low, requirement), *_spread("<=", high, requirement)]
+    result: list[_Comparator] = []
+    at = 0
+    text = text.strip()
+    while at < len(text):
+        found = _COMPARATOR.match(text, at)
+        if found is None:
+            raise LinesideError("recipe.version", text=requirement)
+        result += _spread(found[1] or "=", found[2], requirement)
+        at = found.end() + len(text[found.end() :]) - len(text[found.end() :].lstrip())
+    return result
+
+
+def _spread(sign: str, text: str, requirement: str) -> list[_Comparator]:
+    """One sign and a version, perhaps a partial one, as bounds."""
+    found = _PARTIAL.fullmatch(text)
+    if found is None:
+        raise LinesideError("recipe.version", text=requirement)
+    numbers = _known(found.groups()[:3])
+    pre = tuple(found[4].split(".")) if found[4] and len(numbers) == 3 else ()
+    low = Version((*numbers, *(0 for _ in range(3 - len(numbers)))), pre)  # type: ignore[arg-type]
+    if not numbers:
+        return [("<", Version((0, 0, 0), ("0",)))] if sign in ("<", ">") else []
+    if sign in ("^", "~", "~>"):
+        return [(">=", low), ("<", _next(numbers, _fixed(numbers, sign)))]
+    if len(numbers) == 3:
+        return [(sign, low)]
+    after = _next(numbers, len(numbers))
+    partial = {"=": [(">=", low), ("<", after)], ">": [(">=", _plain(after))], "<=": [("<", after)]}
+    return partial.get(sign, [(sign, low if sign == ">=" else Version(low.core, ("0",)))])
+
+
+def _known(parts: tuple[str | None, ...]) -> tuple[int, ...]:
+    """The numbers before the first part that is left out or `x`."""
+    known: list[int] = []
+    for part in parts:
+        if part is None or part in "xX*":
+            break
+        known.append(int(part))
+    return tuple(known)
+
+
+def _fixed(numbers: tuple[int, ...], sign: str) -> int:
+    """How many of the numbers a `^` or `~` range holds fixed."""
+    if sign != "^":
+        return min(len(numbers), 2)
+    return next((at + 1 for at, number in enumerate(numbers) if number), len(numbers))
+
+
+def _next(numbers: tuple[int, ...], fixed: int) -> Version:
+    """The first version, before its pre-releases, in which the fixed numbers are others."""
+    core = [*numbers[: fixed - 1], numbers[fixed - 1] + 1, 0, 0][:3]
+    return Version((core[0], core[1], core[2]), ("0",))
+
+
+def _plain(version: Version) -> Version:
+    return Version(version.core)
+
+
+def _meets(candidate: Version, comparators: tuple[_Comparator, ...]) -> bool:
     if candidate.pre and not any(bound.pre and bound.core == candidate.core for _, bound in comparators):
         return False
     return all(_holds(candidate, sign, bound) for sign, bound in comparators)
+
+
+def _holds(version: Version, sign: str, bound: Version) -> bool:
+    return {
+        ">": version > bound,
+        ">=": version >= bound,
+        "<": version < bound,
+        "<=": version <= bound,
+    }.get(sign, version == bound)
