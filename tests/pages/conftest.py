@@ -22,9 +22,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield House(lineside, folder / "plates")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a screen."""
+    """Debian's Chromium without a screen. Ended with its module: Playwright keeps an event loop running in this thread,
+    and later tests of the same worker want their own."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=_ARGUMENTS)
         yield started
