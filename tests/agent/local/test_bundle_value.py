@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
+from tests.agent.local.bundles import APP, DIGEST, bundle
 
-from lineside.contract.bundle import Bundle, BundleArtifact, artifact_path, read_bundle, signed_bytes, target_path
-from lineside.contract.desired import Desired, DesiredComponent
+from lineside.contract.bundle import BundleArtifact, artifact_path, read_bundle, signed_bytes, target_path
+from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError
-
-DIGEST = "sha256:" + "0" * 64
-APP = DesiredComponent(name="app", version="1.0.0", target="apps/app-1.0.0.json", recipe_digest=DIGEST)
-
-
-def bundle(**changes: Any) -> bytes:
-    """A sound bundle for the device cell-1, with these fields changed."""
-    desired = Desired(device="cell-1", revision=3, components=(APP,))
-    whole = Bundle(name="b", created_at="2026-01-01T00:00:00.000Z", desired=desired)
-    return msgspec.json.encode(msgspec.structs.replace(whole, **changes))
 
 
 @pytest.mark.parametrize(

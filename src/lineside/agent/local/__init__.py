@@ -1,0 +1,1 @@
+"""Deploying without the control plane: local deployments, offline bundles, a device that has joined nothing."""
