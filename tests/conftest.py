@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from hypothesis import HealthCheck, settings
 # Two shared cores: how long a made-up input takes says nothing about the code.
 settings.register_profile("lineside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lineside")
+
+# A shell starts background jobs with Ctrl-C ignored, children inherit that, and tests of Ctrl-C then wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _PROGRAMS = {"mosquitto": "/usr/sbin/mosquitto", "browser": "/usr/bin/chromium"}
