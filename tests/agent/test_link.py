@@ -59,7 +59,7 @@ def test_joining_keeps_the_key_here_and_readable_by_nobody_else(plane: ControlPl
         ({"ca_sha256": "0" * 64}, "join.ca_mismatch"),
         ({"token": "wrong"}, "join.token_unknown"),
         ({"name": "../x"}, "join.bad_name"),
-        ({"url": "https://127.0.0.1:9"}, "link.unreachable"),
+        ({"url": "https://127.0.0.1:9"}, "link.refused"),
     ],
 )
 def test_a_join_that_is_refused_leaves_no_joined_device(
@@ -110,7 +110,7 @@ def test_a_server_of_another_ca_is_not_spoken_to(plane: ControlPlane, agent: Age
     (tmp_path / "other").mkdir()
     other = ControlPlane(tmp_path / "other")
     link = Link(other.url, "cell-1", agent.paths.key, agent.paths.ca)
-    with pytest.raises(LinkError, match=r"link\.unreachable.*issuer certificate"):
+    with pytest.raises(LinkError, match=r"link\.captive_portal.*issuer certificate"):
         link.desired(None)
     link.close()
     other.close()

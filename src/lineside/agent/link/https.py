@@ -5,25 +5,23 @@ Two exceptions: `LinkError` (try again later) and `RemoteError` (the control pla
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
-import urllib3
-from joserfc import jwt
-from joserfc.jwk import ECKey
-from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
 
-from lineside import __version__
+from lineside.agent.clock import DEVICE, Clock
+from lineside.agent.health.conditions import Conditions
+from lineside.agent.link import vault
 from lineside.agent.link.error import LinkError
+from lineside.agent.link.http import Http, Response
+from lineside.agent.link.tls import for_server
 from lineside.agent.ports import Download
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired
@@ -33,52 +31,37 @@ from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report, ReportsAnswer, ReportsRequest
 
 PREFIX = "/device/v1/"
-_CHUNK = 1 << 18
 T = TypeVar("T")
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 _EARLY = 30.0  # seconds before its end at which a token is renewed
+_CONDITIONS = (
+    "link.answer",
+    "link.captive_portal",
+    "link.dns",
+    "link.proxy",
+    "link.refused",
+    "link.timeout",
+    "link.unreachable",
+)
+"""What an answer of the control plane clears."""
 
 
 class _ErrorBody(msgspec.Struct):
     error: ErrorReport
 
 
-def make_pool(**tls: Any) -> urllib3.PoolManager:
-    """HTTPS connections without redirects or retries: those are the agent's own decision."""
-    headers = {"User-Agent": f"lineside-agent/{__version__}"}
-    return urllib3.PoolManager(headers=headers, timeout=_TIMEOUT, retries=False, maxsize=4, **tls)
-
-
-def send(
-    pool: urllib3.PoolManager, base: str, method: str, path: str, body: bytes | None = None, **headers: str
-) -> BaseHTTPResponse:
-    """One request; the answer's body is not read yet. Raises `link.unreachable`."""
+def send(client: Http, method: str, path: str, body: bytes | None = None, **headers: str) -> Response:
+    """One request; the answer's body is not read yet. Raises `LinkError`."""
     names = {key.replace("_", "-"): value for key, value in headers.items() if value}
     if body is not None:
         names.setdefault("Content-Type", "application/json")
-    try:
-        return pool.request(
-            method, f"{base}{PREFIX}{path}", body=body, headers={**pool.headers, **names}, preload_content=False
-        )
-    except HTTPError as error:
-        raise LinkError("link.unreachable", url=base, why=_reason(error)) from error
+    return client.request(method, f"{PREFIX}{path}", body, names)
 
 
-def read(response: BaseHTTPResponse, base: str) -> bytes:
-    """The whole body. Raises `link.unreachable` when it breaks off."""
-    try:
-        return response.read(cache_content=False)
-    except HTTPError as error:
-        raise LinkError("link.unreachable", url=base, why=_reason(error)) from error
-    finally:
-        response.release_conn()
-
-
-def check(response: BaseHTTPResponse, base: str, path: str) -> None:
+def check(response: Response, path: str) -> None:
     """Raise what a refusing answer says: `RemoteError` with the control plane's words, else `link.answer`."""
     if response.status < 400:
         return
-    body = read(response, base)
+    body = response.read()
     if response.status < 500 and response.status != 429:
         try:
             raise RemoteError(msgspec.json.decode(body, type=_ErrorBody).error, response.status)
@@ -93,24 +76,32 @@ def check(response: BaseHTTPResponse, base: str, path: str) -> None:
     )
 
 
-def _retry_after(response: BaseHTTPResponse) -> float | None:
+def _retry_after(response: Response) -> float | None:
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isdigit() else None
 
 
-def _reason(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    return str(reason or error).rpartition(": ")[2] or type(error).__name__
-
-
 class Link:
-    """One device's connection to its control plane: the `ControlPlane` port over HTTPS. Usable from several threads."""
+    """One device's connection to its control plane: the `ControlPlane` port over HTTPS. Usable from several threads.
 
-    def __init__(self, url: str, device: str, key: Path, ca: Path) -> None:
-        self._base = url.rstrip("/")
+    Why it cannot be reached is a condition until it answers again.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        device: str,
+        key: Path,
+        ca: Path,
+        *,
+        clock: Clock = DEVICE,
+        conditions: Conditions | None = None,
+    ) -> None:
         self._device = device
-        self._key = ECKey.import_key(key.read_bytes())
-        self._pool = make_pool(ca_certs=str(ca), cert_reqs="CERT_REQUIRED")
+        self._key = key
+        self._clock = clock
+        self._conditions = conditions or Conditions()
+        self._http = Http(url, for_server(str(ca)), clock)
         self._lock = threading.Lock()
         self._token = ""
         self._renew_at = 0.0
@@ -118,7 +109,7 @@ class Link:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.clear()
+        self._http.close()
 
     # --- the port -------------------------------------------------------------------------------------------------
 
@@ -126,7 +117,7 @@ class Link:
         """See `ControlPlane.desired`."""
         response = self._request("GET", "desired", If_None_Match=etag or "")
         self._asked = "Lineside-Asked" in response.headers
-        body = read(response, self._base)
+        body = response.read()
         if response.status == 304:
             return None
         return decode(body, Desired, "desired"), response.headers.get("ETag", "")
@@ -134,12 +125,11 @@ class Link:
     def report(self, reports: tuple[Report, ...]) -> int:
         """See `ControlPlane.report`."""
         response = self._request("POST", "reports", msgspec.json.encode(ReportsRequest(reports=reports)))
-        return decode(read(response, self._base), ReportsAnswer, "reports").accepted
+        return decode(response.read(), ReportsAnswer, "reports").accepted
 
     def metadata(self, url: str) -> Iterator[bytes]:
         """See `ControlPlane.metadata`."""
-        response = self._request("GET", quote(url))
-        return self._chunks(response)
+        return self._request("GET", quote(url)).pieces()
 
     @contextmanager
     def artifact(self, digest: str, offset: int) -> Iterator[Download]:
@@ -148,25 +138,25 @@ class Link:
         path = f"artifacts/{digest}"
         response = self._send("GET", path, None, headers)
         if response.status == 416:
-            response.release_conn()
+            response.read()
             response = self._send("GET", path, None, {})
-        check(response, self._base, path)
+        check(response, path)
         begins = _range_start(response) if response.status == 206 else 0
         remaining = int(response.headers.get("Content-Length", "0"))
         try:
-            yield Download(begins, remaining, self._pieces(response), lambda: _shut_down(response))
+            yield Download(begins, remaining, response.pieces(), response.abort)
         finally:
             response.close()
 
     def ticket(self, record: CaptureRecord) -> Ticket:
         """See `ControlPlane.ticket`."""
         response = self._request("POST", "captures", msgspec.json.encode(record))
-        return decode(read(response, self._base), Ticket, "captures")
+        return decode(response.read(), Ticket, "captures")
 
     def upload(self, ticket: Ticket, data: bytes) -> None:
         """See `ControlPlane.upload`."""
         path = ticket.url.removeprefix(PREFIX).lstrip("/")
-        read(self._request("PUT", path, data, Content_Type="application/octet-stream"), self._base)
+        self._request("PUT", path, data, Content_Type="application/octet-stream").read()
 
     def asked(self) -> bool:
         """See `ControlPlane.asked`."""
@@ -174,47 +164,59 @@ class Link:
 
     def inquiries(self) -> list[Inquiry]:
         """See `ControlPlane.inquiries`."""
-        return decode(read(self._request("GET", "inquiries"), self._base), list[Inquiry], "inquiries")
+        return decode(self._request("GET", "inquiries").read(), list[Inquiry], "inquiries")
 
     def answer(self, inquiry: str, part: InquiryPart) -> Inquiry:
         """See `ControlPlane.answer`."""
         path = f"inquiries/{quote(inquiry, safe='')}/parts"
         response = self._request("POST", path, msgspec.json.encode(part))
-        return decode(read(response, self._base), Inquiry, path)
+        return decode(response.read(), Inquiry, path)
 
     # --- requests -------------------------------------------------------------------------------------------------
 
-    def _request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> BaseHTTPResponse:
+    def _request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Response:
         response = self._send(method, path, body, headers)
-        check(response, self._base, path)
+        check(response, path)
         return response
 
-    def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> BaseHTTPResponse:
+    def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Response:
         """One request with a token; a token that is refused is renewed once."""
         token = self._access_token()
-        response = send(self._pool, self._base, method, path, body, Authorization=f"Bearer {token}", **headers)
+        response = self._try(method, path, body, Authorization=f"Bearer {token}", **headers)
         if response.status != 401:
             return response
-        response.drain_conn()
-        response.release_conn()
+        response.read()
         token = self._access_token(refused=token)
-        return send(self._pool, self._base, method, path, body, Authorization=f"Bearer {token}", **headers)
+        return self._try(method, path, body, Authorization=f"Bearer {token}", **headers)
+
+    def _try(self, method: str, path: str, body: bytes | None, **headers: str) -> Response:
+        """One request; whether it was answered is a condition of the device."""
+        try:
+            response = send(self._http, method, path, body, **headers)
+            if response.status >= 500 or response.status == 429:
+                check(response, path)
+        except LinkError as error:
+            self._conditions.clear(*(code for code in _CONDITIONS if code != error.code))
+            self._conditions.put(error)
+            raise
+        self._conditions.clear(*_CONDITIONS)
+        return response
 
     def _access_token(self, refused: str | None = None) -> str:
         with self._lock:
             if self._token and self._token != refused and time.monotonic() < self._renew_at:
                 return self._token
             body = msgspec.json.encode(TokenRequest(client_assertion=self._assertion()))
-            response = send(self._pool, self._base, "POST", "token", body)
-            check(response, self._base, "token")
-            answer = decode(read(response, self._base), AccessToken, "token")
+            response = self._try("POST", "token", body)
+            check(response, "token")
+            answer = decode(response.read(), AccessToken, "token")
             self._token = answer.access_token
             self._renew_at = time.monotonic() + max(answer.expires_in - _EARLY, answer.expires_in / 2)
             return self._token
 
     def _assertion(self) -> str:
         """A client assertion (RFC 7523), good for a minute and for one use."""
-        now = int(time.time())
+        now = int(self._clock.time())
         claims = {
             "iss": self._device,
             "sub": self._device,
@@ -223,30 +225,10 @@ class Link:
             "exp": now + 60,
             "jti": uuid.uuid4().hex,
         }
-        return jwt.encode({"alg": "ES256"}, claims, self._key, algorithms=["ES256"])
-
-    def _pieces(self, response: BaseHTTPResponse) -> Iterator[bytes]:
-        """A body as it arrives, however slowly: unlike `_chunks` this never waits until a chunk is full."""
-        try:
-            while piece := response.read1(_CHUNK):
-                yield piece
-        except HTTPError as error:
-            raise LinkError("link.unreachable", url=self._base, why=_reason(error)) from error
-
-    def _chunks(self, response: BaseHTTPResponse) -> Iterator[bytes]:
-        try:
-            yield from response.stream(_CHUNK)
-        except HTTPError as error:
-            raise LinkError("link.unreachable", url=self._base, why=_reason(error)) from error
-        response.release_conn()
+        return vault.sign(self._key, claims)
 
 
-def _shut_down(response: BaseHTTPResponse) -> None:
-    with contextlib.suppress(OSError, RuntimeError, ValueError):  # it may have ended in the meantime
-        response.shutdown()
-
-
-def _range_start(response: BaseHTTPResponse) -> int:
+def _range_start(response: Response) -> int:
     """The first byte's position in `Content-Range: bytes 5-9/10`."""
     text = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     return int(text) if text.isdigit() else 0

@@ -6,7 +6,6 @@ Everything else is written first, the join state last and in one step: a root wi
 from __future__ import annotations
 
 import hashlib
-import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,14 +14,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from urllib3.exceptions import InsecureRequestWarning
 
-from lineside.agent.clock import now
+from lineside.agent.clock import DEVICE, now
 from lineside.agent.durable import write_atomically
 from lineside.agent.facts import device_facts
 from lineside.agent.link import https as link
 from lineside.agent.link import join_state
+from lineside.agent.link.http import Http
 from lineside.agent.link.join_state import JoinState
+from lineside.agent.link.tls import for_server
 from lineside.agent.paths import Paths
 from lineside.contract.device import JoinAnswer, JoinRequest
 from lineside.contract.errors import LinesideError
@@ -76,15 +76,13 @@ def fetch_ca(url: str, expected: str) -> bytes:
 
     This one request cannot check the server's certificate; the fingerprint, which came another way, is the check.
     """
-    pool = link.make_pool(cert_reqs="CERT_NONE")
+    client = Http(url, for_server(None), DEVICE, pinned=False)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InsecureRequestWarning)
-            response = link.send(pool, url, "GET", "ca")
-        link.check(response, url, "ca")
-        pem = link.read(response, url)
+        response = link.send(client, "GET", "ca")
+        link.check(response, "ca")
+        pem = response.read()
     finally:
-        pool.clear()
+        client.close()
     actual = fingerprint(pem)
     if actual != _plain(expected):
         raise LinesideError("join.ca_mismatch", url=url, actual=actual, expected=_plain(expected))
@@ -127,10 +125,10 @@ def _ask(url: str, options: JoinOptions, csr: str, paths: Paths) -> JoinAnswer:
     request = JoinRequest(
         token=options.token, name=options.name, csr=csr, twin=options.twin, facts=device_facts(paths.root)
     )
-    pool = link.make_pool(ca_certs=str(paths.ca), cert_reqs="CERT_REQUIRED")
+    client = Http(url, for_server(str(paths.ca)), DEVICE)
     try:
-        response = link.send(pool, url, "POST", "join", msgspec.json.encode(request))
-        link.check(response, url, "join")
-        return link.decode(link.read(response, url), JoinAnswer, "join")
+        response = link.send(client, "POST", "join", msgspec.json.encode(request))
+        link.check(response, "join")
+        return link.decode(response.read(), JoinAnswer, "join")
     finally:
-        pool.clear()
+        client.close()

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from lineside.agent.bus.ports import BrokerMessage
+from lineside.agent.clock import DEVICE, Clock
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
@@ -43,21 +44,21 @@ _log = logging.getLogger(__name__)
 
 
 class Mqtt:
-    """The `Broker` port (`lineside.agent.bus.ports`). `plausible` tells whether the device's clock can be right."""
+    """The `Broker` port (`lineside.agent.bus.ports`). A broker that stays away is a condition."""
 
     def __init__(
         self,
         joined: JoinState,
         paths: Paths,
         conditions: Conditions | None = None,
-        plausible: Callable[[], bool] = lambda: True,
+        clock: Clock = DEVICE,
         spool_limit: int = LIMIT_BYTES,
     ) -> None:
         self._device = joined.device
         self._paths = paths
         self._address = (joined.mqtt_host or "", joined.mqtt_port or 0)
         self._conditions = conditions or Conditions()
-        self._plausible = plausible
+        self._clock = clock
         self._spool = Spool(paths.spool, spool_limit)
         self._subscriptions = Subscriptions()
         self._light: deque[BrokerMessage] = deque()
@@ -156,7 +157,7 @@ class Mqtt:
         while not self._stopping:
             began = time.monotonic()
             try:
-                session = Session(self._device, self._address, self._paths, self._subscriptions, self._plausible())
+                session = Session(self._device, self._address, self._paths, self._subscriptions, self._clock)
             except (LinkError, OSError) as error:
                 self._fail(error)
             else:

@@ -14,10 +14,11 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from lineside.agent.bus.ports import BrokerMessage
-from lineside.agent.link.dial import CONNECT_SECONDS, dial, secure
+from lineside.agent.clock import Clock
+from lineside.agent.link.dial import CONNECT_SECONDS, dial
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.subscriptions import Subscriptions
-from lineside.agent.link.tls import device_context
+from lineside.agent.link.tls import for_device, handshake
 from lineside.agent.paths import Paths
 
 KEEPALIVE = 45
@@ -30,24 +31,25 @@ _log = logging.getLogger(__name__)
 class _Client(mqtt.Client):
     """paho's client over a connection of ours: through the proxy, with our errors, certificate and dates' rule."""
 
-    def __init__(self, device: str, paths: Paths, check_time: bool) -> None:
+    def __init__(self, device: str, paths: Paths, clock: Clock) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, client_id=f"{device}-agent")
-        self._context = device_context(paths, check_time=check_time)
+        self._make = for_device(paths)
+        self._clock = clock
 
     def _create_socket(self) -> Any:
         url = f"mqtts://{self._host}:{self._port}"
-        return secure(dial(self._host, self._port), self._context, self._host, url)
+        return handshake(dial(self._host, self._port), self._make, self._host, url, self._clock)
 
 
 class Session:
-    """Connects at once. Raises `LinkError`, OSError when the certificate's files cannot be read.
+    """Connects at once. Raises `LinkError`.
 
     `ready` once the broker has welcomed us; `acknowledged` collects the numbers of messages that have arrived;
     `failure` says why the connection ended.
     """
 
     def __init__(
-        self, device: str, address: tuple[str, int], paths: Paths, subscriptions: Subscriptions, check_time: bool
+        self, device: str, address: tuple[str, int], paths: Paths, subscriptions: Subscriptions, clock: Clock
     ) -> None:
         self.ready = False
         self.acknowledged: list[int] = []
@@ -55,7 +57,7 @@ class Session:
         self._subscriptions = subscriptions
         self._numbers: dict[int, int] = {}  # message id to the number in the spool
         self._url = "{}:{}".format(*address)
-        self._client = _Client(device, paths, check_time)
+        self._client = _Client(device, paths, clock)
         self._client.max_inflight_messages_set(_IN_FLIGHT)
         self._client.on_connect = self._welcomed
         self._client.on_message = self._heard

@@ -47,4 +47,10 @@ ROWS = (
         "The device's certificate ends at {at}.",
         "Join again with a new token: lineside agent join URL --token TOKEN --ca-sha256 HASH --force --root {root}",
     ),
+    Problem(
+        "device.key_unusable",
+        Kind.UNAVAILABLE,
+        "The file {path} cannot be used: {why}.",
+        "Check the file and who may read it; if it is lost, join again with --force.",
+    ),
 )
