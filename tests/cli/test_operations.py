@@ -20,6 +20,7 @@ _NOT_OPERATIONS = {
     "up": "starts the control plane",
     "demo": "plays the loop with the other commands' operations",
     "agent": "another room's program",
+    "components check": "reads a file of this machine",
 }
 
 

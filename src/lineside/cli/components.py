@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import typer
 from rich.console import RenderableType
 
+from lineside.cli.check import check
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import rows, size, when
 from lineside.contract.component import Component
 
 app = typer.Typer(name="components", help="Components: recipes with their artifacts.", no_args_is_help=True)
+app.command("check")(check)
 
 
 @app.command("list")

@@ -53,6 +53,7 @@ ROWS = (
         "{key} is not a key of {where}; nothing reads it.",
         "{hint}",
     ),
+    Problem("recipe.unknown_word", Kind.REFUSED, "No device calls its {key} {word}.", "{hint}"),
     Problem(
         "recipe.never_used",
         Kind.REFUSED,

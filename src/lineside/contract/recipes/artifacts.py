@@ -49,9 +49,8 @@ def _artifact(reading: Reading, node: Mapping, name: str, *, local: bool) -> Rec
     if uri is None:
         reading.invalid(node, "an artifact has no URI")
         uri = ""
-    _check_uri(reading, node, name, uri, local=local)
     file_name = uri.rsplit("/", 1)[-1]
-    if uri and not is_file_name(file_name):
+    if _is_possible(reading, node, name, uri, local=local) and not is_file_name(file_name):
         reading.invalid(node.get("URI") or node, f"{file_name!r} is no file name")
     return RecipeArtifact(
         uri=uri,
@@ -62,12 +61,14 @@ def _artifact(reading: Reading, node: Mapping, name: str, *, local: bool) -> Rec
     )
 
 
-def _check_uri(reading: Reading, node: Mapping, name: str, uri: str, *, local: bool) -> None:
+def _is_possible(reading: Reading, node: Mapping, name: str, uri: str, *, local: bool) -> bool:
+    """Whether there is a way to the artifact; if not, it is reported."""
     scheme = uri.split(":", 1)[0].lower() if ":" in uri else ""
     if scheme == "lineside" or (local and scheme not in _NOT_LOCAL) or not uri:
-        return
+        return bool(uri)
     what = f"an artifact from {scheme}:" if scheme else f"the artifact {uri}, which only a local deployment could find"
     reading.findings.error((node.get("URI") or node).place, "recipe.unsupported", name=name, what=what)
+    return False
 
 
 def _digest(reading: Reading, node: Mapping, file_name: str, *, local: bool) -> str:

@@ -87,8 +87,7 @@ def _check_platform(reading: Reading, manifest: Mapping) -> None:
         words = known.get(key.text.lower())
         if words is not None and value not in words:
             hint = f"Write {_ALIASES[value]}." if value in _ALIASES else f"Known are {', '.join(words)}, and *."
-            what = f"{key.text} {value}"
-            reading.findings.warn(node.place, "recipe.unknown_key", key=what, where="a Platform", hint=hint)
+            reading.findings.warn(node.place, "recipe.unknown_word", key=key.text, word=value, hint=hint)
 
 
 def _check_reach(reading: Reading, manifest: Mapping, earlier: list[Mapping]) -> None:

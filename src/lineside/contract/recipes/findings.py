@@ -89,6 +89,12 @@ class Collected:
             column=place.column,
             severity=severity,
             code=said.code,
-            sentence=said.message,
-            next=said.next,
+            sentence=_sentence(said),
+            next="docs/recipes.md says what each key does." if said.code == "recipe.invalid" else said.next,
         )
+
+
+def _sentence(said: LinesideError) -> str:
+    """An error in words; that the recipe cannot be read goes without saying beside the line of it."""
+    why = said.params.get("why", "") if said.code == "recipe.invalid" else ""
+    return f"{why[0].upper()}{why[1:]}." if why else said.message
