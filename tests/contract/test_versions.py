@@ -95,13 +95,13 @@ def test_satisfies(version: str, requirement: str, expected: bool) -> None:
 REFUSED = ["one", ">=", "COMPONENT_VERSION", "1.0.0 -", "- 1.0.0", "1.2.3.4", "1..2", ">=<1", "1.0.0,2.0.0", "latest"]
 
 
-@pytest.mark.parametrize("text", [*REFUSED, "1" * 300])
+@pytest.mark.parametrize("text", [*REFUSED, pytest.param("1" * 300, id="long")])
 def test_what_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(LinesideError, match=r"recipe\.version"):
         satisfies("1.0.0", text)
 
 
-@pytest.mark.parametrize("text", ["1.0", "1", "01.2.3", "1.2.3.4", "1.x.0", "", "١.٢.٣", "9" * 400])
+@pytest.mark.parametrize("text", ["1.0", "1", "01.2.3", "1.2.3.4", "1.x.0", "", "١.٢.٣", pytest.param("9" * 400, id="long")])
 def test_a_version_has_three_numbers(text: str) -> None:
     with pytest.raises(LinesideError, match=r"recipe\.version"):
         parse_version(text)
