@@ -18,6 +18,8 @@ _SCHEMA = (
     CREATE TABLE processes (pid INTEGER PRIMARY KEY, started INTEGER NOT NULL, name TEXT NOT NULL) STRICT;
     CREATE TABLE outbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, report BLOB NOT NULL) STRICT;
     """,
+    # An older agent leaves the column out: what it queues counts as state, which goes last.
+    "ALTER TABLE outbox ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;",
 )
 """One script a schema version; `PRAGMA user_version` counts how many have run."""
 

@@ -13,13 +13,14 @@ from types import FrameType
 
 from lineside.agent.attention import Attention, Interrupted, Superseded
 from lineside.agent.backoff import Backoff
+from lineside.agent.clock import DEVICE
 from lineside.agent.database import Database
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.health.disk import DiskWatch
 from lineside.agent.link import join_state
 from lineside.agent.link.error import LinkError
-from lineside.agent.link.hints import Hints
 from lineside.agent.link.https import Link
+from lineside.agent.link.mqtt import Mqtt
 from lineside.agent.link.outbox import Outbox
 from lineside.agent.link.polling import Listener, Poller
 from lineside.agent.link.report import Reporter
@@ -34,6 +35,7 @@ from lineside.agent.updating.execute import Executor
 from lineside.agent.updating.reconcile import Reconciler
 from lineside.agent.updating.state import State
 from lineside.agent.updating.store import Store
+from lineside.contract import topics
 from lineside.contract.desired import Desired
 from lineside.contract.errors import RemoteError
 
@@ -46,12 +48,16 @@ _log = logging.getLogger(__name__)
 class Agent:
     """One device's agent, wired: `run` until `end` is called."""
 
-    def __init__(self, paths: Paths, control: ControlPlane, timing: Timing | None = None) -> None:
+    def __init__(
+        self, paths: Paths, control: ControlPlane, timing: Timing | None = None, conditions: Conditions | None = None
+    ) -> None:
         joined = join_state.load(paths)
         for folder in (paths.inbox, paths.captures):
             folder.mkdir(parents=True, exist_ok=True)
         self.attention = Attention()
-        self.conditions = Conditions(self._changed)
+        DEVICE.joined(joined.joined_at)
+        self.conditions = conditions or Conditions()
+        self.conditions.watch(self._changed)
         self._paths = paths
         self._backoff = Backoff()
         self._disk = DiskWatch(paths.root, self.conditions)
@@ -67,7 +73,9 @@ class Agent:
         self._reconciler = Reconciler(self._state, self._executor, self._supervisor, self._reporter, self.attention)
         listener = Listener(say=self._reconciler.say, flush=self._reporter.flush, failed=self._failed)
         self._poller = Poller(control, self._state, self.attention, listener)
-        self._hints = Hints(joined, paths, self._poller.hint)
+        self._mqtt = Mqtt(joined, paths, self.conditions)
+        self._mqtt.subscribe(topics.hint(joined.device), 1, lambda message: self._poller.hint())
+        self._mqtt.watch(self._connected)
         self._uploader = Uploader(paths.captures, control, self.attention.stop)
 
     def end(self) -> None:
@@ -81,7 +89,7 @@ class Agent:
             _log.warning("ended %d processes that an earlier agent left behind", orphans)
         self._executor.check_disk()
         self._poller.start()
-        self._hints.start()
+        self._mqtt.start()
         self._uploader.start()
         try:
             self._update()
@@ -89,7 +97,7 @@ class Agent:
             _log.info("interrupted; the next start goes on")
         finally:
             self.end()
-            self._hints.stop()
+            self._mqtt.stop()
             self._supervisor.stop_all()
             self._poller.join()
             self._uploader.join()
@@ -98,6 +106,10 @@ class Agent:
     def _changed(self) -> None:
         """There may be something to report."""
         self._poller.wake.set()
+
+    def _connected(self, up: bool) -> None:
+        if up:
+            self._poller.hint()  # something may have been said while there was no connection
 
     def _failed(self, error: BaseException) -> None:
         """The disk refused something: say so; what runs keeps running, and the agent tries again by itself."""
@@ -140,8 +152,9 @@ def run(paths: Paths) -> None:
     """Run the agent on a joined root until SIGTERM or SIGINT. Raises `agent.not_joined`, `agent.root_in_use`."""
     joined = join_state.load(paths)
     with locked(paths):
-        control = Link(joined.url, joined.device, paths.key, paths.ca)
-        agent = Agent(paths, control)
+        conditions = Conditions()
+        control = Link(joined.url, joined.device, paths.key, paths.ca, conditions=conditions)
+        agent = Agent(paths, control, conditions=conditions)
 
         def end(number: int, frame: FrameType | None) -> None:
             agent.end()

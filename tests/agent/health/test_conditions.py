@@ -22,7 +22,8 @@ def codes(conditions: Conditions) -> list[str]:
 
 def test_a_condition_holds_until_it_is_cleared_and_changes_are_told_once() -> None:
     told: list[int] = []
-    conditions = Conditions(lambda: told.append(1))
+    conditions = Conditions()
+    conditions.watch(lambda: told.append(1))
     conditions.set("link.dns", host="plane", why="no answer")
     conditions.set("link.dns", host="plane", why="no answer")
     assert codes(conditions) == ["link.dns"]

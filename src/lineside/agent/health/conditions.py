@@ -16,12 +16,17 @@ _log = logging.getLogger(__name__)
 
 
 class Conditions:
-    """A registry of error codes that hold now, with their parameters. `changed` is called after each change."""
+    """A registry of error codes that hold now, with their parameters."""
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self._current: dict[str, ErrorReport] = {}
         self._lock = threading.Lock()
-        self._changed = changed
+        self._watchers: list[Callable[[], None]] = []
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after each change, in the thread that made it; it must return soon."""
+        with self._lock:
+            self._watchers.append(changed)
 
     def set(self, code: str, /, **params: Any) -> None:
         """The condition holds from now on. The code must be in the table of error codes."""
@@ -36,7 +41,7 @@ class Conditions:
         if before is None:
             _log.warning("%s: %s", error.code, error.message)
         if before != report:
-            self._changed()
+            self._tell()
 
     def clear(self, *codes: str) -> None:
         """The conditions have passed; those that did not hold are left alone. `link.` names all of an area."""
@@ -47,7 +52,7 @@ class Conditions:
         for code in gone:
             _log.info("%s: passed", code)
         if gone:
-            self._changed()
+            self._tell()
 
     def holds(self, code: str) -> bool:
         """Whether a condition, or with a dot at its end any of an area, holds now."""
@@ -58,6 +63,12 @@ class Conditions:
         """What holds now, by code."""
         with self._lock:
             return tuple(self._current[code] for code in sorted(self._current))
+
+    def _tell(self) -> None:
+        with self._lock:
+            watchers = list(self._watchers)
+        for changed in watchers:
+            changed()
 
 
 def _names(code: str, held: str) -> bool:

@@ -204,6 +204,8 @@ def _diagnosis(sources: Sources) -> _Parts:
 def _lines(inquiry: Inquiry, sources: Sources) -> _Parts:
     reader = sources.log(inquiry.request.component, inquiry.request.lines)
     try:
+        if inquiry.request.follow:
+            yield {"text": reader.read(PIECE).decode("utf-8", "replace")}  # even if empty: a sign of life
         while (data := reader.read(PIECE)) or inquiry.request.follow:
             yield {"text": data.decode("utf-8", "replace")} if data else None
     finally:
