@@ -1,1 +1,1 @@
-"""The local bus: AWS Greengrass V2 component IPC over a unix socket, so that components written for it run unmodified."""
+"""The local bus: AWS Greengrass V2 component IPC over a unix socket; components written for it run unmodified."""

@@ -84,7 +84,8 @@ class Host(Protocol):
     def update_configuration(self, name: str, path: Sequence[str], value: Any, at: float) -> None:
         """Merge `value` at `path` of a component's own configuration, as of `at` (seconds since the epoch), durably.
 
-        Raises `bus.condition_failed` when what is there is newer than `at`.
+        `value` is an object and `path` names objects. Raises `bus.condition_failed` when what is there is newer than
+        `at`. The bus tells those who subscribed by itself.
         """
         ...
 
@@ -162,7 +163,10 @@ class Broker(Protocol):
 
 
 class Listeners(Protocol):
-    """The bus as the updater sees it. Every method may be called from the updater's thread."""
+    """The bus as the updater sees it. Every method may be called from the updater's thread.
+
+    `validate` and `ask_to_update` wait for components: hold no lock then that a `Host` method takes.
+    """
 
     def listens(self, component: str) -> bool:
         """Whether a component has an open SubscribeToConfigurationUpdate on its own configuration."""
@@ -176,14 +180,29 @@ class Listeners(Protocol):
         """Ask components that subscribed to validation; who refuses and why. Silence until `timeout` is a refusal."""
         ...
 
-    def ask_to_update(self, deployment: str, components: Sequence[str], *, restarting: bool) -> float:
-        """Tell components that they are about to be stopped; the longest delay in seconds anyone asks for (0: go)."""
+    def ask_to_update(
+        self,
+        deployment: str,
+        components: Sequence[str],
+        *,
+        restarting: bool,
+        timeout: float = 60.0,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> float:
+        """Tell components that they are about to be stopped; the longest delay in seconds anyone asks for (0: go).
+
+        Waits until all who listen have answered, `timeout` seconds have gone, or `cancelled()` is true. Call it again
+        after the delay; `updated` ends it.
+        """
         ...
 
     def updated(self, deployment: str) -> None:
         """Tell those who subscribed that the update is over."""
         ...
 
-    def environment(self, component: str) -> dict[str, str]:
-        """The bus's variables for a component's processes: socket, its secret token. A new token at every start."""
+    def environment(self, component: str, user: int | None = None) -> dict[str, str]:
+        """The bus's variables for a component's processes: socket, its secret token. A new token at every start.
+
+        With a `user` id, only processes of that user (and root) may use the token; else of the first user seen with it.
+        """
         ...

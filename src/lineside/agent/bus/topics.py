@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+from lineside.contract import topics
+
 MAX_TOPIC = 1024
 """Bytes of the longest topic or filter the bus takes."""
 
@@ -12,17 +14,13 @@ T = TypeVar("T")
 
 
 def is_topic(text: str) -> bool:
-    """Whether one can publish there."""
-    return _fits(text) and not any(sign in text for sign in "+#*")
+    """Whether one can publish there; a `*` is refused as Greengrass does."""
+    return topics.is_topic(text) and "*" not in text and len(text.encode()) <= MAX_TOPIC
 
 
 def is_filter(text: str) -> bool:
     """Whether one can subscribe to it: `+` stands for one whole level, `#` for all the rest."""
-    if not _fits(text):
-        return False
-    levels = text.split("/")
-    wild = [level for level in levels if "+" in level or "#" in level]
-    return all(level in ("+", "#") for level in wild) and "#" not in levels[:-1]
+    return topics.is_filter(text) and len(text.encode()) <= MAX_TOPIC
 
 
 def has_wildcard(pattern: str) -> bool:
@@ -50,10 +48,6 @@ def covers(pattern: str, narrower: str) -> bool:
         if index >= len(levels) or levels[index] == "#" or want not in ("+", levels[index]):
             return False
     return len(wanted) == len(levels)
-
-
-def _fits(text: str) -> bool:
-    return 0 < len(text.encode(errors="replace")) <= MAX_TOPIC and "\0" not in text
 
 
 class _Node(Generic[T]):
