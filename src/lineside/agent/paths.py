@@ -69,6 +69,11 @@ class Paths:
     def all_unarchived(self) -> Path:
         return self.root / "packages" / "artifacts-unarchived"
 
+    @property
+    def environments(self) -> Path:
+        """Virtual environments of components that bring their own Python dependencies."""
+        return self.root / "packages" / "environments"
+
     def artifacts(self, name: str, version: str) -> Path:
         """`{artifacts:path}`."""
         return self.all_artifacts / name / version

@@ -8,18 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lineside.agent import crash
+from lineside.agent.attention import Attention
 from lineside.agent.durable import remove_tree, rename_directory
 from lineside.agent.paths import Paths
+from lineside.agent.updating import environments
 from lineside.agent.updating.archive import MAX_BYTES, unpack
 from lineside.agent.updating.store import RESERVE, Store, free_bytes, hash_file
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.recipe import Recipe, RecipeArtifact
 
 
-def stage(recipe: Recipe, store: Store, paths: Paths) -> dict[str, str]:
-    """Build both package directories from the store; the digests found on disk, by file name. Idempotent.
+def stage(recipe: Recipe, store: Store, paths: Paths, attention: Attention | None = None) -> dict[str, str]:
+    """Build both package directories from the store, and the component's Python environment if it brings one; the
+    digests found on disk, by file name. Idempotent.
 
-    Raises `artifact.digest_mismatch` and `archive.…`; the directories in place are then as they were.
+    Raises `artifact.digest_mismatch`, `archive.…`, `environment.…`, and what `attention` raises when the work is broken
+    off; the directories in place are then as they were.
     """
     final = paths.artifacts(recipe.name, recipe.version)
     unarchived = paths.unarchived(recipe.name, recipe.version)
@@ -29,6 +33,7 @@ def stage(recipe: Recipe, store: Store, paths: Paths) -> dict[str, str]:
         if artifact.unarchive == "ZIP":
             _unpack(artifact, built, unpacked)
     found = {artifact.name: _verified(artifact, built, store) for artifact in recipe.artifacts}
+    environments.build(recipe, built, paths, attention)
     crash.point("stage.built")
     rename_directory(unpacked, unarchived)
     rename_directory(built, final)
@@ -45,7 +50,7 @@ def intact(recipe: Recipe, store: Store, paths: Paths) -> bool:
     if not all(sound):
         for artifact in recipe.artifacts:
             store.verify(artifact.digest)
-    return all(sound)
+    return all(sound) and environments.intact(recipe, paths)
 
 
 def installed(paths: Paths) -> Iterator[tuple[str, str]]:
@@ -53,10 +58,12 @@ def installed(paths: Paths) -> Iterator[tuple[str, str]]:
     for base in (paths.all_artifacts, paths.all_unarchived):
         for directory in base.glob("*/*"):
             yield directory.parent.name, directory.name
+    yield from environments.installed(paths)
 
 
 def remove(paths: Paths, name: str, version: str) -> None:
     """Remove a package's directories."""
+    environments.remove(paths, name, version)
     for directory in (paths.artifacts(name, version), paths.unarchived(name, version)):
         remove_tree(directory)
         if directory.parent.is_dir() and not any(directory.parent.iterdir()):
