@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from datetime import datetime
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -38,7 +39,28 @@ class ArtifactSource(Protocol):
         ...
 
 
-class ControlPlane(ArtifactSource, Protocol):
+class MetadataSource(Protocol):
+    """Where signed metadata comes from."""
+
+    def metadata(self, url: str) -> Iterator[bytes]:
+        """A TUF metadata file (`tuf/NAME`) or target (`targets/PATH`) in pieces."""
+        ...
+
+
+@runtime_checkable
+class Carried(Protocol):
+    """A source that may have been carried here by hand, so that its freshness says nothing (`contract.bundle`)."""
+
+    def judged_at(self) -> datetime | None:
+        """When its timestamp and snapshot were fresh; None: now, as ever."""
+        ...
+
+
+class Supplies(ArtifactSource, MetadataSource, Protocol):
+    """Everything that the executor fetches."""
+
+
+class ControlPlane(Supplies, Protocol):
     """The control plane's devices' API, as one device sees it. Every method may raise `LinkError`."""
 
     def desired(self, etag: str | None) -> tuple[Desired, str] | None:
@@ -47,10 +69,6 @@ class ControlPlane(ArtifactSource, Protocol):
 
     def report(self, reports: tuple[Report, ...]) -> int:
         """Hand over reports; everything up to the returned sequence number is stored."""
-        ...
-
-    def metadata(self, url: str) -> Iterator[bytes]:
-        """A TUF metadata file (`tuf/NAME`) or target (`targets/PATH`) in pieces."""
         ...
 
     def ticket(self, record: CaptureRecord) -> Ticket:

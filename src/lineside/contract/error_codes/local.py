@@ -78,6 +78,12 @@ ROWS = (
         "Put it there, or below {folder}/{name}/{version}/.",
     ),
     Problem(
+        "local.no_control_plane",
+        Kind.MISSING,
+        "{what} is not on this device, and there is no control plane to fetch it from.",
+        "Deploy it with its files, or join a control plane: lineside agent join URL --token TOKEN --ca-sha256 HASH",
+    ),
+    Problem(
         "local.canceled",
         Kind.CONFLICT,
         "The local deployment {id} was cancelled.",
