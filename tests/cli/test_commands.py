@@ -10,11 +10,12 @@ import pytest
 
 from lineside.cli import models
 from lineside.contract.capture import Capture, CapturePage
-from lineside.contract.component import Component
+from lineside.contract.component import Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport
 from lineside.contract.deployment import Deployment, Rollout
 from lineside.contract.device import Device, JoinToken
 from lineside.contract.event import EventPage
+from lineside.contract.inquiry import CheckResult
 from lineside.contract.model import ModelVersion
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
@@ -36,12 +37,24 @@ READING = [
     ("models list", list[ModelVersion], "0.780 / 0.470"),
     ("models show metal-tags:1", ModelVersion, "lineside models approve metal-tags:1"),
     ("components list", list[Component], "metal-tags.inference"),
+    ("components show metal-tags.model 1.0.0", ComponentDetails, "models/metal-tags.model-1.0.0.json"),
     ("deployments list", list[Deployment], "metal-tags.model 1.0.0"),
     ("deployments show dep-1", Deployment, "lineside rollouts show ro-1"),
     ("rollouts list", list[Rollout], "1/2"),
     ("rollouts show ro-1", Rollout, "the first wave was told"),
     ("devices list", list[Device], "installing"),
     ("devices show tag-station-1", Device, "matched"),
+    ("devices show tag-station-1", Device, "1.0.0 (differs)"),
+    ("devices show tag-station-1", Device, "64.0 MiB"),
+    ("devices show tag-station-1", Device, "cgroup v2"),
+    (
+        "devices show tag-station-1",
+        Device,
+        "device: device.too_hot cpu is at 92 °C.\n  Next: Look at the device's fan.",
+    ),
+    ("devices show tag-station-1", Device, "3.0 GiB"),
+    ("devices show tag-station-1", Device, "link kind"),
+    ("devices diagnose tag-station-1", list[CheckResult], "✓ disk"),
     ("results tail", ResultPage, "a[1].jpg_0"),
     ("captures list", CapturePage, "The best score, 0.41"),
     ("captures show cap-1", Capture, "12.1 KiB"),
@@ -166,3 +179,24 @@ def test_saving_a_capture(lineside: Command, tmp_path: Path) -> None:
 def test_a_token_shows_the_command_that_joins(lineside: Command) -> None:
     shown = lineside("devices", "token").out
     assert "lineside agent join https://127.0.0.1:8443 --token lst_secret --ca-sha256 ffff" in shown
+
+
+def test_adding_a_component_sends_its_recipe_and_names_its_files(
+    lineside: Command, plane: CannedControlPlane, tmp_path: Path
+) -> None:
+    (tmp_path / "r.yaml").write_text(
+        "RecipeFormatVersion: 2020-01-25\nComponentName: hello\nComponentVersion: 1.0.0\n"
+        "Manifests: [{Artifacts: [{URI: s3://BUCKET_NAME/x.py}], Lifecycle: {Run: 'true'}}]\n"
+    )
+    missing = lineside("components", "add", str(tmp_path / "r.yaml"))
+    assert missing.status == 1
+    assert "x.py" in missing.err
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "x.py").write_text("pass")
+    command = ("components", "add", str(tmp_path / "r.yaml"), "--artifacts", str(tmp_path / "files"), "--stage")
+    done = lineside(*command, "--by", "ann", "--json")
+    assert msgspec.json.decode(done.out, type=Component).name == "metal-tags.model"
+    body = plane.asked[-1].body
+    assert (body["stage"], body["by"], [one["name"] for one in body["artifacts"]]) == (True, "ann", ["x.py"])
+    assert body["recipe"].startswith("RecipeFormatVersion: 2020-01-25")
+    assert lineside(*command).status == 0

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from lineside.contract.capture import Capture, CapturePage, CaptureRecord
-from lineside.contract.component import Artifact, Component, ComponentKind
+from lineside.contract.component import (
+    Artifact,
+    Component,
+    ComponentDetails,
+    ComponentKind,
+    ComponentUse,
+    Signed,
+)
 from lineside.contract.dataset import Box, Counted, DatasetVersion, ImagePage, ImageRecord, ImportReport, Split
 from lineside.contract.deployment import (
     ComponentSpec,
@@ -15,12 +22,21 @@ from lineside.contract.deployment import (
     RolloutDevice,
     RolloutState,
 )
+from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import Device, DeviceState, JoinToken
 from lineside.contract.errors import ErrorReport
 from lineside.contract.event import Event, EventPage
+from lineside.contract.inquiry import (
+    CheckResult,
+    Inquiry,
+    InquiryAnswer,
+    InquiryKind,
+    InquiryPart,
+    InquiryRequest,
+)
 from lineside.contract.model import GateResult, Lineage, Metrics, ModelState, ModelVersion, Signature, Variant
 from lineside.contract.overview import Need, Overview, Stage
-from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent
+from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent, Usage
 from lineside.contract.result import Detection, Result, ResultPage, StoredResult
 from lineside.contract.run import CurvePoint, Run, RunRequest, RunState, Step, StepState
 
@@ -167,6 +183,24 @@ ROLLOUT = Rollout(
     history=(Moved(at=AT, current="pending", wanted="running", why="the first wave was told"),),
     created_at=AT,
 )
+COMPONENT = ComponentDetails(
+    component=COMPONENTS[2],
+    recipe={"ComponentName": "metal-tags.model", "Manifests": [{"Artifacts": []}]},
+    signed=(Signed(role="approvers", target="models/metal-tags.model-1.0.0.json", by="ann", at=AT),),
+    uses=(ComponentUse(device="tag-station-1", wanted=True, state="FINISHED"),),
+)
+INQUIRY = Inquiry(id="inquiry-1", request=InquiryRequest(kind=InquiryKind.LOGS), expires_at=AT, ttl_seconds=60.0)
+ANSWER = InquiryAnswer(
+    id="inquiry-1",
+    device="tag-station-1",
+    request=InquiryRequest(kind=InquiryKind.LOGS),
+    parts=(
+        InquiryPart(number=0, text="started\n", checks=(CheckResult(name="disk", ok=True, sentence="There is room."),)),
+        InquiryPart(number=1, text="looked \x1b]0;at\x07 a picture\n", done=True),
+    ),
+    done=True,
+    expired=False,
+)
 JOIN_TOKEN = JoinToken(
     token="lst_secret",
     group="line-1",
@@ -178,6 +212,9 @@ JOIN_TOKEN = JoinToken(
 )
 
 
+HOT = ErrorReport(code="device.too_hot", message="cpu is at 92 °C.", next="Look at the device's fan.")
+
+
 def device(name: str, digest: str = DIGEST, last_seen: str = AT, healthy: bool = True) -> Device:
     """A device that runs the model file `digest`."""
     running = ReportedComponent(
@@ -187,8 +224,20 @@ def device(name: str, digest: str = DIGEST, last_seen: str = AT, healthy: bool =
         state=ComponentState.FINISHED,
         artifacts={"model.onnx": digest},
         probe={"golden": "matched"},
+        restarts=2,
+        usage=Usage(cpu_percent=12.5, memory_bytes=64 << 20),
+        limits="cgroup v2",
     )
-    report = Report(device=name, sequence=9, at=AT, revision=2, phase=Phase.HEALTHY, running=(running,))
+    report = Report(
+        device=name,
+        sequence=9,
+        at=AT,
+        revision=2,
+        phase=Phase.HEALTHY,
+        running=(running,),
+        conditions=(HOT,),
+        facts={"disk_free_bytes": 3 << 30, "link": {"kind": "wifi"}},
+    )
     return Device(
         name=name,
         state=DeviceState.ACCEPTED,
@@ -200,6 +249,14 @@ def device(name: str, digest: str = DIGEST, last_seen: str = AT, healthy: bool =
         healthy=healthy,
         summary="healthy" if healthy else "installing",
         report=report,
+        wanted=(
+            DesiredComponent(
+                name="metal-tags.model",
+                version="2.0.0",
+                target="models/metal-tags.model-2.0.0.json",
+                recipe_digest=DIGEST,
+            ),
+        ),
     )
 
 

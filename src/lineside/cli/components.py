@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from lineside.cli.check import check
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
-from lineside.cli.table import rows, size, when
-from lineside.contract.component import Component
+from lineside.cli.table import details, mark, rows, short, size, when
+from lineside.client.own_component import add_component
+from lineside.contract.component import Component, ComponentDetails
+from lineside.contract.reported import ComponentState
 
 app = typer.Typer(name="components", help="Components: recipes with their artifacts.", no_args_is_help=True)
 app.command("check")(check)
+
+_BAD = (ComponentState.ERRORED.value, ComponentState.BROKEN.value)
 
 
 @app.command("list")
@@ -22,6 +31,45 @@ def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
     """List component versions, newest first."""
     with session(url, root, json) as (client, out):
         out.show(client.components(), _table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of the component.")],
+    version: Annotated[str, typer.Argument(help="Its version.")],
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Show a component version: recipe, artifacts, who signed it, which devices run it."""
+    with session(url, root, json) as (client, out):
+        out.show(client.component(name, version), _details)
+
+
+@app.command()
+def add(
+    recipe: Annotated[Path, typer.Argument(help="A Greengrass V2 recipe, YAML or JSON.")],
+    artifacts: Annotated[
+        Path | None, typer.Option("--artifacts", help="Folder of the files that the recipe names; else beside it.")
+    ] = None,
+    release: Annotated[
+        bool, typer.Option("--release/--stage", help="Sign it for all devices, or for twins only.")
+    ] = True,
+    by: Annotated[str, typer.Option("--by", help="Who adds it; your user name if left out.")] = "",
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Add a component of your own; only files that the control plane lacks are sent."""
+    with session(url, root, json) as (client, out):
+        out.show(add_component(client, recipe, artifacts, stage=not release, by=by or _user()), _added)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as containers have
+        return ""
 
 
 def _table(components: Sequence[Component]) -> RenderableType:
@@ -38,10 +86,53 @@ def _table(components: Sequence[Component]) -> RenderableType:
         for component in components
     )
     headings = ("name", "version", "kind", "signed for", "model", "size", "created")
-    return rows(headings, lines, "No component yet. Train a model: lineside runs start")
+    nothing = "No component yet. Train a model: lineside runs start. Or add one: lineside components add RECIPE"
+    return rows(headings, lines, nothing)
 
 
 def _signed(component: Component) -> str | None:
     if component.target:
         return "devices"
     return "twins" if component.staging_target else None
+
+
+def _head(component: Component) -> RenderableType:
+    return details(
+        (
+            ("name", component.name),
+            ("version", component.version),
+            ("kind", component.kind.value),
+            ("model", component.model),
+            ("signed for", _signed(component)),
+            ("recipe", short(component.recipe_digest)),
+            ("added", when(component.created_at)),
+        )
+    )
+
+
+def _artifacts(component: Component) -> RenderableType:
+    lines = ((one.name, size(one.size), short(one.digest)) for one in component.artifacts)
+    return rows(("artifact", "size", "digest"), lines, "It has no artifacts.")
+
+
+def _added(component: Component) -> RenderableType:
+    return Group(_head(component), _artifacts(component))
+
+
+def _details(found: ComponentDetails) -> RenderableType:
+    signed = ((one.role, one.by or None, when(one.at), one.target) for one in found.signed)
+    uses = (
+        (use.device, mark(use.wanted, "yes" if use.wanted else "no"), _state(use.state) if use.state else None)
+        for use in found.uses
+    )
+    return Group(
+        _head(found.component),
+        rows(("signed as", "by", "when", "target"), signed, "Nobody has signed it: no device would install it."),
+        _artifacts(found.component),
+        rows(("device", "wanted", "state"), uses, "No device runs it or should."),
+        Text(msgspec.json.format(msgspec.json.encode(found.recipe)).decode()),
+    )
+
+
+def _state(state: str) -> RenderableType:
+    return mark(False if state in _BAD else True if state in ("RUNNING", "FINISHED") else None, state)

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 
+from lineside.cli.asking import Name, diagnose, logs
+from lineside.cli.device_view import device_view
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
-from lineside.cli.table import details, mark, rows, short, when
+from lineside.cli.table import details, mark, rows, when
 from lineside.contract.device import Device, JoinToken, JoinTokenRequest
-from lineside.contract.reported import ReportedComponent
 
 app = typer.Typer(name="devices", help="Devices of the fleet.", no_args_is_help=True)
-
-Name = Annotated[str, typer.Argument(help="Name of the device.")]
+app.command("logs")(logs)
+app.command("diagnose")(diagnose)
 
 
 @app.command("list")
@@ -28,9 +29,9 @@ def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
 
 @app.command()
 def show(name: Name, url: Url = None, root: Root = None, json: Json = False) -> None:
-    """Show a device: what it should run and what it runs."""
+    """Show a device: what is wrong with it, what it should run beside what it runs, and its facts."""
     with session(url, root, json) as (client, out):
-        out.show(client.device(name), _details)
+        out.show(client.device(name), device_view)
 
 
 @app.command()
@@ -53,7 +54,7 @@ def token(
 def revoke(name: Name, url: Url = None, root: Root = None, json: Json = False) -> None:
     """Take a device's leave to take part away."""
     with session(url, root, json) as (client, out):
-        out.show(client.revoke_device(name), _details)
+        out.show(client.revoke_device(name), device_view)
 
 
 def _table(devices: Sequence[Device]) -> RenderableType:
@@ -71,41 +72,6 @@ def _table(devices: Sequence[Device]) -> RenderableType:
     )
     headings = ("name", "state", "kind", "groups", "desired", "reported", "last seen")
     return rows(headings, lines, "No device has joined. Make a token: lineside devices token")
-
-
-def _details(device: Device) -> RenderableType:
-    report = device.report
-    head = details(
-        (
-            ("name", device.name),
-            ("state", mark(device.healthy, device.summary)),
-            ("access", device.state.value),
-            ("kind", "twin" if device.twin else "device"),
-            ("groups", ", ".join(device.groups)),
-            ("joined", when(device.joined_at)),
-            ("last seen", when(device.last_seen)),
-            ("desired revision", device.desired_revision),
-            ("reported revision", report.revision if report else None),
-            ("phase", report.phase.value if report else None),
-            ("error", f"{report.error.code}: {report.error.message}" if report and report.error else None),
-        )
-    )
-    return Group(head, _running(report.running)) if report else head
-
-
-def _running(components: Sequence[ReportedComponent]) -> RenderableType:
-    lines = (
-        (
-            component.name,
-            component.version,
-            component.state.value,
-            short(component.artifacts.get("model.onnx", "")) or None,
-            component.probe.get("golden"),
-            component.restarts,
-        )
-        for component in components
-    )
-    return rows(("component", "version", "state", "model file", "golden", "restarts"), lines, "It runs nothing yet.")
 
 
 def _token(token: JoinToken) -> RenderableType:

@@ -10,13 +10,14 @@ import msgspec
 
 from lineside.client.connection import Connection, path
 from lineside.contract.capture import Capture, CapturePage
-from lineside.contract.component import Component
+from lineside.contract.component import AddComponent, Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest
 from lineside.contract.deployment import Deployment, DeploymentDocument, Rollout
 from lineside.contract.device import Device, JoinToken, JoinTokenRequest
 from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.event import EventPage
 from lineside.contract.ids import digest_of
+from lineside.contract.inquiry import Inquiry, InquiryAnswer, InquiryRequest
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
@@ -188,6 +189,14 @@ class Client:
         """All component versions, newest first."""
         return self.connection.call("GET", "/components", list[Component])
 
+    def component(self, name: str, version: str) -> ComponentDetails:
+        """One component version: its recipe, who signed it, which devices run it."""
+        return self.connection.call("GET", path("components", name, version), ComponentDetails)
+
+    def add_component(self, request: AddComponent) -> Component:
+        """Add a component of one's own; see `lineside.client.own_component` for a recipe file with its artifacts."""
+        return self.connection.call("POST", "/components", Component, body=request)
+
     def deploy(self, document: DeploymentDocument) -> Deployment:
         """Deploy components to a group; the same document again answers with the deployment that is there."""
         return self.connection.call("POST", "/deployments", Deployment, body=document)
@@ -229,6 +238,19 @@ class Client:
     def revoke_device(self, name: str) -> Device:
         """Take a device's leave to take part away."""
         return self.connection.call("POST", path("devices", name, "revoke"), Device)
+
+    def ask_device(self, name: str, request: InquiryRequest) -> Inquiry:
+        """Ask a device for its logs or its diagnosis; see `lineside.client.asking` for reading the answer."""
+        return self.connection.call("POST", path("devices", name, "inquiries"), Inquiry, body=request)
+
+    def inquiry(self, name: str, inquiry: str, *, after: int = -1) -> InquiryAnswer:
+        """What a device has answered after the part numbered `after`."""
+        where = path("devices", name, "inquiries", inquiry)
+        return self.connection.call("GET", where, InquiryAnswer, query={"after": after})
+
+    def end_inquiry(self, name: str, inquiry: str) -> InquiryAnswer:
+        """End it: the device says no more about it."""
+        return self.connection.call("POST", path("devices", name, "inquiries", inquiry, "end"), InquiryAnswer)
 
     # --- what the fleet saw ---------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import msgspec
 
@@ -35,3 +36,38 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     target: str | None = None  # models/… or apps/…: what devices accept
     staging_target: str | None = None  # staging/…: what only twins accept
     model: str | None = None  # name:version when it carries a model
+
+
+class AddComponent(msgspec.Struct, frozen=True, kw_only=True):
+    """Add a component of one's own: its recipe as written, YAML or JSON, and the files that it names, sent as blobs."""
+
+    recipe: str
+    artifacts: tuple[Artifact, ...] = ()
+    stage: bool = False  # signed for twins only
+    by: str = ""
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """Who signed a component's recipe: a TUF role and, where it is known, the person, at which target path."""
+
+    role: str
+    target: str
+    by: str = ""
+    at: str | None = None
+
+
+class ComponentUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A device and a component version: whether the device should run it, and as what it reports it."""
+
+    device: str
+    wanted: bool
+    state: str | None = None  # a component state; None: it does not run it
+
+
+class ComponentDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """A component version with everything that is known about it."""
+
+    component: Component
+    recipe: dict[str, Any]
+    signed: tuple[Signed, ...] = ()
+    uses: tuple[ComponentUse, ...] = ()

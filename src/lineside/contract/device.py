@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from lineside.contract.desired import DesiredComponent
 from lineside.contract.reported import Report
 
 
@@ -86,3 +87,4 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     healthy: bool
     summary: str  # one word for people: healthy, installing, rolled back, offline, …
     report: Report | None = None
+    wanted: tuple[DesiredComponent, ...] = ()  # what it should run; only where one device is shown

@@ -115,12 +115,23 @@ def test_an_inquiry_expires_and_then_takes_no_more(lineside, device, clock):
 
 def test_following_goes_on_for_as_long_as_somebody_reads(lineside, device, clock):
     inquiry = ask(lineside, FOLLOW)
-    for number in range(5):
+    say(device, inquiry, 0)
+    for number in range(1, 6):
         clock.advance(40)
         assert not read(lineside, inquiry).expired
         assert say(device, inquiry, number, text="line\n").status_code == 200
     clock.advance(61)
     assert asked(device) == []
+
+
+def test_following_ends_when_the_device_never_spoke_or_falls_silent(lineside, device, clock):
+    first, second = ask(lineside, FOLLOW), ask(lineside, FOLLOW)
+    say(device, second, 0)
+    for _ in range(8):
+        clock.advance(25)
+        never, silent = read(lineside, first), read(lineside, second)
+    assert never.expired
+    assert silent.expired
 
 
 def test_who_asked_may_end_it(lineside, device):

@@ -9,8 +9,10 @@ from lineside.contract.error_codes import (
     access,
     agent,
     bus,
+    components,
     data,
     device,
+    environments,
     fleet,
     general,
     inquiries,
@@ -20,6 +22,7 @@ from lineside.contract.error_codes import (
     recipes,
     runtime,
     starting,
+    supervision,
     updating,
 )
 from lineside.contract.errors import Problem
@@ -32,6 +35,7 @@ _AREAS = (
     data,
     models,
     fleet,
+    components,
     agent,
     recipes,
     runtime,
@@ -39,7 +43,9 @@ _AREAS = (
     inquiries,
     link,
     local,
+    supervision,
     updating,
+    environments,
 )
 
 PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}

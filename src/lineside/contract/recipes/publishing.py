@@ -39,11 +39,21 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: tuple[Artifact, ...]
 
 
-def artifact_names(data: bytes) -> tuple[str, ...]:
-    """The file names of all artifacts of a recipe, whatever the platform, sorted. Raises `component.recipe`."""
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """Which component a recipe is of, and the files it needs, whatever the platform."""
+
+    name: str
+    version: str
+    files: tuple[str, ...]
+
+
+def listing(data: bytes) -> Listing:
+    """What must be at hand to publish a recipe. Raises `component.recipe`."""
     _refuse_errors(data, local=True)
     reading, root = _read(data)
-    return tuple(sorted({artifact.name for artifact in _artifacts(reading, root)}))
+    header = read_header(reading, root)
+    names = {artifact.name for artifact in _artifacts(reading, root)}
+    return Listing(name=header.name, version=header.version, files=tuple(sorted(names)))
 
 
 def published(data: bytes, files: AbstractMapping[str, Artifact]) -> Published:

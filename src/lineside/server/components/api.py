@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from litestar import get
+from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
-from lineside.contract.component import Component
+from lineside.contract.component import AddComponent, Component, ComponentDetails
+from lineside.server.components.own import OwnComponents
 from lineside.server.components.service import Components
 from lineside.server.database import Database
 
@@ -19,4 +21,27 @@ def list_components(
         return component_versions.all(session)
 
 
-routes = [list_components]
+@post("/components", sync_to_thread=True, status_code=200, summary="Add a component version of one's own")
+def add_component(
+    data: JSONBody[AddComponent],
+    own_components: NamedDependency[OwnComponents],
+    database: NamedDependency[Database],
+) -> Component:
+    """Its artifacts are sent as blobs first. The same content again is the version that is there."""
+    with database.write() as session:
+        return own_components.add(session, data)
+
+
+@get("/components/{name:str}/{version:str}", sync_to_thread=True, summary="One component version")
+def get_component(
+    name: FromPath[str],
+    version: FromPath[str],
+    own_components: NamedDependency[OwnComponents],
+    database: NamedDependency[Database],
+) -> ComponentDetails:
+    """With its recipe, who signed it, and the devices that run it."""
+    with database.read() as session:
+        return own_components.details(session, name, version)
+
+
+routes = [list_components, add_component, get_component]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.component import Component, ComponentKind
 from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
 from lineside.contract.model import Decision, ModelVersion
 from lineside.contract.recipes.recipe import Dependency
 from lineside.contract.trust import ApprovalStatement, release_target, staging_target
@@ -37,8 +38,8 @@ class Components:
         """Pack a model version as (model component, inference component). The same content gives the same versions."""
         there = store.versions(session, recipes.inference_component(model.name))
         known = {row.version: row.recipe_digest for row in there}
-        files = self._add(session, pack_model(self._core.objects, model))
-        inference = self._add(session, pack_inference(self._core.objects, self._sources, model.name, known))
+        files = self.add(session, pack_model(self._core.objects, model))
+        inference = self.add(session, pack_inference(self._core.objects, self._sources, model.name, known))
         pair = PackageRow(
             model=model.name,
             version=model.version,
@@ -71,15 +72,15 @@ class Components:
         paths = [release_target(ComponentKind(row.kind), row.name, row.version) for row in (files, inference)]
         self.repository.publish([_target(files, paths[0], statement), _target(inference, paths[1])])
         for row, path in zip((files, inference), paths, strict=True):
-            row.target = path
-            self._core.events.record(
-                session,
-                kind="component.released",
-                subject=f"{row.name} {row.version}",
-                message=f"{row.name} {row.version} is signed for the fleet.",
-                actor=decision.by,
-            )
+            self._released(session, row, path, decision.by)
         return files.value(), inference.value()
+
+    def sign(self, session: Session, row: ComponentRow, by: str) -> None:
+        """Sign a component's recipe for the fleet, by the role of its kind. What is signed already stays as it is."""
+        path = release_target(ComponentKind(row.kind), row.name, row.version)
+        if row.target is None:
+            self.repository.publish([_target(row, path)])
+            self._released(session, row, path, by)
 
     def all(self, session: Session) -> list[Component]:
         """Every component version, newest first."""
@@ -109,9 +110,12 @@ class Components:
             raise LinesideError("component.unknown", name=name)
         raise LinesideError("component.unknown_version", name=name, version=version, versions=known)
 
-    def _add(self, session: Session, packed: Packed) -> ComponentRow:
+    def add(self, session: Session, packed: Packed) -> ComponentRow:
+        """Store a component version. Raises `component.exists` when it is there with other content."""
         present = store.component(session, packed.name, packed.version)
         if present is not None:
+            if present.recipe_digest != digest_of(packed.recipe):
+                raise LinesideError("component.exists", name=packed.name, version=packed.version)
             return present
         row = ComponentRow(
             name=packed.name,
@@ -126,6 +130,16 @@ class Components:
         session.add(row)
         session.flush()
         return row
+
+    def _released(self, session: Session, row: ComponentRow, path: str, by: str) -> None:
+        row.target = path
+        self._core.events.record(
+            session,
+            kind="component.released",
+            subject=f"{row.name} {row.version}",
+            message=f"{row.name} {row.version} is signed for the fleet.",
+            actor=by,
+        )
 
     def _packaged(self, session: Session, model: ModelVersion) -> tuple[ComponentRow, ComponentRow]:
         pair = session.get(PackageRow, (model.name, model.version))

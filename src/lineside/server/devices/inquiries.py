@@ -26,6 +26,7 @@ from lineside.contract.inquiry import (
     InquiryRequest,
 )
 from lineside.server.clock import parse_rfc3339, rfc3339
+from lineside.server.devices.model import is_offline
 from lineside.server.devices.store import DeviceRow, InquiryPartRow, InquiryRow
 from lineside.server.services import Core
 
@@ -73,7 +74,7 @@ class Inquiries:
             return _inquiry(row, now)
 
     def answer(self, device: str, id_: str, after: int = -1) -> InquiryAnswer:
-        """What has come back after the part `after`. Reading one that follows keeps it alive.
+        """What has come back after the part `after`. Reading one that follows keeps it alive while its device is there.
 
         Raises `request.not_found`.
         """
@@ -81,7 +82,9 @@ class Inquiries:
         with self._core.database.read() as session:
             row = _found(session, device, id_)
             answer = _answer(session, row, after, now)
-        if row.request.follow and not answer.done and not answer.expired and _is_half_gone(row, now):
+            living = row.request.follow and not answer.done and not answer.expired and row.next_part > 0
+            renewed = living and _is_half_gone(row, now) and self._is_there(session, row, now)
+        if renewed:
             with self._core.database.write() as session:
                 row = _found(session, device, id_)
                 row.expires_at = rfc3339(now + timedelta(seconds=row.request.ttl_seconds))
@@ -116,6 +119,7 @@ class Inquiries:
                     raise LinesideError("inquiry.ended", id=id_, device=device)
                 session.add(InquiryPartRow(inquiry=id_, number=part.number, part=part))
                 row.next_part, row.done = part.number + 1, part.done
+                session.get_one(DeviceRow, device).last_seen = rfc3339(now)
                 old = InquiryPartRow.number <= part.number - MOST_PARTS
                 session.execute(delete(InquiryPartRow).where(InquiryPartRow.inquiry == id_, old))
             return _inquiry(row, now)
@@ -126,6 +130,10 @@ class Inquiries:
             raise LinesideError("request.not_found", what="device", name=device)
         if row.state != DeviceState.ACCEPTED.value:
             raise LinesideError("inquiry.not_accepted", device=device, state=row.state)
+
+    def _is_there(self, session: Session, row: InquiryRow, now: datetime) -> bool:
+        patience = max(row.request.ttl_seconds, 3 * self._core.settings.poll_seconds)
+        return not is_offline(session.get_one(DeviceRow, row.device).last_seen, now, patience)
 
     def _prune(self, session: Session, now: datetime) -> None:
         old = list(session.scalars(select(InquiryRow.id).where(InquiryRow.expires_at < rfc3339(now - _KEPT))))

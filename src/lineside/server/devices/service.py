@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from lineside.contract.device import AccessToken, Device, DeviceState, JoinAnswer, JoinRequest
@@ -145,7 +146,8 @@ class Devices:
     def get(self, name: str) -> Device:
         """One device. Raises `request.not_found`."""
         with self._core.database.read() as session:
-            return self._shown(session, _found(session, name), groups_of(session).get(name, ()))
+            shown = self._shown(session, _found(session, name), groups_of(session).get(name, ()))
+            return msgspec.structs.replace(shown, wanted=self._desired.desired(session, name).components)
 
     def _shown(self, session: Session, row: DeviceRow, groups: tuple[str, ...]) -> Device:
         settings, state = self._core.settings, DeviceState(row.state)

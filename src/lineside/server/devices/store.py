@@ -89,6 +89,11 @@ def all_devices(session: Session) -> list[DeviceRow]:
     return list(session.scalars(select(DeviceRow).order_by(DeviceRow.name)))
 
 
+def all_desired(session: Session) -> dict[str, tuple[DesiredComponent, ...]]:
+    """What every device should run."""
+    return {row.device: row.components for row in session.scalars(select(DesiredRow))}
+
+
 def groups_of(session: Session) -> dict[str, tuple[str, ...]]:
     """The groups of every device that has one, sorted."""
     found: dict[str, tuple[str, ...]] = {}

@@ -1,0 +1,123 @@
+"""How one device is drawn: what is wrong with it, what it should run beside what it runs, and its facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from lineside.cli.table import BAD, DIM, details, mark, rows, short, size, when
+from lineside.contract.desired import DesiredComponent
+from lineside.contract.device import Device
+from lineside.contract.errors import ErrorReport
+from lineside.contract.reported import ComponentState, ReportedComponent
+
+_GOOD = {
+    ComponentState.RUNNING: True,
+    ComponentState.FINISHED: True,
+    ComponentState.ERRORED: False,
+    ComponentState.BROKEN: False,
+}
+
+
+def device_view(device: Device) -> RenderableType:
+    """Everything that is known about a device."""
+    report = device.report
+    parts = [_head(device)]
+    if report is not None:
+        parts += _problems([("", report.error), *(("device", one) for one in report.conditions)])
+    parts.append(_components(device))
+    if report is not None:
+        parts += _problems((one.name, one.error) for one in report.running)
+        parts.append(details((name, fact(name, value)) for name, value in flat(report.facts)))
+    return Group(*_spaced(parts))
+
+
+def flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Facts without depth: `link: {kind: …}` is `link kind`."""
+    for name, value in facts.items():
+        words = f"{before}{name}"
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{words} ")
+        else:
+            yield words, value
+
+
+def fact(name: str, value: Any) -> str:
+    """A fact as people read it: bytes in their unit, times to the second, percents as such."""
+    if name.endswith("_bytes") and isinstance(value, int):
+        return size(value)
+    if name.endswith("_percent") and isinstance(value, int | float):
+        return f"{value:.1f} %"
+    if name.endswith("_celsius") and isinstance(value, int | float):
+        return f"{value:.0f} °C"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _head(device: Device) -> RenderableType:
+    report = device.report
+    return details(
+        (
+            ("name", device.name),
+            ("state", mark(device.healthy, device.summary)),
+            ("access", device.state.value),
+            ("kind", "twin" if device.twin else "device"),
+            ("groups", ", ".join(device.groups)),
+            ("joined", when(device.joined_at)),
+            ("last seen", when(device.last_seen)),
+            ("desired revision", device.desired_revision),
+            ("reported revision", report.revision if report else None),
+            ("phase", report.phase.value if report else None),
+        )
+    )
+
+
+def _components(device: Device) -> RenderableType:
+    wanted = {one.name: one for one in device.wanted}
+    running = {one.name: one for one in (device.report.running if device.report else ())}
+    lines = (_line(name, wanted.get(name), running.get(name)) for name in sorted(wanted.keys() | running.keys()))
+    headings = ("component", "wanted", "runs", "state", "restarts", "cpu", "memory", "limits", "golden", "model file")
+    return rows(headings, lines, "It runs nothing, and should not.")
+
+
+def _line(name: str, wanted: DesiredComponent | None, running: ReportedComponent | None) -> Iterable[Any]:
+    version = wanted.version if wanted else None
+    if running is None:
+        return (name, version, mark(False, "nothing"), *(None,) * 7)
+    same = wanted is None or wanted.recipe_digest == running.recipe_digest
+    usage = running.usage
+    return (
+        name,
+        version,
+        mark(None if same else False, running.version if same else f"{running.version} (differs)"),
+        mark(_GOOD.get(running.state), running.state.value),
+        running.restarts,
+        f"{usage.cpu_percent:.1f} %" if usage else None,
+        size(usage.memory_bytes) if usage else None,
+        running.limits or None,
+        running.probe.get("golden"),
+        short(running.artifacts.get("model.onnx", "")) or None,
+    )
+
+
+def _problems(found: Iterable[tuple[str, ErrorReport | None]]) -> list[RenderableType]:
+    return [_problem(where, error) for where, error in found if error is not None]
+
+
+def _problem(where: str, error: ErrorReport) -> RenderableType:
+    text = Text()
+    text.append(f"{where}: " if where else "")
+    text.append(error.code, style=BAD)
+    text.append(f" {error.message}")
+    if error.next:
+        text.append(f"\n  Next: {error.next}", style=DIM)
+    return text
+
+
+def _spaced(parts: Iterable[RenderableType]) -> Iterator[RenderableType]:
+    for number, part in enumerate(parts):
+        if number:
+            yield Text()
+        yield part
