@@ -13,9 +13,12 @@ from lineside import __version__
 from lineside.agent.durable import write_atomically
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
+from lineside.agent.supervision import sandbox
 from lineside.agent.supervision.interpolate import Namespace, interpolate
 from lineside.agent.supervision.processes import COMPONENT_MARKER, MARKER
+from lineside.agent.updating import environments
 from lineside.agent.updating.installed import Component, ComponentSet
+from lineside.contract.deployment import RunWith
 from lineside.contract.recipes.recipe import Recipe, StepScript
 
 _NOT_PASSED_ON = ("LINESIDE_CRASH_AT", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
@@ -30,6 +33,12 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
     directory: Path
     log: Path
+    root: Path
+    run_with: RunWith = RunWith()
+    dependencies: tuple[str, ...] = ()  # those it cannot do without (HARD)
+    soak_seconds: float = 0.0
+    sandbox: bool = False
+    writable: tuple[Path, ...] = ()  # in the sandbox, beside its work directory
 
 
 def prepare(
@@ -57,6 +66,12 @@ def prepare(
         environment=environment,
         directory=work,
         log=paths.log(component.name),
+        root=paths.root,
+        run_with=getattr(component, "run_with", None) or RunWith(),
+        dependencies=tuple(name for name, wanted in sorted(recipe.dependencies.items()) if wanted.hard),
+        soak_seconds=recipe.soak_seconds,
+        sandbox=sandbox.wanted(component.configuration),
+        writable=(paths.captures,),
     )
 
 
@@ -66,6 +81,7 @@ def _filled(step: StepScript, fill: Callable[[str], str]) -> StepScript:
         script=fill(step.script),
         setenv={key: fill(value) for key, value in step.setenv.items()},
         skipif=None if step.skipif is None else fill(step.skipif),
+        http=None if step.http is None else fill(step.http),
     )
 
 
@@ -99,6 +115,7 @@ def _environment(component: Component, recipe: Recipe, joined: JoinState, paths:
         "AWS_IOT_THING_NAME": joined.device,
         "GGC_VERSION": __version__,
         "GREENGRASS_COMPONENT_VERSION": component.version,
+        **environments.variables(recipe, paths, passed.get("PATH", os.defpath)),
     }
 
 

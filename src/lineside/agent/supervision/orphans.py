@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lineside.agent.paths import Paths
-from lineside.agent.supervision.processes import end_process, marked
+from lineside.agent.supervision.cgroups import sweep
+from lineside.agent.supervision.processes import end_processes, marked
 from lineside.agent.updating.state import State
 
 GRACE = 2.0
@@ -11,9 +12,10 @@ GRACE = 2.0
 
 
 def end_orphans(paths: Paths, state: State) -> int:
-    """End them; how many there were. Looked for by recorded pid and start time, and by their environment's marker."""
+    """End them; how many there were. Looked for by recorded pid and start time, by their environment's marker, and in
+    the cgroups that are this root's (what was frozen there is thawed and ended)."""
     found = {(pid, started) for pid, started, _ in state.processes()} | set(marked(str(paths.root)))
-    ended = sum(end_process(pid, started, GRACE) for pid, started in sorted(found))
+    ended = end_processes(sorted(found), GRACE) + sweep(paths.root)
     for pid, _, _ in state.processes():
         state.drop_process(pid)
     return ended

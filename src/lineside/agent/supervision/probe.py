@@ -1,20 +1,30 @@
-"""Asking a component whether it is ready: `Lifecycle.Probe`, Lineside's one extension of the recipe format.
+"""Asking a component whether it is ready: `Lifecycle.Probe`, and `GoldenInputs` once it is.
 
-Exit 0 is ready, 2 is never, anything else is not yet. The last line it prints may be a JSON object for the report; one
-that says `"golden": "mismatched"` is a failure at once, whatever the exit status.
+    a command   exit 0 is ready, 2 is never, anything else is not yet. The last line it prints may be a JSON object for
+                the report; one that says `"golden": "mismatched"` is a failure at once, whatever the exit status
+    `Http`      GET of an address on this device (http://localhost:PORT/PATH, 127.0.0.0/8 or [::1]): 2xx is ready, 410
+                (Gone) is never, and everything else is not yet: no answer, 5xx, and also 404, which a server gives that
+                listens before all its pages are there. A JSON object in the body goes into the report as above
+
+A component without a probe is ready when its process lives; the soak time tells whether it stays so. A ready component
+is probed again every minute: one that stays silent for its probe's time-out has failed.
 """
 
 from __future__ import annotations
 
 import enum
+import time
 from typing import Any
 
 import msgspec
 
+from lineside.agent.supervision.http_probe import Reply, fetch
 from lineside.agent.supervision.launch import Launch
-from lineside.agent.supervision.processes import StopSignal
+from lineside.agent.supervision.processes import Interrupt
 from lineside.agent.supervision.scripts import run_step
+from lineside.agent.supervision.surroundings import Surroundings
 from lineside.contract.errors import LinesideError
+from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS
 
 
 class Readiness(enum.Enum):
@@ -26,30 +36,75 @@ class Readiness(enum.Enum):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A probe's answer, and what it said beside it."""
+    """A probe's answer, what it said beside it, and in a few words what came instead of a yes."""
 
     readiness: Readiness
     said: dict[str, Any] = {}
     error: LinesideError | None = None
+    why: str = ""
 
 
-def ask(launch: Launch, stop: StopSignal, timeout: float) -> Answer:
-    """Run the probe once, for at most `timeout` seconds; a component without one is ready."""
-    if "probe" not in launch.lifecycle:
+def patience(launch: Launch, key: str = "probe") -> float:
+    """Seconds a component has to become ready."""
+    step = launch.lifecycle.get(key)
+    return step.timeout if step is not None and step.timeout else DEFAULT_TIMEOUTS[key]
+
+
+def ask(surroundings: Surroundings, stop: Interrupt, timeout: float) -> Answer:
+    """Probe once, for at most `timeout` seconds; a component without a probe is ready."""
+    launch = surroundings.launch
+    step = launch.lifecycle.get("probe")
+    if step is None:
         return Answer(Readiness.READY)
-    finished = run_step(launch, "probe", stop, timeout)
+    if step.http is not None:
+        return _judge_reply(launch, fetch(launch.name, step.http, stop, time.monotonic() + timeout))
+    finished = run_step(surroundings, "probe", stop, timeout)
     return judge(launch, finished.code, finished.output)
 
 
 def judge(launch: Launch, code: int | None, line: str) -> Answer:
     """What an exit status (None: it hung) and a last line mean."""
     said = _object(line)
-    if said.get("golden") == "mismatched":
-        error = LinesideError("component.golden_mismatch", name=launch.name, log=launch.log)
-        return Answer(Readiness.NEVER, said, error)
+    mismatch = _mismatch(launch, said)
+    if mismatch is not None:
+        return Answer(Readiness.NEVER, said, mismatch)
     if code == 2:
         return Answer(Readiness.NEVER, said, _failed(launch, _why(said, line)))
-    return Answer(Readiness.READY if code == 0 else Readiness.NOT_YET, said)
+    if code == 0:
+        return Answer(Readiness.READY, said)
+    return Answer(Readiness.NOT_YET, said, why="no answer" if code is None else f"exit status {code}")
+
+
+def _judge_reply(launch: Launch, reply: Reply) -> Answer:
+    said = _object(reply.body)
+    mismatch = _mismatch(launch, said)
+    if mismatch is not None:
+        return Answer(Readiness.NEVER, said, mismatch)
+    if reply.status == 410:
+        return Answer(Readiness.NEVER, said, _failed(launch, _why(said, "410 Gone")))
+    if 200 <= reply.status < 300:
+        return Answer(Readiness.READY, said)
+    return Answer(Readiness.NOT_YET, said, why=reply.why or f"HTTP status {reply.status}")
+
+
+def check_golden(surroundings: Surroundings, stop: Interrupt) -> dict[str, Any]:
+    """Run `GoldenInputs`; what it said. Raises `component.golden_mismatch` (not when it was broken off)."""
+    launch = surroundings.launch
+    if "goldeninputs" not in launch.lifecycle:
+        return {}
+    finished = run_step(surroundings, "goldeninputs", stop, patience(launch, "goldeninputs"))
+    said = _object(finished.output)
+    if finished.code is None and stop.is_set():
+        return {}
+    if not finished.ok or _mismatch(launch, said):
+        raise LinesideError("component.golden_mismatch", name=launch.name, log=launch.log)
+    return {"golden": "matched"} | said
+
+
+def _mismatch(launch: Launch, said: dict[str, Any]) -> LinesideError | None:
+    if said.get("golden") != "mismatched":
+        return None
+    return LinesideError("component.golden_mismatch", name=launch.name, log=launch.log)
 
 
 def _why(said: dict[str, Any], line: str) -> object:
@@ -63,7 +118,7 @@ def _failed(launch: Launch, why: object) -> LinesideError:
     return LinesideError("component.probe_failed", name=launch.name, why=why, log=launch.log)
 
 
-def _object(line: str) -> dict[str, Any]:
+def _object(line: str | bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(line)
     except msgspec.DecodeError:

@@ -9,15 +9,30 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import Protocol
+
+from lineside.agent.supervision.confinement import FREE, Confinement
 
 _CHILD = Path(__file__).with_name("child.py")
 MARKER = "LINESIDE_AGENT_ROOT"
 """Environment variable that marks every process an agent starts: its value is the agent's root."""
 COMPONENT_MARKER = "LINESIDE_COMPONENT"
 """And the component it was started for."""
+
+
+class Interrupt(Protocol):
+    """What breaks off a wait: `fileno` becomes readable when `is_set` may have become true."""
+
+    def is_set(self) -> bool:
+        """Whether to break off."""
+        ...
+
+    def fileno(self) -> int:
+        """For select."""
+        ...
 
 
 class StopSignal:
@@ -74,14 +89,24 @@ class Ended(enum.Enum):
 
 
 class Child:
-    """A shell script running in its own process group."""
+    """A shell script running in its own process group.
+
+    What it left in that group ends with it, unless `keep_group` (a Startup step may leave its service behind).
+    """
 
     def __init__(
-        self, script: str, environment: Mapping[str, str], directory: Path, output: IO[bytes], errors: IO[bytes]
+        self,
+        script: str,
+        environment: Mapping[str, str],
+        directory: Path,
+        output: int,
+        errors: int,
+        confinement: Confinement = FREE,
+        *,
+        keep_group: bool = False,
     ) -> None:
-        command = [sys.executable, "-I", "-S", str(_CHILD), str(os.getpid()), script]
         self._process = subprocess.Popen(
-            command,
+            [sys.executable, "-I", "-S", str(_CHILD), str(os.getpid()), *confinement.arguments(), script],
             env=dict(environment),
             cwd=directory,
             stdin=subprocess.DEVNULL,
@@ -90,18 +115,25 @@ class Child:
             start_new_session=True,
         )
         self.pid = self._process.pid
+        self.began = time.monotonic()
         self._pidfd = os.pidfd_open(self.pid)
+        self._shielded = bool(confinement.wrapper)
+        self._keep_group = keep_group
         self._code: int | None = None
 
-    def wait(self, timeout: float | None, stop: StopSignal) -> Ended:
+    def wait(self, timeout: float | None, stop: Interrupt) -> Ended:
         """Wait until it exits, `stop` is set, or `timeout` seconds have gone (None: no limit)."""
-        if self._code is not None:
-            return Ended.EXITED
-        ready, _, _ = select.select([self._pidfd, stop.fileno()], [], [], timeout)
-        if self._pidfd in ready:
-            self._finish()
-            return Ended.EXITED
-        return Ended.STOPPED if ready else Ended.TIMED_OUT
+        until = None if timeout is None else time.monotonic() + timeout
+        while self._code is None:
+            if stop.is_set():
+                return Ended.STOPPED
+            left = None if until is None else max(0.0, until - time.monotonic())
+            ready, _, _ = select.select([self._pidfd, stop.fileno()], [], [], left)
+            if self._pidfd in ready:
+                self._finish()
+            elif not ready:
+                return Ended.TIMED_OUT
+        return Ended.EXITED
 
     @property
     def code(self) -> int | None:
@@ -112,53 +144,102 @@ class Child:
         """SIGTERM to the group, SIGKILL after `grace` seconds."""
         if self._code is not None:
             return
-        self._signal(signal.SIGTERM)
-        select.select([self._pidfd], [], [], grace)
+        self._ask_to_end()
+        select.select([self._pidfd], [], [], max(0.0, grace))
+        self._keep_group = False
         self._signal(signal.SIGKILL)
         select.select([self._pidfd], [], [])
         self._finish()
 
+    def send(self, number: signal.Signals) -> None:
+        """Signal the whole group while its leader lives."""
+        if self._code is None:
+            self._signal(number)
+
+    def _ask_to_end(self) -> None:
+        """SIGTERM. A sandbox's own process would end the component at once if it heard it, so only those inside do."""
+        if not self._shielded:
+            self._signal(signal.SIGTERM)
+            return
+        for pid in group_members(self.pid):
+            if pid != self.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+
     def _finish(self) -> None:
         # The leader is a zombie until it is waited for, so its group id cannot belong to anybody else yet.
-        self._signal(signal.SIGKILL)
+        if not self._keep_group:
+            self._signal(signal.SIGKILL)
         self._code = self._process.wait()
         os.close(self._pidfd)
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
-        except ProcessLookupError:
-            return
 
 
-def start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot (proc(5), field 22); None when it is gone."""
+def stat_fields(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the third on (proc(5)): state, parent, group, …; None when it is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    return int(text.rpartition(")")[2].split()[19])
+    return text.rpartition(")")[2].split()
+
+
+def start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot (proc(5), field 22); None when it is gone."""
+    fields = stat_fields(pid)
+    return None if fields is None else int(fields[19])
+
+
+def all_pids() -> list[int]:
+    """Every process there is."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def group_members(group: int) -> list[int]:
+    """The processes of a process group."""
+    return [pid for pid in all_pids() if (fields := stat_fields(pid)) is not None and int(fields[2]) == group]
 
 
 def end_process(pid: int, started: int, grace: float) -> bool:
     """End somebody else's process if it is still the one that began at `started`; whether it was there."""
+    return end_processes([(pid, started)], grace) == 1
+
+
+def end_processes(processes: Iterable[tuple[int, int]], grace: float) -> int:
+    """SIGTERM to all that are still the ones that began then, SIGKILL after `grace` seconds; how many there were."""
+    handles = [handle for pid, started in processes if (handle := _hold(pid, started)) is not None]
+    try:
+        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+            for handle in handles:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(handle, number)
+            _await_gone(handles, patience)
+    finally:
+        for handle in handles:
+            os.close(handle)
+    return len(handles)
+
+
+def _hold(pid: int, started: int) -> int | None:
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
-        return False
-    try:
-        gone = bool(select.select([handle], [], [], 0)[0])  # a zombie that nobody has waited for
-        if gone or start_time(pid) != started:
-            return False
-        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
-            signal.pidfd_send_signal(handle, number)
-            if select.select([handle], [], [], patience)[0]:
-                break
-    except ProcessLookupError:
-        return False
-    finally:
+        return None
+    gone = bool(select.select([handle], [], [], 0)[0])  # a zombie that nobody has waited for
+    if gone or start_time(pid) != started:
         os.close(handle)
-    return True
+        return None
+    return handle
+
+
+def _await_gone(handles: list[int], patience: float) -> None:
+    until = time.monotonic() + patience
+    left = set(handles)
+    while left and (remaining := until - time.monotonic()) > 0:
+        left -= set(select.select(list(left), [], [], remaining)[0])
 
 
 def marked(root: str, component: str | None = None) -> list[tuple[int, int]]:
@@ -167,14 +248,14 @@ def marked(root: str, component: str | None = None) -> list[tuple[int, int]]:
     if component is not None:
         wanted.add(f"{COMPONENT_MARKER}={component}".encode())
     found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+    for pid in all_pids():
+        if pid == os.getpid():
             continue
         try:
-            variables = set((entry / "environ").read_bytes().split(b"\0"))
+            variables = set(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
         except OSError:
             continue
-        started = start_time(int(entry.name))
+        started = start_time(pid)
         if wanted <= variables and started is not None:
-            found.append((int(entry.name), started))
+            found.append((pid, started))
     return found

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
-from pathlib import Path
-from typing import IO
 
 import msgspec
 
 from lineside.agent.supervision.launch import Launch
-from lineside.agent.supervision.logs import open_log
-from lineside.agent.supervision.processes import Child, Ended, StopSignal
+from lineside.agent.supervision.logs import Tail
+from lineside.agent.supervision.processes import Ended, Interrupt
+from lineside.agent.supervision.surroundings import Surroundings
 from lineside.contract.recipes.recipe import StepScript
 
 _SKIP = re.compile(r"\s*(exists|onpath)\s+(.+?)\s*")
-_TAIL = 1 << 16
+_HEARD = ("probe", "goldeninputs")
+"""Steps whose last line is an answer; it is not in the log."""
 GRACE = 5.0
 """Seconds a process has between SIGTERM and SIGKILL."""
 
@@ -45,39 +43,53 @@ def how(code: int) -> str:
     return f"exit status {code}" if code >= 0 else f"signal {-code}"
 
 
-def run_step(launch: Launch, key: str, stop: StopSignal, timeout: float | None = None) -> Finished:
+def run_once(launch: Launch, key: str, stop: Interrupt, timeout: float | None = None) -> Finished:
+    """Run one step of a component that no service looks after (Bootstrap, Uninstall) within its time-out.
+
+    What it leaves running is ended. Raises the errors of `runWith` and of the sandbox.
+    """
+    surroundings = Surroundings(launch, None)
+    try:
+        surroundings.prepare()
+        return run_step(surroundings, key, stop, timeout)
+    finally:
+        surroundings.close(GRACE)
+
+
+def run_step(surroundings: Surroundings, key: str, stop: Interrupt, timeout: float | None = None) -> Finished:
     """Run a lifecycle step of a component within its time-out; a step that is absent or skipped has succeeded."""
-    step = launch.lifecycle.get(key)
-    if step is None or _skipped(step):
+    step = surroundings.launch.lifecycle.get(key)
+    if step is None or skipped(step, surroundings.launch):
         return Finished(Ended.EXITED, 0)
     limit = timeout if timeout is not None else step.timeout or None
-    with open_log(launch.log) as log, tempfile.TemporaryFile() as output:
-        keep = key == "probe"
-        child = spawn(launch, step, output if keep else log, log)
-        ended = child.wait(limit, stop)
-        if ended is not Ended.EXITED:
-            child.end(0.5 if keep else GRACE)
-            return Finished(ended, None)
-        return Finished(ended, child.code, _last_line(output) if keep else "")
+    if key not in _HEARD:
+        return _finish(surroundings, step, stop, limit, None)
+    heard = Tail()
+    try:
+        return _finish(surroundings, step, stop, limit, heard)
+    finally:
+        heard.close()
 
 
-def spawn(launch: Launch, step: StepScript, output: IO[bytes], errors: IO[bytes]) -> Child:
-    """Start a step's script."""
-    environment = launch.environment | step.setenv
-    return Child(step.script, environment, launch.directory, output, errors)
+def _finish(
+    surroundings: Surroundings, step: StepScript, stop: Interrupt, limit: float | None, heard: Tail | None
+) -> Finished:
+    child = surroundings.spawn(step, heard)
+    ended = child.wait(limit, stop)
+    if ended is not Ended.EXITED:
+        child.end(GRACE if heard is None else 0.5)
+    surroundings.drain()
+    code = child.code if ended is Ended.EXITED else None
+    return Finished(ended, code, "" if heard is None or code is None else heard.last_line())
 
 
-def _skipped(step: StepScript) -> bool:
+def skipped(step: StepScript, launch: Launch) -> bool:
+    """Whether its `Skipif` holds: `exists PATH` or `onpath PROGRAM`."""
     found = _SKIP.fullmatch(step.skipif or "")
     if found is None:
         return False
     condition, subject = found.groups()
-    return Path(subject).exists() if condition == "exists" else shutil.which(subject) is not None
-
-
-def _last_line(output: IO[bytes]) -> str:
-    """The last line that is not empty, of at most the last 64 KiB."""
-    size = output.seek(0, os.SEEK_END)
-    output.seek(max(0, size - _TAIL))
-    lines = output.read().decode(errors="replace").split("\n")
-    return next((line for line in reversed(lines) if line.strip()), "")
+    if condition == "exists":
+        return (launch.directory / subject).exists()
+    path = (launch.environment | step.setenv).get("PATH")
+    return shutil.which(subject, path=path) is not None

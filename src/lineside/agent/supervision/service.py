@@ -1,70 +1,66 @@
-"""One running component: a thread that installs, starts, probes, watches and restarts it (Greengrass V2 lifecycle).
+"""One component's thread: it waits for its turn, lives, and after an error recovers and lives again.
 
-    NEW ► STARTING ► RUNNING ► (exit 0) FINISHED
-             ▲          │ fails
-             └─ ERRORED ◄┘ ── three times in a row, or a probe that says never ──► BROKEN
-
-BROKEN is what a trial fails on. Outside a trial the component is still restarted, with capped back-off: a device in a
-factory goes on trying.
+BROKEN is what a trial fails on. A component is down while a person holds it, and while one that it cannot do without
+(a HARD dependency) is not ready; that is no error.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from lineside.agent.attention import Attention
+from lineside.agent.supervision import probe
+from lineside.agent.supervision.cgroups import Corner
+from lineside.agent.supervision.failures import Failures, Timing
 from lineside.agent.supervision.launch import Launch
-from lineside.agent.supervision.logs import open_log, rotate
-from lineside.agent.supervision.probe import Readiness, ask
-from lineside.agent.supervision.processes import MARKER, Child, Ended, StopSignal, end_process, marked, start_time
-from lineside.agent.supervision.scripts import GRACE, Finished, how, run_step, spawn
+from lineside.agent.supervision.life import Life
+from lineside.agent.supervision.orders import DownAsked, EndAsked, Orders, SaidErrored
+from lineside.agent.supervision.scripts import GRACE, run_step
+from lineside.agent.supervision.standing import Standing
+from lineside.agent.supervision.surroundings import FATAL, Surroundings
 from lineside.agent.updating.state import State
 from lineside.contract.errors import LinesideError
-from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS
 from lineside.contract.reported import ComponentState
 
-_FATAL = ("component.golden_mismatch", "component.probe_failed", "component.not_ready")
-_LOG_CHECK = 10.0
-_LAST_WORDS = 10.0  # seconds for the probe of a component that has just died
+_FATAL = (
+    "component.golden_mismatch",
+    "component.probe_failed",
+    "component.not_ready",
+    "component.probe_address",
+    *FATAL,
+)
+_log = logging.getLogger(__name__)
 
-
-class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """How patient the supervisor is; seconds."""
-
-    probe_interval: float = 1.0
-    backoff: float = 0.5  # before the second start; doubles with each failure
-    backoff_cap: float = 60.0
-    errors: int = 3  # in a row, until a component is BROKEN
-    calm: float = 3600.0  # running for this long forgets earlier errors
-
-
-class _StopAsked(Exception):
-    """The component is to stop; not an error."""
+__all__ = ["Service", "Timing"]
 
 
 class Service:
-    """A component's thread and what it knows. `changed` is called whenever `state` or `ready` changes."""
+    """A component's thread and what it knows. `may_run(up)` tells whether those it depends on let it
+    start, or go on when it is up."""
 
-    def __init__(self, launch: Launch, timing: Timing, state: State, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        launch: Launch,
+        timing: Timing,
+        state: State,
+        changed: Callable[[], None],
+        may_run: Callable[[bool], bool] = lambda up: True,
+        corner: Corner | None = None,
+    ) -> None:
         self.launch = launch
-        self.state = ComponentState.NEW
-        self.ready_since: float | None = None  # time.monotonic()
-        self.probe: dict[str, Any] = {}
-        self.starts = 0
-        self.error: LinesideError | None = None
-        self._timing = timing
-        self._records = state
-        self._changed = changed
-        self._stop = StopSignal()
-        self._patience = 60.0
-        self._installed = False
-        self._errors = 0
+        self.orders = Orders(may_run)
+        self.down = threading.Event()  # nothing of it runs
+        self.down.set()
+        self._standing = Standing(changed)
+        self._failures = Failures(timing)
+        self._surroundings = Surroundings(launch, corner)
+        self._life = Life(self._surroundings, self.orders, self._standing, self._failures, timing, state)
         self._thread = threading.Thread(target=self._live, name=f"component {launch.name}", daemon=True)
+
+    # --- any thread -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -72,184 +68,166 @@ class Service:
 
     def stop(self, patience: float) -> None:
         """Stop it: its Shutdown step, SIGTERM, SIGKILL, all within `patience` seconds; returns when it is gone."""
-        self._patience = patience
-        self._stop.set()
+        self.orders.end(patience)
         self._thread.join()
-        self._stop.close()
+        self.orders.close()
 
-    @property
-    def restarts(self) -> int:
-        """How often it was started again."""
-        return max(0, self.starts - 1)
+    def relaunch(self, launch: Launch) -> None:
+        """What it is started with from its next start on; what runs is left alone."""
+        self.launch = launch
+        self._surroundings.launch = launch
+
+    def report_state(self, state: ComponentState) -> None:
+        """What the component says of itself: RUNNING ends its Startup step, ERRORED is an error (UpdateState)."""
+        self.orders.say(state)
+
+    def hold(self, held: bool) -> None:
+        """Take it down until it is let go; the errors it made before are forgotten then."""
+        if not held:
+            self._failures.forget()
+        self.orders.hold(held)
+
+    def pause(self) -> None:
+        """Stop every process of it where it is."""
+        self._surroundings.pause()
+
+    def resume(self) -> None:
+        """Let them go on."""
+        self._surroundings.resume()
 
     def probe_now(self, attention: Attention) -> None:
         """Probe a ready component once more. Raises what the probe found, `component.not_ready` when it hangs,
         `Interrupted`, `Superseded`."""
-        answer = ask(self.launch, attention.off, self._probe_limit())
+        limit = probe.patience(self.launch)
+        answer = probe.ask(self._surroundings, attention.off, limit)
         attention.check()
-        if answer.readiness is Readiness.READY:
-            self.probe = answer.said
-            self._changed()
+        if answer.readiness is probe.Readiness.READY:
+            self._standing.heard(answer.said)
             return
-        raise answer.error or self._not_ready()
+        raise answer.error or LinesideError(
+            "component.not_ready", name=self.launch.name, seconds=f"{limit:g}", why=answer.why, log=self.launch.log
+        )
+
+    @property
+    def state(self) -> ComponentState:
+        """Its state in Greengrass's words."""
+        return self._standing.state
+
+    @property
+    def ready_since(self) -> float | None:
+        """Since when it is ready (time.monotonic())."""
+        return self._standing.ready_since
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was ready and is not any more."""
+        return self._standing.was_ready and self._standing.ready_since is None
+
+    @property
+    def probe(self) -> dict[str, Any]:
+        """What its probe last said."""
+        return self._standing.probe
+
+    @property
+    def error(self) -> LinesideError | None:
+        """What is wrong with it, until it is ready again."""
+        if self.orders.held and self.down.is_set():
+            return LinesideError("component.stopped_by_hand", name=self.launch.name)
+        return self._standing.error
+
+    @property
+    def limits(self) -> str:
+        """How its limits are held."""
+        return self._surroundings.limits
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        return max(0, self._standing.starts - 1)
+
+    def pids(self, groups: Mapping[int, list[int]]) -> list[int]:
+        """Its processes, out of those there are by process group."""
+        return self._surroundings.pids(groups)
+
+    def stuck(self) -> str | None:
+        """What its thread does for longer than it may, or that it has gone."""
+        if not self._thread.is_alive() and self._thread.ident is not None and not self.orders.ended:
+            return "its thread has ended"
+        return self._standing.stuck()
 
     # --- inside the thread ----------------------------------------------------------------------------------------
 
     def _live(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._start_and_watch()
-            except _StopAsked:
-                break
-            except LinesideError as error:
-                self._failed(error)
-            except OSError as error:  # no memory for a process, a directory gone
-                self._failed(self._problem("Run", str(error)))
-        self._end_strays()
-        self._set(ComponentState.STOPPING)
-
-    def _end_strays(self) -> None:
-        """End what the component started outside its process group."""
-        for pid, started in marked(self.launch.environment[MARKER], self.launch.name):
-            end_process(pid, started, min(GRACE, self._patience))
-
-    def _start_and_watch(self) -> None:
-        """One life of the component: returns only when it is to stop, raises when it fails."""
-        self._set(ComponentState.STARTING)
-        self.starts += 1
-        if not self._installed:
-            self._step("install")
-            self._installed = True
-        if "run" in self.launch.lifecycle:
-            self._run()
-            return
-        self._step("startup")
-        self._await_ready(None)
-        self._set(ComponentState.RUNNING if "startup" in self.launch.lifecycle else ComponentState.FINISHED, ready=True)
-        self._until_stopped()
-        self._shut_down(None)
-        raise _StopAsked
-
-    def _run(self) -> None:
-        with open_log(self.launch.log) as log:
-            child = spawn(self.launch, self.launch.lifecycle["run"], log, log)
-        self._records.add_process(child.pid, start_time(child.pid) or 0, self.launch.name)
         try:
-            self._await_ready(child)
-            self._set(ComponentState.RUNNING, ready=True)
-            self._watch(child)
+            while True:
+                self._await_turn()
+                self._one_life()
+        except EndAsked:
+            pass
         finally:
-            self.ready_since = None
-            if child.code is None:
-                self._shut_down(child)
-            self._records.drop_process(child.pid)
+            self._surroundings.close(min(GRACE, self.orders.patience))
+            self._standing.become(ComponentState.STOPPING)
+            self.down.set()
 
-    def _watch(self, child: Child) -> None:
-        """Until it exits or is to stop. Exit 0 is a component that has done its work."""
-        began = time.monotonic()
-        while (ended := child.wait(_LOG_CHECK, self._stop)) is Ended.TIMED_OUT:
-            rotate(self.launch.log)
-            if time.monotonic() - began > self._timing.calm:
-                self._errors = 0
-        if ended is Ended.STOPPED:
-            raise _StopAsked
-        if child.code != 0:
-            raise self._exited(child)
-        self._set(ComponentState.FINISHED, ready=True)
-        self._until_stopped()
-        raise _StopAsked
-
-    def _until_stopped(self) -> None:
-        while not self._stop.wait(_LOG_CHECK):
-            rotate(self.launch.log)
-
-    def _await_ready(self, child: Child | None) -> None:
-        deadline = time.monotonic() + self._probe_limit()
+    def _await_turn(self) -> None:
+        """Wait until nothing keeps it down. Raises `EndAsked`."""
+        self.orders.up = False
+        self._standing.does("waits")
         while True:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise self._not_ready()
-            answer = ask(self.launch, self._stop, remaining)
-            self.probe = answer.said
-            if answer.readiness is Readiness.READY:
+            try:
+                self.orders.rest(0.0)
                 return
-            if answer.error is not None:
-                raise answer.error
-            self._pause(child, min(self._timing.probe_interval, max(0.0, deadline - time.monotonic())))
+            except SaidErrored:
+                self.orders.begin()
+            except DownAsked:
+                state = ComponentState.FINISHED if self.orders.held else ComponentState.INSTALLED
+                if (self._standing.state, self.down.is_set()) != (state, True):
+                    self.down.set()
+                    self._standing.become(state)
+                self.orders.wait(60.0)
 
-    def _pause(self, child: Child | None, seconds: float) -> None:
-        """Wait between two probes, unless the process ends first."""
-        ended = child.wait(seconds, self._stop) if child else self._wait_stop(seconds)
-        if ended is Ended.STOPPED:
-            raise _StopAsked
-        if ended is Ended.EXITED and child is not None:
-            raise self._exited(child)
-
-    def _wait_stop(self, seconds: float) -> Ended:
-        return Ended.STOPPED if self._stop.wait(seconds) else Ended.TIMED_OUT
-
-    def _step(self, key: str) -> None:
-        finished = run_step(self.launch, key, self._stop)
-        if finished.ended is Ended.STOPPED:
-            raise _StopAsked
-        if not finished.ok:
-            raise self._problem(key.capitalize(), finished.why)
-
-    def _shut_down(self, child: Child | None) -> None:
-        self._set(ComponentState.STOPPING)
-        until = time.monotonic() + self._patience
-        never = StopSignal()
+    def _one_life(self) -> None:
+        self.down.clear()
+        self.orders.up = True
         try:
-            step = self.launch.lifecycle.get("shutdown")
-            if step is not None and self._patience > 0:
-                limit = min(step.timeout or DEFAULT_TIMEOUTS["shutdown"], self._patience)
-                run_step(self.launch, "shutdown", never, limit)
-        finally:
-            never.close()
-            if child is not None:
-                child.end(max(0.0, min(GRACE, until - time.monotonic())))
+            self._life.live()
+        except DownAsked:
+            return
+        except SaidErrored:
+            self._failed(LinesideError("component.said_errored", name=self.launch.name, log=self.launch.log))
+        except LinesideError as error:
+            self._failed(error)
+        except OSError as error:  # no memory for a process, a directory gone
+            self._failed(self._problem(str(error)))
+        except EndAsked:
+            raise
+        except Exception as error:  # noqa: BLE001 one component's surprise must not end its thread
+            _log.exception("component %s", self.launch.name)
+            self._failed(self._problem(f"{type(error).__name__}: {error}"))
 
     def _failed(self, error: LinesideError) -> None:
-        self._errors += 1
-        broken = error.code in _FATAL or self._errors >= self._timing.errors
-        self.error = error
-        self._set(ComponentState.BROKEN if broken else ComponentState.ERRORED)
-        self._recover()
-        delay = self._timing.backoff * 2.0 ** min(self._errors - 1, 16)
-        self._stop.wait(min(delay, self._timing.backoff_cap))
+        self.orders.begin()
+        broken = self._failures.add() or error.code in _FATAL
+        self._standing.error = error
+        self._standing.become(ComponentState.BROKEN if broken else ComponentState.ERRORED)
+        try:
+            self._recover()
+            self._standing.does("waits to be started again")
+            self.orders.rest(self._failures.delay())
+        except (DownAsked, SaidErrored):
+            return
 
-    def _recover(self) -> Finished:
-        return run_step(self.launch, "recover", self._stop)
+    def _recover(self) -> None:
+        step = self.launch.lifecycle.get("recover")
+        if step is None:
+            return
+        self._standing.does("runs its Recover step", step.timeout or None)
+        try:
+            run_step(self._surroundings, "recover", self.orders)
+        except OSError as error:
+            _log.warning("the Recover step of %s could not be started: %s", self.launch.name, error)
 
-    def _set(self, state: ComponentState, *, ready: bool = False) -> None:
-        if ready and self.ready_since is None:
-            self.ready_since = time.monotonic()
-            self.error = None
-        elif not ready:
-            self.ready_since = None
-        self.state = state
-        self._changed()
-
-    # --- errors ---------------------------------------------------------------------------------------------------
-
-    def _probe_limit(self) -> float:
-        step = self.launch.lifecycle.get("probe")
-        return step.timeout if step is not None and step.timeout else DEFAULT_TIMEOUTS["probe"]
-
-    def _exited(self, child: Child) -> LinesideError:
-        """Why a process ended early: what the probe knows about it, else its exit status."""
-        why = how(child.code or 0)
-        answer = ask(self.launch, self._stop, _LAST_WORDS)
-        if answer.said:
-            self.probe = answer.said
-        return answer.error or LinesideError(
-            "component.broken", name=self.launch.name, errors=self._errors + 1, why=why, log=self.launch.log
-        )
-
-    def _problem(self, step: str, why: str) -> LinesideError:
-        return LinesideError("component.install_failed", step=step, name=self.launch.name, why=why, log=self.launch.log)
-
-    def _not_ready(self) -> LinesideError:
+    def _problem(self, why: str) -> LinesideError:
         return LinesideError(
-            "component.not_ready", name=self.launch.name, seconds=f"{self._probe_limit():g}", log=self.launch.log
+            "component.install_failed", step="Run", name=self.launch.name, why=why, log=self.launch.log
         )

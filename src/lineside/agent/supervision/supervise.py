@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from lineside.agent.attention import Attention
+from lineside.agent.supervision.by_hand import ByHand
+from lineside.agent.supervision.cgroups import Corner
 from lineside.agent.supervision.launch import Launch
 from lineside.agent.supervision.service import Service, Timing
+from lineside.agent.supervision.usage import Meter, by_group
 from lineside.agent.updating.installed import Component
 from lineside.agent.updating.state import State
 from lineside.contract.errors import LinesideError
-from lineside.contract.reported import ComponentState, ReportedComponent
+from lineside.contract.reported import ComponentState, ReportedComponent, Usage
 
 STOP_PATIENCE = 20.0
 """Seconds one component may take to stop; all of them together at the agent's end."""
@@ -31,17 +36,32 @@ class Running(msgspec.Struct, frozen=True):
 class Supervisor:
     """Starts, stops and watches components. `changed` is called, from any thread, when one changes its state.
 
-    The update thread alone starts, stops and waits; other threads may look.
+    The update thread alone starts, stops and waits; other threads may look, and use `by_hand`. `corner` is the agent's
+    own directory in the cgroup tree, where it has one.
     """
 
-    def __init__(self, state: State, attention: Attention, timing: Timing, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        state: State,
+        attention: Attention,
+        timing: Timing,
+        changed: Callable[[], None],
+        corner: Corner | None = None,
+    ) -> None:
         self._state = state
         self._attention = attention
         self._timing = timing
         self._tell = changed
+        self._corner = corner
         self._running: dict[str, Running] = {}
+        self._meter = Meter()
+        self._meter_lock = threading.Lock()
+        self.by_hand = ByHand(self._services)
 
     def _changed(self) -> None:
+        for service in self._services().values():
+            if service.launch.dependencies:
+                service.orders.set()
         self._attention.changed()
         self._tell()
 
@@ -49,28 +69,56 @@ class Supervisor:
         """A copy, for the threads that only look."""
         return list(self._running.copy().values())
 
+    def _services(self) -> Mapping[str, Service]:
+        return {item.component.name: item.service for item in self._items()}
+
     def running(self) -> dict[str, str]:
         """Fingerprints of what runs, by component name, in the order they were started."""
-        return {name: item.fingerprint for name, item in self._running.items()}
+        return {item.component.name: item.fingerprint for item in self._items()}
+
+    def components(self) -> dict[str, tuple[Component, ComponentState]]:
+        """What is in its care, with the state of each."""
+        return {item.component.name: (item.component, item.service.state) for item in self._items()}
 
     def start(self, component: Component, fingerprint: str, artifacts: dict[str, str], launch: Launch) -> None:
-        """Start a component; it must not run yet."""
-        service = Service(launch, self._timing, self._state, self._changed)
+        """Start a component; it must not run yet. It waits for those that it depends on HARD, if they are not ready."""
+        service = Service(
+            launch, self._timing, self._state, self._changed, lambda up: self._may_run(launch, up), self._corner
+        )
         self._running[component.name] = Running(component, fingerprint, artifacts, service)
         service.start()
 
+    def _may_run(self, launch: Launch, up: bool) -> bool:
+        """A component starts when all that it needs is ready, and goes on until one of them fails or is held.
+
+        One that the update thread replaces disturbs nobody: the plan says who is to be restarted with it.
+        """
+        services = self._services()
+        needed = [services[name] for name in launch.dependencies if name in services]
+        return not any(service.lost if up else service.ready_since is None for service in needed)
+
+    def reconfigure(self, component: Component, fingerprint: str, launch: Launch | None = None) -> None:
+        """A running component has another configuration now, and has heard of it itself; `launch` is what it is started
+        with when it is started again."""
+        item = self._running[component.name]
+        if launch is not None:
+            item.service.relaunch(launch)
+        self._running[component.name] = msgspec.structs.replace(item, component=component, fingerprint=fingerprint)
+
     def stop(self, name: str, patience: float = STOP_PATIENCE) -> None:
         """Stop a component, if it runs."""
-        item = self._running.get(name)
+        item = self._running.pop(name, None)
         if item is not None:
             item.service.stop(patience)
-            del self._running[name]
+            self._changed()
 
     def stop_all(self) -> None:
         """Stop everything, last started first, within `STOP_PATIENCE` seconds in all."""
         deadline = time.monotonic() + STOP_PATIENCE
         for name in reversed(list(self._running)):
             self.stop(name, max(0.0, deadline - time.monotonic()))
+        if self._corner is not None:
+            self._corner.close()
 
     def await_ready(self, name: str, patience: float) -> LinesideError | None:
         """Wait until a component is ready (None) or BROKEN, or `patience` seconds have gone (why).
@@ -90,11 +138,16 @@ class Supervisor:
             self._attention.wait(min(1.0, until - time.monotonic()))
 
     def settle(self, seconds: float, patience: float) -> None:
-        """Wait until all were ready for `seconds` in a row, then probe each again.
+        """Wait until all were ready for `seconds` in a row (a recipe's `SoakSeconds`, if longer), then probe
+        each again.
 
-        Raises the first failure, `deploy.soak_timeout` after `patience` seconds, `Interrupted`, `Superseded`.
+        What was stopped by hand starts again: a deployment wants it. Raises the first failure, `deploy.soak_timeout`
+        after `patience` seconds beyond the longest soak of a recipe, `Interrupted`, `Superseded`.
         """
-        until = time.monotonic() + patience
+        self.by_hand.release_all()
+        until = (
+            time.monotonic() + patience + max((item.service.launch.soak_seconds for item in self._items()), default=0.0)
+        )
         while True:
             self._attention.clear()
             left = self._left(seconds)
@@ -113,8 +166,8 @@ class Supervisor:
             service = item.service
             if service.state is ComponentState.BROKEN and service.error is not None:
                 raise service.error
-            since = service.ready_since
-            left = max(left, 1.0 if since is None else since + seconds - time.monotonic())
+            since, soak = service.ready_since, max(seconds, service.launch.soak_seconds)
+            left = max(left, 1.0 if since is None else since + soak - time.monotonic())
         return left
 
     def broken(self) -> LinesideError | None:
@@ -126,12 +179,31 @@ class Supervisor:
         """Whether everything in its care is ready."""
         return all(item.service.ready_since is not None for item in self._items())
 
-    def report(self) -> tuple[ReportedComponent, ...]:
-        """Everything in its care, for the control plane, by name."""
-        return tuple(_reported(item) for item in sorted(self._items(), key=lambda item: item.component.name))
+    def stuck(self) -> dict[str, str]:
+        """What components' threads do for longer than they may, by component: for the watchdog. Empty is well."""
+        found = {item.component.name: item.service.stuck() for item in self._items()}
+        return {name: what for name, what in found.items() if what is not None}
+
+    def usage(self) -> dict[str, Usage]:
+        """What each component uses, and under the name "" the agent itself; CPU since the last call."""
+        with self._meter_lock:
+            groups = by_group()
+            pids = {item.component.name: item.service.pids(groups) for item in self._items()}
+            return self._meter.look(pids | {"": [os.getpid()]})
+
+    def report(self, usage: Mapping[str, Usage] | None = None) -> tuple[ReportedComponent, ...]:
+        """Everything in its care, for the control plane, by name; with `usage()`, if that is given.
+
+        Usage is always a little different: leave it out of what decides whether there is anything new to say.
+        """
+        found = usage or {}
+        return tuple(
+            _reported(item, found.get(item.component.name))
+            for item in sorted(self._items(), key=lambda item: item.component.name)
+        )
 
 
-def _reported(item: Running) -> ReportedComponent:
+def _reported(item: Running, usage: Usage | None) -> ReportedComponent:
     service = item.service
     error = service.error
     return ReportedComponent(
@@ -143,4 +215,6 @@ def _reported(item: Running) -> ReportedComponent:
         probe=service.probe,
         restarts=service.restarts,
         error=None if error is None else error.report(),
+        usage=usage,
+        limits=service.limits,
     )

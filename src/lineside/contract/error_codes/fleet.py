@@ -26,7 +26,7 @@ ROWS = (
     Problem(
         "component.not_ready",
         Kind.INTERNAL,
-        "{name} was not ready within {seconds} s.",
+        "{name} was not ready within {seconds} s ({why}).",
         "See the component's log on the device: {log}",
     ),
     Problem(
