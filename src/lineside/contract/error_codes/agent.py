@@ -39,6 +39,12 @@ ROWS = (
         "Build the component's archive again, with relative paths only.",
     ),
     Problem(
+        "archive.name",
+        Kind.CORRUPT,
+        "The archive {name} holds the name {path}, which is {why}.",
+        "Build the component's archive again, with short names of printable characters.",
+    ),
+    Problem(
         "archive.link",
         Kind.CORRUPT,
         "The archive {name} holds {path}, which is a link or a special file.",
@@ -53,7 +59,7 @@ ROWS = (
     Problem(
         "archive.too_many",
         Kind.CORRUPT,
-        "The archive {name} holds {count} entries, more than {limit}.",
+        "The archive {name} holds more than {limit} entries.",
         "Make the archive smaller.",
     ),
     Problem(
