@@ -89,6 +89,11 @@ def million(path: Path) -> None:
     by_hand(path, b"", central(b"f", 0, 0, 0) * 1_000_000, 1_000_000)
 
 
+def wordy(path: Path) -> None:
+    """Few entries, with 12 MB of names."""
+    by_hand(path, b"", central(b"f" * 65535, 0, 0, 0) * 200, 200)
+
+
 def quoting(path: Path) -> None:
     """Entries that share one kernel of data (a bomb whose parts each look modest)."""
     squeezer = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -185,7 +190,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
         "archive.link",
     ),
     "more entries than it says": (crowd, "archive.too_many"),
-    "a million entries": (million, "archive.invalid"),
+    "a million entries": (million, "archive.too_many"),
+    "megabytes of names": (wordy, "archive.invalid"),
     "quoted overlap": (quoting, "archive.invalid"),
     "entry in an entry": (nested, "archive.invalid"),
     "entry in the directory": (into_the_directory, "archive.invalid"),

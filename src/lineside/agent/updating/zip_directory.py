@@ -29,8 +29,6 @@ _PER_ENTRY = 600  # bytes of the directory, on average
 def check_directory(file: IO[bytes], name: str, most: int) -> int:
     """Where the directory begins. Raises `archive.invalid`, `archive.too_many` beyond `most` entries."""
     begin, size = _find(file, name)
-    if size > most * _PER_ENTRY:
-        raise _invalid(name, "its directory is too long")
     file.seek(begin)
     left, count = size, 0
     while left > 0:
@@ -43,6 +41,8 @@ def check_directory(file: IO[bytes], name: str, most: int) -> int:
         rest = sum(_ENTRY.unpack(header)[1:])
         file.seek(rest, os.SEEK_CUR)
         left -= _ENTRY.size + rest
+    if size > most * _PER_ENTRY:
+        raise _invalid(name, "its directory is too long")
     if left:
         raise _invalid(name, "its directory is longer than it says")
     return begin
