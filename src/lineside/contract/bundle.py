@@ -109,6 +109,8 @@ def _problem(bundle: Bundle) -> str:
         return "it is neither for a device and a revision nor for a group"
     if bundle.group is not None and (desired.device or desired.revision):
         return "it is for a group and for a device's revision at once"
+    if not bundle.name.isprintable() or not (bundle.group is None or is_name(bundle.group)):
+        return "it is not named as bundles and groups are"
     names = [item.name for item in desired.components]
     if len(set(names)) != len(names) or not all(map(is_name, names)):
         return "its components are not named as components are"

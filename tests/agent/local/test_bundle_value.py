@@ -28,6 +28,8 @@ def test_it_comes_back_as_it_was_written(desired: Desired, group: str | None) ->
         {"desired": Desired(device="", revision=0)},
         {"desired": Desired(device="cell-1", revision=0)},
         {"desired": Desired(device="../cell", revision=1)},
+        {"name": "b\x1b[2J"},
+        {"group": "a\nb", "desired": Desired(device="", revision=0)},
         {"group": "line-4"},
         {"group": "line-4", "desired": Desired(device="", revision=2)},
         {"desired": Desired(device="cell-1", revision=1, components=(APP, APP))},

@@ -1,0 +1,66 @@
+"""`join`, `run` and `status`: what every device does."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import socket
+import sys
+
+from lineside.agent.commands.common import Commands, add_command, paths_of, show
+
+
+def add(commands: Commands) -> None:
+    """Add them to the parser."""
+    joining = add_command(commands, "join", "join a control plane with a token", _join)
+    joining.add_argument("url", metavar="URL", help="the control plane's device address, https://HOST:PORT")
+    joining.add_argument("--token", required=True, help="a join token")
+    joining.add_argument("--ca-sha256", required=True, help="SHA-256 fingerprint of the control plane's CA")
+    joining.add_argument("--name", default=socket.gethostname(), help="the device's name (default: the host's)")
+    joining.add_argument("--twin", action="store_true", help="join as a twin: a simulated device that tests releases")
+    joining.add_argument("--force", action="store_true", help="join again though the root has joined before")
+    add_command(commands, "run", "run the agent until SIGTERM or Ctrl-C", _run)
+    add_command(commands, "status", "show what this device runs", _status)
+
+
+def _join(options: argparse.Namespace) -> int:
+    from lineside.agent.link.join import JoinOptions, join
+    from lineside.agent.lock import locked
+
+    paths = paths_of(options)
+    wanted = JoinOptions(
+        url=options.url,
+        token=options.token,
+        ca_sha256=options.ca_sha256,
+        name=options.name,
+        twin=options.twin,
+        force=options.force,
+    )
+    with locked(paths):
+        joined = join(wanted, paths)
+    show(options, joined, f"Joined as {joined.device}. Next: lineside agent run --root {paths.root}")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run it; through the loader when the root has one, which then starts the agent that is to run."""
+    from lineside.agent.loader.control import loader_of
+
+    paths = paths_of(options)
+    loader = loader_of(paths)
+    if loader is not None:
+        os.execv(loader[0], loader)
+    from lineside.agent.run import run
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    run(paths)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from lineside.agent.status import sentence, status
+
+    found = status(paths_of(options))
+    show(options, found, sentence(found))
+    return 0
