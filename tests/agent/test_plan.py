@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from lineside.agent.updating.installed import Attempt, Component, ComponentSet, Outcome, Package, document_of
-from lineside.agent.updating.plan import Current, fingerprints, plan
-from lineside.contract.deployment import ConfigurationUpdate
+from lineside.agent.updating.plan import Current, plan
+from lineside.agent.updating.prints import fingerprints
+from lineside.contract.deployment import ConfigurationUpdate, UpdatePolicy
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.recipes.recipe import Dependency, Recipe, RecipeArtifact, StepScript
@@ -102,6 +103,8 @@ def kinds(steps: list[Any]) -> list[str]:
 TRIAL2 = Attempt(wanted=set_of(V2), tries=1)
 FAILED2 = Outcome(document=document_of(V2), revision=2, error=ERROR)
 
+SKIP2 = msgspec.structs.replace(V2, update_policy=UpdatePolicy(action="SKIP_NOTIFY_COMPONENTS"))
+
 TABLE = {
     "wants nothing, runs nothing": (current(good=set_of(wanted(revision=0))), wanted(revision=0), []),
     "all as wanted": (current(GOOD1, ("app1",)), V1, []),
@@ -119,9 +122,12 @@ TABLE = {
     "artifact there, not staged": (
         current(GOOD1, ("app1", "app2"), packages=current(GOOD1, ("app1",)).packages),
         V2,
-        ["Stage app", "Begin"],
+        ["Stage app", "Notify"],
     ),
-    "all staged": (current(GOOD1, ("app1", "app2")), V2, ["Begin"]),
+    "all staged: what will be stopped is told first": (current(GOOD1, ("app1", "app2")), V2, ["Notify"]),
+    "all staged and told": (current(GOOD1, ("app1", "app2"), asked=frozenset({"Notify"})), V2, ["Begin"]),
+    "all staged and nobody is to be told": (current(GOOD1, ("app1", "app2")), SKIP2, ["Begin"]),
+    "nothing runs: nobody to tell": (current(GOOD1, ("app1", "app2"), running={}), V2, ["Begin"]),
     "trial begun": (
         current(GOOD1, ("app1", "app2"), attempt=TRIAL2, begun=True),
         V2,
@@ -171,7 +177,7 @@ TABLE = {
     "another document after a failure": (
         current(GOOD1, ("app1", "app2"), outcome=FAILED2),
         wanted("app2", revision=3),
-        ["Begin"],
+        ["Notify"],
     ),
     "boot with something new to fetch: what ran runs first": (
         current(GOOD1, ("app1",), running={}),
@@ -185,7 +191,7 @@ TABLE = {
         V1,
         ["FetchArtifact app.bin", "Stage app"],
     ),
-    "wants nothing any more": (current(GOOD1, ("app1",)), wanted(), ["Begin"]),
+    "wants nothing any more": (current(GOOD1, ("app1",)), wanted(), ["Notify"]),
     "what is older than the version before is removed": (
         current(set_of(V2), ("app1", "app2", "base1"), previous=GOOD1),
         V2,
@@ -233,7 +239,8 @@ def test_a_configuration_that_scripts_mention_restarts_them() -> None:
 
 def test_the_trial_starts_from_the_configuration_that_runs() -> None:
     good = msgspec.structs.replace(GOOD1, components=(one("app1", speed=1, kept=True),))
-    (begin,) = plan(current(good, ("app1",)), wanted("app1", update={"speed": 5}))
+    asked = frozenset({"Validate", "Notify"})
+    (begin,) = plan(current(good, ("app1",), asked=asked), wanted("app1", update={"speed": 5}))
     assert begin.wanted.components[0].configuration == {"speed": 5, "kept": True}  # type: ignore[union-attr]
 
 

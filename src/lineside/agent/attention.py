@@ -21,6 +21,10 @@ class Interrupted(Exception):
     """The agent is to end; what was under way goes on at the next start."""
 
 
+class RestartAsked(Interrupted):
+    """The agent is to end and to start anew at once: a Bootstrap step asked for it."""
+
+
 class Superseded(Exception):
     """Something else is wanted now; what was under way is planned anew."""
 

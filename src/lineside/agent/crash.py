@@ -17,10 +17,13 @@ POINTS = (
     "stage.recorded",
     "attempt.begun",
     "component.stopped",
+    "bootstrapped",
+    "component.configured",
     "component.started",
     "settled",
     "committed",
     "failure.recorded",
+    "uninstalled",
     "collected",
     "report.queued",
 )

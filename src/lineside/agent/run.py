@@ -11,7 +11,7 @@ import signal
 import sqlite3
 from types import FrameType
 
-from lineside.agent.attention import Attention, Interrupted, Superseded
+from lineside.agent.attention import Attention, Interrupted, RestartAsked, Superseded
 from lineside.agent.backoff import Backoff
 from lineside.agent.clock import DEVICE
 from lineside.agent.database import Database
@@ -55,6 +55,7 @@ class Agent:
         for folder in (paths.inbox, paths.captures):
             folder.mkdir(parents=True, exist_ok=True)
         self.attention = Attention()
+        self.again = False  # after `run`: the agent is to start anew
         DEVICE.joined(joined.joined_at)
         self.conditions = conditions or Conditions()
         self.conditions.watch(self._changed)
@@ -93,6 +94,8 @@ class Agent:
         self._uploader.start()
         try:
             self._update()
+        except RestartAsked:
+            self.again = True
         except Interrupted:
             _log.info("interrupted; the next start goes on")
         finally:

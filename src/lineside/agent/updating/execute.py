@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection
 from typing import Any
 
+import msgspec
+
 from lineside.agent import crash
-from lineside.agent.attention import Attention
+from lineside.agent.attention import Attention, Interrupted, RestartAsked
+from lineside.agent.bus.ports import Listeners
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
@@ -14,27 +18,38 @@ from lineside.agent.platforms import this_platform
 from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.launch import Launch, prepare
 from lineside.agent.supervision.supervise import Supervisor
+from lineside.agent.supervision.users import identity
 from lineside.agent.updating import packages
-from lineside.agent.updating.installed import Package
-from lineside.agent.updating.plan import Current
+from lineside.agent.updating.installed import Component, ComponentSet, Package, document_of
+from lineside.agent.updating.once import After, bootstrap, reboot, uninstall
+from lineside.agent.updating.plan import Current, Facts, plan
+from lineside.agent.updating.questions import Nobody, Questions
 from lineside.agent.updating.state import State
 from lineside.agent.updating.steps import (
     Begin,
+    Bootstrap,
     Collect,
     Commit,
+    Configure,
     FetchArtifact,
     FetchRecipe,
+    Notify,
     RefreshTrust,
     Settle,
     Stage,
     Start,
     Step,
     Stop,
+    Uninstall,
+    Validate,
 )
 from lineside.agent.updating.store import Store
+from lineside.agent.updating.supplied import BUILTIN, is_signed, with_builtins
 from lineside.agent.updating.trust import Trust
-from lineside.contract.desired import Desired
+from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
+from lineside.contract.recipes.builtin import builtin_recipe
 from lineside.contract.recipes.reader import read_recipe
 from lineside.contract.recipes.recipe import Recipe
 
@@ -56,8 +71,16 @@ def _start_patience(launch: Launch) -> float:
     return 60.0 + _TRIES * sum(step.timeout or _UNLIMITED for step in steps)
 
 
+def user_of(launch: Launch) -> int | None:
+    """The user a component runs as; None when it is the agent's own, or one that cannot be (its start will say so)."""
+    with contextlib.suppress(LinesideError):
+        who = identity(launch.name, launch.run_with.posix_user)
+        return None if who is None else who.uid
+    return None
+
+
 class Executor:
-    """Carries out steps on one device, and observes what is."""
+    """Carries out steps on one device, and observes what is. `local`: digests of recipes that were deployed here."""
 
     def __init__(
         self,
@@ -68,6 +91,8 @@ class Executor:
         control: ControlPlane,
         supervisor: Supervisor,
         attention: Attention,
+        listeners: Listeners | None = None,
+        local: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._paths = paths
         self._joined = joined
@@ -76,20 +101,29 @@ class Executor:
         self._control = control
         self._supervisor = supervisor
         self._attention = attention
+        self._listeners = listeners or Nobody()
+        self._questions = Questions(self._listeners, attention)
+        self._local = local
         self._trust = Trust(control, paths, attention, twin=joined.twin)
         self._platform = this_platform()
         self._recipes: dict[str, Recipe] = {}
+        self._bus: dict[str, dict[str, str]] = {}  # the bus's variables that components were started with
         self.begun: str | None = None  # document of the trial that this process has begun
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             RefreshTrust: self._refresh,
             FetchRecipe: self._fetch_recipe,
             FetchArtifact: self._fetch_artifact,
             Stage: self._stage,
+            Validate: self._validate,
+            Notify: self._questions.notify,
             Begin: self._begin,
             Stop: self._stop,
+            Bootstrap: self._bootstrap,
+            Configure: self._configure,
             Start: self._start,
             Settle: self._settle,
             Commit: self._commit,
+            Uninstall: self._uninstall,
             Collect: self._collect,
         }
 
@@ -97,12 +131,22 @@ class Executor:
         """Do one step. Raises `LinesideError` when it cannot be done, `Interrupted`, `Superseded`."""
         self._handlers[type(step)](step)
 
+    def plan(self, desired: Desired) -> list[Step]:
+        """The next steps towards a document. Raises `recipe.…`."""
+        document = document_of(desired)
+        running = self._supervisor.running()
+        listening = frozenset(name for name in running if self._listeners.listens(name))
+        facts = Facts(listening=listening, local=frozenset(self._local()))
+        return plan(self.observe(desired, document), desired, facts)
+
     def observe(self, desired: Desired, document: str) -> Current:
         """What is, for planning. Raises `recipe.…` when the desired document names a recipe that cannot be read."""
         attempt = self._state.attempt()
         sets = [self._state.good(), self._state.previous(), *([attempt.wanted] if attempt else [])]
         wanted = {item.recipe_digest for one in sets for item in one.components}
-        wanted |= {item.recipe_digest for item in desired.components}
+        wanted |= {item.recipe_digest for item in with_builtins(desired.components, self._recipes)}
+        found = self._state.packages()
+        wanted |= {package.recipe_digest for package in found.values()}
         return Current(
             good=sets[0],
             previous=sets[1],
@@ -111,9 +155,10 @@ class Executor:
             recipes={digest: self._recipe(digest) for digest in wanted if self._store.has(digest)},
             stored=self._store.digests(),
             verified=self._state.verified(document),
-            packages=self._state.packages(),
+            packages=found,
             running=self._supervisor.running(),
             begun=self.begun is not None and attempt is not None and attempt.wanted.document == self.begun,
+            asked=self._questions.asked(document),
         )
 
     def check_disk(self) -> None:
@@ -138,17 +183,34 @@ class Executor:
 
     def _fetch_recipe(self, step: FetchRecipe) -> None:
         wanted = step.component
-        target = self._trust.check(wanted)
-        if not self._store.has(wanted.recipe_digest):
-            data = self._trust.fetch(wanted, target)
+        data = self._signed(wanted) if is_signed(wanted.target) else self._supplied(wanted)
+        if data is not None:
             recipe = read_recipe(data, self._platform)
             if (recipe.name, recipe.version) != (wanted.name, wanted.version):
                 why = f"it is that of {recipe.name} {recipe.version}"
                 raise LinesideError("trust.recipe_mismatch", name=f"{wanted.name} {wanted.version}", why=why)
-            self._state.add_transferred(len(data))
             self._store.put(data)
         crash.point("recipe.stored")
         self._state.add_verified(step.document, wanted.target)
+
+    def _signed(self, wanted: DesiredComponent) -> bytes | None:
+        """A recipe from the control plane, if it is not stored; its signature is checked in any case."""
+        target = self._trust.check(wanted)
+        if self._store.has(wanted.recipe_digest):
+            return None
+        data = self._trust.fetch(wanted, target)
+        self._state.add_transferred(len(data))
+        return data
+
+    def _supplied(self, wanted: DesiredComponent) -> bytes | None:
+        """The recipe of a component that came with the agent; one that a person on this device deployed is stored."""
+        data = builtin_recipe(wanted.name) if wanted.target.startswith(BUILTIN) else None
+        if data is None:
+            raise LinesideError("trust.unknown_target", target=wanted.target)
+        if digest_of(data) != wanted.recipe_digest:
+            why = f"this agent has {digest_of(data)}, {wanted.recipe_digest} is wanted"
+            raise LinesideError("trust.recipe_mismatch", name=wanted.name, why=why)
+        return data
 
     def _fetch_artifact(self, step: FetchArtifact) -> None:
         received: list[int] = []
@@ -164,10 +226,17 @@ class Executor:
         component = step.component
         recipe = self._recipe(component.recipe_digest)
         self._state.drop_package(component.name, component.version)
-        found = packages.stage(recipe, self._store, self._paths)
+        found = packages.stage(recipe, self._store, self._paths, self._attention)
         package = Package(recipe_digest=component.recipe_digest, artifacts=found)
         self._state.add_package(component.name, component.version, package)
         crash.point("stage.recorded")
+
+    def _validate(self, step: Validate) -> None:
+        try:
+            self._questions.validate(step)
+        except LinesideError as error:
+            self._state.refuse(step.wanted, error.report())
+            raise
 
     def _begin(self, step: Begin) -> None:
         attempt = self._state.begin(step.wanted)
@@ -180,15 +249,43 @@ class Executor:
         self._supervisor.stop(step.name)
         crash.point("component.stopped")
 
+    def _bootstrap(self, step: Bootstrap) -> None:
+        after = bootstrap(self._prepare(step.component, step.within), self._attention)
+        self._state.add_bootstrapped(step.component.name)
+        crash.point("bootstrapped")
+        if after is After.RESTART:
+            raise RestartAsked
+        if after is After.REBOOT:
+            reboot()
+            raise Interrupted
+
+    def _configure(self, step: Configure) -> None:
+        component = step.component
+        before = self._supervisor.components()[component.name][0].configuration
+        launch = self._prepare(component, step.within, self._bus.get(component.name))
+        self._supervisor.reconfigure(component, step.fingerprint, launch)
+        crash.point("component.configured")
+        self._listeners.configuration_changed(component.name, before, component.configuration)
+
     def _start(self, step: Start) -> None:
         component = step.component
-        launch = prepare(component, step.within, self._recipes, self._joined, self._paths)
+        launch = self._prepare(component, step.within)
         package = self._state.packages()[component.name, component.version]
+        if package.uninstalled:
+            package = msgspec.structs.replace(package, uninstalled=False)
+            self._state.add_package(component.name, component.version, package)
         self._supervisor.start(component, step.fingerprint, package.artifacts, launch)
         error = self._supervisor.await_ready(component.name, _start_patience(launch))
         crash.point("component.started")
         if error is not None and step.trial:
             raise error
+
+    def _prepare(self, component: Component, within: ComponentSet, bus: dict[str, str] | None = None) -> Launch:
+        """What a component is started with; `bus`: the bus's variables that it has already."""
+        launch = prepare(component, within, self._recipes, self._joined, self._paths)
+        if bus is None:
+            bus = self._bus[component.name] = self._listeners.environment(component.name, user_of(launch))
+        return msgspec.structs.replace(launch, environment=launch.environment | bus)
 
     def _settle(self, step: Settle) -> None:
         self._supervisor.settle(step.seconds, SOAK_PATIENCE + 10 * step.seconds)
@@ -199,6 +296,17 @@ class Executor:
         self.begun = None
         crash.point("committed")
         self._store.remove_partial()
+        self._listeners.updated(step.deployment)
+
+    def _uninstall(self, step: Uninstall) -> None:
+        component = step.component
+        within = ComponentSet(document="", revision=0, components=(component,))
+        uninstall(self._prepare(component, within), self._attention)
+        package = self._state.packages().get((component.name, component.version))
+        if package is not None:
+            package = msgspec.structs.replace(package, uninstalled=True)
+            self._state.add_package(component.name, component.version, package)
+        crash.point("uninstalled")
 
     def _collect(self, step: Collect) -> None:
         for name, version in step.packages:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lineside.contract.deployment import RunWith
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport
 from lineside.contract.ids import content_digest
@@ -13,13 +14,14 @@ from lineside.contract.reported import Phase
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
-    """A component as it is installed: its recipe by digest, and the configuration that came out for it."""
+    """A component as it is installed: its recipe by digest, the configuration that came out for it, as whom it runs."""
 
     name: str
     version: str
     target: str
     recipe_digest: str
     configuration: dict[str, Any] = {}
+    run_with: RunWith | None = None
 
 
 class ComponentSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,26 +37,34 @@ class ComponentSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """A set under trial. `tries` counts how many agent processes have begun it."""
+    """A set under trial. `tries` counts how many agent processes have begun it; `bootstrapped` names the components
+    whose Bootstrap step it has seen through."""
 
     wanted: ComponentSet
     tries: int
+    bootstrapped: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How the trial of a document failed; kept until another document comes. `held`: left as it is (DO_NOTHING)."""
+    """How a document failed; kept until another document comes. `held`: left as it is (DO_NOTHING); `refused`: a
+    component objected before anything was stopped."""
 
     document: str
     revision: int
     error: ErrorReport
     held: bool = False
+    refused: bool = False
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):
-    """A staged component version: which recipe is in its directories, and the digests found on disk by file name."""
+    """A staged component version: which recipe is in its directories, and the digests found on disk by file name.
+
+    `uninstalled`: its Uninstall step has run since it ran last.
+    """
 
     recipe_digest: str
     artifacts: dict[str, str]
+    uninstalled: bool = False
 
 
 EMPTY = ComponentSet(document="", revision=0)
@@ -67,4 +77,6 @@ def document_of(desired: Desired) -> str:
 
 def trial_failed_phase(good: ComponentSet, outcome: Outcome) -> Phase:
     """What to report after a failed trial: rolled back when there was something to return to."""
+    if outcome.refused:
+        return Phase.REFUSED
     return Phase.ROLLED_BACK if good.components and not outcome.held else Phase.FAILED

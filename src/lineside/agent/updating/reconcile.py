@@ -19,7 +19,6 @@ from lineside.agent.link.report import Reporter
 from lineside.agent.supervision.supervise import Supervisor
 from lineside.agent.updating.execute import Executor
 from lineside.agent.updating.installed import document_of, trial_failed_phase
-from lineside.agent.updating.plan import plan
 from lineside.agent.updating.state import State
 from lineside.agent.updating.steps import Collect, FetchArtifact, FetchRecipe, RefreshTrust, Stage, Step
 from lineside.contract.desired import Desired
@@ -98,7 +97,7 @@ class Reconciler:
             self._reporter.say(desired.revision, phase, error)
 
     def _carry_on(self, desired: Desired, document: str) -> None:
-        while steps := plan(self._executor.observe(desired, document), desired):
+        while steps := self._executor.plan(desired):
             for step in steps:
                 try:
                     self._carry_out(step, desired)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import structs
 
 from lineside.agent.database import Database
-from lineside.agent.updating.installed import EMPTY, Attempt, ComponentSet, Outcome, Package
+from lineside.agent.updating.installed import EMPTY, Attempt, Component, ComponentSet, Outcome, Package
+from lineside.contract.configuration import merged_at
 from lineside.contract.desired import Desired
-from lineside.contract.errors import ErrorReport
+from lineside.contract.errors import ErrorReport, LinesideError
 
 T = TypeVar("T")
 
@@ -61,10 +64,18 @@ class State:
         with self._database.transaction() as rows:
             before = _get(rows, "attempt", Attempt)
             tries = before.tries + 1 if before and before.wanted.document == wanted.document else 1
-            attempt = Attempt(wanted=wanted, tries=tries)
+            done = before.bootstrapped if before and before.wanted.document == wanted.document else ()
+            attempt = Attempt(wanted=wanted, tries=tries, bootstrapped=done)
             _put(rows, "attempt", attempt)
             _drop(rows, "outcome")
         return attempt
+
+    def add_bootstrapped(self, name: str) -> None:
+        """A Bootstrap step was seen through; a restart that it asked for is no failed try."""
+        with self._database.transaction() as rows:
+            attempt = _get(rows, "attempt", Attempt)
+            if attempt is not None:
+                _put(rows, "attempt", structs.replace(attempt, tries=0, bootstrapped=(*attempt.bootstrapped, name)))
 
     def commit(self) -> None:
         """The set under trial is the good set now."""
@@ -88,6 +99,36 @@ class State:
             _put(rows, "outcome", Outcome(document=wanted.document, revision=wanted.revision, error=error, held=held))
             if not held:
                 _drop(rows, "attempt")
+
+    def refuse(self, wanted: ComponentSet, error: ErrorReport) -> None:
+        """A component objected to a document before anything was touched: remember it as bad."""
+        with self._database.transaction() as rows:
+            outcome = Outcome(document=wanted.document, revision=wanted.revision, error=error, refused=True)
+            _put(rows, "outcome", outcome)
+            _drop(rows, "attempt")
+
+    def update_configuration(self, own: Component, path: Sequence[str], value: Any, at: float) -> Component:
+        """A component changes its own configuration (UpdateConfiguration); what it is now.
+
+        The change goes into every remembered set in which the component is the same version that runs, so that it is
+        there after a restart and after a commit; a roll-back from another version returns to what that one had.
+        Raises `bus.condition_failed` when something there was written with a later time than `at`.
+        """
+        with self._database.transaction() as rows:
+            stamps = _get(rows, "stamps", dict[str, dict[str, float]]) or {}
+            pointer = "".join(f"/{_escaped(key.lower())}" for key in path)
+            mine = stamps.setdefault(own.name, {})
+            if any(before > at and _overlap(pointer, other) for other, before in mine.items()):
+                raise LinesideError("bus.condition_failed", name=own.name)
+            mine[pointer] = at
+            new = structs.replace(own, configuration=merged_at(own.configuration, path, value))
+            _put(rows, "stamps", stamps)
+            good, attempt = _get(rows, "good", ComponentSet), _get(rows, "attempt", Attempt)
+            if good is not None:
+                _put(rows, "good", _with(good, own, path, value))
+            if attempt is not None:
+                _put(rows, "attempt", structs.replace(attempt, wanted=_with(attempt.wanted, own, path, value)))
+        return new
 
     # --- what was verified and staged -----------------------------------------------------------------------------
 
@@ -153,6 +194,26 @@ class State:
     def _write_one(self, key: str, value: object) -> None:
         with self._database.transaction() as rows:
             _put(rows, key, value)
+
+
+def _with(within: ComponentSet, own: Component, path: Sequence[str], value: Any) -> ComponentSet:
+    """A set in which a component has merged a value, if it is there in the same version."""
+    items = tuple(
+        structs.replace(item, configuration=merged_at(item.configuration, path, value))
+        if (item.name, item.recipe_digest) == (own.name, own.recipe_digest)
+        else item
+        for item in within.components
+    )
+    return structs.replace(within, components=items)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one JSON pointer leads to the other's place, or above or below it."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _get(rows: sqlite3.Connection, key: str, kind: type[T]) -> T | None:

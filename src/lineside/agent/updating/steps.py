@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from lineside.agent.updating.installed import Component, ComponentSet
@@ -32,6 +34,24 @@ class Stage(msgspec.Struct, frozen=True, tag=True):
     component: Component
 
 
+class Validate(msgspec.Struct, frozen=True, tag=True):
+    """Ask components that run whether they would take their new configurations, by name."""
+
+    wanted: ComponentSet
+    deployment: str
+    configurations: dict[str, dict[str, Any]]
+    seconds: float
+
+
+class Notify(msgspec.Struct, frozen=True, tag=True):
+    """Tell components that they are about to be stopped, and wait while they put it off, `seconds` at most."""
+
+    document: str
+    deployment: str
+    names: tuple[str, ...]
+    seconds: float
+
+
 class Begin(msgspec.Struct, frozen=True, tag=True):
     """Remember on disk that this set is being tried: from here on a failure means rolling back."""
 
@@ -42,6 +62,21 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
     """Stop a running component."""
 
     name: str
+
+
+class Bootstrap(msgspec.Struct, frozen=True, tag=True):
+    """Run a component's Bootstrap step, once in a trial; it may ask for the agent or the device to be restarted."""
+
+    component: Component
+    within: ComponentSet
+
+
+class Configure(msgspec.Struct, frozen=True, tag=True):
+    """Give a running component its new configuration without a restart: it listens."""
+
+    component: Component
+    fingerprint: str
+    within: ComponentSet
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -60,7 +95,15 @@ class Settle(msgspec.Struct, frozen=True, tag=True):
 
 
 class Commit(msgspec.Struct, frozen=True, tag=True):
-    """The set under trial becomes the good set."""
+    """The set under trial becomes the good set; `deployment` is over."""
+
+    deployment: str
+
+
+class Uninstall(msgspec.Struct, frozen=True, tag=True):
+    """Run the Uninstall step of a component that has left, once."""
+
+    component: Component
 
 
 class Collect(msgspec.Struct, frozen=True, tag=True):
@@ -70,4 +113,20 @@ class Collect(msgspec.Struct, frozen=True, tag=True):
     digests: frozenset[str]
 
 
-Step = RefreshTrust | FetchRecipe | FetchArtifact | Stage | Begin | Stop | Start | Settle | Commit | Collect
+Step = (
+    RefreshTrust
+    | FetchRecipe
+    | FetchArtifact
+    | Stage
+    | Validate
+    | Notify
+    | Begin
+    | Stop
+    | Bootstrap
+    | Configure
+    | Start
+    | Settle
+    | Commit
+    | Uninstall
+    | Collect
+)

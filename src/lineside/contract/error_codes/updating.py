@@ -24,6 +24,24 @@ ROWS = (
         "Make the archive smaller, or look whether the device's disk is failing.",
     ),
     Problem(
+        "deploy.configuration_refused",
+        Kind.REFUSED,
+        "{name} refuses its new configuration: {why}.",
+        "Correct the configuration of {name} in the deployment; nothing was stopped.",
+    ),
+    Problem(
+        "deploy.bootstrap_failed",
+        Kind.INTERNAL,
+        "The Bootstrap step of {name} failed: {why}.",
+        "See its log: lineside devices logs DEVICE --component {name}",
+    ),
+    Problem(
+        "deploy.reboot_failed",
+        Kind.INTERNAL,
+        "The device could not be restarted with `{command}`: {why}.",
+        "Set LINESIDE_REBOOT_COMMAND for the agent, or give it the right to restart the device.",
+    ),
+    Problem(
         "trust.timeout",
         Kind.UNAVAILABLE,
         "The signed metadata did not arrive within {seconds} s.",
