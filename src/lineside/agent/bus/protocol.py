@@ -99,7 +99,7 @@ class Protocol:
         operation, decoder = self._operations.get(name, (None, None))
         streaming = operation is not None and operation.streaming
         call = connection.open_call(stream, name, streaming=streaming)
-        if len(connection.calls) > MAX_STREAMS:
+        if streaming and len(connection.calls) > MAX_STREAMS:
             call.fail(failure(LinesideError("bus.busy", what="open streams")))
         elif operation is None or decoder is None:
             call.fail(failure(LinesideError("bus.unsupported", operation=name or "a call without an operation")))

@@ -66,7 +66,10 @@ class Server:
     def stop(self) -> None:
         """Close every connection and the socket."""
         self._stopping = True
-        os.eventfd_write(self._wake, 1)
+        self.post(lambda: None)
+        with self._wake_lock:
+            if self._wake < 0:
+                return  # stopped before
         if self._thread.ident is not None:
             self._thread.join()
         self._selector.close()
@@ -174,11 +177,14 @@ class Server:
     def _take(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         _, user, _ = _PEER.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-        connection = Connection(sock, user, self._budget, self._unsent.add)
+        connection = Connection(sock, user, self._budget, self._changed)
         handle = sock.fileno()
         self._connections[handle] = connection
         self._strangers[handle] = time.monotonic() + HANDSHAKE_SECONDS
         self._selector.register(sock, selectors.EVENT_READ, connection)
+
+    def _changed(self, connection: Connection) -> None:
+        self._unsent.add(connection)
 
     def _read(self, connection: Connection) -> None:
         try:
