@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,9 @@ from rich.console import RenderableType
 from lineside.cli.options import Json, ModelRef, Root, Url, model_ref
 from lineside.cli.output import session
 from lineside.cli.release import release_document
-from lineside.cli.table import details, rows, when
+from lineside.cli.table import details, rows, size, when
+from lineside.client import Client
+from lineside.contract.bundle import DOCUMENT, read_bundle
 from lineside.contract.deployment import Deployment, DeploymentDocument
 from lineside.contract.errors import LinesideError
 
@@ -70,6 +74,64 @@ def show(
         out.show(client.deployment(deployment), _details)
 
 
+@app.command()
+def bundle(
+    file: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    device: Annotated[str | None, typer.Argument(help="The device to carry it to.")] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Or the group whose devices it is for.")] = None,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Write what a device should run, with all it needs for that, into one signed file to be carried by hand."""
+    if (device is None) == (group is None):
+        raise typer.BadParameter("name a device, or give --group")
+    with session(url, root, json) as (client, out):
+        out.show(_written(client, file, device, group), _carried)
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A bundle that was written; `size` in bytes."""
+
+    file: str
+    size: int
+    digest: str
+    name: str
+    components: dict[str, str]
+
+
+def _written(client: Client, file: Path, device: str | None, group: str | None) -> Written:
+    try:
+        client.bundle(file, device=device, group=group)
+        with file.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            content = read_bundle(archive.read(DOCUMENT))
+            stream.seek(0)
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise LinesideError("cli.file_unwritable", file=file, why=error.strerror or error) from error
+    components = {one.name: one.version for one in content.desired.components}
+    return Written(
+        file=str(file),
+        size=file.stat().st_size,
+        digest=f"sha256:{digest}",
+        name=content.name,
+        components=components,
+    )
+
+
+def _carried(written: Written) -> RenderableType:
+    return details(
+        (
+            ("bundle", written.name),
+            ("components", ", ".join(f"{name} {version}" for name, version in written.components.items())),
+            ("file", written.file),
+            ("size", size(written.size)),
+            ("digest", written.digest),
+            ("on the device", f"lineside agent import {Path(written.file).name} --root DIR"),
+        )
+    )
+
+
 def read_document(file: Path) -> DeploymentDocument:
     """A deployment document from a JSON or YAML file. Raises `cli.bad_document`."""
     try:
@@ -106,6 +168,23 @@ def _table(deployments: Sequence[Deployment]) -> RenderableType:
     return rows(headings, lines, "Nothing deployed. Deploy a model: lineside deployments create --group G --model N:V")
 
 
+def _asking(deployment: Deployment) -> str:
+    policy = deployment.update_policy
+    if policy.action == "SKIP_NOTIFY_COMPONENTS":
+        return "components are not asked"
+    return f"components are asked, and may put it off for {policy.timeout_in_seconds:g} s"
+
+
+def _run_with(deployment: Deployment) -> Iterator[str]:
+    for name, spec in deployment.components.items():
+        if spec.run_with is not None:
+            limits = spec.run_with.system_resource_limits
+            memory = f"{size(limits.memory * 1024)} memory" if limits.memory else ""
+            cpus = f"{limits.cpus:g} CPUs" if limits.cpus else ""
+            said = (f"as {spec.run_with.posix_user}" if spec.run_with.posix_user else "", memory, cpus)
+            yield f"{name} " + ", ".join(part for part in said if part)
+
+
 def _details(deployment: Deployment) -> RenderableType:
     return details(
         (
@@ -114,6 +193,9 @@ def _details(deployment: Deployment) -> RenderableType:
             ("group", deployment.group),
             ("components", _components(deployment)),
             ("on failure", deployment.failure_policy),
+            ("before stopping", _asking(deployment)),
+            ("validation", f"{deployment.validation_policy.timeout_in_seconds:g} s"),
+            ("run with", "; ".join(_run_with(deployment)) or None),
             ("rollout", deployment.rollout),
             ("created", when(deployment.created_at)),
             ("watch with", f"lineside rollouts show {deployment.rollout}"),

@@ -54,6 +54,7 @@ OPERATIONS = (
     Operation("deploy", "POST /deployments", "deployments create"),
     Operation("deployments", "GET /deployments", "deployments list"),
     Operation("deployment", "GET /deployments/{deployment}", "deployments show"),
+    Operation("bundle", "GET /bundles", "deployments bundle"),
     Operation("rollouts", "GET /rollouts", "rollouts list"),
     Operation("rollout", "GET /rollouts/{rollout}", "rollouts show"),
     Operation("abort_rollout", "POST /rollouts/{rollout}/abort", "rollouts abort"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,23 @@ _JSON = "application/json"
 
 def _json(value: Any) -> bytes:
     return msgspec.json.encode(value)
+
+
+def _saved(pieces: Iterable[bytes], target: Path) -> Path:
+    """Written beside the target and renamed in when all of it is on the disk."""
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("wb") as stream:
+            for piece in pieces:
+                stream.write(piece)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return target
 
 
 class Client:
@@ -76,15 +94,7 @@ class Client:
 
     def fetch_blob(self, digest: str, target: Path) -> Path:
         """A blob as a file: written beside it, checked by the caller's reader, renamed in."""
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
-            for piece in self.connection.stream(path("blobs", digest)):
-                stream.write(piece)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(target)
-        return target
+        return _saved(self.connection.stream(path("blobs", digest)), target)
 
     # --- datasets -------------------------------------------------------------------------------------------------
 
@@ -208,6 +218,10 @@ class Client:
     def deployment(self, deployment: str) -> Deployment:
         """One deployment."""
         return self.connection.call("GET", path("deployments", deployment), Deployment)
+
+    def bundle(self, target: Path, *, device: str | None = None, group: str | None = None) -> Path:
+        """What a device should run, or the devices of a group, as one signed file to be carried by hand."""
+        return _saved(self.connection.stream("/bundles", {"device": device, "group": group}), target)
 
     def rollouts(self) -> list[Rollout]:
         """All rollouts, newest first."""

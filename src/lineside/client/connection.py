@@ -57,9 +57,9 @@ class Connection:
         with self._request(method, where, data, query, content_type) as response:
             return bytes(response.data)
 
-    def stream(self, where: str) -> Iterator[bytes]:
+    def stream(self, where: str, query: Mapping[str, Any] = {}) -> Iterator[bytes]:
         """The body of a GET, in pieces."""
-        with self._request("GET", where, None, {}, "") as response:
+        with self._request("GET", where, None, query, "") as response:
             yield from response.stream(1 << 20)
 
     @contextmanager

@@ -12,6 +12,18 @@ ROWS = (
         "Make it again: lineside deployments bundle DEVICE -o FILE",
     ),
     Problem(
+        "bundle.nothing",
+        Kind.CONFLICT,
+        "{name} should run nothing, so there is nothing to carry.",
+        "Deploy something first: lineside deployments create",
+    ),
+    Problem(
+        "bundle.too_large",
+        Kind.TOO_LARGE,
+        "{what} is over the {limit} bytes that a device reads of a bundle.",
+        "Deploy fewer components at once, or with less configuration.",
+    ),
+    Problem(
         "bundle.incomplete",
         Kind.CORRUPT,
         "The bundle lacks {what}.",

@@ -47,6 +47,7 @@ ROWS = (
         "The file {file} is no deployment document: {why}.",
         "See the Greengrass V2 deployment format; or give --group and --model.",
     ),
+    Problem("cli.file_unwritable", Kind.REFUSED, "The file {file} cannot be written: {why}.", "Name another with -o."),
     Problem("cli.file_unreadable", Kind.REFUSED, "The file {file} cannot be read: {why}.", "Name a file that can."),
     Problem(
         "cli.not_released",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
+from litestar.response import Stream
 
 from lineside.contract.deployment import Rollout
 from lineside.server.database import Database
+from lineside.server.rollouts.bundles import Bundles
 from lineside.server.rollouts.service import Rollouts
 
 
@@ -36,4 +38,14 @@ def abort_rollout(
         return rollouts.abort(session, rollout)
 
 
-routes = [list_rollouts, get_rollout, abort_rollout]
+@get("/bundles", sync_to_thread=True, summary="What a device or a group should run, as one file to be carried by hand")
+def get_bundle(
+    bundles: NamedDependency[Bundles], device: FromQuery[str | None] = None, group: FromQuery[str | None] = None
+) -> Stream:
+    """A ZIP with the signed desired document, metadata, recipes and artifacts: `lineside agent import` reads it."""
+    made = bundles.make(device, group)
+    headers = {"Content-Disposition": f'attachment; filename="{made.name}.zip"'}
+    return Stream(made.pieces, headers=headers, media_type="application/zip")
+
+
+routes = [list_rollouts, get_rollout, abort_rollout, get_bundle]

@@ -38,7 +38,7 @@ class Assignments:
         newest: DeploymentRow | None = None
         for number in numbers:
             newest = session.get_one(DeploymentRow, number)
-            merged |= {one.name: one for one in self._wanted(session, newest)}
+            merged |= {one.name: one for one in self.wanted(session, newest)}
         return self._desired.set_desired(
             session,
             device,
@@ -47,7 +47,8 @@ class Assignments:
             newest.policies() if newest else DeploymentPolicies(),
         )
 
-    def _wanted(self, session: Session, deployment: DeploymentRow) -> list[DesiredComponent]:
+    def wanted(self, session: Session, deployment: DeploymentRow) -> list[DesiredComponent]:
+        """What a device that follows a deployment should run. Raises `trust.unknown_target`, `component.…`."""
         wanted = []
         for name, spec in deployment.components.items():
             version, target, digest = _builtin(name) or self._signed(session, name, spec, staging=deployment.staging)

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from securesystemslib.signer import Signature
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
@@ -119,6 +120,21 @@ class Repository:
             return (self._folder / name).read_bytes()
         except FileNotFoundError:
             raise LinesideError("request.not_found", what="metadata file", name=name) from None
+
+    def current(self) -> dict[str, bytes]:
+        """The metadata files that count now, each by the name it is asked for, and every root there was.
+
+        Raises `trust.metadata_damaged`.
+        """
+        with self._locked():
+            versions = [(role, signed.version) for role, signed in _signed(self._load()) if role != "root"]
+            versions += [("root", version) for version in sorted(self._versions("root"))]
+            paths = [self._path(role, version) for role, version in versions]
+            return {path.name: path.read_bytes() for path in paths}
+
+    def sign(self, role: str, data: bytes) -> Signature:
+        """A signature by a role's key over bytes that are no TUF metadata: say so in their first line."""
+        return self._keys.signer(role).sign(data)
 
     def root(self) -> str:
         """The newest root metadata as JSON text: what a device that joins is given to believe."""
