@@ -101,7 +101,9 @@ def test_what_cannot_be_read_is_refused(text: str) -> None:
         satisfies("1.0.0", text)
 
 
-@pytest.mark.parametrize("text", ["1.0", "1", "01.2.3", "1.2.3.4", "1.x.0", "", "١.٢.٣", pytest.param("9" * 400, id="long")])
+@pytest.mark.parametrize(
+    "text", ["1.0", "1", "01.2.3", "1.2.3.4", "1.x.0", "", "١.٢.٣", pytest.param("9" * 400, id="long")]
+)
 def test_a_version_has_three_numbers(text: str) -> None:
     with pytest.raises(LinesideError, match=r"recipe\.version"):
         parse_version(text)
