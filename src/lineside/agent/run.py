@@ -28,6 +28,7 @@ from lineside.agent.link.uploads import Uploader
 from lineside.agent.lock import locked
 from lineside.agent.paths import Paths
 from lineside.agent.ports import ControlPlane
+from lineside.agent.supervision.cgroups import find_corner
 from lineside.agent.supervision.orphans import end_orphans
 from lineside.agent.supervision.service import Timing
 from lineside.agent.supervision.supervise import Supervisor
@@ -64,7 +65,8 @@ class Agent:
         self._disk = DiskWatch(paths.root, self.conditions)
         self._database = Database(paths.database)
         self._state = State(self._database)
-        self._supervisor = Supervisor(self._state, self.attention, timing or Timing(), self._changed)
+        corner = find_corner(paths.root)
+        self._supervisor = Supervisor(self._state, self.attention, timing or Timing(), self._changed, corner)
         self._executor = Executor(
             paths, joined, self._state, Store(paths.store), control, self._supervisor, self.attention
         )
