@@ -1,0 +1,65 @@
+"""What the agent and its verifier's process say to one another. One JSON line a message, bytes in base64.
+
+agent: Begin, then Refresh | Check | Fetch, any number        verifier: Done | Failed
+       Found (an answer to Wanted)                                      Wanted (a file, before it is done)
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Begin(msgspec.Struct, frozen=True, tag=True):
+    """Where trusted metadata lies, the root that joining brought, and the time (seconds since the epoch)."""
+
+    folder: str
+    root: bytes
+    now: float
+
+
+class Refresh(msgspec.Struct, frozen=True, tag=True):
+    """Bring the top-level metadata up to date."""
+
+
+class Check(msgspec.Struct, frozen=True, tag=True):
+    """Which digest is signed for a path."""
+
+    target: str
+
+
+class Fetch(msgspec.Struct, frozen=True, tag=True):
+    """A checked target's bytes."""
+
+    target: str
+
+
+class Found(msgspec.Struct, frozen=True, tag=True):
+    """A file that was wanted; neither `data` nor `missing`: the link failed."""
+
+    data: bytes | None = None
+    missing: bool = False
+
+
+class Wanted(msgspec.Struct, frozen=True, tag=True):
+    """A file is needed; more than `limit` bytes of it will be refused."""
+
+    url: str
+    limit: int
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """What was asked for is done. `digest`: sha256:…, None for a path that nobody signed."""
+
+    digest: str | None = None
+    data: bytes = b""
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """It is not to be believed: a `trust.` code, and why."""
+
+    code: str
+    why: str
+
+
+FromParent = Begin | Refresh | Check | Fetch | Found
+FromChild = Wanted | Done | Failed

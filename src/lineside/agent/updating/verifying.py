@@ -1,0 +1,118 @@
+"""What the verifier's process does: python-tuf `ngclient` over files that the parent fetches."""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tuf.api import exceptions
+from tuf.api.metadata import TargetFile
+from tuf.ngclient.config import UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+from tuf.ngclient.updater import Updater
+
+from lineside.agent.updating.verdicts import Check, Done, Failed, Fetch, Found, FromParent, Refresh
+
+Ask = Callable[[str, int], Found]
+"""A file by its address, of at most so many bytes."""
+
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (exceptions.BadVersionNumberError, "trust.rollback"),
+    (exceptions.ExpiredMetadataError, "trust.expired"),
+    (exceptions.UnsignedMetadataError, "trust.signature"),
+    (exceptions.LengthOrHashMismatchError, "trust.mismatch"),
+    (exceptions.DownloadLengthMismatchError, "trust.mismatch"),
+    (exceptions.RepositoryError, "trust.metadata"),
+    (exceptions.DownloadError, "trust.metadata"),
+)
+
+
+class _ParentFetcher(FetcherInterface):
+    """python-tuf's view of the parent."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    @contextmanager
+    def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        found = self._ask(url, max_length)
+        if found.missing:  # python-tuf looks for root versions until there is none
+            raise exceptions.DownloadHTTPError(f"{url} is not there", 404)
+        if found.data is None:
+            raise exceptions.DownloadError(f"{url} could not be fetched")
+        if len(found.data) > max_length:
+            raise exceptions.DownloadLengthMismatchError(f"{url} is longer than {max_length} bytes")
+        with tempfile.TemporaryFile() as file:
+            file.write(found.data)
+            file.seek(0)
+            yield file
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        raise NotImplementedError  # `download_file` does it, because it knows the limit
+
+
+class Verifier:
+    """One device's trusted metadata, judged as of `now`."""
+
+    def __init__(self, folder: str, root: bytes, now: float, ask: Ask) -> None:
+        self._folder = folder
+        self._root = root
+        self._now = datetime.datetime.fromtimestamp(now, datetime.UTC)
+        self._ask = ask
+        self._updater: Updater | None = None
+        self._targets: dict[str, TargetFile] = {}
+
+    def answer(self, request: FromParent) -> Done | Failed:
+        """Do what was asked; what cannot be believed is an answer too."""
+        try:
+            if isinstance(request, Refresh):
+                return self._refresh()
+            if isinstance(request, Check):
+                return self._check(request.target)
+            assert isinstance(request, Fetch)
+            return self._fetch(request.target)
+        except (exceptions.RepositoryError, exceptions.DownloadError, OSError) as error:
+            code = next((code for kind, code in _CODES if isinstance(error, kind)), "trust.metadata")
+            return Failed(code, str(error))
+
+    def _refresh(self) -> Done:
+        Path(self._folder).mkdir(parents=True, exist_ok=True)
+        updater = Updater(
+            metadata_dir=self._folder,
+            metadata_base_url="tuf/",
+            target_base_url="targets/",
+            fetcher=_ParentFetcher(self._ask),
+            config=UpdaterConfig(prefix_targets_with_hash=False),
+            bootstrap=self._root,
+        )
+        updater._trusted_set.reference_time = self._now  # the device's clock may be wrong by years
+        updater.refresh()
+        self._updater = updater
+        return Done()
+
+    def _check(self, path: str) -> Done:
+        target = self._ready().get_targetinfo(path)
+        if target is None:
+            return Done()
+        self._targets[path] = target
+        return Done(digest="sha256:" + target.hashes.get("sha256", "none"))
+
+    def _fetch(self, path: str) -> Done:
+        if path not in self._targets:
+            self._check(path)
+        file = Path(self._folder).parent / "recipe.part"
+        try:
+            self._ready().download_target(self._targets[path], str(file))
+            return Done(data=file.read_bytes())
+        finally:
+            file.unlink(missing_ok=True)
+
+    def _ready(self) -> Updater:
+        if self._updater is None:
+            self._refresh()
+        assert self._updater is not None
+        return self._updater
