@@ -22,6 +22,11 @@ from lineside.agent.bus.tokens import Tokens
 PUBLISH = {"topic": "t", "publishMessage": {"jsonMessage": {"message": {}}}}
 
 
+@pytest.fixture(autouse=True)
+def _sent_away_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LINGER_SECONDS", 0.05)
+
+
 def _frame(kind: int, stream: int, payload: bytes = b"", flags: int = 0, **headers: str) -> bytes:
     base: dict[str, Any] = {":message-type": kind, ":message-flags": flags, ":stream-id": stream}
     return frames.encode(base | headers, payload)

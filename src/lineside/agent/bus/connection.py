@@ -90,7 +90,7 @@ class Connection:
         self.calls: dict[int, Call] = {}
         self.last_stream = 0
         self.waiting = 0
-        self.closing = False  # once everything is written
+        self.closing = False  # sent away: what still comes is thrown away
         self.decoder = frames.Decoder(MAX_FIRST_FRAME)
         self.outgoing = Outgoing(budget)
         self._budget = budget
@@ -100,7 +100,7 @@ class Connection:
     @property
     def wants_read(self) -> bool:
         """Whether more may be read: not while it does not take its answers, or has too much asked already."""
-        return not self.closing and self.outgoing.answer_bytes < ANSWERS_CAP and self.waiting < MAX_WAITING
+        return self.closing or (self.outgoing.answer_bytes < ANSWERS_CAP and self.waiting < MAX_WAITING)
 
     @property
     def wants_write(self) -> bool:
@@ -115,7 +115,9 @@ class Connection:
             return iter(())
         except OSError:
             return None
-        return self.decoder.feed(data) if data else None
+        if not data:
+            return None
+        return iter(()) if self.closing else self.decoder.feed(data)
 
     def write(self) -> bool:
         """Write as much as goes now; False when nobody is there any more."""

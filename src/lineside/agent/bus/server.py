@@ -25,6 +25,8 @@ from lineside.agent.bus.protocol import Protocol
 MAX_CONNECTIONS = 512
 HANDSHAKE_SECONDS = 10.0
 """How long a client may take to say who it is."""
+LINGER_SECONDS = 1.0
+"""How long a client that is sent away may take to read why. Closed at once, the SDK sees a lost socket instead."""
 _TICK = 5.0
 _BACKLOG = 128
 _PEER = struct.Struct("3i")
@@ -41,7 +43,7 @@ class Server:
         self._tick = tick
         self._budget = Budget()
         self._connections: dict[int, Connection] = {}
-        self._strangers: dict[int, float] = {}  # connections without a component, and until when
+        self._deadlines: dict[int, float] = {}  # of connections without a component, or sent away
         self._unsent: set[Connection] = set()
         self._posted: deque[Callable[[], None]] = deque()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -109,10 +111,11 @@ class Server:
                 if now >= next_tick:
                     next_tick = now + _TICK
                     self._guarded(self._tick)
-                    self._end_strangers(now)
                     self._listen(True)
-                for key, events in self._selector.select(max(0.0, next_tick - now)):
+                wake_at = min((next_tick, *self._deadlines.values()))
+                for key, events in self._selector.select(max(0.0, wake_at - now)):
                     self._ready(key, events)
+                self._end_overdue(time.monotonic())
                 self._do_posted()
                 self._flush()
         finally:
@@ -180,7 +183,7 @@ class Server:
         connection = Connection(sock, user, self._budget, self._changed)
         handle = sock.fileno()
         self._connections[handle] = connection
-        self._strangers[handle] = time.monotonic() + HANDSHAKE_SECONDS
+        self._deadlines[handle] = time.monotonic() + HANDSHAKE_SECONDS
         self._selector.register(sock, selectors.EVENT_READ, connection)
 
     def _changed(self, connection: Connection) -> None:
@@ -195,17 +198,24 @@ class Server:
             for frame in received:
                 self._protocol.received(connection, frame)
                 if connection.closing:
-                    break
+                    self._send_away(connection)
+                    return
             connection.hold()
             if connection.component is not None:
-                self._strangers.pop(connection.socket.fileno(), None)
+                self._deadlines.pop(connection.socket.fileno(), None)
         except FrameError as error:
             _log.warning("ended the connection of %s: %s", connection.component or "a stranger", error)
             text = str(error).encode()
             connection.send(frames.encode(_PROTOCOL_ERROR, b'{"message":"%s"}' % text.replace(b'"', b"'")))
-            connection.closing = True
-            self._strangers[connection.socket.fileno()] = time.monotonic() + HANDSHAKE_SECONDS
+            self._send_away(connection)
         self._unsent.add(connection)
+
+    def _send_away(self, connection: Connection) -> None:
+        """Let it read what was sent last, and close it then."""
+        connection.closing = True
+        for call in list(connection.calls.values()):
+            call.close()
+        self._deadlines[connection.socket.fileno()] = time.monotonic() + LINGER_SECONDS
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, set()
@@ -213,7 +223,7 @@ class Server:
             handle = connection.socket.fileno()
             if handle < 0:
                 continue
-            if not connection.write() or (connection.closing and not connection.wants_write):
+            if not connection.write():
                 self._close(connection)
                 continue
             wanted = selectors.EVENT_READ if connection.wants_read else 0
@@ -230,8 +240,8 @@ class Server:
         elif registered.events != wanted:
             self._selector.modify(connection.socket, wanted, connection)
 
-    def _end_strangers(self, now: float) -> None:
-        for handle, deadline in list(self._strangers.items()):
+    def _end_overdue(self, now: float) -> None:
+        for handle, deadline in list(self._deadlines.items()):
             if now >= deadline:
                 self._close(self._connections[handle])
 
@@ -242,7 +252,7 @@ class Server:
         with contextlib.suppress(KeyError):
             self._selector.unregister(connection.socket)
         self._connections.pop(handle, None)
-        self._strangers.pop(handle, None)
+        self._deadlines.pop(handle, None)
         self._dropped += connection.outgoing.dropped
         connection.outgoing.dropped = 0
         self._guarded(connection.close)
