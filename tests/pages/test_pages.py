@@ -53,7 +53,7 @@ def test_the_fleet_and_one_device(page: Page, house: House, screenshots: Path) -
     keep(page, screenshots, "devices")
     open_page(page, house, "/devices/station-1")
     expect(page.locator("h1 .tag")).to_have_text("healthy")
-    expect(page.get_by_text("plates.model")).to_be_visible()
+    expect(page.get_by_role("link", name="plates.model")).to_be_visible()
     expect(page.locator("#last-result rect.found")).to_be_attached()
     expect(page.locator("#last-result")).to_contain_text("scratch 0.87")
     keep(page, screenshots, "device")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -31,7 +31,7 @@ def device_view(device: Device) -> RenderableType:
     parts.append(_components(device))
     if report is not None:
         parts += _problems((one.name, one.error) for one in report.running)
-        parts.append(details((name, fact(name, value)) for name, value in flat(report.facts)))
+        parts.append(details(_fact(name, value) for name, value in flat(report.facts)))
     return Group(*_spaced(parts))
 
 
@@ -45,15 +45,19 @@ def flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
             yield words, value
 
 
-def fact(name: str, value: Any) -> str:
-    """A fact as people read it: bytes in their unit, times to the second, percents as such."""
-    if name.endswith("_bytes") and isinstance(value, int):
-        return size(value)
-    if name.endswith("_percent") and isinstance(value, int | float):
-        return f"{value:.1f} %"
-    if name.endswith("_celsius") and isinstance(value, int | float):
-        return f"{value:.0f} °C"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _fact(name: str, value: Any) -> tuple[str, str]:
+    """A fact as people read it: bytes in their unit, percents and degrees as such."""
+    for unit, text in _UNITS.items():
+        if name.endswith(unit) and isinstance(value, int | float):
+            return name.removesuffix(unit).replace("_", " "), text(value)
+    return name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+_UNITS: dict[str, Callable[[float], str]] = {
+    "_bytes": lambda value: size(int(value)),
+    "_percent": lambda value: f"{value:.1f} %",
+    "_celsius": lambda value: f"{value:.0f} °C",
+}
 
 
 def _head(device: Device) -> RenderableType:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from lineside.contract.desired import Desired
 from lineside.contract.device import Device
 from lineside.contract.reported import ReportedComponent
 from lineside.server.access.events import Events
 from lineside.server.database import Database
-from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.service import Devices
-from lineside.server.services import Core
 from lineside.server.web.render import AnyRequest, Page, page
 
 _LAST_EVENTS = 20
+_ORIGINS = {"builtin": "comes with the agent", "local": "deployed on the device itself"}
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -25,6 +26,7 @@ class Row(msgspec.Struct, frozen=True):
 
     name: str
     wanted: str | None
+    target: str
     digest: str | None
     running: ReportedComponent | None
 
@@ -32,17 +34,60 @@ class Row(msgspec.Struct, frozen=True):
     def matches(self) -> bool:
         return self.running is not None and self.running.recipe_digest == self.digest
 
+    @property
+    def differs(self) -> bool:
+        return self.running is not None and self.digest is not None and not self.matches
 
-def rows_of(device: Device, desired: Desired) -> list[Row]:
+    @property
+    def origin(self) -> str:
+        """Where it comes from, if not from the control plane."""
+        return _ORIGINS.get(self.target.split("/", 1)[0], "")
+
+    @property
+    def page(self) -> str:
+        """The address of the component version's own page, if it has one."""
+        return f"/components/{self.name}/{self.wanted}" if self.wanted and not self.origin else ""
+
+
+def rows_of(device: Device) -> list[Row]:
     """Every component that is wanted or runs, by name."""
-    wanted = {component.name: component for component in desired.components}
+    wanted = {component.name: component for component in device.wanted}
     running = {component.name: component for component in (device.report.running if device.report else ())}
     rows = []
     for name in sorted(wanted.keys() | running.keys()):
         want, run = wanted.get(name), running.get(name)
-        digest = want.recipe_digest if want else None
-        rows.append(Row(name, want.version if want else None, digest, run))
+        version, target, digest = (want.version, want.target, want.recipe_digest) if want else (None, "", None)
+        rows.append(Row(name, version, target, digest, run))
     return rows
+
+
+def facts_of(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Facts as people read them: without depth, bytes in their unit, percents and degrees as such."""
+    for name, value in facts.items():
+        words = f"{before}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from facts_of(value, f"{words} ")
+        elif isinstance(value, int | float) and name.endswith(tuple(_UNITS)):
+            unit = next(unit for unit in _UNITS if name.endswith(unit))
+            yield words.removesuffix(unit.replace("_", " ")), _UNITS[unit](value)
+        else:
+            yield words, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _size(value: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+_UNITS: dict[str, Callable[[float], str]] = {
+    "_bytes": _size,
+    "_percent": lambda value: f"{value:.1f} %",
+    "_celsius": lambda value: f"{value:.0f} °C",
+    "_mb": lambda value: _size(value * 1_000_000),
+}
 
 
 @get("/devices", sync_to_thread=True, include_in_schema=False)
@@ -55,7 +100,6 @@ def devices_page(request: AnyRequest, devices: NamedDependency[Devices]) -> Page
 def device_page(
     request: AnyRequest,
     name: FromPath[str],
-    core: NamedDependency[Core],
     devices: NamedDependency[Devices],
     database: NamedDependency[Database],
     events: NamedDependency[Events],
@@ -63,10 +107,17 @@ def device_page(
     """One device; its last image is asked for by the page itself (see the telemetry room)."""
     device = devices.get(name)
     with database.read() as session:
-        desired = DesiredDocuments(core).desired(session, name)
         happened = events.about(session, subject=name, limit=_LAST_EVENTS)
-    rows = rows_of(device, desired)
-    return page(request, "devices/page.html", here="/devices", live=True, device=device, rows=rows, events=happened)
+    return page(
+        request,
+        "devices/page.html",
+        here="/devices",
+        live=True,
+        device=device,
+        rows=rows_of(device),
+        facts=list(facts_of(device.report.facts)) if device.report else [],
+        events=happened,
+    )
 
 
 routes = [devices_page, device_page]

@@ -82,6 +82,8 @@ class Reports:
 def _located(report: Report) -> Iterator[tuple[str, ErrorReport]]:
     if report.error is not None:
         yield "", report.error
+    for condition in report.conditions:
+        yield "", condition
     for component in report.running:
         if component.error is not None:
             yield component.name, component.error

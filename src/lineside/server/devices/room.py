@@ -5,7 +5,7 @@ from __future__ import annotations
 from lineside.server.access.ca import open_ca
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.access.tokens import AccessTokens
-from lineside.server.devices import api, device_api, pages
+from lineside.server.devices import api, ask_pages, device_api, pages
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.reports import Reports
 from lineside.server.devices.service import Devices
@@ -25,6 +25,6 @@ def room(core: Core) -> Room:
             "inquiries": Inquiries(core),
         },
         people=api.routes,
-        pages=pages.routes,
+        pages=[*pages.routes, *ask_pages.routes],
         devices=device_api.routes,
     )

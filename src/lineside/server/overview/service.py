@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import lineside
@@ -21,6 +22,7 @@ from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
 from lineside.server.telemetry.service import ResultsService
 
+_SILENT = ("offline", "revoked")
 _WRONG = ("failed", "refused", "rolled back", "different")
 
 
@@ -110,15 +112,24 @@ class OverviewService:
 
 
 def _worries(devices: list[Device]) -> list[Need]:
+    found = ((device, worry) for device in devices for worry in _worries_of(device))
     return [
-        Need(
-            what=f"{device.name} is {device.summary}",
-            href=f"/devices/{device.name}",
-            command=f"lineside devices show {device.name}",
-        )
-        for device in devices
-        if device.summary in _WRONG
+        Need(what=worry, href=f"/devices/{device.name}", command=f"lineside devices show {device.name}")
+        for device, worry in found
     ]
+
+
+def _worries_of(device: Device) -> Iterator[str]:
+    """What a person should look at: that it does not run what it should, and what is wrong with the device itself.
+
+    What a device said before it fell silent may have passed.
+    """
+    if device.summary in _WRONG:
+        yield f"{device.name} is {device.summary}"
+    conditions = device.report.conditions if device.report else ()
+    if conditions and device.summary not in _SILENT:
+        more = f" (and {len(conditions) - 1} more)" if len(conditions) > 1 else ""
+        yield f"{device.name}: {conditions[0].message}{more}"
 
 
 def _words(counts: Counter[RunState] | Counter[ModelState] | Counter[RolloutState] | dict[RunState, int]) -> str:

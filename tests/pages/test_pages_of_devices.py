@@ -1,0 +1,164 @@
+"""A device's page, by clicking: what is wrong with it, its components, its logs as they come, its diagnosis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import Page, expect
+
+from lineside.client.own_component import add_component
+from lineside.contract.deployment import ComponentSpec, DeploymentDocument
+from lineside.contract.desired import Desired
+from lineside.contract.errors import ErrorReport
+from lineside.contract.inquiry import CheckResult, Inquiry, InquiryPart
+from lineside.contract.reported import ComponentState, ReportedComponent, Usage
+from lineside.server.testing import until
+from lineside.server.testing_device import TestDevice
+from tests.pages.story import House
+from tests.pages.test_pages import keep, open_page
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+
+HOT = ErrorReport(code="device.too_hot", message="cpu is at 92 °C.", next="Look at the device's fan.")
+BROKEN = ErrorReport(code="component.broken", message="It failed 3 times in a row.", next="See its log.")
+RECIPE = """
+RecipeFormatVersion: "2020-01-25"
+ComponentName: com.example.Counter
+ComponentVersion: 1.2.0
+ComponentDescription: Counts parts
+Manifests: [{Lifecycle: {Run: "true"}, Artifacts: [{URI: "s3://BUCKET_NAME/count.py"}]}]
+"""
+
+
+@pytest.fixture(scope="session")
+def station(house: House, tmp_path_factory: pytest.TempPathFactory) -> TestDevice:
+    """A hot device that runs one broken component, which was added by a person."""
+    folder = tmp_path_factory.mktemp("counter")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "count.py").write_bytes(b"print(1)\n" * 300)
+    add_component(house.client, folder / "recipe.yaml", by="Ada")
+    device = TestDevice.join(house.lineside, "station-9", group="line-9")
+    spec = ComponentSpec(component_version="1.2.0")
+    house.client.deploy(DeploymentDocument(group_name="line-9", components={"com.example.Counter": spec}))
+
+    def told() -> Desired | None:
+        house.tick()
+        desired = msgspec.json.decode(device.get("/desired").content, type=Desired)
+        return desired if desired.components else None
+
+    desired: Desired = until(told)
+    (wanted,) = desired.components
+    running = ReportedComponent(
+        name=wanted.name,
+        version="1.1.0",
+        recipe_digest="sha256:" + "0" * 64,
+        state=ComponentState.BROKEN,
+        restarts=3,
+        error=BROKEN,
+        usage=Usage(cpu_percent=12.34, memory_bytes=48_500_000),
+        limits="cgroup v2",
+    )
+    facts = {"disk_free_bytes": 3_200_000_000, "arch": "x86_64", "link": {"kind": "wifi"}}
+    device.report(revision=desired.revision, running=(running,), conditions=(HOT,), facts=facts).raise_for_status()
+    return device
+
+
+def asked(device: TestDevice) -> list[Inquiry]:
+    return msgspec.json.decode(device.get("/inquiries").content, type=list[Inquiry])
+
+
+def say(device: TestDevice, inquiry: Inquiry, part: InquiryPart) -> int:
+    return device.post(f"/inquiries/{inquiry.id}/parts", part).status_code
+
+
+def test_what_is_wrong_stands_first_and_components_beside_what_is_wanted(
+    page: Page, house: House, station: TestDevice, screenshots: Path
+) -> None:
+    open_page(page, house, "/devices/station-9")
+    expect(page.locator("#live > .error", has_text="device.too_hot")).to_contain_text("Next: Look at the device's fan.")
+    row = page.locator("tr", has=page.get_by_role("link", name="com.example.Counter"))
+    for words in ("1.2.0", "1.1.0", "BROKEN", "12.3 %", "48.5 MB", "cgroup v2", "differs"):
+        expect(row).to_contain_text(words)
+    expect(page.locator("tr.why")).to_contain_text("component.broken It failed 3 times in a row.Next: See its log.")
+    facts = page.locator("dl.facts")
+    expect(facts).to_contain_text("disk free3.2 GB")
+    expect(facts).to_contain_text("link kindwifi")
+    keep(page, screenshots, "device-broken")
+
+
+def test_what_is_wrong_with_a_device_needs_a_person(page: Page, house: House, station: TestDevice) -> None:
+    open_page(page, house, "/")
+    page.locator(".needs").get_by_role("link", name="station-9: cpu is at 92 °C.").click()
+    expect(page.locator("h1")).to_contain_text("station-9")
+    assert any(event.error == HOT for event in house.client.events().events)
+
+
+def test_a_diagnosis_appears_check_by_check(page: Page, house: House, station: TestDevice, screenshots: Path) -> None:
+    open_page(page, house, "/devices/station-9")
+    page.get_by_role("button", name="Diagnose").click()
+    checks = page.locator("#diagnosis .checks")
+    expect(checks).to_contain_text("waiting for station-9…")
+    (inquiry,) = until(lambda: asked(station))
+    disk = CheckResult(name="disk", ok=True, sentence="There is <b>room</b>.", next="never shown")
+    say(station, inquiry, InquiryPart(number=0, checks=(disk,)))
+    expect(checks.locator("li.good")).to_have_text("diskThere is <b>room</b>.")
+    clock = CheckResult(name="clock", ok=False, sentence="It is 3 years off.", next="Set it.")
+    say(station, inquiry, InquiryPart(number=1, checks=(clock,), done=True))
+    expect(checks.locator("li.bad")).to_have_text("clockIt is 3 years off.Next: Set it.")
+    expect(checks).to_contain_text("That was all.")
+    expect(checks.locator("li")).to_have_count(3)
+    keep(page, screenshots, "device-diagnosis")
+
+
+def test_a_log_is_shown_as_it_comes_until_it_is_stopped(
+    page: Page, house: House, station: TestDevice, screenshots: Path
+) -> None:
+    open_page(page, house, "/devices/station-9")
+    page.get_by_label("Whose log").select_option("com.example.Counter")
+    page.get_by_label("Lines to begin with").fill("5")
+    page.get_by_role("button", name="Show").click()
+    (inquiry,) = until(lambda: asked(station))
+    assert (inquiry.request.component, inquiry.request.lines, inquiry.request.follow) == (
+        "com.example.Counter",
+        5,
+        True,
+    )
+    log = page.locator("#logs .log")
+    say(station, inquiry, InquiryPart(number=0, text="counted 1\n  <i>in</i> \x1b[31mred\n"))
+    expect(log).to_contain_text("counted 1\n  <i>in</i> [31mred\n", use_inner_text=True)
+    say(station, inquiry, InquiryPart(number=1, text="counted 2\n"))
+    expect(log).to_contain_text("counted 2")
+    assert log.inner_text().count("counted 1") == 1
+    keep(page, screenshots, "device-log")
+    page.get_by_role("button", name="Stop").click()
+    until(lambda: not asked(station))
+    assert say(station, inquiry, InquiryPart(number=2, text="counted 3\n")) == 409
+    expect(log.locator(".waiting")).to_have_count(0)
+
+
+def test_an_answer_that_failed_says_why(page: Page, house: House, station: TestDevice) -> None:
+    open_page(page, house, "/devices/station-9")
+    page.get_by_label("follow").uncheck()
+    page.get_by_role("button", name="Show").click()
+    (inquiry,) = until(lambda: asked(station))
+    assert (inquiry.request.component, inquiry.request.follow) == (None, False)
+    error = ErrorReport(code="inquiry.failed", message="The disk is gone.", next="Look at it.")
+    say(station, inquiry, InquiryPart(number=0, error=error, done=True))
+    expect(page.locator("#logs .error")).to_contain_text("The disk is gone.Next: Look at it.")
+
+
+def test_a_component_shows_its_recipe_who_signed_it_and_where_it_runs(
+    page: Page, house: House, station: TestDevice, screenshots: Path
+) -> None:
+    open_page(page, house, "/components")
+    page.get_by_role("link", name="com.example.Counter").click()
+    expect(page.locator("h1")).to_have_text("com.example.Counter 1.2.0")
+    expect(page.locator("tr", has_text="builders")).to_contain_text("Ada")
+    expect(page.locator("tr", has_text="count.py")).to_contain_text("2.7 kB")
+    expect(page.locator("tr", has_text="station-9")).to_contain_text("does not run it")
+    expect(page.locator("pre")).to_contain_text('"ComponentDescription": "Counts parts"')
+    keep(page, screenshots, "component")
+    page.get_by_role("link", name="station-9").click()
+    expect(page.locator("h1")).to_contain_text("station-9")
