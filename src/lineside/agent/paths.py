@@ -74,6 +74,11 @@ class Paths:
         """Virtual environments of components that bring their own Python dependencies."""
         return self.root / "packages" / "environments"
 
+    @property
+    def agent_log(self) -> Path:
+        """The agent's own log, JSON lines."""
+        return self.root / "logs" / "agent.log"
+
     def artifacts(self, name: str, version: str) -> Path:
         """`{artifacts:path}`."""
         return self.all_artifacts / name / version

@@ -1,0 +1,110 @@
+"""What components print: all of it when they are reasonable, bounded on disk when they are not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.agent.supervision.stage import SLEEPER, Stage
+
+from lineside.agent.supervision.logs import KEEP, LIMIT, Log, rotate
+
+PIECE = 64 << 10
+
+
+def files(path: Path) -> list[Path]:
+    return [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, KEEP + 2))]
+
+
+def test_everything_is_in_the_log_when_a_component_has_ended(stage: Stage) -> None:
+    service = stage.start(run="i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; echo oops >&2")
+    stage.wait(lambda: service.ready_since and not stage.processes("app"))
+    stage.supervisor.stop("app")
+    assert stage.log().splitlines() == [f"line {number}" for number in range(2000)] + ["oops"]
+
+
+def test_a_flood_is_bounded_on_disk_at_any_moment_and_is_told(stage: Stage) -> None:
+    path = stage.root / "logs" / "app.log"
+    service = stage.ready(run="exec yes 0123456789abcdef0123456789abcdef")
+    most = 0
+    while not any(b"printed too fast" in one.read_bytes() for one in files(path) if one.exists()):
+        most = max(most, sum(one.stat().st_size for one in files(path) if one.exists()))
+        assert service.ready_since is not None
+        stage.wait(lambda: True)
+        if most > 2 * LIMIT - PIECE:
+            stage.supervisor.stop("app")  # what was dropped is told at the end at the latest
+            break
+    assert most <= (KEEP + 1) * (LIMIT + PIECE)
+    assert any(b"printed too fast" in one.read_bytes() for one in files(path) if one.exists())
+    assert not files(path)[-1].exists()
+
+
+def write(log: Log, data: bytes) -> None:
+    os.write(log.writing, data)
+    log.drain()
+
+
+def test_rotation_keeps_three_and_the_newest_lines(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    log = Log(path, 1000)
+    for number in range(100):
+        write(log, b"%099d\n" % number)
+    log.close()
+    kept = [one for one in files(path) if one.exists()]
+    assert len(kept) == KEEP + 1
+    assert all(one.stat().st_size <= 1000 for one in kept)
+    lines = b"".join(one.read_bytes() for one in reversed(kept)).split()
+    assert [int(line) for line in lines] == list(range(100 - len(lines), 100))
+
+
+def test_more_than_its_rate_is_dropped_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    log = Log(path, burst=1000, rate=0)
+    for _ in range(20):
+        write(log, b"x" * 100)
+    log.close()
+    assert path.read_bytes() == b"x" * 1000 + b"\n[lineside: 1000 bytes were printed too fast and are not kept]\n"
+
+
+def test_a_log_that_was_removed_or_rotated_by_somebody_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "app.log"
+    log = Log(path)
+    write(log, b"one\n")
+    path.unlink()
+    write(log, b"two\n")
+    assert path.read_bytes() == b"two\n"
+    rotate(path)
+    write(log, b"three\n")
+    assert path.read_bytes() == b"three\n"
+    log.close()
+
+
+def test_a_full_disk_loses_lines_and_blocks_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "app.log"
+    path.mkdir()  # nothing can be written there
+    log = Log(path)
+    for _ in range(100):
+        write(log, b"x" * 10_000)  # far more than the pipe holds
+    path.rmdir()
+    write(log, b"again\n")
+    log.close()
+    assert path.read_bytes() == b"again\n"
+
+
+def test_two_writers_of_one_log_do_not_lose_lines(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    one, two = Log(path, 500), Log(path, 500)
+    for number in range(10):
+        write(one, b"one %d\n" % number)
+        write(two, b"two %d\n" % number)
+    one.close()
+    two.close()
+    lines = sorted(b"".join(file.read_bytes() for file in files(path) if file.exists()).splitlines())
+    assert lines == sorted([b"one %d" % n for n in range(10)] + [b"two %d" % n for n in range(10)])
+
+
+def test_a_log_is_not_for_everybody(stage: Stage) -> None:
+    stage.ready(run=f"echo secret; {SLEEPER}")
+    stage.wait(lambda: stage.log())
+    assert (stage.root / "logs" / "app.log").stat().st_mode & 0o007 == 0
