@@ -57,7 +57,8 @@ class Address:
 def _short_folder(root: Path) -> Path:
     """A folder of ours with a short path: the same one for the same root, so that a killed agent leaves nothing."""
     name = f"lineside-{hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:12]}"
-    for base in (Path("/run"), Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 the folder is checked to be ours
+    own = [Path(value)] if (value := os.environ.get("XDG_RUNTIME_DIR")) else []
+    for base in (Path("/run"), *own, Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 the folder is checked to be ours
         folder = base / name
         if len(os.fsencode(folder / NAME)) <= MAX_PATH and _ours(folder):
             return folder
