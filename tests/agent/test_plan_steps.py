@@ -11,7 +11,7 @@ from tests.agent.test_plan import GOOD1, RECIPES, V1, V2, current, kinds, one, s
 from lineside.agent.updating.installed import Attempt, ComponentSet, Outcome, document_of
 from lineside.agent.updating.plan import Facts, plan
 from lineside.agent.updating.prints import fingerprints
-from lineside.agent.updating.steps import Bootstrap, Configure, Notify, Settle, Uninstall, Validate
+from lineside.agent.updating.steps import Bootstrap, Configure, Notify, Settle, Uninstall, Validate, brief
 from lineside.contract.deployment import ResourceLimits, RunWith, ValidationPolicy
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import ErrorReport
@@ -203,3 +203,9 @@ def test_the_longest_soak_counts() -> None:
     assert [step.seconds for step in plan(now, V2) if isinstance(step, Settle)] == [30.0]
     now = current(set_of(V1), ("app1",), attempt=trial_of("app1"), begun=True)
     assert [step.seconds for step in plan(now, wanted("app1")) if isinstance(step, Settle)] == [1.5]
+
+
+def test_the_log_tells_steps_without_their_configuration() -> None:
+    trial = trial_of("app2", password="hidden")
+    steps = plan(current(GOOD1, ("app1", "app2"), attempt=trial, begun=True), V2)
+    assert [brief(step) for step in steps] == ["Stop app", "Start app 2.0.0", "Settle 1.5", "Commit"]

@@ -62,6 +62,10 @@ class Paths:
         return self.root / "captures"
 
     @property
+    def secrets(self) -> Path:
+        return self.root / "secrets"
+
+    @property
     def all_artifacts(self) -> Path:
         return self.root / "packages" / "artifacts"
 

@@ -54,6 +54,7 @@ class Supervisor:
         self._tell = changed
         self._corner = corner
         self._running: dict[str, Running] = {}
+        self._lock = threading.Lock()  # `reconfigure` may come from another thread
         self._meter = Meter()
         self._meter_lock = threading.Lock()
         self.by_hand = ByHand(self._services)
@@ -100,10 +101,13 @@ class Supervisor:
     def reconfigure(self, component: Component, fingerprint: str, launch: Launch | None = None) -> None:
         """A running component has another configuration now, and has heard of it itself; `launch` is what it is started
         with when it is started again."""
-        item = self._running[component.name]
-        if launch is not None:
-            item.service.relaunch(launch)
-        self._running[component.name] = msgspec.structs.replace(item, component=component, fingerprint=fingerprint)
+        with self._lock:
+            item = self._running.get(component.name)
+            if item is None:
+                return
+            if launch is not None:
+                item.service.relaunch(launch)
+            self._running[component.name] = msgspec.structs.replace(item, component=component, fingerprint=fingerprint)
 
     def stop(self, name: str, patience: float = STOP_PATIENCE) -> None:
         """Stop a component, if it runs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -15,7 +16,7 @@ from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
 from lineside.agent.platforms import this_platform
-from lineside.agent.ports import ControlPlane
+from lineside.agent.ports import Supplies
 from lineside.agent.supervision.launch import Launch, prepare
 from lineside.agent.supervision.supervise import Supervisor
 from lineside.agent.supervision.users import identity
@@ -23,6 +24,7 @@ from lineside.agent.updating import packages
 from lineside.agent.updating.installed import Component, ComponentSet, Package, document_of
 from lineside.agent.updating.once import After, bootstrap, reboot, uninstall
 from lineside.agent.updating.plan import Current, Facts, plan
+from lineside.agent.updating.prints import fingerprints, with_configuration
 from lineside.agent.updating.questions import Nobody, Questions
 from lineside.agent.updating.state import State
 from lineside.agent.updating.steps import (
@@ -88,7 +90,7 @@ class Executor:
         joined: JoinState,
         state: State,
         store: Store,
-        control: ControlPlane,
+        control: Supplies,
         supervisor: Supervisor,
         attention: Attention,
         listeners: Listeners | None = None,
@@ -108,6 +110,7 @@ class Executor:
         self._platform = this_platform()
         self._recipes: dict[str, Recipe] = {}
         self._bus: dict[str, dict[str, str]] = {}  # the bus's variables that components were started with
+        self.still = threading.RLock()  # while it is held, what is remembered and what runs are one
         self.begun: str | None = None  # document of the trial that this process has begun
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             RefreshTrust: self._refresh,
@@ -133,11 +136,26 @@ class Executor:
 
     def plan(self, desired: Desired) -> list[Step]:
         """The next steps towards a document. Raises `recipe.…`."""
-        document = document_of(desired)
+        with self.still:
+            current = self.observe(desired, document_of(desired))
+        listening = frozenset(name for name in current.running if self._listeners.listens(name))
+        return plan(current, desired, Facts(listening=listening, local=frozenset(self._local())))
+
+    def adopt(self, component: Component) -> None:
+        """A running component has changed its own configuration: neither it nor any other is restarted for that."""
         running = self._supervisor.running()
-        listening = frozenset(name for name in running if self._listeners.listens(name))
-        facts = Facts(listening=listening, local=frozenset(self._local()))
-        return plan(self.observe(desired, document), desired, facts)
+        before = [own for own, _ in self._supervisor.components().values()]
+        after = [component if own.name == component.name else own for own in before]
+        old, new = (
+            fingerprints(ComponentSet(document="", revision=0, components=tuple(items)), self._recipes)
+            for items in (before, after)
+        )
+        for own in after:
+            if own is component:
+                print_now = with_configuration(running[own.name], own.configuration)
+                self._supervisor.reconfigure(own, print_now)
+            elif running.get(own.name) == old[own.name]:  # its scripts may mention the configuration
+                self._supervisor.reconfigure(own, new[own.name])
 
     def observe(self, desired: Desired, document: str) -> Current:
         """What is, for planning. Raises `recipe.…` when the desired document names a recipe that cannot be read."""

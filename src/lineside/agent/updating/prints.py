@@ -8,6 +8,7 @@ When the base is the same, a component that listens can be told of its new confi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from lineside.agent.updating.installed import ComponentSet
 from lineside.contract.ids import content_digest
@@ -35,6 +36,11 @@ def fingerprints(wanted: ComponentSet, recipes: Mapping[str, Recipe]) -> dict[st
 def same_base(one: str, other: str) -> bool:
     """Whether only the component's own configuration differs, if anything does."""
     return one.partition(":")[0] == other.partition(":")[0]
+
+
+def with_configuration(fingerprint: str, configuration: dict[str, Any]) -> str:
+    """The fingerprint of the same component with another configuration."""
+    return f"{fingerprint.partition(':')[0]}:{_short(content_digest(configuration))}"
 
 
 def _short(digest: str) -> str:

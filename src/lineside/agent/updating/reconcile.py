@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -20,7 +21,7 @@ from lineside.agent.supervision.supervise import Supervisor
 from lineside.agent.updating.execute import Executor
 from lineside.agent.updating.installed import document_of, trial_failed_phase
 from lineside.agent.updating.state import State
-from lineside.agent.updating.steps import Collect, FetchArtifact, FetchRecipe, RefreshTrust, Stage, Step
+from lineside.agent.updating.steps import Collect, FetchArtifact, FetchRecipe, RefreshTrust, Stage, Step, brief
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport, Kind, LinesideError, RemoteError
 from lineside.contract.reported import Phase
@@ -52,13 +53,20 @@ class Reconciler:
     """Makes one device become its desired document."""
 
     def __init__(
-        self, state: State, executor: Executor, supervisor: Supervisor, reporter: Reporter, attention: Attention
+        self,
+        state: State,
+        executor: Executor,
+        supervisor: Supervisor,
+        reporter: Reporter,
+        attention: Attention,
+        unmet: Callable[[], ErrorReport | None] = lambda: None,
     ) -> None:
         self._state = state
         self._attention = attention
         self._executor = executor
         self._supervisor = supervisor
         self._reporter = reporter
+        self._unmet = unmet  # why what is healthy is not what the control plane wants
         self._lock = threading.Lock()
         self._doing: tuple[str, Phase] | None = None  # the document under way, and what is done for it
         self._refusal: Refusal | None = None
@@ -90,6 +98,11 @@ class Reconciler:
                 self._refuse(desired, document, error)
         return None if self._refusal is None else max(0.0, self._refusal.again_at - time.monotonic())
 
+    def refusal(self, document: str) -> ErrorReport | None:
+        """Why a document is refused; None when it is not."""
+        found = self._refusal
+        return found.error.report() if found is not None and found.document == document else None
+
     def say(self, desired: Desired) -> None:
         """Report how things stand. Any thread may; a report never tells less than one queued before it."""
         with self._lock:
@@ -110,7 +123,7 @@ class Reconciler:
                     break
 
     def _carry_out(self, step: Step, desired: Desired) -> None:
-        _log.info("%s", step)
+        _log.info("%s", brief(step))
         self._attention.check()
         if not isinstance(step, Collect):
             self._doing = document_of(desired), _PHASES.get(type(step), Phase.STARTING)
@@ -150,4 +163,7 @@ class Reconciler:
             return Phase.FAILED, broken.report()
         if not self._supervisor.all_ready():
             return Phase.STARTING, None
+        unmet = self._unmet()
+        if unmet is not None:
+            return Phase.ROLLED_BACK, unmet
         return (Phase.HEALTHY if good.components else Phase.IDLE), None

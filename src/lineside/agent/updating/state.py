@@ -107,6 +107,13 @@ class State:
             _put(rows, "outcome", outcome)
             _drop(rows, "attempt")
 
+    def forget_failure(self, document: str) -> None:
+        """Somebody on the device wants a document tried again that has failed; one that is held is left as it is."""
+        with self._database.transaction() as rows:
+            outcome = _get(rows, "outcome", Outcome)
+            if outcome is not None and outcome.document == document and not outcome.held:
+                _drop(rows, "outcome")
+
     def update_configuration(self, own: Component, path: Sequence[str], value: Any, at: float) -> Component:
         """A component changes its own configuration (UpdateConfiguration); what it is now.
 

@@ -130,3 +130,13 @@ Step = (
     | Uninstall
     | Collect
 )
+
+
+def brief(step: Step) -> str:
+    """A step in a few words for the log: configurations, which may hold secrets, are left out."""
+    about = getattr(step, "component", None)
+    words = [type(step).__name__]
+    if about is not None:
+        words.append(f"{about.name} {about.version}")
+    words += [str(value) for key in ("name", "names", "seconds") if (value := getattr(step, key, None)) is not None]
+    return " ".join(words)
