@@ -51,6 +51,7 @@ class ControlPlane:
         self.answers: dict[str, list[InquiryPart]] = {}
         self.served: Counter[str] = Counter()  # requests by path
         self.bytes_served: Counter[str] = Counter()
+        self.claims: dict[str, int] = {}  # artifacts that are said to be of another length than they are
         self.break_after: int | None = None  # bytes after which an artifact's connection breaks
         self.overloaded = 0  # answer so many requests with 503 and Retry-After
         self.revoked = False
@@ -273,7 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
         limit = self.plane.break_after
         sent = part if limit is None else part[:limit]
         self.plane.bytes_served[digest] += len(sent)
-        self._answer(206 if start else 200, sent, length=len(part), **headers)
+        self._answer(206 if start else 200, sent, length=self.plane.claims.get(digest, len(part)), **headers)
         if limit is not None:
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True

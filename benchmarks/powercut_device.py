@@ -1,0 +1,268 @@
+"""One device of the power cut benchmark: it lives, is killed, loses what was not synced, and lives again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import select
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from tests.agent.agents import AgentProcess
+from tests.agent.disk.loss import Disk
+from tests.agent.disk.zygote import Zygote
+
+from benchmarks.powercut_fleet import BAD, GOOD, KINDS, WEIGHTS, Fleet, Want, allowed, configuration_digest
+from lineside.agent.clock import now
+from lineside.agent.crash import POINTS
+from lineside.agent.supervision.processes import marked
+from lineside.contract.reported import ComponentState, Report
+
+SETTLE_SECONDS = 30.0
+"""Longest that a device may need until it stands still."""
+MOST_UNSETTLED = 3
+"""Kills of one document in a row before the device is left alone until it settles: after five the agent gives up."""
+
+
+class Violation(Exception):
+    """The device is not what it should be. `what`: bricked, unknown or wrong_version."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what}: {why}")
+        self.what, self.why = what, why
+
+
+class Life(msgspec.Struct):
+    """How one life of the agent went."""
+
+    how: str  # a crash point, `operation`, `instant`, `at rest`
+    kind: str  # of the document that was wanted
+    settled: bool = False
+    lost: list[str] | None = None  # what the power cut took; None: a plain kill -9
+
+
+class Device:
+    """A device and its control plane below one folder."""
+
+    def __init__(self, folder: Path, zygote: Zygote, dice: random.Random) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self._zygote = zygote
+        self._dice = dice
+        self.fleet = Fleet(folder, dice)
+        self._agent = AgentProcess(folder / "root", self.fleet)
+        self._agent.join()
+        self._root = self._agent.paths.root
+        self._want = Want("good", GOOD[0], 0)
+        self._maybe: list[Want | None] = [None]  # what the good set can be now
+        self._numbers = {0}
+        self._revision = 0
+        self._unsettled = 0
+        self._seen = 0  # bytes of the witness file that were judged
+        self._since = ""  # when this life began
+        self._failed: str | None = None  # a version that must not be tried again before the next document
+
+    def close(self) -> None:
+        """End everything and remove it."""
+        self._end_all()
+        self.fleet.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def live(self) -> Life:
+        """One life, from start to kill. Raises `Violation`."""
+        dice = self._dice
+        new = self._revision == 0 or (self._unsettled < MOST_UNSETTLED and dice.random() < 0.5)
+        want = self._choose() if new else self._want
+        life = Life(self._how(want), want.kind)
+        late = new and self._revision > 0 and dice.random() < 0.5
+        if new and not late:
+            self._order(want)
+        failed = self._failed if not new else None
+        disk, journal = Disk(self._root), self.folder / "journal"
+        shutil.rmtree(journal, ignore_errors=True)
+        self._since = now()
+        pid = self._start(life, journal)
+        if late:
+            time.sleep(dice.uniform(0.0, 0.15))
+            self._order(want)
+        code = self._watch(pid, life)
+        if code not in (-signal.SIGKILL, 137):
+            raise Violation("bricked", f"the agent ended by itself with status {code}")
+        if dice.random() < 0.75:
+            self._end_all()
+            life.lost = disk.cut(journal, dice)
+        self._judge_witness(failed)
+        self._unsettled = 0 if life.settled else self._unsettled + 1
+        return life
+
+    def _choose(self) -> Want:
+        (kind,) = self._dice.choices(KINDS, WEIGHTS)
+        if kind == "configuration":
+            good = self._want if self._want.good else next((one for one in self._maybe if one), self._want)
+            number = self._dice.randrange(1, 1000)
+            return Want(kind, good.version if good.good else GOOD[0], number)
+        version = BAD.get(kind) or self._dice.choice(GOOD)
+        return Want(kind, version, self._want.number)
+
+    def _how(self, want: Want) -> str:
+        if self._unsettled >= MOST_UNSETTLED:
+            return "at rest"
+        kind = self._dice.random()
+        if kind < 0.45:
+            return self._dice.choice([point for point in POINTS if want.good or point not in ("committed", "settled")])
+        if kind < 0.7:
+            return f"operation {self._dice.randint(1, self._dice.choice((20, 60, 150)))}"
+        return "instant" if kind < 0.95 else "at rest"
+
+    def _order(self, want: Want) -> None:
+        """A new document: until it settles, what was good may stay so, or the new one may become it."""
+        if self._want.good and self._revision and self._want not in self._maybe:
+            self._maybe.append(self._want)
+        self._want = want
+        self._numbers.add(want.number)
+        self._failed = None
+        self._unsettled = 0
+        self._revision = self.fleet.order(want)
+
+    def _start(self, life: Life, journal: Path) -> int:
+        environment = {"LINESIDE_TEST_JOURNAL": str(journal), "LINESIDE_TEST_PATIENCE": "0.02"}
+        if life.how in POINTS:
+            environment["LINESIDE_CRASH_AT"] = life.how
+        elif life.how.startswith("operation"):
+            environment["LINESIDE_TEST_DIE_AT"] = life.how.split()[1]
+            life.how = "operation"
+        return self._zygote.start(["run", "--root", str(self._root)], environment, self.folder / "agent.log")
+
+    def _watch(self, pid: int, life: Life) -> int:
+        """Wait until it dies as planned, or has settled; its exit status."""
+        began = time.monotonic()
+        limit = self._dice.uniform(0.0, 0.6) if life.how == "instant" else SETTLE_SECONDS
+        handle = os.pidfd_open(pid)
+        try:
+            while not select.select([handle], [], [], 0.005)[0]:
+                if time.monotonic() - began > limit:
+                    if life.how == "instant":
+                        break
+                    self._never_settled(began)
+                report = self.fleet.newest(self._revision, self._since)
+                if report is not None and report.phase in allowed(self._want):
+                    self._judge(report)
+                    life.settled = True
+                    if life.how != "at rest":
+                        life.how = "at rest, not reached"
+                    break
+        except Violation:
+            self._kill(pid)
+            raise
+        else:
+            self._kill(pid)
+        finally:
+            os.close(handle)
+        return self._zygote.wait(pid)
+
+    def _kill(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+    def _end_all(self) -> None:
+        """As a power cut does."""
+        for pid, _ in marked(str(self._root)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    # --- judging --------------------------------------------------------------------------------------------------
+
+    def _never_settled(self, began: float) -> None:
+        report = self.fleet.newest(self._revision, self._since)
+        if report is None:
+            raise Violation("bricked", f"nothing was reported about revision {self._revision}")
+        raise Violation("unknown", f"{self._want} rests in {_said(report)}")
+
+    def _judge(self, report: Report) -> None:
+        """The device stands still: it must be what it says, and what it may be."""
+        if self.fleet.faults:
+            raise Violation("unknown", self.fleet.faults[0])
+        code = report.error.code if report.error else None
+        if code not in allowed(self._want)[report.phase]:
+            raise Violation("unknown", f"{self._want} rests in {_said(report)}")
+        candidates = [self._want] if self._want.good else self._maybe
+        running = self._await_running(candidates)
+        self._judge_report(report, running)
+        self._maybe = [running]
+        if self._want.kind in ("crashing", "hanging"):
+            self._failed = self._want.version
+
+    def _await_running(self, candidates: Sequence[Want | None]) -> Want | None:
+        """Which of these really runs, by its processes, its last words and its configuration file."""
+        deadline = time.monotonic() + 5.0
+        while True:
+            found = [one for one in candidates if self._runs(one)]
+            if found:
+                return found[0]
+            if time.monotonic() > deadline:
+                why = f"{self._want}: none of {candidates} runs, but {self._processes()} {self._last_words()}"
+                raise Violation("wrong_version", why)
+            time.sleep(0.02)
+
+    def _runs(self, want: Want | None) -> bool:
+        processes = self._processes()
+        if want is None:
+            return not processes
+        expected = ["app"] * (2 if want.version == GOOD[0] else 1)
+        return processes == expected and self._last_words() == self._words(want)
+
+    def _processes(self) -> list[str]:
+        """The component of each process that carries the device's mark, but those that just look."""
+        found = []
+        for pid, _ in marked(str(self._root)):
+            with contextlib.suppress(OSError):
+                variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                names = [one[19:] for one in variables if one.startswith(b"LINESIDE_COMPONENT=")]
+                found.append(names[0].decode() if names else "?")
+        return found
+
+    def _last_words(self) -> list[str]:
+        lines = self.fleet.witness.read_text().splitlines()
+        return lines[-1].split() if lines else []
+
+    def _words(self, want: Want) -> list[str]:
+        return [want.version, *self.fleet.digests[want.version], configuration_digest(want.number)]
+
+    def _judge_report(self, report: Report, running: Want | None) -> None:
+        said = {item.name: (item.version, item.state) for item in report.running}
+        if running is None:
+            expected = {}
+        else:
+            model = f"{1 + int(running.version[0]) % 2}.0.0"
+            expected = {
+                "app": (running.version, ComponentState.RUNNING),
+                "model": (model, ComponentState.FINISHED),
+            }
+        if said != expected:
+            raise Violation("unknown", f"{self._want}: {_said(report)} says {said}, not {expected}")
+
+    def _judge_witness(self, failed: str | None) -> None:
+        """Whatever started, ever: whole, of one version, with a configuration that was wanted once."""
+        with self.fleet.witness.open() as file:
+            file.seek(self._seen)
+            lines = file.readlines()
+            self._seen = file.tell()
+        configurations = {configuration_digest(number) for number in self._numbers}
+        for line in lines:
+            version, *digests = line.split()
+            if version == failed:
+                raise Violation("wrong_version", f"a version that had failed was tried again: {line}")
+            if tuple(digests[:3]) != self.fleet.digests.get(version) or digests[3:4] == []:
+                raise Violation("wrong_version", f"something torn or mixed was run: {line}")
+            if digests[3] not in configurations:
+                raise Violation("wrong_version", f"run with a configuration that nobody wanted: {line}")
+
+
+def _said(report: Report) -> str:
+    said = report.phase.value
+    return f"{said} ({report.error.code}: {report.error.message})" if report.error else said
