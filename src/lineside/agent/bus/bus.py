@@ -72,7 +72,7 @@ class Bus(Listening):
     def environment(self, component: str, user: int | None = None) -> dict[str, str]:
         """See `Listeners.environment`. With a `user` id, only that user's processes (and root's) may use the token."""
         token = self._tokens.issue(component, user)
-        self._post(self._policies.changed)
+        self._post(self._refresh)
         path = str(self._address.path)
         nucleus = self._host.configuration(NUCLEUS) or {}
         region = nucleus.get("awsRegion") or REGION

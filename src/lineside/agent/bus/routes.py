@@ -10,6 +10,7 @@ route only allows. A route allows its source to publish and its target to subscr
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ from lineside.contract.errors import LinesideError
 ROUTER = "aws.greengrass.LegacySubscriptionRouter"
 CLOUD = "cloud"
 _COMPONENT = "component:"
+
+_LOOK_SECONDS = 0.2
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +60,7 @@ class Routes:
         self._stops: dict[str, Callable[[], None]] = {}
         self._inbox: Inbox[tuple[str, BrokerMessage]] = Inbox(post, self._from_cloud)
         self._echoes = Echoes()
+        self._look_at = 0.0
         self.problems: tuple[LinesideError, ...] = ()
         pubsub.granted = self.grants
         pubsub.published = self._published
@@ -84,6 +88,15 @@ class Routes:
 
     def grants(self, component: str, operation: str, topic: str) -> bool:
         """Whether a route lets a component publish to a topic, or subscribe to a filter."""
+        if self._grants(component, operation, topic):
+            return True
+        if time.monotonic() < self._look_at:
+            return False
+        self._look_at = time.monotonic() + _LOOK_SECONDS
+        self.refresh()  # the routes may have been deployed together with the component that asks
+        return self._grants(component, operation, topic)
+
+    def _grants(self, component: str, operation: str, topic: str) -> bool:
         if operation == "PublishToTopic":
             return any(one.source == component and topics.matches(one.subject, topic) for one in self._routes)
         return any(one.target == component and topics.covers(one.subject, topic) for one in self._routes)
