@@ -1,24 +1,57 @@
-"""Facts about this device, for joining and for reports."""
+"""Facts about this device, for joining and for reports. Small: a check-in stays below 4 KB."""
 
 from __future__ import annotations
 
 import os
 import platform
+import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lineside import __version__
+from lineside.agent.health import sensors
 from lineside.agent.platforms import this_platform
+from lineside.agent.supervision.usage import Meter
 from lineside.agent.updating.store import free_bytes
 
 
 def device_facts(root: Path) -> dict[str, Any]:
-    """Operating system, architecture, cores, memory and free disk (bytes), versions."""
+    """Platform, versions, memory and disk (bytes), load, uptime, temperature (°C), link, where known."""
+    available, total = sensors.memory()
+    hottest = next(iter(sensors.temperatures()), None)
+    found = _constant() | {
+        "memory_bytes": total,
+        "memory_available_bytes": available,
+        "disk_free_bytes": free_bytes(root),
+        "load": round(os.getloadavg()[0], 2),
+        "uptime_seconds": int(time.clock_gettime(time.CLOCK_BOOTTIME)),
+        "link": sensors.link_kind(sensors.interface()),
+    }
+    if hottest is not None:
+        found["temperature_celsius"] = round(hottest.celsius, 1)
+    return found
+
+
+@cache
+def _constant() -> dict[str, Any]:
+    """What stays as it is while the agent runs."""
     return this_platform() | {
         "cores": os.cpu_count() or 1,
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "disk_free_bytes": free_bytes(root),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "agent": __version__,
+        "boot_id": sensors.boot_id(),
     }
+
+
+class OwnUsage:
+    """What the agent itself uses, since the last look."""
+
+    def __init__(self) -> None:
+        self._meter = Meter()
+
+    def facts(self) -> dict[str, Any]:
+        """CPU in percent of one core, resident bytes."""
+        used = self._meter.look({"agent": (os.getpid(),)})["agent"]
+        return {"agent_cpu_percent": used.cpu_percent, "agent_memory_bytes": used.memory_bytes}

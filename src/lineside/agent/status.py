@@ -5,11 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from lineside.agent.database import Database
+from lineside.agent.health.disk import disk_now, disk_problem
+from lineside.agent.health.watch import kept
 from lineside.agent.link import join_state
 from lineside.agent.link.outbox import Outbox
 from lineside.agent.lock import holder
 from lineside.agent.paths import Paths
 from lineside.agent.updating.state import State
+from lineside.contract.errors import ErrorReport
 from lineside.contract.reported import Report
 
 
@@ -35,6 +38,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     reports_waiting: int
     transferred_bytes: int
     report: Report | None  # the newest, sent or not
+    conditions: tuple[ErrorReport, ...] = ()  # what is wrong with the device itself
 
 
 def status(paths: Paths) -> Status:
@@ -59,9 +63,21 @@ def status(paths: Paths) -> Status:
             reports_waiting=len(outbox.waiting()),
             transferred_bytes=state.transferred(),
             report=outbox.newest(),
+            conditions=_conditions(paths, kept(database)),
         )
     finally:
         database.close()
+
+
+def _conditions(paths: Paths, written: tuple[ErrorReport, ...]) -> tuple[ErrorReport, ...]:
+    """What the agent wrote down, and the disk as it is now: an agent on a bad disk could not write that down."""
+    try:
+        problem = disk_now(paths.root, writing=False)
+    except OSError as error:
+        problem = disk_problem(error, paths.root)
+    if problem is None or any(one.code == problem.code for one in written):
+        return written
+    return (*written, problem.report())
 
 
 def sentence(status: Status) -> str:
@@ -73,4 +89,6 @@ def sentence(status: Status) -> str:
     lines += [f"  {item.name} {item.version}" for item in status.components]
     if status.report and status.report.error:
         lines.append(f"  {status.report.error.code}: {status.report.error.message}")
+    for one in status.conditions:
+        lines.append(f"  {one.code}: {one.message}\n    {one.next}")
     return "\n".join(lines)

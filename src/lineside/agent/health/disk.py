@@ -10,6 +10,8 @@ from pathlib import Path
 from lineside.agent.health.conditions import Conditions
 from lineside.contract.errors import LinesideError
 
+RESERVE = 16 << 20
+"""Bytes below which a disk counts as full, though a write may still work."""
 CODES = ("device.disk_full", "device.disk_read_only", "device.disk_error")
 
 _BY_ERRNO = {
@@ -58,16 +60,28 @@ class DiskWatch:
         return True
 
     def look(self) -> None:
-        """Cheap while all is well (a flag is read, nothing is written); while a condition holds, try a write."""
+        """Cheap while all is well (flags are read, nothing is written); while a condition holds, try a write."""
         doubtful = any(self._conditions.holds(code) for code in CODES)
         try:
-            if not doubtful and not os.statvfs(self._root).f_flag & os.ST_RDONLY:
-                return
-            try_write(self._root)
+            problem = disk_now(self._root, writing=doubtful)
         except OSError as error:
             self.met(error)
             return
-        self._conditions.clear(*CODES)
+        if problem is not None:
+            self._conditions.put(problem)
+        self._conditions.clear(*(code for code in CODES if problem is None or code != problem.code))
+
+
+def disk_now(root: Path, *, writing: bool) -> LinesideError | None:
+    """What is wrong with the disk below `root`, by its flags and free space, or by a write. Raises OSError."""
+    found = os.statvfs(root)
+    if found.f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    if writing:
+        try_write(root)
+    if found.f_bavail * found.f_frsize < RESERVE:
+        return LinesideError("device.disk_full", root=root, why=f"less than {RESERVE >> 20} MiB are free")
+    return None
 
 
 def try_write(root: Path) -> None:
