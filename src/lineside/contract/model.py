@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from lineside.contract.dataset import Box
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import is_name
 from lineside.contract.result import Detection
 from lineside.contract.telemetry import Baseline
 
@@ -124,6 +126,18 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: str = "lineside.predictions/1"
     images: tuple[Prediction, ...]
+
+
+MOST_NAME = 53
+"""Characters in a model's name: the names of its components, NAME.model and NAME.inference, must be names too."""
+
+
+def check_model_name(name: str) -> None:
+    """Raises `request.invalid` for no name, `model.name_too_long` for one that its components could not carry."""
+    if not is_name(name):
+        raise LinesideError("request.invalid", why=f"{name!r} cannot name a model")
+    if len(name) > MOST_NAME:
+        raise LinesideError("model.name_too_long", name=name, most=MOST_NAME)
 
 
 class RegisterModel(msgspec.Struct, frozen=True, kw_only=True):

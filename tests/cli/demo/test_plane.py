@@ -75,7 +75,7 @@ def test_a_control_plane_that_does_not_start_is_quoted(tmp_path: Path, monkeypat
     root.lock.close()
     assert failure.value.code == "start.failed"
     assert failure.value.message == "Port 8400 is in use."
-    assert failure.value.next == "Choose another: lineside up --port 8401"
+    assert failure.value.next == f"Choose another: lineside demo --root {root.path} --port 8401"
 
 
 def test_last_words_of_a_log(tmp_path: Path) -> None:

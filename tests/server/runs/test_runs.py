@@ -11,7 +11,8 @@ import pytest
 from lineside.client import Client
 from lineside.contract.dataset import DatasetVersion, ImageRecord, Split
 from lineside.contract.errors import ErrorReport, LinesideError
-from lineside.contract.ids import digest_of
+from lineside.contract.ids import digest_of, is_name
+from lineside.contract.model import MOST_NAME
 from lineside.contract.run import (
     IMPORT_STEPS,
     RUN_MOVES,
@@ -26,8 +27,10 @@ from lineside.contract.run import (
     StepReport,
     StepState,
 )
+from lineside.server.components.recipes import inference_component
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.store import add_version
+from lineside.server.runs.model import check_request
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
 from lineside.server.testing import Running
@@ -52,7 +55,7 @@ def runs(core: Core) -> RunsService:
 
 
 def training(**fields: Any) -> RunRequest:
-    return RunRequest(model="tags", dataset=DATASET, **fields)
+    return RunRequest(**({"model": "tags", "dataset": DATASET} | fields))
 
 
 def code(caught: pytest.ExceptionInfo[LinesideError]) -> str:
@@ -232,3 +235,20 @@ def test_the_whole_way_over_http(lineside: Running) -> None:
     assert code(caught) == "state.illegal_move"
     body = b'{"key": "other", "outputs": {}, "run": "r"}'
     assert httpx.put(f"{lineside.people_url}/api/v1/steps/k", content=body).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("x" * MOST_NAME, None), ("x" * (MOST_NAME + 1), "model.name_too_long"), ("../x", "request.invalid")],
+)
+def test_a_model_whose_components_could_not_be_named_is_refused_before_anything_runs(
+    name: str, expected: str | None
+) -> None:
+    assert is_name(inference_component("x" * MOST_NAME))
+    assert not is_name(inference_component("x" * (MOST_NAME + 1)))
+    if expected is None:
+        assert check_request(training(model=name))
+    else:
+        with pytest.raises(LinesideError) as refused:
+            check_request(training(model=name))
+        assert refused.value.code == expected

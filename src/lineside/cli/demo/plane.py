@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from lineside.cli.connection import Server, read_server
 from lineside.cli.demo.display import Display
 from lineside.cli.demo.processes import Child, Processes
 from lineside.cli.demo.root import DemoRoot
 from lineside.cli.up import SERVER, refusal
 from lineside.client import Client
-from lineside.contract.errors import LinesideError
+from lineside.contract.errors import LinesideError, RemoteError
 
 T = TypeVar("T")
 
@@ -112,12 +114,19 @@ def start_control_plane(root: DemoRoot, port: int | None, processes: Processes, 
         if server is not None and server.pid == child.pid:
             return ControlPlane(root.path, server, child, display)
         if child.status is not None:
-            raise refusal(read_from(child.log, written), child.log)
+            raise _here(refusal(read_from(child.log, written), child.log), root.path)
         if time.monotonic() > deadline:
             raise LinesideError(
                 "demo.waited_in_vain", what="the control plane to be ready", seconds=f"{_START:.0f}", where=child.log
             )
         time.sleep(0.05)
+
+
+def _here(error: LinesideError, root: Path) -> LinesideError:
+    """What the control plane advises, said of this root: only the pages' port is an option of the demo's own."""
+    words = error.next.replace("lineside up --port ", f"lineside demo --root {root} --port ")
+    words = words.replace("lineside up --", f"lineside up --root {root} --")
+    return RemoteError(msgspec.structs.replace(error.report(), next=words), int(error.kind))
 
 
 def read_from(log: Path, start: int) -> str:

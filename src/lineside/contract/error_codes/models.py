@@ -116,6 +116,12 @@ ROWS = (
     ),
     Problem("quantize.failed", Kind.REFUSED, "The model {file} cannot be quantized: {why}.", "Ship the fp32 file."),
     Problem(
+        "model.name_too_long",
+        Kind.REFUSED,
+        "The name {name} is too long for a model: with .inference behind it, it could not name a component.",
+        "Choose a name of at most {most} characters.",
+    ),
+    Problem(
         "model.incomplete",
         Kind.REFUSED,
         "The model {name} cannot be registered: {why}.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import content_digest, is_name
-from lineside.contract.model import GateResult, ModelState, ModelVersion, RegisterModel, Variant
+from lineside.contract.ids import content_digest
+from lineside.contract.model import GateResult, ModelState, ModelVersion, RegisterModel, Variant, check_model_name
 
 _NOT_YET = "its twin test is not done"
 _WHY_NOT = {
@@ -19,9 +19,8 @@ _WHY_NOT = {
 
 
 def chosen_of(model: RegisterModel) -> Variant:
-    """The variant that ships. Raises `request.invalid`, `model.incomplete`."""
-    if not is_name(model.name):
-        raise LinesideError("request.invalid", why=f"{model.name!r} cannot name a model")
+    """The variant that ships. Raises `request.invalid`, `model.name_too_long`, `model.incomplete`."""
+    check_model_name(model.name)
     chosen = [variant for variant in model.variants if variant.chosen]
     if len(chosen) != 1:
         raise LinesideError("model.incomplete", name=model.name, why=f"{len(chosen)} of its variants are chosen, not 1")

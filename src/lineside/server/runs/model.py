@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import is_digest, is_name
+from lineside.contract.ids import is_digest
+from lineside.contract.model import check_model_name
 from lineside.contract.run import IMPORT_STEPS, TRAIN_STEPS, RunRequest
 
 STEPS: dict[str, tuple[str, ...]] = {"train": TRAIN_STEPS, "import": IMPORT_STEPS}
@@ -13,12 +14,11 @@ STEPS: dict[str, tuple[str, ...]] = {"train": TRAIN_STEPS, "import": IMPORT_STEP
 def check_request(request: RunRequest) -> tuple[str, ...]:
     """The steps of a run that makes sense.
 
-    Raises `run.kind_unknown`, `run.request_incomplete`, `request.invalid`.
+    Raises `run.kind_unknown`, `run.request_incomplete`, `request.invalid`, `model.name_too_long`.
     """
     if request.kind not in STEPS:
         raise LinesideError("run.kind_unknown", kind=request.kind, known=", ".join(STEPS))
-    if not is_name(request.model):
-        raise LinesideError("request.invalid", why=f"{request.model!r} cannot name a model")
+    check_model_name(request.model)
     if request.kind == "train" and request.dataset is None:
         raise LinesideError("run.request_incomplete", kind=request.kind, what="a dataset")
     if request.kind == "import":
