@@ -16,6 +16,13 @@ from contextlib import contextmanager
 
 from lineside.agent.supervision.processes import StopSignal, Wake, wait_any
 
+LONGEST_STEP = 1800.0
+"""Seconds that the update thread may be busy without a word before it counts as hanging: unpacking, hashing."""
+
+
+def _unheard(seconds: float) -> None:
+    return
+
 
 class Interrupted(Exception):
     """The agent is to end; what was under way goes on at the next start."""
@@ -40,6 +47,7 @@ class Attention:
         self._newer = False
         self._nudged = False
         self._abort: Callable[[], None] | None = None
+        self.pulse: Callable[[float], None] = _unheard  # told within how many seconds this thread is heard of again
 
     # --- any thread -----------------------------------------------------------------------------------------------
 
@@ -82,6 +90,7 @@ class Attention:
 
     def check(self) -> None:
         """Raises `Interrupted` or `Superseded` when this round is to be broken off."""
+        self.pulse(LONGEST_STEP)
         if self.stop.is_set():
             raise Interrupted
         if self._newer:
@@ -94,6 +103,7 @@ class Attention:
     def wait(self, seconds: float) -> None:
         """Wait for a change, at most `seconds`. Raises what `check` raises."""
         self.check()
+        self.pulse(seconds + LONGEST_STEP)
         wait_any((self._wake, self.off), seconds)
         self.check()
 

@@ -9,29 +9,43 @@ from __future__ import annotations
 import logging
 import signal
 import sqlite3
+from collections.abc import Iterator
 from types import FrameType
 
 from lineside.agent.attention import Attention, Interrupted, RestartAsked, Superseded
 from lineside.agent.backoff import Backoff
+from lineside.agent.bus.bus import Bus
 from lineside.agent.clock import DEVICE
 from lineside.agent.database import Database
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.health.disk import DiskWatch
-from lineside.agent.link import join_state
+from lineside.agent.host import AgentHost
+from lineside.agent.link.answers import DeviceSources
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.https import Link
+from lineside.agent.link.inquiries import Inquiries
+from lineside.agent.link.join_state import JoinState
 from lineside.agent.link.mqtt import Mqtt
 from lineside.agent.link.outbox import Outbox
 from lineside.agent.link.polling import Listener, Poller
 from lineside.agent.link.report import Reporter
 from lineside.agent.link.uploads import Uploader
+from lineside.agent.loader.control import SelfUpdate
+from lineside.agent.local.alone import Alone, identity, is_alone
+from lineside.agent.local.deployments import LocalDeployments
+from lineside.agent.local.records import Records
+from lineside.agent.local.sources import Sources
+from lineside.agent.local.spool import WAKE
 from lineside.agent.lock import locked
 from lineside.agent.paths import Paths
+from lineside.agent.platforms import this_platform
 from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.cgroups import find_corner
 from lineside.agent.supervision.orphans import end_orphans
 from lineside.agent.supervision.service import Timing
 from lineside.agent.supervision.supervise import Supervisor
+from lineside.agent.systemd.notify import Notifier
+from lineside.agent.systemd.watchdog import Pulse, Watchdog
 from lineside.agent.updating.execute import Executor
 from lineside.agent.updating.reconcile import Reconciler
 from lineside.agent.updating.state import State
@@ -39,6 +53,7 @@ from lineside.agent.updating.store import Store
 from lineside.contract import topics
 from lineside.contract.desired import Desired
 from lineside.contract.errors import RemoteError
+from lineside.contract.inquiry import CheckResult
 
 IDLE_SECONDS = 60.0
 """Seconds between two looks at whether everything still is as it should be, when nothing calls for one."""
@@ -52,7 +67,7 @@ class Agent:
     def __init__(
         self, paths: Paths, control: ControlPlane, timing: Timing | None = None, conditions: Conditions | None = None
     ) -> None:
-        joined = join_state.load(paths)
+        joined = identity(paths)
         for folder in (paths.inbox, paths.captures):
             folder.mkdir(parents=True, exist_ok=True)
         self.attention = Attention()
@@ -67,23 +82,56 @@ class Agent:
         self._state = State(self._database)
         corner = find_corner(paths.root)
         self._supervisor = Supervisor(self._state, self.attention, timing or Timing(), self._changed, corner)
+        self._sources = Sources(control)
+        store, records = Store(paths.store), Records(self._database)
+        self._local = LocalDeployments(
+            paths, joined, self._state, store, records, self._sources, self.attention, this_platform()
+        )
+        self._self = SelfUpdate(paths)
         self._executor = Executor(
-            paths, joined, self._state, Store(paths.store), control, self._supervisor, self.attention
+            paths,
+            joined,
+            self._state,
+            store,
+            self._sources,
+            self._supervisor,
+            self.attention,
+            local=self._local.recipes,
         )
         self._reporter = Reporter(
             joined.device, paths.root, self._state, Outbox(self._database), control, self._supervisor, self._changed
         )
-        self._reconciler = Reconciler(self._state, self._executor, self._supervisor, self._reporter, self.attention)
-        listener = Listener(say=self._reconciler.say, flush=self._reporter.flush, failed=self._failed)
+        self._reconciler = Reconciler(
+            self._state, self._executor, self._supervisor, self._reporter, self.attention, self._local.unmet
+        )
+        listener = Listener(
+            say=lambda desired: self._reconciler.say(self._local.instead_of(desired)),
+            flush=self._reporter.flush,
+            failed=self._failed,
+            reached=self._reached,
+            pulse=lambda seconds: self._pulse.beat("link", seconds),
+        )
+        answers = DeviceSources(paths, joined.device, self._checks)
+        self._inquiries = Inquiries(joined.device, control, answers, self.attention.stop)
         self._poller = Poller(control, self._state, self.attention, listener)
         self._mqtt = Mqtt(joined, paths, self.conditions)
         self._mqtt.subscribe(topics.hint(joined.device), 1, lambda message: self._poller.hint())
         self._mqtt.watch(self._connected)
+        host = AgentHost(paths, self._state, self._supervisor, self._executor, self._local, self._reporter.measured)
+        self._bus = Bus(paths, host, self._mqtt, joined.device)
+        self._executor.attach(self._bus)
+        self._notifier, self._pulse = Notifier(), Pulse()
+        self._watchdog = Watchdog(self._notifier, self._pulse)
+        self.attention.pulse = lambda seconds: self._pulse.beat("update", seconds)
         self._uploader = Uploader(paths.captures, control, self.attention.stop)
 
     def end(self) -> None:
         """Ask the agent to end. Safe in a signal handler and from any thread."""
         self.attention.end()
+
+    def look(self) -> None:
+        """Something was handed over for a local deployment. Safe in a signal handler."""
+        self._local.look()
 
     def run(self) -> None:
         """Work until `end` is called, then stop every component."""
@@ -91,10 +139,15 @@ class Agent:
         if orphans:
             _log.warning("ended %d processes that an earlier agent left behind", orphans)
         self._executor.check_disk()
+        self._local.begin()
+        self._self.opened()
+        self._notifier.ready("started")
+        self._watchdog.start()
         self._poller.start()
         self._mqtt.start()
         self._uploader.start()
         try:
+            self._bus.start()
             self._update()
         except RestartAsked:
             self.again = True
@@ -102,10 +155,15 @@ class Agent:
             _log.info("interrupted; the next start goes on")
         finally:
             self.end()
+            self._notifier.stopping()
+            self._watchdog.stop()
             self._mqtt.stop()
             self._supervisor.stop_all()
+            self._bus.stop()
             self._poller.join()
             self._uploader.join()
+            self._inquiries.join()
+            self._sources.close()
             self._database.close()
 
     def _changed(self) -> None:
@@ -115,6 +173,17 @@ class Agent:
     def _connected(self, up: bool) -> None:
         if up:
             self._poller.hint()  # something may have been said while there was no connection
+
+    def _reached(self, answered: bool) -> None:
+        """The control plane answered a poll, or did not."""
+        self._self.reached(answered)
+        if answered:
+            self._inquiries.look()
+
+    def _checks(self) -> Iterator[CheckResult]:
+        """What a diagnosis looks at."""
+        for condition in self.conditions.current():
+            yield CheckResult(name=condition.code, ok=False, sentence=condition.message, next=condition.next)
 
     def _failed(self, error: BaseException) -> None:
         """The disk refused something: say so; what runs keeps running, and the agent tries again by itself."""
@@ -144,29 +213,45 @@ class Agent:
         except (OSError, sqlite3.Error) as error:
             self._failed(error)
             return self._backoff.after(None, 0.0)
+        self._became(desired)
         self._backoff.worked()
         return IDLE_SECONDS if again is None else again
 
     def _wanted(self) -> Desired | None:
-        """What the device should run now."""
+        """What the device should run now: the control plane's document, and on top of it what was deployed here."""
         saved = self._state.desired()
-        return saved.document if saved else None
+        return self._local.wanted(saved.document if saved else None)
+
+    def _became(self, desired: Desired | None) -> None:
+        """A round has ended; if a local deployment has ended with it, the next one begins at once."""
+        if desired is not None and self._local.ended(self._reconciler.refusal):
+            self.attention.nudge()
 
 
 def run(paths: Paths) -> None:
-    """Run the agent on a joined root until SIGTERM or SIGINT. Raises `agent.not_joined`, `agent.root_in_use`."""
-    joined = join_state.load(paths)
+    """Run the agent on a root until SIGTERM or SIGINT, or until it starts anew. Raises `agent.…`."""
+    joined = identity(paths)
     with locked(paths):
         conditions = Conditions()
-        control = Link(joined.url, joined.device, paths.key, paths.ca, conditions=conditions)
+        control = Alone(joined.device) if is_alone(joined) else _link(joined, paths, conditions)
         agent = Agent(paths, control, conditions=conditions)
 
         def end(number: int, frame: FrameType | None) -> None:
             agent.end()
 
+        def look(number: int, frame: FrameType | None) -> None:
+            agent.look()
+
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
+        signal.signal(WAKE, look)
         try:
             agent.run()
         finally:
             control.close()
+    if agent.again:
+        SelfUpdate(paths).make_way(["--root", str(paths.root)])
+
+
+def _link(joined: JoinState, paths: Paths, conditions: Conditions) -> Link:
+    return Link(joined.url, joined.device, paths.key, paths.ca, conditions=conditions)

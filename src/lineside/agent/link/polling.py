@@ -29,6 +29,13 @@ _DISK_AWAY = 5.0
 _log = logging.getLogger(__name__)
 
 
+_LONGEST_TALK = 900.0  # that one round with a slow control plane may take
+
+
+def _ignored(_: object) -> None:
+    return
+
+
 class Listener:
     """What the poller asks of the rest of the agent; each a function that returns soon."""
 
@@ -38,10 +45,14 @@ class Listener:
         say: Callable[[Desired], None],
         flush: Callable[[], None],
         failed: Callable[[BaseException], None],
+        reached: Callable[[bool], None] = _ignored,
+        pulse: Callable[[float], None] = _ignored,
     ) -> None:
         self.say = say  # queue a report if there is something new
         self.flush = flush  # send what waits; raises LinkError, RemoteError
         self.failed = failed  # the disk refused a write
+        self.reached = reached  # the control plane answered, or did not
+        self.pulse = pulse  # within how many seconds the thread is heard of again
 
 
 class Poller:
@@ -83,6 +94,7 @@ class Poller:
         next_poll = 0.0
         while not self._stop.is_set():
             self.wake.clear()
+            self._listener.pulse(_LONGEST_TALK)
             try:
                 if self._hinted.is_set() or time.monotonic() >= next_poll:
                     self._hinted.clear()
@@ -92,7 +104,9 @@ class Poller:
             except (OSError, sqlite3.Error) as error:
                 self._listener.failed(error)
                 due = next_poll = time.monotonic() + _DISK_AWAY
-            wait_any((self.wake, self._stop), due - time.monotonic())
+            wait = due - time.monotonic()
+            self._listener.pulse(max(0.0, wait) + _LONGEST_TALK)
+            wait_any((self.wake, self._stop), wait)
 
     def _poll(self) -> float:
         """Ask for the desired document; how many seconds to wait until the next time."""
@@ -101,8 +115,10 @@ class Poller:
             answer = self._control.desired(saved.etag if saved else None)
         except (LinkError, RemoteError) as error:
             _log.warning("%s", error)
+            self._listener.reached(isinstance(error, RemoteError))
             self._quiet = True
             return self._polls.after(error, saved.document.poll_seconds if saved else 0.0)
+        self._listener.reached(True)
         if answer is not None:
             self._state.save_desired(*answer)
             crash.point("desired.saved")

@@ -101,9 +101,11 @@ class SelfUpdate:
             self._write({"good": self._pointer().get("good"), "trying": trying})
 
     def make_way(self, arguments: Sequence[str]) -> NoReturn:
-        """Leave this process to the loader. Everything must be closed before."""
+        """Leave this process to the loader, or start anew without one. Everything must be closed before."""
         if self._child:
             sys.exit(loader.AGAIN)
+        if not self._under_loader:
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
         os.execv(python_of(self._folder), loader_command(self._folder, arguments))
 
     def _check_failed(self, version: str, digest: str, document: str) -> None:

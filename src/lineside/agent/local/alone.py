@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from lineside.agent.link import join_state
+from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
 from lineside.agent.ports import Download
@@ -67,7 +68,7 @@ class Alone:
 
     def ticket(self, record: CaptureRecord) -> Ticket:
         """See `ControlPlane.ticket`."""
-        self._nobody(record.id)
+        raise LinkError("local.no_control_plane", what=record.id)
 
     def upload(self, ticket: Ticket, data: bytes) -> None:
         """See `ControlPlane.upload`."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import msgspec
-from tuf.api import exceptions
-from tuf.api.metadata import Metadata, Root, Signature
 
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.local.bundle_file import BundleFile
 from lineside.agent.paths import Paths
+from lineside.agent.updating.trust import Trust
 from lineside.contract.bundle import SIGNATURES, Bundle, BundleSignatures, signed_bytes
 from lineside.contract.errors import LinesideError
 
@@ -31,18 +30,17 @@ def check_joined(paths: Paths) -> None:
         raise LinesideError("bundle.not_joined", root=paths.root)
 
 
-def check_signature(file: BundleFile, document: bytes, paths: Paths) -> None:
-    """Whether the control plane's timestamp key signed this. The bundle's metadata must have been taken in before.
-
-    Raises `bundle.signature`.
-    """
+def check_signature(file: BundleFile, document: bytes, trust: Trust) -> None:
+    """Whether the control plane's timestamp key signed this. Raises `bundle.signature`, and what `trust` raises."""
     data = file.small(SIGNATURES)
     if data is None:
         raise LinesideError("bundle.signature", why=f"it has no {SIGNATURES}")
     try:
         found = msgspec.json.decode(data, type=BundleSignatures).signatures
-        signatures = {one.keyid: Signature(one.keyid, one.sig) for one in found}
-        root = Metadata[Root].from_bytes((paths.metadata / "root.json").read_bytes()).signed
-        root.verify_delegate("timestamp", signed_bytes(document), signatures)
-    except (msgspec.DecodeError, exceptions.RepositoryError, ValueError, OSError) as error:
+        trust.vouch(signed_bytes(document), {one.keyid: one.sig for one in found})
+    except msgspec.DecodeError as error:
         raise LinesideError("bundle.signature", why=error) from error
+    except LinesideError as error:
+        if error.code != "trust.signature":
+            raise
+        raise LinesideError("bundle.signature", why=error.params.get("why", "")) from error

@@ -30,9 +30,11 @@ from lineside.agent.local.spool import BUNDLE, Spool, Spooled
 from lineside.agent.paths import Paths
 from lineside.agent.updating.installed import Component, document_of
 from lineside.agent.updating.state import State
+from lineside.agent.updating.store import Store
 from lineside.agent.updating.trust import Trust
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import ErrorReport, LinesideError
+from lineside.contract.ids import digest_of
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class LocalDeployments:
         paths: Paths,
         joined: JoinState,
         state: State,
+        store: Store,
         records: Records,
         sources: Sources,
         attention: Attention,
@@ -55,6 +58,7 @@ class LocalDeployments:
         self._paths = paths
         self._joined = joined
         self._state = state
+        self._store = store
         self._records = records
         self._sources = sources
         self._attention = attention
@@ -87,15 +91,9 @@ class LocalDeployments:
         else:
             self._attention.nudge()
 
-    def recipe(self, wanted: DesiredComponent) -> bytes | None:
-        """The recipe of a component that was deployed here without a signature."""
-        record = self._records.read()
-        overlays = [record.overlay, *([record.trial.overlay] if record.trial else [])]
-        for overlay in reversed(overlays):
-            found = overlay.components.get(wanted.name)
-            if found is not None and found.recipe and found.component.recipe_digest == wanted.recipe_digest:
-                return found.recipe
-        return None
+    def recipes(self) -> frozenset[str]:
+        """Digests of recipes that were deployed here without a signature."""
+        return frozenset(digest_of(recipe) for recipe in _recipes(self._records.read()))
 
     def instead_of(self, desired: Desired) -> Desired:
         """What is tried or run now for a desired document; itself when nothing local changes it."""
@@ -128,7 +126,10 @@ class LocalDeployments:
             record = self._forget_decided(record, desired)
         wanted = self._effective(record, desired)
         if record.trial is not None and record.trial.document != document_of(wanted):
+            self._state.forget_failure(document_of(wanted))  # whoever deploys it again wants it tried again
             record = self._save(record, trial=msgspec.structs.replace(record.trial, document=document_of(wanted)))
+        for recipe in _recipes(record):  # those of the store may have been lost; nobody else has them
+            self._store.put(recipe)
         self._use(record.trial)
         nothing = saved is None and wanted == desired
         self._seen = None if nothing else (document_of(desired), wanted)
@@ -245,6 +246,7 @@ class LocalDeployments:
     def _import(self, record: Record, spooled: Spooled) -> Trial:
         check_joined(self._paths)
         path = self._spool.place(spooled.id) / BUNDLE
+        trust = Trust(self._sources, self._paths, self._attention, twin=self._joined.twin)
         file = BundleFile(path)
         try:
             bundle, document = file.document()
@@ -252,9 +254,10 @@ class LocalDeployments:
             check_for(bundle, self._joined, known.document.revision if known else None)
             file.check_complete(bundle)
             self._sources.use({}, str(path))
-            Trust(self._sources, self._paths, self._attention, twin=self._joined.twin).refresh()
-            check_signature(file, document, self._paths)
+            trust.refresh()
+            check_signature(file, document, trust)
         finally:
+            trust.close()
             file.close()
         if bundle.group is None:
             return self._for_device(record, spooled, bundle.desired)
@@ -312,6 +315,11 @@ class LocalDeployments:
         record = msgspec.structs.replace(record, **changes) if changes else record
         self._records.write(record)
         return record
+
+
+def _recipes(record: Record) -> list[bytes]:
+    overlays = [record.overlay, *([record.trial.overlay] if record.trial else [])]
+    return [one.recipe for overlay in overlays for one in overlay.components.values() if one.recipe]
 
 
 def entries(record: Record, spool: Spool) -> list[Entry]:

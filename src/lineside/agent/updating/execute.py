@@ -93,7 +93,6 @@ class Executor:
         control: Supplies,
         supervisor: Supervisor,
         attention: Attention,
-        listeners: Listeners | None = None,
         local: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._paths = paths
@@ -103,7 +102,7 @@ class Executor:
         self._control = control
         self._supervisor = supervisor
         self._attention = attention
-        self._listeners = listeners or Nobody()
+        self._listeners: Listeners = Nobody()
         self._questions = Questions(self._listeners, attention)
         self._local = local
         self._trust = Trust(control, paths, attention, twin=joined.twin)
@@ -118,7 +117,7 @@ class Executor:
             FetchArtifact: self._fetch_artifact,
             Stage: self._stage,
             Validate: self._validate,
-            Notify: self._questions.notify,
+            Notify: lambda step: self._questions.notify(step),
             Begin: self._begin,
             Stop: self._stop,
             Bootstrap: self._bootstrap,
@@ -129,6 +128,11 @@ class Executor:
             Uninstall: self._uninstall,
             Collect: self._collect,
         }
+
+    def attach(self, listeners: Listeners) -> None:
+        """Where components listen, before the first round."""
+        self._listeners = listeners
+        self._questions = Questions(listeners, self._attention)
 
     def carry_out(self, step: Step) -> None:
         """Do one step. Raises `LinesideError` when it cannot be done, `Interrupted`, `Superseded`."""

@@ -22,7 +22,7 @@ from lineside.agent.attention import Attention
 from lineside.agent.clock import DEVICE, Clock
 from lineside.agent.link.error import LinkError
 from lineside.agent.paths import Paths
-from lineside.agent.ports import ControlPlane
+from lineside.agent.ports import Carried, MetadataSource
 from lineside.agent.updating.verdicts import (
     Begin,
     Check,
@@ -33,6 +33,7 @@ from lineside.agent.updating.verdicts import (
     FromChild,
     FromParent,
     Refresh,
+    Vouch,
     Wanted,
 )
 from lineside.contract.component import ComponentKind
@@ -49,7 +50,7 @@ class Trust:
     """One device's trusted metadata on disk. `refresh` first, then ask for recipes."""
 
     def __init__(
-        self, control: ControlPlane, paths: Paths, attention: Attention, *, twin: bool, clock: Clock = DEVICE
+        self, control: MetadataSource, paths: Paths, attention: Attention, *, twin: bool, clock: Clock = DEVICE
     ) -> None:
         self._control = control
         self._attention = attention
@@ -80,6 +81,10 @@ class Trust:
         """A signed recipe's bytes, checked against its signed length and hash. Raises `trust.recipe_mismatch`."""
         return self._ask(Fetch(wanted.target), wanted.target, mismatch=wanted.name).data
 
+    def vouch(self, payload: bytes, signatures: dict[str, str]) -> None:
+        """Whether the control plane's timestamp key signed this (hex by key id). Raises `trust.signature`."""
+        self._ask(Vouch(payload, signatures), "metadata")
+
     def close(self) -> None:
         """End the child; the next question starts another."""
         if self._judge is not None:
@@ -96,7 +101,7 @@ class Trust:
 
     # --- the child ------------------------------------------------------------------------------------------------
 
-    def _ask(self, question: Refresh | Check | Fetch, what: str, mismatch: str = "") -> Done:
+    def _ask(self, question: Refresh | Check | Fetch | Vouch, what: str, mismatch: str = "") -> Done:
         """Put a question, fetch what is wanted on the way, and return the answer. Raises what is wrong."""
         if self._judge is None or not self._judge.listens():
             self._begin()
@@ -121,7 +126,9 @@ class Trust:
         self._until = time.monotonic() + PATIENCE
         self._failure = None
         root = self._paths.trusted_root.read_bytes()
-        self._judge = _Judge(Begin(str(self._paths.metadata), root, self._clock.time()))
+        moment = self._control.judged_at() if isinstance(self._control, Carried) else None
+        fresh = None if moment is None else moment.timestamp()
+        self._judge = _Judge(Begin(str(self._paths.metadata), root, self._clock.time(), fresh))
 
     def _found(self, url: str, limit: int) -> Found:
         """A file for the child."""

@@ -1,7 +1,7 @@
 """What the agent and its verifier's process say to one another. One JSON line a message, bytes in base64.
 
-agent: Begin, then Refresh | Check | Fetch, any number        verifier: Done | Failed
-       Found (an answer to Wanted)                                      Wanted (a file, before it is done)
+agent: Begin, then Refresh | Check | Fetch | Vouch, any number        verifier: Done | Failed
+       Found (an answer to Wanted)                                              Wanted (a file, before it is done)
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ import msgspec
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):
-    """Where trusted metadata lies, the root that joining brought, and the time (seconds since the epoch)."""
+    """Where trusted metadata lies, the root that joining brought, and the time (seconds since the epoch).
+
+    `fresh`: for metadata that was carried here by hand, when its timestamp and snapshot were fresh (`contract.bundle`).
+    """
 
     folder: str
     root: bytes
     now: float
+    fresh: float | None = None
 
 
 class Refresh(msgspec.Struct, frozen=True, tag=True):
@@ -31,6 +35,13 @@ class Fetch(msgspec.Struct, frozen=True, tag=True):
     """A checked target's bytes."""
 
     target: str
+
+
+class Vouch(msgspec.Struct, frozen=True, tag=True):
+    """Whether the control plane's timestamp key signed these bytes. `signatures`: hex by key id."""
+
+    payload: bytes
+    signatures: dict[str, str]
 
 
 class Found(msgspec.Struct, frozen=True, tag=True):
@@ -61,5 +72,5 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
-FromParent = Begin | Refresh | Check | Fetch | Found
+FromParent = Begin | Refresh | Check | Fetch | Vouch | Found
 FromChild = Wanted | Done | Failed

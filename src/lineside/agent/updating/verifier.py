@@ -65,7 +65,7 @@ def main() -> NoReturn:
 
     begin = _receive()
     assert isinstance(begin, Begin)
-    verifier = Verifier(begin.folder, begin.root, begin.now, _ask)
+    verifier = Verifier(begin, _ask)
     while True:
         _send(verifier.answer(_receive(IDLE)))
 

@@ -10,12 +10,22 @@ from pathlib import Path
 from typing import IO
 
 from tuf.api import exceptions
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Signature, TargetFile
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
-from lineside.agent.updating.verdicts import Check, Done, Failed, Fetch, Found, FromParent, Refresh
+from lineside.agent.updating.verdicts import (
+    Begin,
+    Check,
+    Done,
+    Failed,
+    Fetch,
+    Found,
+    FromParent,
+    Refresh,
+    Vouch,
+)
 
 Ask = Callable[[str, int], Found]
 """A file by its address, of at most so many bytes."""
@@ -56,12 +66,13 @@ class _ParentFetcher(FetcherInterface):
 
 
 class Verifier:
-    """One device's trusted metadata, judged as of `now`."""
+    """One device's trusted metadata, judged as of `begin.now`."""
 
-    def __init__(self, folder: str, root: bytes, now: float, ask: Ask) -> None:
-        self._folder = folder
-        self._root = root
-        self._now = datetime.datetime.fromtimestamp(now, datetime.UTC)
+    def __init__(self, begin: Begin, ask: Ask) -> None:
+        self._folder = begin.folder
+        self._root = begin.root
+        self._now = datetime.datetime.fromtimestamp(begin.now, datetime.UTC)
+        self._fresh = None if begin.fresh is None else datetime.datetime.fromtimestamp(begin.fresh, datetime.UTC)
         self._ask = ask
         self._updater: Updater | None = None
         self._targets: dict[str, TargetFile] = {}
@@ -73,6 +84,8 @@ class Verifier:
                 return self._refresh()
             if isinstance(request, Check):
                 return self._check(request.target)
+            if isinstance(request, Vouch):
+                return self._vouch(request)
             assert isinstance(request, Fetch)
             return self._fetch(request.target)
         except (exceptions.RepositoryError, exceptions.DownloadError, OSError) as error:
@@ -89,13 +102,27 @@ class Verifier:
             config=UpdaterConfig(prefix_targets_with_hash=False),
             bootstrap=self._root,
         )
-        updater._trusted_set.reference_time = self._now  # the device's clock may be wrong by years
+        updater._trusted_set.reference_time = self._fresh or self._now  # the device's clock may be wrong by years
         updater.refresh()
+        self._check_expiry(updater)
         self._updater = updater
         return Done()
 
+    def _check_expiry(self, updater: Updater) -> None:
+        """For metadata carried by hand: whether all but its timestamp and snapshot is good now."""
+        for signed in updater._trusted_set:
+            if signed.type not in ("timestamp", "snapshot") and signed.is_expired(self._now):
+                raise exceptions.ExpiredMetadataError(f"{signed.type} metadata is expired")
+
+    def _vouch(self, request: Vouch) -> Done:
+        signatures = {keyid: Signature(keyid, value) for keyid, value in request.signatures.items()}
+        self._ready()._trusted_set.root.verify_delegate("timestamp", request.payload, signatures)
+        return Done()
+
     def _check(self, path: str) -> Done:
-        target = self._ready().get_targetinfo(path)
+        updater = self._ready()
+        target = updater.get_targetinfo(path)
+        self._check_expiry(updater)
         if target is None:
             return Done()
         self._targets[path] = target
