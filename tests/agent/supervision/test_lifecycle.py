@@ -47,6 +47,14 @@ def test_a_run_that_ends_otherwise_is_errored_recovered_and_broken_the_third_tim
     stage.wait(lambda: stage.log().startswith("run\nrecovering\n" * 3))  # and it goes on trying
 
 
+def test_a_run_with_a_time_out_is_ended_when_it_is_over(stage: Stage) -> None:
+    service = stage.start(run=step(SLEEPER, timeout=0.2))
+    stage.wait(lambda: service.error)
+    assert service.error is not None
+    assert "Run step" in service.error.message
+    assert "timed out" in service.error.message
+
+
 def test_install_runs_once_for_many_starts(stage: Stage) -> None:
     service = stage.start(install="echo install", run="echo run; exit 1")
     stage.wait(lambda: service.restarts >= 2)

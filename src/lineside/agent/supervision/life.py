@@ -107,7 +107,7 @@ class Life:
             self._standing.become(ComponentState.RUNNING)
         self._await_ready(child)
         self._standing.become(ComponentState.RUNNING, ready=True)
-        self._watch(child)
+        self._watch(child, self._launch.lifecycle["run"].timeout or None)
         if child.code != 0:
             raise self._exited(child)
         self._around.drain()
@@ -140,17 +140,21 @@ class Life:
             if ended is Ended.TIMED_OUT and until is not None and time.monotonic() >= until:
                 raise self._problem("Startup", Ended.TIMED_OUT.value)
 
-    def _watch(self, child: Child | None) -> None:
-        """Until its process ends (or for ever, without one); probe it now and then."""
+    def _watch(self, child: Child | None, limit: float | None = None) -> None:
+        """Until its process ends (or for ever, without one), at most `limit` seconds; probe it now and then."""
         probing = "probe" in self._launch.lifecycle
-        pause = self._timing.probe_every if probing else _LOOK
+        until = float("inf") if limit is None or child is None else child.began + limit
         while True:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise self._problem("Run", Ended.TIMED_OUT.value)
+            pause = min(self._timing.probe_every if probing else _LOOK, left)
             self._standing.does("waits")
             ended = child.wait(pause, self._orders) if child else self._wait(pause)
             if ended is Ended.EXITED:
                 return
             self._orders.check()
-            if ended is Ended.TIMED_OUT and probing and not self._around.paused:
+            if pause < left and ended is Ended.TIMED_OUT and probing and not self._around.paused:
                 self._await_ready(child, again=True)
 
     def _rest(self) -> None:

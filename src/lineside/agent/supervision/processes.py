@@ -22,6 +22,9 @@ MARKER = "LINESIDE_AGENT_ROOT"
 COMPONENT_MARKER = "LINESIDE_COMPONENT"
 """And the component it was started for."""
 
+UNKILLABLE = 10.0
+"""Seconds after SIGKILL until a process is given up."""
+
 
 class Interrupt(Protocol):
     """What breaks off a wait: `fileno` becomes readable when `is_set` may have become true."""
@@ -148,8 +151,11 @@ class Child:
         select.select([self._pidfd], [], [], max(0.0, grace))
         self._keep_group = False
         self._signal(signal.SIGKILL)
-        select.select([self._pidfd], [], [])
-        self._finish()
+        if select.select([self._pidfd], [], [], UNKILLABLE)[0]:
+            self._finish()
+        else:  # the kernel holds it in a driver or on a dead network disk: leave it there rather than wait for ever
+            self._code = -signal.SIGKILL
+            os.close(self._pidfd)
 
     def send(self, number: signal.Signals) -> None:
         """Signal the whole group while its leader lives."""

@@ -149,6 +149,11 @@ class Service:
         """Its processes, out of those there are by process group."""
         return self._surroundings.pids(groups)
 
+    @property
+    def doing(self) -> str:
+        """What its thread does now, in a few words."""
+        return self._standing.activity.what
+
     def stuck(self) -> str | None:
         """What its thread does for longer than it may, or that it has gone."""
         if not self._thread.is_alive() and self._thread.ident is not None and not self.orders.ended:

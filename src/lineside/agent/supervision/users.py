@@ -57,11 +57,17 @@ def _group(group: str) -> int:
 
 
 def give(directory: Path, who: Identity) -> None:
-    """Make a directory tree theirs. Links are not followed, and a file with a second name elsewhere is left alone."""
-    for _, _, files, handle in os.fwalk(directory):
-        _give_one(".", handle, who)
+    """Make a directory tree theirs. Links are not followed, and a file with a second name elsewhere is left alone.
+
+    The directory itself comes last: when it is theirs already, so is what it holds.
+    """
+    found = directory.stat()
+    if (found.st_uid, found.st_gid) == (who.uid, who.gid):
+        return
+    for _, _, files, handle in os.fwalk(directory, topdown=False):
         for name in files:
             _give_one(name, handle, who)
+        _give_one(".", handle, who)
 
 
 def _give_one(name: str, handle: int, who: Identity) -> None:
