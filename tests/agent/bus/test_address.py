@@ -62,6 +62,7 @@ def test_a_folder_that_others_may_write_is_not_used(long_root: Path) -> None:
     first.path.parent.chmod(0o777)
     second = Address(long_root)
     assert second.path.parent != first.path.parent
+    assert stat.S_IMODE(second.path.parent.stat().st_mode) == 0o711
     with second.open(1):
         _connects(second.path)
     second.close()
@@ -78,3 +79,18 @@ def test_a_link_with_the_name_of_the_folder_is_not_followed(long_root: Path, tmp
         second.path.parent.rmdir()
     finally:
         first.path.parent.unlink()
+
+
+def test_a_folder_that_was_cleared_away_is_made_again_and_a_stolen_one_is_not_used(long_root: Path) -> None:
+    found = Address(long_root)
+    found.open(1).close()
+    found.close()
+    with found.open(1):
+        assert found.there()
+        found.path.unlink()
+        assert not found.there()
+    found.path.parent.chmod(0o777)
+    with pytest.raises(PermissionError):
+        found.open(1)
+    found.path.parent.chmod(0o711)
+    found.close()

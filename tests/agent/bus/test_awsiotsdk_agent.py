@@ -159,11 +159,13 @@ def test_awsiotsdk_a_component_finds_the_bus_below_a_very_long_root(plane: Contr
     agent = AgentProcess(root, plane)
     agent.join()
     agent.start()
-    script = "bus.update_state(state='RUNNING'); print(bus.get_configuration().value, flush=True)"
-    plane.wait_report(plane.want(plane.release(_component("far", script, here=True))), Phase.HEALTHY, timeout=40)
-    wait_for(lambda: "{'here': True}" in _printed(agent, "far"))
-    assert (root / "ipc.socket").is_symlink()
-    socket = (root / "ipc.socket").readlink()
-    assert agent.end() == 0
+    try:
+        script = "bus.update_state(state='RUNNING'); print(bus.get_configuration().value, flush=True)"
+        plane.wait_report(plane.want(plane.release(_component("far", script, here=True))), Phase.HEALTHY, timeout=40)
+        wait_for(lambda: "{'here': True}" in _printed(agent, "far"))
+        assert (root / "ipc.socket").is_symlink()
+        folder = (root / "ipc.socket").readlink().parent
+    finally:
+        assert agent.end() == 0
     assert not os.path.lexists(root / "ipc.socket")
-    assert not socket.parent.exists()
+    assert not folder.exists()

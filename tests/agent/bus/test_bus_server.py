@@ -282,6 +282,23 @@ def test_stopping_closes_every_connection(house: House) -> None:
     stopping.join()
 
 
+def test_a_socket_that_is_removed_or_cannot_be_opened_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_TICK", 0.05)
+    in_the_way = tmp_path / "root" / "ipc.socket"
+    in_the_way.mkdir(parents=True)
+    with House(tmp_path / "root").running() as house:
+        assert not in_the_way.is_socket()
+        in_the_way.rmdir()
+        wait_for(in_the_way.is_socket)
+        client = house.client()
+        in_the_way.unlink()
+        wait_for(in_the_way.is_socket)
+        _answers(house)
+        assert client.call("GetConfiguration")["componentName"] == "app"
+
+
 def test_a_token_is_good_for_one_user_and_two_starts() -> None:
     tokens = Tokens()
     first = tokens.issue("app")

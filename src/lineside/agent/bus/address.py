@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import socket
@@ -25,9 +26,12 @@ class Address:
         self._wished = root.absolute() / NAME
         fits = len(os.fsencode(self._wished)) <= MAX_PATH
         self.path = self._wished if fits else _short_folder(root) / NAME
+        self._opened = (0, 0)
 
     def open(self, backlog: int) -> socket.socket:
         """Listen. What an agent that was killed left there is removed; the root's lock says that it is not running."""
+        if self.path != self._wished and not _ours(self.path.parent):
+            raise PermissionError(errno.EACCES, "belongs to somebody else", str(self.path.parent))
         with contextlib.suppress(FileNotFoundError):
             self._wished.unlink()
         with contextlib.suppress(FileNotFoundError):
@@ -36,6 +40,8 @@ class Address:
         try:
             listener.bind(os.fsencode(self.path))
             self.path.chmod(0o666)
+            found = self.path.stat()
+            self._opened = (found.st_dev, found.st_ino)
             listener.listen(backlog)
             if self.path != self._wished:
                 self._wished.symlink_to(self.path)
@@ -43,6 +49,14 @@ class Address:
             listener.close()
             raise
         return listener
+
+    def there(self) -> bool:
+        """Whether what lies there still is the socket that was opened."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._opened
 
     def close(self) -> None:
         """Remove the socket, and the folder that was made for it."""

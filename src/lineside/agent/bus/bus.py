@@ -58,7 +58,7 @@ class Bus(Listening):
         self.refresh = self._refresh
 
     def start(self) -> None:
-        """Serve. Raises `OSError` when the socket cannot be opened."""
+        """Serve. A socket that cannot be opened now (the disk is read-only, say) is tried again every five seconds."""
         self._server.start()
 
     def stop(self) -> None:

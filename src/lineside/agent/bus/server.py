@@ -59,10 +59,9 @@ class Server:
     # --- any thread -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Open the socket and serve it. Raises `OSError`."""
-        self._listener = self._address.open(_BACKLOG)
+        """Open the socket and serve it. Where that cannot be, it is tried again and again."""
         self._selector.register(self._wake, selectors.EVENT_READ, None)
-        self._listen(True)
+        self._open()
         self._thread.start()
 
     def stop(self) -> None:
@@ -111,7 +110,7 @@ class Server:
                 if now >= next_tick:
                     next_tick = now + _TICK
                     self._guarded(self._tick)
-                    self._listen(True)
+                    self._open()
                 wake_at = min((next_tick, *self._deadlines.values()))
                 for key, events in self._selector.select(max(0.0, wake_at - now)):
                     self._ready(key, events)
@@ -149,6 +148,20 @@ class Server:
             act()
         except Exception:  # noqa: BLE001 nothing that is asked of the bus may end it
             _log.exception("the bus met a mistake")
+
+    def _open(self) -> None:
+        """Listen, unless that is so. A socket that somebody removed is made anew; connections that are there stay."""
+        if self._listener is not None and not self._address.there():
+            self._listen(False)
+            self._listener.close()
+            self._listener = None
+        if self._listener is None:
+            try:
+                self._listener = self._address.open(_BACKLOG)
+            except OSError as error:
+                _log.warning("the local bus cannot open %s: %s", self._address.path, error)
+                return
+        self._listen(True)
 
     def _listen(self, wanted: bool) -> None:
         if self._listener is None or wanted == self._listening:
