@@ -19,6 +19,7 @@ from lineside.agent.clock import DEVICE
 from lineside.agent.database import Database
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.health.disk import DiskWatch
+from lineside.agent.health.watch import Watch
 from lineside.agent.host import AgentHost
 from lineside.agent.link.answers import DeviceSources
 from lineside.agent.link.error import LinkError
@@ -74,11 +75,11 @@ class Agent:
         self.again = False  # after `run`: the agent is to start anew
         DEVICE.joined(joined.joined_at)
         self.conditions = conditions or Conditions()
-        self.conditions.watch(self._changed)
         self._paths = paths
         self._backoff = Backoff()
         self._disk = DiskWatch(paths.root, self.conditions)
         self._database = Database(paths.database)
+        self._watch = Watch(paths, self._database, self.conditions, self._disk)
         self._state = State(self._database)
         corner = find_corner(paths.root)
         self._supervisor = Supervisor(self._state, self.attention, timing or Timing(), self._changed, corner)
@@ -99,7 +100,14 @@ class Agent:
             local=self._local.recipes,
         )
         self._reporter = Reporter(
-            joined.device, paths.root, self._state, Outbox(self._database), control, self._supervisor, self._changed
+            joined.device,
+            paths.root,
+            self._state,
+            Outbox(self._database, self._disk.met),
+            control,
+            self._supervisor,
+            self._changed,
+            self.conditions,
         )
         self._reconciler = Reconciler(
             self._state, self._executor, self._supervisor, self._reporter, self.attention, self._local.unmet
@@ -109,11 +117,13 @@ class Agent:
             flush=self._reporter.flush,
             failed=self._failed,
             reached=self._reached,
+            look=self._watch.look,
             pulse=lambda seconds: self._pulse.beat("link", seconds),
         )
         answers = DeviceSources(paths, joined.device, self._checks)
         self._inquiries = Inquiries(joined.device, control, answers, self.attention.stop)
         self._poller = Poller(control, self._state, self.attention, listener)
+        self.conditions.watch(self._changed)
         self._mqtt = Mqtt(joined, paths, self.conditions)
         self._mqtt.subscribe(topics.hint(joined.device), 1, lambda message: self._poller.hint())
         self._mqtt.watch(self._connected)

@@ -109,3 +109,13 @@ def test_many_restarts_at_once_are_few(stage: Stage) -> None:
     stage.supervisor.by_hand.restart("app")
     stage.wait(lambda: service.restarts >= 2 and service.ready_since)
     assert service.restarts <= 4
+
+
+def test_walls_that_a_new_configuration_asks_for_are_built_by_a_restart(stage: Stage) -> None:
+    service = stage.ready()
+    component, _ = stage.supervisor.components()["app"]
+    stage.supervisor.reconfigure(component, "app-2", stage.launch())
+    assert service.restarts == 0
+    stage.supervisor.reconfigure(component, "app-3", stage.launch(sandbox=True))
+    stage.wait(lambda: service.restarts == 1 or service.error)
+    assert stage.supervisor.running() == {"app": "app-3"}

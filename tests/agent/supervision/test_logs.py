@@ -108,3 +108,15 @@ def test_a_log_is_not_for_everybody(stage: Stage) -> None:
     stage.ready(run=f"echo secret; {SLEEPER}")
     stage.wait(lambda: stage.log())
     assert (stage.root / "logs" / "app.log").stat().st_mode & 0o007 == 0
+
+
+def test_one_log_that_cannot_go_on_does_not_silence_the_others(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = Log(tmp_path / "bad.log")
+    monkeypatch.setattr(bad, "_take", lambda data: 1 / 0)
+    os.write(bad.writing, b"x")
+    stage.ready(run=f"echo heard; {SLEEPER}")
+    stage.wait(lambda: stage.log() == "heard\n")
+    monkeypatch.undo()
+    bad.close()

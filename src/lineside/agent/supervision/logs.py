@@ -194,7 +194,10 @@ class Pump:
             with self._lock:
                 sinks = [self._sinks[number] for number, _ in ready if number in self._sinks]
             for sink in sinks:
-                sink.drain()
+                try:
+                    sink.drain()
+                except Exception:  # noqa: BLE001 one log's surprise must not silence, and then block, all components
+                    self.remove(sink)
             time.sleep(_PACE)  # together rather than one by one: a chatty component costs ten rounds a second
 
 

@@ -86,7 +86,8 @@ class Supervisor:
         service = Service(
             launch, self._timing, self._state, self._changed, lambda up: self._may_run(launch, up), self._corner
         )
-        self._running[component.name] = Running(component, fingerprint, artifacts, service)
+        with self._lock:
+            self._running[component.name] = Running(component, fingerprint, artifacts, service)
         service.start()
 
     def _may_run(self, launch: Launch, up: bool) -> bool:
@@ -105,13 +106,17 @@ class Supervisor:
             item = self._running.get(component.name)
             if item is None:
                 return
+            walls = item.service.launch.sandbox
             if launch is not None:
                 item.service.relaunch(launch)
             self._running[component.name] = msgspec.structs.replace(item, component=component, fingerprint=fingerprint)
+        if item.service.launch.sandbox != walls:  # a process cannot step into walls, or out of them, while it runs
+            self.by_hand.restart(component.name)
 
     def stop(self, name: str, patience: float = STOP_PATIENCE) -> None:
         """Stop a component, if it runs."""
-        item = self._running.pop(name, None)
+        with self._lock:
+            item = self._running.pop(name, None)
         if item is not None:
             item.service.stop(patience)
             self._changed()

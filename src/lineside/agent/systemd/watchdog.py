@@ -20,6 +20,11 @@ class Pulse:
         self._clock = clock
         self._due: dict[str, float] = {}
         self._lock = threading.Lock()
+        self._others: list[Callable[[], list[str]]] = []
+
+    def also(self, late: Callable[[], list[str]]) -> None:
+        """Who has not kept its promise elsewhere is asked here."""
+        self._others.append(late)
 
     def beat(self, name: str, within: float) -> None:
         """The thread `name` lives, and will be heard of again within so many seconds."""
@@ -35,7 +40,8 @@ class Pulse:
         """Who has not kept its promise, by name."""
         now = self._clock()
         with self._lock:
-            return sorted(name for name, due in self._due.items() if due < now)
+            late = [name for name, due in self._due.items() if due < now]
+        return sorted([*late, *(name for other in self._others for name in other())])
 
 
 class Watchdog:
