@@ -25,11 +25,13 @@ import typer
 
 from lineside.cli.app import app
 from lineside.cli.operations import OPERATIONS
+from lineside.contract.bundle import Bundle
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.deployment import ROLLOUT_MOVES, DeploymentDocument, RolloutState
 from lineside.contract.desired import Desired
 from lineside.contract.error_codes import PROBLEMS
 from lineside.contract.golden import GoldenSet
+from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.model import MODEL_MOVES, ModelState, Signature
 from lineside.contract.reported import Report
 from lineside.contract.result import Result
@@ -48,6 +50,9 @@ _SCHEMAS: dict[str, type] = {
     "signature": Signature,
     "golden": GoldenSet,
     "deployment": DeploymentDocument,
+    "bundle": Bundle,
+    "inquiry": Inquiry,
+    "inquiry-part": InquiryPart,
 }
 
 

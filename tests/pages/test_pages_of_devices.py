@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark
 
 HOT = ErrorReport(code="device.too_hot", message="cpu is at 92 °C.", next="Look at the device's fan.")
 BROKEN = ErrorReport(code="component.broken", message="It failed 3 times in a row.", next="See its log.")
+SERIES = {"unit": "Count", "count": 4, "mean": 5.5, "min": 2, "max": 9, "last": 7}
 RECIPE = """
 RecipeFormatVersion: "2020-01-25"
 ComponentName: com.example.Counter
@@ -60,7 +61,8 @@ def station(house: House, tmp_path_factory: pytest.TempPathFactory) -> TestDevic
         usage=Usage(cpu_percent=12.34, memory_bytes=48_500_000),
         limits="cgroup v2",
     )
-    facts = {"disk_free_bytes": 3_200_000_000, "arch": "x86_64", "link": {"kind": "wifi"}}
+    metrics = {"app": {"parts": SERIES}}
+    facts = {"disk_free_bytes": 3_200_000_000, "uptime_seconds": 200_000, "metrics": metrics}
     device.report(revision=desired.revision, running=(running,), conditions=(HOT,), facts=facts).raise_for_status()
     return device
 
@@ -84,7 +86,8 @@ def test_what_is_wrong_stands_first_and_components_beside_what_is_wanted(
     expect(page.locator("tr.why")).to_contain_text("component.broken It failed 3 times in a row.Next: See its log.")
     facts = page.locator("dl.facts")
     expect(facts).to_contain_text("disk free3.2 GB")
-    expect(facts).to_contain_text("link kindwifi")
+    expect(facts).to_contain_text("uptime2 days")
+    expect(facts).to_contain_text("metrics app parts7 Count (4 values, mean 5.5, 2 to 9)")
     keep(page, screenshots, "device-broken")
 
 

@@ -39,14 +39,17 @@ def flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
     """Facts without depth: `link: {kind: …}` is `link kind`."""
     for name, value in facts.items():
         words = f"{before}{name}"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and "unit" not in value:
             yield from flat(value, f"{words} ")
         else:
             yield words, value
 
 
 def _fact(name: str, value: Any) -> tuple[str, str]:
-    """A fact as people read it: bytes in their unit, percents and degrees as such."""
+    """A fact as people read it: bytes in their unit, percents and degrees as such, measurements as one line."""
+    if isinstance(value, Mapping):
+        mean, low, high = (f"{value.get(key, 0):g}" for key in ("mean", "min", "max"))
+        return name, f"{value.get('last', 0):g} {value['unit']} (mean {mean}, {low} to {high})"
     for unit, text in _UNITS.items():
         if name.endswith(unit) and isinstance(value, int | float):
             return name.removesuffix(unit).replace("_", " "), text(value)
@@ -57,6 +60,7 @@ _UNITS: dict[str, Callable[[float], str]] = {
     "_bytes": lambda value: size(int(value)),
     "_percent": lambda value: f"{value:.1f} %",
     "_celsius": lambda value: f"{value:.0f} °C",
+    "_seconds": lambda value: f"{value:.0f} s" if value < 7200 else f"{value / 3600:.0f} h",
 }
 
 

@@ -65,13 +65,28 @@ def facts_of(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
     """Facts as people read them: without depth, bytes in their unit, percents and degrees as such."""
     for name, value in facts.items():
         words = f"{before}{name.replace('_', ' ')}"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and "unit" in value:
+            yield words, _measured(value)
+        elif isinstance(value, Mapping):
             yield from facts_of(value, f"{words} ")
         elif isinstance(value, int | float) and name.endswith(tuple(_UNITS)):
             unit = next(unit for unit in _UNITS if name.endswith(unit))
             yield words.removesuffix(unit.replace("_", " ")), _UNITS[unit](value)
         else:
             yield words, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _measured(series: Mapping[str, Any]) -> str:
+    """What a component measured since the report before: the last value, and how it varied."""
+    last, mean, low, high = (f"{series.get(key, 0):g}" for key in ("last", "mean", "min", "max"))
+    return f"{last} {series['unit']} ({series.get('count', 1)} values, mean {mean}, {low} to {high})"
+
+
+def _duration(seconds: float) -> str:
+    minutes = int(seconds) // 60
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
 
 
 def _size(value: float) -> str:
@@ -87,6 +102,7 @@ _UNITS: dict[str, Callable[[float], str]] = {
     "_percent": lambda value: f"{value:.1f} %",
     "_celsius": lambda value: f"{value:.0f} °C",
     "_mb": lambda value: _size(value * 1_000_000),
+    "_seconds": _duration,
 }
 
 
