@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -297,6 +298,25 @@ def test_a_socket_that_is_removed_or_cannot_be_opened_comes_back(
         wait_for(in_the_way.is_socket)
         _answers(house)
         assert client.call("GetConfiguration")["componentName"] == "app"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can connect as somebody else")
+def test_a_token_seen_with_one_user_is_refused_to_another() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        with House(Path(folder) / "root").running() as house:
+            token = house.environment()["SVCUID"]
+            hello, path = _connect(token), house.environment()[PATH]
+            for user, flags in ((65534, frames.ACCEPTED), (65533, 0), (65534, frames.ACCEPTED), (0, frames.ACCEPTED)):
+                with socket.socket(socket.AF_UNIX) as sock:
+                    os.seteuid(user)
+                    try:
+                        sock.connect(path)
+                    finally:
+                        os.seteuid(0)
+                    sock.settimeout(10)
+                    sock.sendall(hello)
+                    assert _read(sock, 1)[0].number(":message-flags") == flags
 
 
 def test_a_token_is_good_for_one_user_and_two_starts() -> None:

@@ -18,6 +18,8 @@ from typing import Any
 from lineside.agent.bus import frames
 from lineside.agent.bus.frames import Frame, FrameError, MessageType
 
+PATH_VARIABLE = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
+TOKEN_VARIABLE = "SVCUID"
 _SERVICE = "aws.greengrass#"
 
 
@@ -53,7 +55,7 @@ class Client:
     """One connection, for one thread. Without arguments it takes a component's environment. Raises `OSError`."""
 
     def __init__(self, path: str | None = None, token: str | None = None, timeout: float = 10.0) -> None:
-        path = path or os.environ["AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"]
+        path = path or os.environ[PATH_VARIABLE]
         self._decoder = frames.Decoder()
         self._streams: dict[int, deque[Frame]] = {}
         self._last = 0
@@ -61,7 +63,7 @@ class Client:
         try:
             self._socket.settimeout(timeout)
             self._socket.connect(path)
-            self._greet(os.environ["SVCUID"] if token is None else token)
+            self._greet(os.environ[TOKEN_VARIABLE] if token is None else token)
         except BaseException:
             self._socket.close()
             raise
