@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -40,8 +43,9 @@ class Refused(Exception):
 class ControlPlane:
     """What one device sees. Faults are switched on by setting attributes or changing `blobs` and `tuf.files`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.ca = TestCa()
+    def __init__(self, folder: Path, shift: datetime.timedelta = datetime.timedelta()) -> None:
+        self.ca = TestCa(shift)
+        self.shift = shift
         self.tuf = TufRepository()
         self.blobs: dict[str, bytes] = {}
         self.reports: list[Report] = []
@@ -53,6 +57,8 @@ class ControlPlane:
         self.bytes_served: Counter[str] = Counter()
         self.claims: dict[str, int] = {}  # artifacts that are said to be of another length than they are
         self.break_after: int | None = None  # bytes after which an artifact's connection breaks
+        self.stall_after: int | None = None  # bytes after which an artifact's connection stands still
+        self.stalled = threading.Event()
         self.overloaded = 0  # answer so many requests with 503 and Retry-After
         self.revoked = False
         self.token = "join-me"
@@ -137,6 +143,9 @@ class ControlPlane:
         )
         claims = jwt.decode(request.client_assertion, ECKey.import_key(public), algorithms=["ES256"]).claims
         assert claims["iss"] == claims["sub"] == "cell-1"
+        now = time.time() + self.shift.total_seconds()
+        if not now - 60 <= claims["iat"] <= now + 60:
+            raise Refused(401, "auth.assertion_expired")
         assert claims["aud"] == "lineside"
         if claims["jti"] in self.used_assertions:
             raise Refused(401, "token.replayed")
@@ -186,6 +195,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         return
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        moment = time.time() if timestamp is None else timestamp
+        return super().date_time_string(moment + self.plane.shift.total_seconds())
 
     def do_GET(self) -> None:
         self._serve(self._get)
@@ -271,13 +284,22 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(416, "request.invalid")
         part = data[start:]
         headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
-        limit = self.plane.break_after
+        limit = self.plane.break_after if self.plane.stall_after is None else self.plane.stall_after
         sent = part if limit is None else part[:limit]
         self.plane.bytes_served[digest] += len(sent)
         self._answer(206 if start else 200, sent, length=self.plane.claims.get(digest, len(part)), **headers)
+        if self.plane.stall_after is not None:
+            self._stand_still()
         if limit is not None:
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
+
+    def _stand_still(self) -> None:
+        """Until the other side has gone."""
+        self.plane.stalled.set()
+        self.connection.settimeout(60)
+        with contextlib.suppress(OSError):
+            self.rfile.read(1)
 
     def _answer(self, status: int, body: bytes, length: int | None = None, **headers: str) -> None:
         self.send_response(status)
