@@ -94,17 +94,15 @@ def run(kills: int, seed: str, workers: int, kept: Path) -> Result:
 
 
 def counted(lives: Iterable[Life], by: str) -> str:
-    """A table: kills, of these with a power cut, and with something taken by it."""
-    kills: Counter[str] = Counter()
-    cuts: Counter[str] = Counter()
-    losses: Counter[str] = Counter()
+    """A table: kills where they were aimed, kills at rest because that came first, and the power cuts with them."""
+    counts: dict[str, Counter[str]] = {}
     for life in lives:
-        name = getattr(life, by)
-        kills[name] += 1
-        cuts[name] += life.lost is not None
-        losses[name] += bool(life.lost)
-    rows = [(by, "kills", "power cuts", "of these with losses")]
-    rows += [(name, str(kills[name]), str(cuts[name]), str(losses[name])) for name in sorted(kills)]
+        count = counts.setdefault(getattr(life, by), Counter())
+        count.update({"kills": not life.missed, "missed": life.missed, "cuts": life.lost is not None})
+        count.update({"losses": bool(life.lost)})
+    rows: list[tuple[str, ...]] = [(by, "killed there", "killed at rest before", "power cuts", "with losses")]
+    columns = ("kills", "missed", "cuts", "losses")
+    rows += [(name, *(str(int(count[column])) for column in columns)) for name, count in sorted(counts.items())]
     return table(rows)
 
 
@@ -122,7 +120,7 @@ def main() -> int:
     began = time.monotonic()
     result = run(kills, options.seed, options.workers, options.keep.absolute())
     seconds = time.monotonic() - began
-    print(counted(result.lives, "how"), counted(result.lives, "kind"), sep="\n\n", end="\n\n")
+    print(counted(result.lives, "aim"), counted(result.lives, "kind"), sep="\n\n", end="\n\n")
     found = Counter(what for what, _ in result.violations)
     report = {
         "kills": len(result.lives) + len(result.violations),

@@ -17,7 +17,7 @@ from tests.agent.agents import AgentProcess
 from tests.agent.disk.loss import Disk
 from tests.agent.disk.zygote import Zygote
 
-from benchmarks.powercut_fleet import BAD, GOOD, KINDS, WEIGHTS, Fleet, Want, allowed, configuration_digest
+from benchmarks.powercut_fleet import BAD, GOOD, KINDS, WEIGHTS, Fleet, Want, allowed, configuration_digest, points_of
 from lineside.agent.clock import now
 from lineside.agent.crash import POINTS
 from lineside.agent.supervision.processes import marked
@@ -40,9 +40,10 @@ class Violation(Exception):
 class Life(msgspec.Struct):
     """How one life of the agent went."""
 
-    how: str  # a crash point, `operation`, `instant`, `at rest`
+    aim: str  # a crash point, `operation`, `instant`, `at rest`
     kind: str  # of the document that was wanted
     settled: bool = False
+    missed: bool = False  # it came to rest, and was killed there, before what was aimed at
     lost: list[str] | None = None  # what the power cut took; None: a plain kill -9
 
 
@@ -58,6 +59,8 @@ class Device:
         self._agent = AgentProcess(folder / "root", self.fleet)
         self._agent.join()
         self._root = self._agent.paths.root
+        self._journal = folder / "journal"  # of all lives since the last power cut
+        self._disk = Disk(self._root)
         self._want = Want("good", GOOD[0], 0)
         self._maybe: list[Want | None] = [None]  # what the good set can be now
         self._numbers = {0}
@@ -76,17 +79,15 @@ class Device:
     def live(self) -> Life:
         """One life, from start to kill. Raises `Violation`."""
         dice = self._dice
-        new = self._revision == 0 or (self._unsettled < MOST_UNSETTLED and dice.random() < 0.5)
+        new = self._revision == 0 or (self._unsettled < MOST_UNSETTLED and dice.random() < 0.6)
         want = self._choose() if new else self._want
-        life = Life(self._how(want), want.kind)
+        life = Life(self._aim(want, new=new), want.kind)
         late = new and self._revision > 0 and dice.random() < 0.5
         if new and not late:
             self._order(want)
         failed = self._failed if not new else None
-        disk, journal = Disk(self._root), self.folder / "journal"
-        shutil.rmtree(journal, ignore_errors=True)
         self._since = now()
-        pid = self._start(life, journal)
+        pid = self._start(life)
         if late:
             time.sleep(dice.uniform(0.0, 0.15))
             self._order(want)
@@ -95,7 +96,9 @@ class Device:
             raise Violation("bricked", f"the agent ended by itself with status {code}")
         if dice.random() < 0.75:
             self._end_all()
-            life.lost = disk.cut(journal, dice)
+            life.lost = self._disk.cut(self._journal, dice)
+            shutil.rmtree(self._journal)
+            self._disk = Disk(self._root)
         self._judge_witness(failed)
         self._unsettled = 0 if life.settled else self._unsettled + 1
         return life
@@ -109,14 +112,15 @@ class Device:
         version = BAD.get(kind) or self._dice.choice(GOOD)
         return Want(kind, version, self._want.number)
 
-    def _how(self, want: Want) -> str:
+    def _aim(self, want: Want, *, new: bool) -> str:
+        """When to kill it: at a crash point that this document leads to, if it is a new one, or at any other moment."""
         if self._unsettled >= MOST_UNSETTLED:
             return "at rest"
         kind = self._dice.random()
-        if kind < 0.45:
-            return self._dice.choice([point for point in POINTS if want.good or point not in ("committed", "settled")])
-        if kind < 0.7:
-            return f"operation {self._dice.randint(1, self._dice.choice((20, 60, 150)))}"
+        if new and kind < 0.6:
+            return self._dice.choice(points_of(want, first=self._maybe == [None]))
+        if kind < 0.8:
+            return f"operation {self._dice.randint(1, self._dice.choice((20, 60, 150) if new else (20, 40)))}"
         return "instant" if kind < 0.95 else "at rest"
 
     def _order(self, want: Want) -> None:
@@ -129,32 +133,31 @@ class Device:
         self._unsettled = 0
         self._revision = self.fleet.order(want)
 
-    def _start(self, life: Life, journal: Path) -> int:
-        environment = {"LINESIDE_TEST_JOURNAL": str(journal), "LINESIDE_TEST_PATIENCE": "0.02"}
-        if life.how in POINTS:
-            environment["LINESIDE_CRASH_AT"] = life.how
-        elif life.how.startswith("operation"):
-            environment["LINESIDE_TEST_DIE_AT"] = life.how.split()[1]
-            life.how = "operation"
+    def _start(self, life: Life) -> int:
+        environment = {"LINESIDE_TEST_JOURNAL": str(self._journal), "LINESIDE_TEST_PATIENCE": "0.02"}
+        if life.aim in POINTS:
+            environment["LINESIDE_CRASH_AT"] = life.aim
+        elif life.aim.startswith("operation"):
+            environment["LINESIDE_TEST_DIE_AT"] = life.aim.split()[1]
+            life.aim = "operation"
         return self._zygote.start(["run", "--root", str(self._root)], environment, self.folder / "agent.log")
 
     def _watch(self, pid: int, life: Life) -> int:
         """Wait until it dies as planned, or has settled; its exit status."""
         began = time.monotonic()
-        limit = self._dice.uniform(0.0, 0.6) if life.how == "instant" else SETTLE_SECONDS
+        limit = self._dice.uniform(0.0, 0.6) if life.aim == "instant" else SETTLE_SECONDS
         handle = os.pidfd_open(pid)
         try:
             while not select.select([handle], [], [], 0.005)[0]:
                 if time.monotonic() - began > limit:
-                    if life.how == "instant":
+                    if life.aim == "instant":
                         break
                     self._never_settled(began)
                 report = self.fleet.newest(self._revision, self._since)
                 if report is not None and report.phase in allowed(self._want):
                     self._judge(report)
                     life.settled = True
-                    if life.how != "at rest":
-                        life.how = "at rest, not reached"
+                    life.missed = life.aim != "at rest"
                     break
         except Violation:
             self._kill(pid)

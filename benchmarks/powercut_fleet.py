@@ -16,6 +16,7 @@ import msgspec
 from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
 
+from lineside.agent.crash import POINTS
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.ids import digest_of
@@ -37,6 +38,14 @@ _RUNS = {
     "crashing": "exit 4",
     "hanging": "exec sleep 1000",
 }
+
+
+_AFTER_FETCH = {
+    *("artifact.stored", "stage.built", "stage.renamed", "stage.recorded", "attempt.begun", "bootstrapped"),
+    *("component.stopped", "component.started", "collected", "failure.recorded"),
+}
+_ELSEWHERE = {"bootstrapped", "uninstalled", "component.configured"}
+"""Points that these recipes and documents do not lead to; `tests/agent/test_crashes.py` kills there."""
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -112,6 +121,18 @@ class Fleet(ControlPlane):
         )
         hashes = [hashlib.sha256(one).hexdigest() for one in (data, code, model)]
         self.digests[version] = (hashes[0], hashes[1], hashes[2])
+
+
+def points_of(want: Want, *, first: bool) -> list[str]:
+    """Crash points that an update to this passes, or may pass; those named here are known to be passed over."""
+    never = {"failure.recorded"} if want.good else {"settled", "committed"}
+    if want.kind in ("too big", "corrupt"):
+        never |= _AFTER_FETCH
+    if want.kind == "configuration":
+        never |= {"artifact.part", "artifact.stored", "stage.built", "stage.renamed", "stage.recorded"}
+    if first:
+        never |= {"component.stopped", "collected"}
+    return [point for point in POINTS if point not in never | _ELSEWHERE]
 
 
 def configuration_digest(number: int) -> str:

@@ -66,8 +66,13 @@ class History:
 
     def _sync(self, path: str, size: int) -> None:
         directory = Path(path)
-        for change in self.changes:
-            change.safe = change.safe or directory in (one.parent for one in change.paths)
+        arrived: set[Path] = set()  # a name that is safe under its new name needs its old one no more
+        for change in reversed(self.changes):
+            change.safe = (
+                change.safe or directory in (one.parent for one in change.paths) or change.paths[-1] in arrived
+            )
+            if change.kind == "rename" and change.safe:
+                arrived.add(change.paths[0])
         file = self._file(directory)
         file.safe, file.old = size, None
 

@@ -116,11 +116,23 @@ def _zero_blocks(path: Path, safe: int, size: int, dice: random.Random) -> str:
 
 def _undo(history: History, dice: random.Random) -> list[Change]:
     """Undo what was chosen, last first; what was undone."""
-    lost = list(reversed(_chosen(history.changes, dice)))
-    for change in lost:
-        with contextlib.suppress(OSError):  # a directory above it went first, or the kill came before the change
-            _undo_one(change)
-    return lost
+    chosen = set(_chosen(history.changes, dice))
+    moves: list[tuple[Path, ...]] = []  # renames that stay, latest first
+    for change in reversed(history.changes):
+        if change in chosen:
+            with contextlib.suppress(OSError):  # a directory above it went first, or the kill came before the change
+                _undo_one(change, [_now(path, moves) for path in change.paths])
+        elif change.kind == "rename":
+            moves.append(change.paths)
+    return [change for change in reversed(history.changes) if change in chosen]
+
+
+def _now(path: Path, moves: list[tuple[Path, ...]]) -> Path:
+    """Where something is now that was called so before these moves."""
+    for old, new in reversed(moves):
+        if below(path, old):
+            path = new / path.relative_to(old)
+    return path
 
 
 def _chosen(changes: list[Change], dice: random.Random) -> list[Change]:
@@ -141,11 +153,11 @@ def _chosen(changes: list[Change], dice: random.Random) -> list[Change]:
     return chosen
 
 
-def _undo_one(change: Change) -> None:
-    path = change.paths[-1]
+def _undo_one(change: Change, paths: list[Path]) -> None:
+    path = paths[-1]
     if change.kind == "rename":
-        if not os.path.lexists(change.paths[0]):
-            path.rename(change.paths[0])
+        if not os.path.lexists(paths[0]):
+            path.rename(paths[0])
         _put_back(change, path)
     elif change.kind == "unlink":
         _put_back(change, path)

@@ -28,7 +28,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Recorder:
-    """Writes `journal/events`, one JSON list a line, and keeps old bytes as `journal/<number>`."""
+    """Writes `journal/events`, one JSON list a line, and keeps old bytes beside it."""
 
     def __init__(self, root: Path, journal: Path, *, die_at: int | None = None, faults: Faults | None = None) -> None:
         self._root = str(root)
@@ -159,12 +159,15 @@ class Recorder:
         """Another name for a file that is about to lose this one."""
         if not os.path.lexists(name) or os.path.isdir(name):
             return None
-        kept = str(self._journal / str(next(self._numbers)))
+        kept = self._next()
         os.link(name, kept, follow_symlinks=False)
         return kept
 
+    def _next(self) -> str:
+        return str(self._journal / f"{os.getpid()}-{next(self._numbers)}")
+
     def _copied(self, name: str) -> str:
-        kept = str(self._journal / str(next(self._numbers)))
+        kept = self._next()
         shutil.copyfile(name, kept)
         return kept
 

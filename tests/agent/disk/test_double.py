@@ -4,77 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
-import textwrap
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from tests.agent.disk.history import History
-from tests.agent.disk.loss import Disk
+from tests.agent.disk.lives import live, outcomes
 
 from lineside.agent.database import Database
-
-T = TypeVar("T")
-
-_HEAD = """
-import os, shutil, signal, sqlite3, sys, tempfile
-from pathlib import Path
-from tests.agent.disk.faults import Faults
-from tests.agent.disk.recorder import Recorder
-root, journal = Path(sys.argv[1]), Path(sys.argv[2])
-faults = Faults(journal.with_name("faults"))
-faults.install_sqlite()
-Recorder(root, journal, faults=faults).install()
-def sync(path):
-    handle = os.open(path, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
-"""
-
-
-def _live(tmp_path: Path, body: str, *, name: str = "root", fails: bool = False) -> tuple[Disk, Path]:
-    """One life: a process that does `body` below the root and is killed."""
-    root, journal = tmp_path / name, tmp_path / f"{name}.journal"
-    root.mkdir(exist_ok=True)
-    disk = Disk(root)
-    code = _HEAD + textwrap.dedent(body) + "\nos.kill(os.getpid(), signal.SIGKILL)\n"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(root), str(journal)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == (1 if fails else -9), done.stderr
-    return disk, journal
-
-
-def _outcomes(tmp_path: Path, body: str, look: Callable[[Path], T], before: str = "") -> set[T]:
-    """What is left after many different power cuts of the same life."""
-    found: set[T] = set()
-    tmp_path.mkdir(exist_ok=True)
-    for number in range(40):
-        name = f"root{number}"
-        root = tmp_path / name
-        root.mkdir()
-        if before:
-            (root / "file").write_text(before)
-        # One recorded life is enough; each root is a copy of what it left behind.
-        if number == 0:
-            disk, journal = _live(tmp_path, body, name=name)
-            shell = f"cp -a {root} {tmp_path / 'after'}; cp -a {journal} {tmp_path / 'kept'}"
-            subprocess.run(["sh", "-c", shell], check=True)
-        else:
-            disk = Disk(root)
-            subprocess.run(["sh", "-c", f"rm -r {root}; cp -a {tmp_path / 'after'} {root}"], check=True)
-            journal = tmp_path / f"{name}.journal"
-            subprocess.run(["cp", "-a", tmp_path / "kept", journal], check=True)
-            events = journal / "events"
-            text = events.read_text().replace("root0.journal", f"{name}.journal").replace("root0/", f"{name}/")
-            events.write_text(text.replace('/root0"', f'/{name}"'))
-        disk.cut(journal, random.Random(number))
-        found.add(look(root))
-    return found
 
 
 def _text(root: Path) -> str | None:
@@ -89,11 +27,11 @@ def test_what_was_synced_survives_every_power_cut(tmp_path: Path) -> None:
         part.write_text("new" * 1000); sync(part)
         part.rename(root / "folder" / "whole"); sync(root / "folder")
     """
-    assert _outcomes(tmp_path, body, lambda root: (root / "folder" / "whole").read_text()) == {"new" * 1000}
+    assert outcomes(tmp_path, body, lambda root: (root / "folder" / "whole").read_text()) == {"new" * 1000}
 
 
 def test_a_file_that_was_not_synced_may_lose_its_bytes_and_its_name(tmp_path: Path) -> None:
-    found = _outcomes(tmp_path, '(root / "file").write_text("x" * 3000)', _text)
+    found = outcomes(tmp_path, '(root / "file").write_text("x" * 3000)', _text)
     assert None in found
     assert "x" * 3000 in found
     assert "" in found
@@ -107,13 +45,13 @@ def test_a_replaced_file_is_the_old_or_the_torn_new_one_when_nothing_was_synced(
             temporary.write(b"new" * 500)
         os.replace(temporary.name, root / "file")
     """
-    found = _outcomes(tmp_path, body, _text, before="old")
+    found = outcomes(tmp_path, body, _text, before="old")
     assert {"old", "new" * 500} <= found
     assert any(text not in ("old", "new" * 500) for text in found)
 
 
 def test_a_file_that_was_emptied_may_be_what_it_was(tmp_path: Path) -> None:
-    found = _outcomes(tmp_path, '(root / "file").write_text("new")', _text, before="old")
+    found = outcomes(tmp_path, '(root / "file").write_text("new")', _text, before="old")
     assert {"old", "new"} <= found
 
 
@@ -123,14 +61,14 @@ def test_synced_bytes_survive_what_is_appended_later(tmp_path: Path) -> None:
             file.write("safe"); file.flush(); os.fsync(file.fileno())
             file.write("later"); file.flush()
     """
-    found = _outcomes(tmp_path, body, _text, before="old ")
+    found = outcomes(tmp_path, body, _text, before="old ")
     assert all(str(text).startswith("old safe") for text in found)
     assert len(found) > 2
 
 
 def test_a_removed_name_may_come_back(tmp_path: Path) -> None:
-    assert _outcomes(tmp_path, 'os.unlink(root / "file")', _text, before="old") == {"old", None}
-    assert _outcomes(tmp_path / "2", 'os.unlink(root / "file"); sync(root)', _text, before="old") == {None}
+    assert outcomes(tmp_path, 'os.unlink(root / "file")', _text, before="old") == {"old", None}
+    assert outcomes(tmp_path / "2", 'os.unlink(root / "file"); sync(root)', _text, before="old") == {None}
 
 
 def test_a_removed_tree_may_come_back_in_part(tmp_path: Path) -> None:
@@ -140,7 +78,7 @@ def test_a_removed_tree_may_come_back_in_part(tmp_path: Path) -> None:
         sync(folder / "a"); sync(folder / "b"); sync(folder); sync(root)
         shutil.rmtree(folder)
     """
-    found = _outcomes(tmp_path, body, lambda root: frozenset(path.name for path in root.rglob("*")))
+    found = outcomes(tmp_path, body, lambda root: frozenset(path.name for path in root.rglob("*")))
     assert {frozenset(), frozenset({"folder", "a", "b"})} <= found
 
 
@@ -149,8 +87,18 @@ def test_what_lies_in_a_directory_that_was_never_synced_goes_with_it(tmp_path: P
         (root / "folder").mkdir(); (root / "folder" / "a").write_text("a")
         sync(root / "folder" / "a"); sync(root / "folder")
     """
-    found = _outcomes(tmp_path, body, lambda root: frozenset(path.name for path in root.rglob("*")))
+    found = outcomes(tmp_path, body, lambda root: frozenset(path.name for path in root.rglob("*")))
     assert found == {frozenset(), frozenset({"folder", "a"})}
+
+
+def test_files_of_a_directory_that_was_never_synced_may_be_missing_when_it_was_renamed(tmp_path: Path) -> None:
+    body = """
+        built = root / "built"
+        built.mkdir(); (built / "a").write_text("a"); sync(built / "a")
+        built.rename(root / "final"); sync(root)
+    """
+    found = outcomes(tmp_path, body, lambda root: frozenset(path.name for path in root.rglob("*")))
+    assert found == {frozenset({"final"}), frozenset({"final", "a"})}
 
 
 def test_what_another_program_wrote_is_only_safe_when_it_was_synced(tmp_path: Path) -> None:
@@ -159,7 +107,7 @@ def test_what_another_program_wrote_is_only_safe_when_it_was_synced(tmp_path: Pa
         subprocess.run(["sh", "-c", f"echo 0123456789 > {root}/file; echo 9876543210 > {root}/synced"])
         sync(root / "synced")
     """
-    found = _outcomes(tmp_path, body, lambda root: ((root / "file").read_text(), (root / "synced").read_text()))
+    found = outcomes(tmp_path, body, lambda root: ((root / "file").read_text(), (root / "synced").read_text()))
     assert {synced for _, synced in found} == {"9876543210\n"}
     assert len({text for text, _ in found}) > 1
 
@@ -169,7 +117,7 @@ def test_openings_below_a_directory_handle_are_seen(tmp_path: Path) -> None:
         handle = os.open(root, os.O_RDONLY)
         os.write(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=handle), b"text")
     """
-    _, journal = _live(tmp_path, body)
+    _, journal = live(tmp_path, body)
     assert [change.paths for change in History(journal).changes] == [(tmp_path / "root" / "file",)]
 
 
@@ -195,7 +143,7 @@ def test_committed_transactions_survive_and_open_ones_never_appear(tmp_path: Pat
         database.close()
         return sound, found
 
-    assert _outcomes(tmp_path, body, count) == {("ok", 20)}
+    assert outcomes(tmp_path, body, count) == {("ok", 20)}
 
 
 def test_the_agents_database_syncs_every_commit(tmp_path: Path) -> None:
@@ -219,7 +167,7 @@ def test_a_disk_that_refuses(tmp_path: Path, kind: str) -> None:
             print(error.errno, file=sys.stderr)
             sys.exit(1)
     """
-    _live(tmp_path, body, fails=True)
+    live(tmp_path, body, ends_with=1)
 
 
 def test_a_database_that_refuses_until_there_is_room(tmp_path: Path) -> None:
@@ -235,7 +183,7 @@ def test_a_database_that_refuses_until_there_is_room(tmp_path: Path) -> None:
         rows.commit()
         assert rows.execute("SELECT * FROM t").fetchall() == [(2,)]
     """
-    _live(tmp_path, body)
+    live(tmp_path, body)
 
 
 def test_the_recorder_kills_before_the_operation_it_was_told(tmp_path: Path) -> None:

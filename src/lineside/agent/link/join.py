@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lineside.agent.clock import DEVICE, now
-from lineside.agent.durable import write_atomically
+from lineside.agent.clock import Clock
+from lineside.agent.durable import make_directories, write_atomically
 from lineside.agent.facts import device_facts
 from lineside.agent.link import https as link
 from lineside.agent.link import join_state
@@ -51,10 +51,11 @@ def join(options: JoinOptions, paths: Paths) -> JoinState:
     if paths.join.exists() and not options.force:
         raise LinesideError("join.already_joined", root=paths.root, device=join_state.load(paths).device)
     url = options.url.rstrip("/")
+    clock = Clock()
     ca = fetch_ca(url, options.ca_sha256)
     write_atomically(paths.ca, ca)
     key = _own_key(paths.key)
-    answer = _ask(url, options, _request_certificate(key, options.name), paths)
+    answer = _ask(url, options, _request_certificate(key, options.name), paths, clock)
     write_atomically(paths.certificate, answer.certificate.encode())
     write_atomically(paths.ca, answer.ca.encode())
     write_atomically(paths.trusted_root, answer.tuf_root.encode())
@@ -63,7 +64,7 @@ def join(options: JoinOptions, paths: Paths) -> JoinState:
         url=url,
         twin=options.twin,
         ca_sha256=fingerprint(ca),
-        joined_at=now(),
+        joined_at=clock.stamp(),
         mqtt_host=answer.mqtt_host or (urlsplit(url).hostname if answer.mqtt_port else None),
         mqtt_port=answer.mqtt_port,
     )
@@ -76,7 +77,7 @@ def fetch_ca(url: str, expected: str) -> bytes:
 
     This one request cannot check the server's certificate; the fingerprint, which came another way, is the check.
     """
-    client = Http(url, for_server(None), DEVICE, pinned=False)
+    client = Http(url, for_server(None), Clock(), pinned=False)
     try:
         response = link.send(client, "GET", "ca")
         link.check(response, "ca")
@@ -109,7 +110,7 @@ def _own_key(path: Path) -> ec.EllipticCurvePrivateKey:
             return key
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directories(path.parent)
     path.parent.chmod(0o700)
     write_atomically(path, pem, mode=0o600)
     return key
@@ -121,11 +122,11 @@ def _request_certificate(key: ec.EllipticCurvePrivateKey, name: str) -> str:
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _ask(url: str, options: JoinOptions, csr: str, paths: Paths) -> JoinAnswer:
+def _ask(url: str, options: JoinOptions, csr: str, paths: Paths, clock: Clock) -> JoinAnswer:
     request = JoinRequest(
         token=options.token, name=options.name, csr=csr, twin=options.twin, facts=device_facts(paths.root)
     )
-    client = Http(url, for_server(str(paths.ca)), DEVICE)
+    client = Http(url, for_server(str(paths.ca)), clock)
     try:
         response = link.send(client, "POST", "join", msgspec.json.encode(request))
         link.check(response, "join")

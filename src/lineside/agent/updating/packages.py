@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lineside.agent import crash
 from lineside.agent.attention import Attention
-from lineside.agent.durable import remove_tree, rename_directory
+from lineside.agent.durable import make_directories, remove_tree, rename_directory
 from lineside.agent.paths import Paths
 from lineside.agent.updating import environments
 from lineside.agent.updating.archive import MAX_BYTES, unpack
@@ -73,7 +73,7 @@ def remove(paths: Paths, name: str, version: str) -> None:
 def _temporary(final: Path) -> Path:
     built = final.with_name(f"{final.name}.tmp")
     remove_tree(built)
-    built.mkdir(parents=True)
+    make_directories(built)
     return built
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lineside.agent import crash
 from lineside.agent.attention import Attention
-from lineside.agent.durable import sync_directory
+from lineside.agent.durable import make_directories, sync_directory
 from lineside.agent.link.error import LinkError
 from lineside.agent.ports import ArtifactSource, Download
 from lineside.contract.errors import LinesideError
@@ -59,8 +59,8 @@ class Store:
         self._root = root
         self._objects = root / "sha256"
         self._partial = root / "partial"
-        self._objects.mkdir(parents=True, exist_ok=True)
-        self._partial.mkdir(parents=True, exist_ok=True)
+        for folder in (self._objects, self._partial):
+            make_directories(folder)
         self._free = free
 
     def path(self, digest: str) -> Path:
@@ -170,7 +170,7 @@ class Store:
             os.fsync(file.fileno())
         part.chmod(0o444)
         final = self.path(digest)
-        final.parent.mkdir(exist_ok=True)
+        make_directories(final.parent)
         part.replace(final)
         sync_directory(final.parent)
         sync_directory(self._objects)
