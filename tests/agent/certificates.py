@@ -21,7 +21,8 @@ class TestCa:
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, shift: datetime.timedelta = datetime.timedelta()) -> None:
+        self.shift = shift  # how far its clock is from the machine's
         self.key = ec.generate_private_key(ec.SECP256R1())
         public = self.key.public_key()
         usage = x509.KeyUsage(
@@ -56,7 +57,7 @@ class TestCa:
         """Certificate and key files of a server on this machine."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName(
-            [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            [x509.DNSName("localhost"), x509.DNSName("plane.test"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         )
         built = self._builder(_name("control plane"), key.public_key()).add_extension(names, critical=False)
         certificate = built.add_extension(self._authority(), critical=False).sign(self.key, hashes.SHA256())
@@ -73,7 +74,7 @@ class TestCa:
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
 
     def _builder(self, subject: x509.Name, public: object) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
+        now = datetime.datetime.now(datetime.UTC) + self.shift
         assert isinstance(public, ec.EllipticCurvePublicKey)
         return (
             x509.CertificateBuilder()

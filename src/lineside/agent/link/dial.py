@@ -21,16 +21,16 @@ class DatesRefused(LinkError):
     """The certificate is not valid now, by the clock of this device."""
 
 
-def dial(host: str, port: int, timeout: float = CONNECT_SECONDS) -> socket.socket:
+def dial(host: str, port: int) -> socket.socket:
     """A TCP connection without delays, directly or through the proxy. Raises `LinkError`."""
     proxy = proxy_for(host)
     if proxy is None:
-        return _open(host, port, timeout, f"{host}:{port}")
+        return _open(host, port, f"{host}:{port}")
     if proxy.scheme != "http":
         why = f"a proxy by {proxy.scheme}:// is not supported, only by http://"
         raise LinkError("link.proxy", proxy=proxy, url=f"{host}:{port}", why=why)
     try:
-        connection = _open(proxy.host, proxy.port, timeout, str(proxy))
+        connection = _open(proxy.host, proxy.port, str(proxy))
     except LinkError as error:
         raise LinkError("link.proxy", proxy=proxy, url=f"{host}:{port}", why=error.message.rstrip(".")) from error
     try:
@@ -75,9 +75,9 @@ def _why(error: Exception) -> str:
     return str(text) or type(error).__name__
 
 
-def _open(host: str, port: int, timeout: float, url: str) -> socket.socket:
+def _open(host: str, port: int, url: str) -> socket.socket:
     try:
-        connection = socket.create_connection((host, port), timeout)
+        connection = socket.create_connection((host, port), CONNECT_SECONDS)
         # Without TCP_NODELAY a round trip takes 44 ms (Nagle's algorithm against delayed acknowledgements).
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection

@@ -47,12 +47,14 @@ class Listener:
         failed: Callable[[BaseException], None],
         reached: Callable[[bool], None] = _ignored,
         pulse: Callable[[float], None] = _ignored,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self.say = say  # queue a report if there is something new
         self.flush = flush  # send what waits; raises LinkError, RemoteError
         self.failed = failed  # the disk refused a write
         self.reached = reached  # the control plane answered, or did not
         self.pulse = pulse  # within how many seconds the thread is heard of again
+        self.look = look  # look after the device itself
 
 
 class Poller:
@@ -96,6 +98,7 @@ class Poller:
             self.wake.clear()
             self._listener.pulse(_LONGEST_TALK)
             try:
+                self._listener.look()
                 if self._hinted.is_set() or time.monotonic() >= next_poll:
                     self._hinted.clear()
                     next_poll = time.monotonic() + self._poll()
