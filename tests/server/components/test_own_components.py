@@ -201,15 +201,16 @@ def test_the_name_of_a_model_is_not_for_others(core):
     with core.database.write() as session:
         components.package(session, model_version(core.objects))
         with pytest.raises(LinesideError, match=r"component\.not_yours"):
-            own.add(session, AddComponent(recipe=recipe, artifacts=artifacts))
+            own.add(session, own.prepare(AddComponent(recipe=recipe, artifacts=artifacts)))
 
 
 def test_a_model_is_not_packed_as_what_somebody_else_added(core):
     components = Components(core)
+    own = OwnComponents(core, components)
     artifacts = tuple(Artifact(name=name, digest=core.objects.put(data), size=0) for name, data in FILES.items())
     with core.database.write() as session:
         recipe = RECIPE.replace("com.example.Hello", "tags.model")
-        OwnComponents(core, components).add(session, AddComponent(recipe=recipe, artifacts=artifacts))
+        own.add(session, own.prepare(AddComponent(recipe=recipe, artifacts=artifacts)))
         with pytest.raises(LinesideError, match=r"component\.exists"):
             components.package(session, model_version(core.objects))
 

@@ -22,7 +22,7 @@ from lineside.contract.component import (
 )
 from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.ids import is_digest
-from lineside.contract.recipes.publishing import published
+from lineside.contract.recipes.publishing import Published, published
 from lineside.contract.trust import ROLE_PATHS
 from lineside.server.components import store
 from lineside.server.components.packaging import Packed
@@ -36,17 +36,24 @@ _EVENTS = 1000
 
 
 class OwnComponents:
-    """Adding and showing components; every method takes part in the caller's transaction."""
+    """Adding and showing components; what takes a session takes part in the caller's transaction."""
 
     def __init__(self, core: Core, components: Components) -> None:
         self._core, self._components = core, components
 
-    def add(self, session: Session, request: AddComponent) -> Component:
-        """Store a component version and sign it. Raises `component.…`, `recipe.…`, `request.invalid`."""
+    def prepare(self, request: AddComponent) -> Published:
+        """The recipe as devices get it. Takes its time with a large one: call it outside of a transaction.
+
+        Raises `component.…`, `request.invalid`.
+        """
         files = {one.name: self._there(one) for one in request.artifacts}
         ready = published(request.recipe.encode(), files)
         if len(ready.version) > _MOST_VERSION:
             raise LinesideError("component.too_long", what="version", text=ready.version, most=_MOST_VERSION)
+        return ready
+
+    def add(self, session: Session, ready: Published, *, stage: bool = False, by: str = "") -> Component:
+        """Store a component version and sign it. Raises `component.not_yours`, `component.exists`."""
         if any(row.kind == ComponentKind.MODEL.value for row in store.versions(session, ready.name)):
             raise LinesideError("component.not_yours", name=ready.name)
         known = store.component(session, ready.name, ready.version) is not None
@@ -63,12 +70,12 @@ class OwnComponents:
         if not known:
             subject = f"{row.name} {row.version}"
             self._core.events.record(
-                session, kind="component.added", subject=subject, message=f"{subject} was added.", actor=request.by
+                session, kind="component.added", subject=subject, message=f"{subject} was added.", actor=by
             )
-        if request.stage:
+        if stage:
             self._components.stage(session, [row.value()])
         else:
-            self._components.sign(session, row, request.by)
+            self._components.sign(session, row, by)
         return row.value()
 
     def details(self, session: Session, name: str, version: str) -> ComponentDetails:
