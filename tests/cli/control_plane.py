@@ -49,6 +49,7 @@ ANSWERS: dict[str, Any] = {
     "POST /devices/tag-station-1/inquiries": values.INQUIRY,
     "GET /devices/tag-station-1/inquiries/inquiry-1": values.ANSWER,
     "POST /devices/tag-station-1/inquiries/inquiry-1/end": values.ANSWER,
+    "GET /devices/tag-station-1/exports": values.EXPORTS,
     "GET /results": values.RESULTS,
     "GET /captures": values.CAPTURES,
     "GET /captures/cap-1": values.CAPTURE,

@@ -15,6 +15,7 @@ from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport
 from lineside.contract.deployment import Deployment, Rollout
 from lineside.contract.device import Device, JoinToken
 from lineside.contract.event import EventPage
+from lineside.contract.export import ExportPage
 from lineside.contract.inquiry import CheckResult
 from lineside.contract.model import ModelVersion
 from lineside.contract.overview import Overview
@@ -55,6 +56,7 @@ READING = [
     ("devices show tag-station-1", Device, "3.0 GiB"),
     ("devices show tag-station-1", Device, "link kind"),
     ("devices diagnose tag-station-1", list[CheckResult], "✓ disk"),
+    ("devices exports tag-station-1", ExportPage, "2026/11/21/batch.csv"),
     ("results tail", ResultPage, "a[1].jpg_0"),
     ("captures list", CapturePage, "The best score, 0.41"),
     ("captures show cap-1", Capture, "12.1 KiB"),

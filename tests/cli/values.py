@@ -26,6 +26,7 @@ from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import Device, DeviceState, JoinToken
 from lineside.contract.errors import ErrorReport
 from lineside.contract.event import Event, EventPage
+from lineside.contract.export import Export, ExportPage, ExportRecord
 from lineside.contract.inquiry import (
     CheckResult,
     Inquiry,
@@ -289,6 +290,22 @@ CAPTURE = Capture(
     requested_at=AT,
     uploaded_at=AT,
 )
+EXPORT = Export(
+    record=ExportRecord(
+        id="0f" * 16,
+        device="tag-station-1",
+        bucket="line-7",
+        key="2026/11/21/batch.csv",
+        stream="batches",
+        sequence=3,
+        digest=DIGEST,
+        size=12_345,
+        claimed_at=AT,
+    ),
+    requested_at=AT,
+    uploaded_at=AT,
+)
+EXPORTS = ExportPage(exports=(EXPORT,), total=1)
 CAPTURES = CapturePage(captures=(CAPTURE,), total=1)
 EVENTS = EventPage(
     events=(Event(id=3, at=AT, kind="join.refused", subject="tag-station-9", message="refused", error=REFUSAL),),

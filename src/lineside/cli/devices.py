@@ -10,6 +10,7 @@ from rich.console import RenderableType
 
 from lineside.cli.asking import Name, diagnose, logs
 from lineside.cli.device_view import device_view
+from lineside.cli.exports import exports
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, when
@@ -18,6 +19,7 @@ from lineside.contract.device import Device, JoinToken, JoinTokenRequest
 app = typer.Typer(name="devices", help="Devices of the fleet.", no_args_is_help=True)
 app.command("logs")(logs)
 app.command("diagnose")(diagnose)
+app.command("exports")(exports)
 
 
 @app.command("list")

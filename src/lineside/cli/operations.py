@@ -66,6 +66,7 @@ OPERATIONS = (
     Operation("inquiry", "GET /devices/{name}/inquiries/{inquiry}", "devices diagnose"),
     Operation("end_inquiry", "POST /devices/{name}/inquiries/{inquiry}/end", "devices logs"),
     Operation("results", "GET /results", "results tail"),
+    Operation("device_exports", "GET /devices/{name}/exports", "devices exports"),
     Operation("captures", "GET /captures", "captures list"),
     Operation("capture", "GET /captures/{capture}", "captures show"),
 )

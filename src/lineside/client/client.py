@@ -17,6 +17,7 @@ from lineside.contract.deployment import Deployment, DeploymentDocument, Rollout
 from lineside.contract.device import Device, JoinToken, JoinTokenRequest
 from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.event import EventPage
+from lineside.contract.export import ExportPage
 from lineside.contract.ids import digest_of
 from lineside.contract.inquiry import Inquiry, InquiryAnswer, InquiryRequest
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
@@ -288,3 +289,8 @@ class Client:
     def capture(self, capture: str) -> Capture:
         """One capture; its image is the blob `record.digest`."""
         return self.connection.call("GET", path("captures", capture), Capture)
+
+    def device_exports(self, name: str, *, offset: int = 0, limit: int = 100) -> ExportPage:
+        """Files that a device's components exported, newest first; the content is the blob `record.digest`."""
+        query = {"offset": offset, "limit": limit}
+        return self.connection.call("GET", path("devices", name, "exports"), ExportPage, query=query)

@@ -13,6 +13,7 @@ from lineside.contract.error_codes import (
     data,
     device,
     environments,
+    exports,
     fleet,
     general,
     inquiries,
@@ -46,6 +47,7 @@ _AREAS = (
     supervision,
     updating,
     environments,
+    exports,
 )
 
 PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}

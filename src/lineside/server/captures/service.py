@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -12,6 +12,7 @@ from lineside.contract.capture import CAPTURE_SCHEMA, Capture, CapturePage, Capt
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest, is_name
 from lineside.server.captures import store
+from lineside.server.captures.pieces import exactly
 from lineside.server.captures.store import CaptureRow, TicketRow
 from lineside.server.clock import rfc3339
 from lineside.server.services import Core
@@ -61,7 +62,7 @@ class CapturesService:
         """
         with self._core.database.read() as session:
             row = self._usable(session, caller, ticket)
-        self._core.objects.put(_exactly(pieces, row.size), expected=row.digest)
+        self._core.objects.put(exactly(pieces, row.size), expected=row.digest)
         with self._core.database.write() as session:
             if not store.use_ticket(session, ticket, self._now()):
                 raise LinesideError("ticket.used", ticket=ticket)
@@ -165,15 +166,3 @@ def _what_is_wrong(record: CaptureRecord) -> str:
     if record.content_type not in _CONTENT_TYPES:
         return f"{record.content_type!r} is no type of image"
     return "strategy is no name" if not is_name(record.strategy) else ""
-
-
-def _exactly(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The pieces, refused as soon as they are too many, or too few at the end."""
-    seen = 0
-    for piece in pieces:
-        seen += len(piece)
-        if seen > size:
-            raise LinesideError("ticket.wrong_size", actual=f"over {size}", expected=size)
-        yield piece
-    if seen < size:
-        raise LinesideError("ticket.wrong_size", actual=seen, expected=size)
