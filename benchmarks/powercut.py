@@ -33,6 +33,8 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  (what is lost is decided here: no disk
 QUICK, FULL = 200, 10_000
 LIVES = 50
 """Lives of one device; then a new one joins."""
+ENOUGH = 20
+"""Violations after which a worker gives up."""
 OUTCOMES = ("bricked", "unknown", "wrong_version")
 
 
@@ -50,7 +52,7 @@ def work(seed: str, kills: int, folder: Path, kept: Path) -> Result:
     result = Result()
     number = 0
     try:
-        while len(result.lives) + len(result.violations) < kills:
+        while len(result.lives) + len(result.violations) < kills and len(result.violations) < ENOUGH:
             device = Device(folder / f"{seed}-{number}", zygote, dice)
             number += 1
             try:
@@ -125,7 +127,7 @@ def main() -> int:
     report = {
         "kills": len(result.lives) + len(result.violations),
         **{what: found[what] for what in OUTCOMES},
-        "seconds_per_kill": round(seconds / kills, 3),
+        "seconds_per_kill": round(seconds / max(1, len(result.lives)), 3),
         "settled": sum(life.settled for life in result.lives),
         "power_cuts": sum(life.lost is not None for life in result.lives),
         "losses": sum(len(life.lost or ()) for life in result.lives),

@@ -97,7 +97,7 @@ class Device:
         if dice.random() < 0.75:
             self._end_all()
             life.lost = self._disk.cut(self._journal, dice)
-            shutil.rmtree(self._journal)
+            shutil.rmtree(self._journal, ignore_errors=True)
             self._disk = Disk(self._root)
         self._judge_witness(failed)
         self._unsettled = 0 if life.settled else self._unsettled + 1
