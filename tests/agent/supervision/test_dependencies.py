@@ -71,6 +71,8 @@ def test_dependents_of_a_component_that_breaks_go_down_and_come_back_with_it(sta
     stage.wait(lambda: base.state is ComponentState.BROKEN)
     stage.wait(lambda: top.state is ComponentState.INSTALLED and not stage.processes("top"))
     assert top.error is None
+    told = {one.name: one.error.code for one in stage.supervisor.report() if one.error is not None}
+    assert told["top"] == "component.dependency_down"
     good.touch()
     stage.wait(lambda: base.ready_since and top.ready_since)
     assert alone.restarts == 0
@@ -92,6 +94,16 @@ def test_a_planned_replacement_leaves_dependents_alone_unless_the_plan_says_othe
     stage.ready("base", probe="sleep 0.2")
     assert top.restarts == 0
     assert top.ready_since is not None
+
+
+def test_nobody_waits_long_for_a_component_whose_dependency_is_broken(stage: Stage) -> None:
+    base = stage.start("base", run="exit 1")
+    stage.wait(lambda: base.state is ComponentState.BROKEN)
+    stage.start("top", dependencies=("base",))
+    error = stage.supervisor.await_ready("top", 1000.0)
+    assert error is not None
+    assert error.code == "component.dependency_down"
+    assert "base" in error.next
 
 
 def test_names_that_do_not_run(stage: Stage) -> None:

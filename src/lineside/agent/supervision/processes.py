@@ -147,8 +147,7 @@ class Child:
         """SIGTERM to the group, SIGKILL after `grace` seconds."""
         if self._code is not None:
             return
-        self._ask_to_end()
-        select.select([self._pidfd], [], [], max(0.0, grace))
+        self._ask_to_end(grace)
         self._keep_group = False
         self._signal(signal.SIGKILL)
         if select.select([self._pidfd], [], [], UNKILLABLE)[0]:
@@ -162,13 +161,18 @@ class Child:
         if self._code is None:
             self._signal(number)
 
-    def _ask_to_end(self) -> None:
-        """SIGTERM. A sandbox's own process would end the component at once if it heard it, so only those inside do."""
+    def _ask_to_end(self, grace: float) -> None:
+        """SIGTERM, and `grace` seconds of waiting. A sandbox's own process would end the component at once if it heard
+        it, so only those inside do, and those who are still on their way there."""
         if not self._shielded:
             self._signal(signal.SIGTERM)
+            select.select([self._pidfd], [], [], max(0.0, grace))
             return
-        for pid in group_members(self.pid):
-            if pid != self.pid:
+        until = time.monotonic() + grace
+        asked: set[int] = set()
+        while (left := until - time.monotonic()) > 0 and not select.select([self._pidfd], [], [], min(left, 0.05))[0]:
+            for pid in {*group_members(self.pid)} - asked - {self.pid}:
+                asked.add(pid)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
 

@@ -99,6 +99,19 @@ class Supervisor:
         needed = [services[name] for name in launch.dependencies if name in services]
         return not any(service.lost if up else service.ready_since is None for service in needed)
 
+    def _waits_in_vain(self, service: Service) -> LinesideError | None:
+        """That a component is down because of one that it needs, and which failed or was stopped by hand."""
+        if service.ready_since is not None or not service.down.is_set():
+            return None
+        services = self._services()
+        for name in service.launch.dependencies:
+            needed = services.get(name)
+            if needed is not None and needed.ready_since is None and needed.error is not None:
+                return LinesideError(
+                    "component.dependency_down", name=service.launch.name, dependency=name, why=needed.error.message
+                )
+        return None
+
     def reconfigure(self, component: Component, fingerprint: str, launch: Launch | None = None) -> None:
         """A running component has another configuration now, and has heard of it itself; `launch` is what it is started
         with when it is started again."""
@@ -130,7 +143,7 @@ class Supervisor:
             self._corner.close()
 
     def await_ready(self, name: str, patience: float) -> LinesideError | None:
-        """Wait until a component is ready (None) or BROKEN, or `patience` seconds have gone (why).
+        """Wait until a component is ready (None), or until it or one that it needs is BROKEN, or for `patience` seconds.
 
         Raises `Interrupted`, `Superseded`.
         """
@@ -142,6 +155,9 @@ class Supervisor:
                 return None
             if service.state is ComponentState.BROKEN:
                 return service.error
+            waits = self._waits_in_vain(service)
+            if waits is not None:
+                return waits
             if time.monotonic() >= until:
                 return LinesideError("deploy.start_timeout", name=name, seconds=f"{patience:g}")
             self._attention.wait(min(1.0, until - time.monotonic()))
@@ -207,23 +223,22 @@ class Supervisor:
         """
         found = usage or {}
         return tuple(
-            _reported(item, found.get(item.component.name))
+            self._reported(item, found.get(item.component.name))
             for item in sorted(self._items(), key=lambda item: item.component.name)
         )
 
-
-def _reported(item: Running, usage: Usage | None) -> ReportedComponent:
-    service = item.service
-    error = service.error
-    return ReportedComponent(
-        name=item.component.name,
-        version=item.component.version,
-        recipe_digest=item.component.recipe_digest,
-        state=service.state,
-        artifacts=item.artifacts,
-        probe=service.probe,
-        restarts=service.restarts,
-        error=None if error is None else error.report(),
-        usage=usage,
-        limits=service.limits,
-    )
+    def _reported(self, item: Running, usage: Usage | None) -> ReportedComponent:
+        service = item.service
+        error = service.error or self._waits_in_vain(service)
+        return ReportedComponent(
+            name=item.component.name,
+            version=item.component.version,
+            recipe_digest=item.component.recipe_digest,
+            state=service.state,
+            artifacts=item.artifacts,
+            probe=service.probe,
+            restarts=service.restarts,
+            error=None if error is None else error.report(),
+            usage=usage,
+            limits=service.limits,
+        )

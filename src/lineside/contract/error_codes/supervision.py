@@ -32,6 +32,12 @@ ROWS = (
         "Let it use less, or raise runWith.systemResourceLimits.memory (in KiB) in the deployment.",
     ),
     Problem(
+        "component.dependency_down",
+        Kind.UNAVAILABLE,
+        "{name} waits for {dependency}, which it needs: {why}",
+        "See to {dependency} first; {name} starts by itself.",
+    ),
+    Problem(
         "component.stopped_by_hand",
         Kind.CONFLICT,
         "{name} was stopped on the device.",
