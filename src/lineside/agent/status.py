@@ -7,8 +7,8 @@ import msgspec
 from lineside.agent.database import Database
 from lineside.agent.health.disk import disk_now, disk_problem
 from lineside.agent.health.watch import kept
-from lineside.agent.link import join_state
 from lineside.agent.link.outbox import Outbox
+from lineside.agent.local.alone import identity
 from lineside.agent.lock import holder
 from lineside.agent.paths import Paths
 from lineside.agent.updating.state import State
@@ -43,7 +43,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def status(paths: Paths) -> Status:
     """Read it. Raises `agent.not_joined`."""
-    joined = join_state.load(paths)
+    joined = identity(paths)
     database = Database(paths.database)
     try:
         state, outbox = State(database), Outbox(database)
@@ -84,7 +84,7 @@ def sentence(status: Status) -> str:
     """The same for people."""
     phase = status.report.phase.value if status.report else "nothing reported yet"
     alive = f"running, pid {status.pid}" if status.pid else "not running"
-    lines = [f"{status.device} → {status.url} ({'twin, ' if status.twin else ''}agent {alive})"]
+    lines = [f"{status.device} → {status.url or 'no control plane'} ({'twin, ' if status.twin else ''}agent {alive})"]
     lines.append(f"desired revision {status.desired_revision}, good revision {status.good_revision}: {phase}")
     lines += [f"  {item.name} {item.version}" for item in status.components]
     if status.report and status.report.error:

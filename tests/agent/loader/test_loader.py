@@ -161,7 +161,7 @@ def test_a_good_agent_that_has_gone_is_replaced_by_the_one_installed_by_hand(roo
     assert "cannot be started" in root.pointer()["failed"]["why"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\xff\x00", b'{"good": 7, "trying": "x"}'])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\xff\x00", b'{"good": 7, "trying": "x"}'], ids=range(5))
 def test_a_damaged_pointer_means_the_agent_installed_by_hand(root: Loader, damage: bytes) -> None:
     (root.folder / "pointer.json").write_bytes(damage)
     root.start()

@@ -22,6 +22,21 @@ DATA = b"model" * 1000
 FILE = BundleArtifact(name="m.onnx", digest=digest_of(DATA), size=len(DATA))
 
 
+IDS = [
+    "empty",
+    "end-only",
+    "no-zip",
+    "cut-short",
+    "second-half",
+    "no-document",
+    "empty-document",
+    "no-artifact",
+    "short-artifact",
+    "other-name",
+    "large-document",
+    "lzma",
+    "bzip2",
+]
 NAMING = bundle(artifacts=(FILE,))
 
 
@@ -100,6 +115,7 @@ def test_a_sound_bundle_is_read_from_any_offset(tmp_path: Path, method: int) -> 
         (archive({"bundle.json": bundle()}, zipfile.ZIP_LZMA), "bundle.invalid"),
         (archive({"bundle.json": bundle()}, zipfile.ZIP_BZIP2), "bundle.invalid"),
     ],
+    ids=IDS,
 )  # fmt: skip
 def test_what_is_broken_or_incomplete_is_refused(tmp_path: Path, data: bytes, code: str) -> None:
     assert refusal(write(tmp_path, data)) == code

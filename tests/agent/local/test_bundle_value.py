@@ -44,7 +44,7 @@ def test_what_contradicts_itself_is_refused(changes: dict[str, Any]) -> None:
     assert caught.value.code == "bundle.invalid"
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"schema": "lineside.bundle/1"}', b"\xff\xfe"])
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"schema": "lineside.bundle/1"}', b"\xff\xfe"], ids=range(5))
 def test_what_is_no_bundle_is_refused(data: bytes) -> None:
     with pytest.raises(LinesideError) as caught:
         read_bundle(data)

@@ -137,19 +137,11 @@ def _await(paths: Paths, id: str, seconds: float) -> Entry:
 
 
 def _all(paths: Paths) -> list[Entry]:
-    from lineside.agent.database import Database
     from lineside.agent.local.deployments import entries
-    from lineside.agent.local.model import Record
-    from lineside.agent.local.records import Records
+    from lineside.agent.local.records import peek
     from lineside.agent.local.spool import Spool
 
-    if not paths.database.exists():
-        return entries(Record(), Spool(paths))
-    database = Database(paths.database)
-    try:
-        return entries(Records(database).read(), Spool(paths))
-    finally:
-        database.close()
+    return entries(peek(paths.database), Spool(paths))
 
 
 def _deployments(options: argparse.Namespace) -> int:

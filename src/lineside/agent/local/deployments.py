@@ -29,7 +29,7 @@ from lineside.agent.local.sources import Sources
 from lineside.agent.local.spool import BUNDLE, Spool, Spooled
 from lineside.agent.paths import Paths
 from lineside.agent.updating.installed import Component, document_of
-from lineside.agent.updating.state import State
+from lineside.agent.updating.state import CARRIED, State
 from lineside.agent.updating.store import Store
 from lineside.agent.updating.trust import Trust
 from lineside.contract.desired import Desired, DesiredComponent
@@ -272,7 +272,7 @@ class LocalDeployments:
         """A bundle made for this device brings its desired document, unless the device has that one already."""
         known = self._state.desired()
         if known is None or known.document.revision < desired.revision:
-            self._state.save_desired(desired, "bundle")
+            self._state.save_desired(desired, CARRIED)
         elif document_of(known.document) != document_of(desired):
             raise LinesideError(
                 "bundle.superseded",

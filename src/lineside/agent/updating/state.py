@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -9,13 +10,19 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import structs
 
-from lineside.agent.database import Database
+from lineside.agent.database import Damaged, Database
 from lineside.agent.updating.installed import EMPTY, Attempt, Component, ComponentSet, Outcome, Package
 from lineside.contract.configuration import merged_at
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport, LinesideError
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+CARRIED = "bundle"
+"""The ETag of a document that came in an offline bundle."""
 
 
 class SavedDesired(msgspec.Struct, frozen=True):
@@ -30,6 +37,13 @@ class State:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def check(self) -> None:
+        """Read everything once. Raises `Damaged` when a value is not what it should be."""
+        try:
+            self.desired(), self.good(), self.previous(), self.attempt(), self.outcome(), self.packages()
+        except msgspec.DecodeError as error:
+            raise Damaged(str(error)) from error
 
     # --- the desired document -------------------------------------------------------------------------------------
 
@@ -85,7 +99,7 @@ class State:
                 return
             if good is not None and good.components != attempt.wanted.components:
                 _put(rows, "previous", good)
-            _put(rows, "good", attempt.wanted)
+            _put(rows, "good", _raw(rows, "attempt", _RawAttempt).wanted)  # with what only a newer agent understands
             _drop(rows, "attempt")
             _drop(rows, "outcome")
 
@@ -176,14 +190,19 @@ class State:
             return list(rows.execute("SELECT pid, started, name FROM processes").fetchall())
 
     def add_process(self, pid: int, started: int, name: str) -> None:
-        """A child process lives."""
-        with self._database.transaction() as rows:
-            rows.execute("INSERT OR REPLACE INTO processes VALUES (?, ?, ?)", (pid, started, name))
+        """A child process lives. It is found by its environment too, so a disk that takes nothing stops no component."""
+        self._note("INSERT OR REPLACE INTO processes VALUES (?, ?, ?)", (pid, started, name))
 
     def drop_process(self, pid: int) -> None:
         """A child process is gone."""
-        with self._database.transaction() as rows:
-            rows.execute("DELETE FROM processes WHERE pid = ?", (pid,))
+        self._note("DELETE FROM processes WHERE pid = ?", (pid,))
+
+    def _note(self, query: str, values: tuple[object, ...]) -> None:
+        try:
+            with self._database.transaction() as rows:
+                rows.execute(query, values)
+        except sqlite3.Error as error:
+            _log.warning("not written down: %s", error)
 
     def transferred(self) -> int:
         """Bytes of artifacts and recipes received since joining."""
@@ -201,6 +220,16 @@ class State:
     def _write_one(self, key: str, value: object) -> None:
         with self._database.transaction() as rows:
             _put(rows, key, value)
+
+
+class _RawAttempt(msgspec.Struct):
+    wanted: msgspec.Raw
+
+
+def _raw(rows: sqlite3.Connection, key: str, kind: type[T]) -> T:
+    found = _get(rows, key, kind)
+    assert found is not None
+    return found
 
 
 def _with(within: ComponentSet, own: Component, path: Sequence[str], value: Any) -> ComponentSet:
