@@ -102,7 +102,7 @@ def test_a_diagnosis_says_what_is_wrong_and_what_to_do(lineside: Command, plane:
         "✓ disk          There is room.",
         "✗ clock         It is[2J years off.",
         "                Next: Set it.",
-        "1 of 2 checks found something wrong.",
+        "2 checks, 1 found something wrong.",
     ]
     machine = lineside("devices", "diagnose", "tag-station-1", "--json")
     assert msgspec.json.decode(machine.out, type=tuple[CheckResult, ...]) == checks

@@ -113,6 +113,7 @@ def _line(check: CheckResult) -> Text:
 
 
 def _sum(count: int, wrong: int) -> Text:
+    checks = f"{count} check{'s' if count != 1 else ''}"
     if wrong:
-        return Text(f"{wrong} of {count} checks found something wrong.", style=BAD)
-    return Text(f"All {count} checks found nothing wrong.", style=GOOD)
+        return Text(f"{checks}, {wrong} found something wrong.", style=BAD)
+    return Text(f"{checks}, nothing wrong.", style=GOOD)

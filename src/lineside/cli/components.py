@@ -9,13 +9,13 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from lineside.cli.check import check
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
-from lineside.cli.table import details, mark, rows, short, size, when
+from lineside.cli.table import details, mark, rows, short, size, spaced, when
 from lineside.client.own_component import add_component
 from lineside.contract.component import Component, ComponentDetails
 from lineside.contract.reported import ComponentState
@@ -116,7 +116,7 @@ def _artifacts(component: Component) -> RenderableType:
 
 
 def _added(component: Component) -> RenderableType:
-    return Group(_head(component), _artifacts(component))
+    return spaced((_head(component), _artifacts(component)))
 
 
 def _details(found: ComponentDetails) -> RenderableType:
@@ -125,12 +125,14 @@ def _details(found: ComponentDetails) -> RenderableType:
         (use.device, mark(use.wanted, "yes" if use.wanted else "no"), _state(use.state) if use.state else None)
         for use in found.uses
     )
-    return Group(
-        _head(found.component),
-        rows(("signed as", "by", "when", "target"), signed, "Nobody has signed it: no device would install it."),
-        _artifacts(found.component),
-        rows(("device", "wanted", "state"), uses, "No device runs it or should."),
-        Text(msgspec.json.format(msgspec.json.encode(found.recipe)).decode()),
+    return spaced(
+        (
+            _head(found.component),
+            rows(("signed as", "by", "when", "target"), signed, "Nobody has signed it: no device would install it."),
+            _artifacts(found.component),
+            rows(("device", "wanted", "state"), uses, "No device runs it or should."),
+            Text(msgspec.json.format(msgspec.json.encode(found.recipe)).decode()),
+        )
     )
 
 

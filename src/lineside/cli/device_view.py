@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
-from lineside.cli.table import BAD, DIM, details, mark, rows, short, size, when
+from lineside.cli.table import BAD, DIM, details, mark, rows, short, size, spaced, when
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import Device
 from lineside.contract.errors import ErrorReport
@@ -32,7 +32,7 @@ def device_view(device: Device) -> RenderableType:
     if report is not None:
         parts += _problems((one.name, one.error) for one in report.running)
         parts.append(details(_fact(name, value) for name, value in flat(report.facts)))
-    return Group(*_spaced(parts))
+    return spaced(parts)
 
 
 def flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -122,10 +122,3 @@ def _problem(where: str, error: ErrorReport) -> RenderableType:
     if error.next:
         text.append(f"\n  Next: {error.next}", style=DIM)
     return text
-
-
-def _spaced(parts: Iterable[RenderableType]) -> Iterator[RenderableType]:
-    for number, part in enumerate(parts):
-        if number:
-            yield Text()
-        yield part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +32,11 @@ def details(pairs: Iterable[tuple[str, Cell]]) -> Table:
         if value is not None and value != "":
             table.add_row(name, cell(value))
     return table
+
+
+def spaced(parts: Iterable[RenderableType]) -> RenderableType:
+    """One under the other, with an empty line between."""
+    return Group(*(line for number, part in enumerate(parts) for line in ((Text(), part) if number else (part,))))
 
 
 def cell(value: Cell) -> RenderableType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lineside.contract.errors import Kind, Problem
 
-_LOG = "See the component's log on the device: {log}"
+_LOG = "See its log: lineside devices logs DEVICE {name}; on the device: {log}"
 
 ROWS = (
     Problem(
