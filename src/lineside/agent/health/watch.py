@@ -53,10 +53,10 @@ class Watch:
 
     def look(self) -> None:
         """Set and clear what has changed."""
+        look_at_clock(self._clock, self._conditions)
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_SECONDS
             self._disk.look()
-            look_at_clock(self._clock, self._conditions)
             look_at_memory(self._conditions, self._machine)
             look_at_temperature(self._conditions, self._machine)
         if time.monotonic() >= self._next_certificate:
