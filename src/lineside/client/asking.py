@@ -25,7 +25,8 @@ def ask(client: Client, device: str, request: InquiryRequest) -> Generator[Inqui
     try:
         while True:
             answer = client.inquiry(device, inquiry.id, after=after)
-            for part in answer.parts:
+            fresh = [part for part in answer.parts if part.number > after]
+            for part in fresh:
                 after = part.number
                 yield part
                 if part.error is not None:
@@ -34,7 +35,7 @@ def ask(client: Client, device: str, request: InquiryRequest) -> Generator[Inqui
                 finished = True
                 _check_whole(answer, after)
                 return
-            if not answer.parts:
+            if not fresh:
                 time.sleep(EVERY)
     finally:
         if not finished:
