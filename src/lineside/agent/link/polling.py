@@ -19,7 +19,7 @@ from lineside.agent.link.error import LinkError
 from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.processes import Wake, wait_any
 from lineside.agent.updating.installed import document_of
-from lineside.agent.updating.state import CARRIED, SavedDesired, State
+from lineside.agent.updating.state import State
 from lineside.contract.desired import Desired
 from lineside.contract.errors import RemoteError
 
@@ -122,10 +122,7 @@ class Poller:
             self._quiet = True
             return self._polls.after(error, saved.document.poll_seconds if saved else 0.0)
         self._listener.reached(True)
-        if answer is not None and _is_behind(answer[0], saved):
-            answer = None
-        if answer is not None:
-            self._state.save_desired(*answer)
+        if answer is not None and self._state.save_desired(*answer):
             crash.point("desired.saved")
             if saved is None or document_of(saved.document) != document_of(answer[0]):
                 self._attention.newer()
@@ -151,8 +148,3 @@ class Poller:
             _log.info("reports wait: %s", error.message)
             wait = self._flushes.after(error, saved.document.poll_seconds if saved else 0.0)
             self._flush_at = time.monotonic() + wait
-
-
-def _is_behind(answer: Desired, saved: SavedDesired | None) -> bool:
-    """Whether a bundle has brought a later revision than the control plane knows of, as after a restored backup."""
-    return saved is not None and saved.etag == CARRIED and answer.revision < saved.document.revision

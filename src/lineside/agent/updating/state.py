@@ -44,6 +44,10 @@ class State:
             self.desired(), self.good(), self.previous(), self.attempt(), self.outcome(), self.packages()
         except msgspec.DecodeError as error:
             raise Damaged(str(error)) from error
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table is not there
+                raise Damaged(str(error)) from error
+            raise
 
     # --- the desired document -------------------------------------------------------------------------------------
 
@@ -51,9 +55,17 @@ class State:
         """The newest document that was seen."""
         return self._read("desired", SavedDesired)
 
-    def save_desired(self, document: Desired, etag: str) -> None:
-        """Remember a document, so that a reboot without network goes on with it."""
-        self._write_one("desired", SavedDesired(document, etag))
+    def save_desired(self, document: Desired, etag: str) -> bool:
+        """Remember a document, so that a reboot without network goes on with it; whether it was.
+
+        The revision that a bundle brought stands when the control plane knows only an earlier one (a restored backup).
+        """
+        with self._database.transaction() as rows:
+            saved = _get(rows, "desired", SavedDesired)
+            if saved is not None and saved.etag == CARRIED and document.revision < saved.document.revision:
+                return False
+            _put(rows, "desired", SavedDesired(document, etag))
+        return True
 
     # --- sets of components ---------------------------------------------------------------------------------------
 
@@ -190,7 +202,7 @@ class State:
             return list(rows.execute("SELECT pid, started, name FROM processes").fetchall())
 
     def add_process(self, pid: int, started: int, name: str) -> None:
-        """A child process lives. It is found by its environment too, so a disk that takes nothing stops no component."""
+        """A child process lives. It is found by its environment too: a disk that takes nothing stops no component."""
         self._note("INSERT OR REPLACE INTO processes VALUES (?, ?, ?)", (pid, started, name))
 
     def drop_process(self, pid: int) -> None:
@@ -216,10 +228,6 @@ class State:
     def _read(self, key: str, kind: type[T]) -> T | None:
         with self._database.reading() as rows:
             return _get(rows, key, kind)
-
-    def _write_one(self, key: str, value: object) -> None:
-        with self._database.transaction() as rows:
-            _put(rows, key, value)
 
 
 class _RawAttempt(msgspec.Struct):
