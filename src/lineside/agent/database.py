@@ -1,8 +1,8 @@
 """The agent's one SQLite file: WAL, every commit on disk before it returns, a numbered schema.
 
-    an older schema     is brought up to date; what is added leaves the agent before able to read it and to write it back
-    a newer schema      is used as it is when its agent says that this one may (`OLDEST`), else it is put aside
-    a damaged file      is put aside
+    an older schema   is brought up to date; the agent before can still read it and write it back
+    a newer schema    is used as it is when its agent says that this one may (`OLDEST`), else it is put aside
+    a damaged file    is put aside
 
 What is put aside stays for a look (`agent.db.damaged`, `agent.db.schema-N`), and a new file begins with the values of
 the copy that is kept beside it (`agent.copy.json`): the good set, the one before, what failed, what is wanted.
@@ -38,7 +38,7 @@ _SCHEMA = (
 
 
 OLDEST = 1
-"""The schema of the oldest agent that may read and write what this one does: raise it with a change that is no addition."""
+"""The schema of the oldest agent that may write back what this one reads; a change that does not only add raises it."""
 _MARK = 0x4C53_0000  # "LS": `PRAGMA application_id` is this and OLDEST
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -54,8 +54,8 @@ class Damaged(sqlite3.DatabaseError):
 class Database:
     """A connection that several threads share, one transaction at a time.
 
-    With `mend`, as the agent opens it, a file that cannot be used is put aside; `mended` then says why. Without, that is
-    raised: `sqlite3.DatabaseError`, `state.newer_schema`.
+    With `mend`, as the agent opens it, a file that cannot be used is put aside; `mended` then says why. Without, that
+    is raised: `sqlite3.DatabaseError`, `state.newer_schema`.
     """
 
     def __init__(self, path: Path, *, mend: bool = False) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import signal
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -16,13 +18,14 @@ from lineside.agent.attention import Attention, Interrupted, RestartAsked, Super
 from lineside.agent.backoff import Backoff
 from lineside.agent.bus.bus import Bus
 from lineside.agent.clock import DEVICE
-from lineside.agent.database import Database
+from lineside.agent.database import Damaged, Database
 from lineside.agent.health.conditions import Conditions
-from lineside.agent.health.disk import DiskWatch
+from lineside.agent.health.disk import DiskWatch, disk_problem
 from lineside.agent.health.watch import Watch
 from lineside.agent.host import AgentHost
 from lineside.agent.link.answers import DeviceSources
 from lineside.agent.link.error import LinkError
+from lineside.agent.link.exports import Exports
 from lineside.agent.link.https import Link
 from lineside.agent.link.inquiries import Inquiries
 from lineside.agent.link.join_state import JoinState
@@ -55,7 +58,10 @@ from lineside.contract import topics
 from lineside.contract.desired import Desired
 from lineside.contract.errors import RemoteError
 from lineside.contract.inquiry import CheckResult
+from lineside.contract.recipes.builtin import STREAM_MANAGER
 
+DISK_SECONDS = 5.0
+"""Seconds between two tries to open the state on a disk that takes nothing."""
 IDLE_SECONDS = 60.0
 """Seconds between two looks at whether everything still is as it should be, when nothing calls for one."""
 
@@ -78,7 +84,9 @@ class Agent:
         self._paths = paths
         self._backoff = Backoff()
         self._disk = DiskWatch(paths.root, self.conditions)
-        self._database = Database(paths.database)
+        self._database = Database(paths.database, mend=True)
+        self._unchecked = threading.Event()  # what is on disk has not been compared with what is remembered
+        self._unchecked.set()
         self._watch = Watch(paths, self._database, self.conditions, self._disk)
         self._state = State(self._database)
         corner = find_corner(paths.root)
@@ -134,7 +142,8 @@ class Agent:
         self._pulse.also(lambda: [f"{name} ({what})" for name, what in self._supervisor.stuck().items()])
         self._watchdog = Watchdog(self._notifier, self._pulse)
         self.attention.pulse = lambda seconds: self._pulse.beat("update", seconds)
-        self._uploader = Uploader(paths.captures, control, self.attention.stop)
+        exports = Exports(paths.work(STREAM_MANAGER) / "exports", joined.device, control, self.attention.stop)
+        self._uploader = Uploader(paths.captures, control, self.attention.stop, exports.send)
 
     def end(self) -> None:
         """Ask the agent to end. Safe in a signal handler and from any thread."""
@@ -149,7 +158,7 @@ class Agent:
         orphans = end_orphans(self._paths, self._state)
         if orphans:
             _log.warning("ended %d processes that an earlier agent left behind", orphans)
-        self._executor.check_disk()
+        self._check_state()
         self._local.begin()
         self._self.opened()
         self._notifier.ready("started")
@@ -198,8 +207,25 @@ class Agent:
 
     def _failed(self, error: BaseException) -> None:
         """The disk refused something: say so; what runs keeps running, and the agent tries again by itself."""
-        if not self._disk.met(error):
+        if self._database.mend(error):
+            self._say_mended()
+        elif not self._disk.met(error):
             _log.error("%s", error, exc_info=error)
+
+    def _check_state(self) -> None:
+        """A state that cannot be read is replaced by its copy before anything relies on it."""
+        try:
+            self._state.check()
+        except Damaged as error:
+            self._database.mend(error)
+        if self._database.mended is not None:
+            self._say_mended()
+
+    def _say_mended(self) -> None:
+        if self._database.mended is not None:
+            self.conditions.put(self._database.mended)
+        self._unchecked.set()
+        self.attention.nudge()
 
     # --- the update thread ----------------------------------------------------------------------------------------
 
@@ -216,6 +242,9 @@ class Agent:
         """Become what is wanted, as far as possible now; how many seconds to wait until the next look."""
         desired = None
         try:
+            if self._unchecked.is_set():
+                self._executor.check_disk()
+                self._unchecked.clear()
             desired = self._wanted()
             again = None if desired is None else self._reconciler.round(desired)
         except (LinkError, RemoteError) as error:
@@ -245,7 +274,7 @@ def run(paths: Paths) -> None:
     with locked(paths):
         conditions = Conditions()
         control = Alone(joined.device) if is_alone(joined) else _link(joined, paths, conditions)
-        agent = Agent(paths, control, conditions=conditions)
+        agent = _built(paths, control, conditions)
 
         def end(number: int, frame: FrameType | None) -> None:
             agent.end()
@@ -262,6 +291,19 @@ def run(paths: Paths) -> None:
             control.close()
     if agent.again:
         SelfUpdate(paths).make_way(["--root", str(paths.root)])
+
+
+def _built(paths: Paths, control: ControlPlane, conditions: Conditions) -> Agent:
+    """The agent, as soon as the disk lets its state be opened."""
+    while True:
+        try:
+            return Agent(paths, control, conditions=conditions)
+        except (OSError, sqlite3.Error) as error:
+            problem = disk_problem(error, paths.root)
+            if problem is None:
+                raise
+            _log.error("%s; trying again in %g s", problem, DISK_SECONDS)
+            time.sleep(DISK_SECONDS)
 
 
 def _link(joined: JoinState, paths: Paths, conditions: Conditions) -> Link:

@@ -184,7 +184,11 @@ class Executor:
         )
 
     def check_disk(self) -> None:
-        """After a start: forget packages that are no longer what their recipe says, so that they are staged anew."""
+        """After a start: forget packages that are no longer what their recipe says, so that they are staged anew.
+
+        What the sets name and the disk has, though nobody remembers it, is remembered again: the state may be new.
+        """
+        self._remember_packages()
         for (name, version), package in self._state.packages().items():
             recipe_there = self._store.verify(package.recipe_digest)
             if not recipe_there or not packages.intact(self._recipe(package.recipe_digest), self._store, self._paths):
@@ -192,6 +196,18 @@ class Executor:
         known = set(self._state.packages())
         for name, version in set(packages.installed(self._paths)) - known:
             packages.remove(self._paths, name, version)
+
+    def _remember_packages(self) -> None:
+        known = self._state.packages()
+        for one in (self._state.good(), self._state.previous()):
+            for item in one.components:
+                if (item.name, item.version) in known or not self._store.verify(item.recipe_digest):
+                    continue
+                recipe = self._recipe(item.recipe_digest)
+                if packages.intact(recipe, self._store, self._paths):
+                    found = {artifact.name: artifact.digest for artifact in recipe.artifacts}
+                    package = Package(recipe_digest=item.recipe_digest, artifacts=found)
+                    self._state.add_package(item.name, item.version, package)
 
     def _recipe(self, digest: str) -> Recipe:
         if digest not in self._recipes:

@@ -42,6 +42,18 @@ ROWS = (
         "Set LINESIDE_REBOOT_COMMAND for the agent, or give it the right to restart the device.",
     ),
     Problem(
+        "state.unreadable",
+        Kind.INTERNAL,
+        "The agent's state in {file} could not be read: {why}. It was put aside, and the copy beside it is used.",
+        "Look at dmesg and smartctl: the disk or card may be dying. What ran keeps running.",
+    ),
+    Problem(
+        "state.newer_schema",
+        Kind.CONFLICT,
+        "The agent's state in {file} has schema {schema}, and this agent knows {known}: a newer agent wrote it.",
+        "Install the newer agent again; until then this one goes on with what ran before it.",
+    ),
+    Problem(
         "trust.timeout",
         Kind.UNAVAILABLE,
         "The signed metadata did not arrive within {seconds} s.",
