@@ -39,7 +39,7 @@ ROWS = (
         "bus.secret_unknown",
         Kind.MISSING,
         "There is no secret {secret} on this device.",
-        "Deploy it with the configuration of aws.greengrass.SecretManager; see docs/bus.md.",
+        "Give it one on the device: lineside agent secret set {secret}",
     ),
     Problem(
         "bus.policy_invalid",
