@@ -44,6 +44,7 @@ READING = [
     ("rollouts list", list[Rollout], "1/2"),
     ("rollouts show ro-1", Rollout, "the first wave was told"),
     ("devices list", list[Device], "installing"),
+    ("devices list", list[Device], "device.too_hot"),
     ("devices show tag-station-1", Device, "matched"),
     ("devices show tag-station-1", Device, "1.0.0 (differs)"),
     ("devices show tag-station-1", Device, "64.0 MiB"),

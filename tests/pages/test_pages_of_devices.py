@@ -92,6 +92,8 @@ def test_what_is_wrong_stands_first_and_components_beside_what_is_wanted(
 
 
 def test_what_is_wrong_with_a_device_needs_a_person(page: Page, house: House, station: TestDevice) -> None:
+    open_page(page, house, "/devices")
+    expect(page.locator("tr", has_text="station-9")).to_contain_text("device.too_hot")
     open_page(page, house, "/")
     page.locator(".needs").get_by_role("link", name="station-9: cpu is at 92 °C.").click()
     expect(page.locator("h1")).to_contain_text("station-9")

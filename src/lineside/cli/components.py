@@ -52,6 +52,10 @@ def add(
     artifacts: Annotated[
         Path | None, typer.Option("--artifacts", help="Folder of the files that the recipe names; else beside it.")
     ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What {COMPONENT_NAME} in the recipe stands for.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="What {COMPONENT_VERSION} in the recipe stands for.")
+    ] = None,
     release: Annotated[
         bool, typer.Option("--release/--stage", help="Sign it for all devices, or for twins only.")
     ] = True,
@@ -62,7 +66,8 @@ def add(
 ) -> None:
     """Add a component of your own; only files that the control plane lacks are sent."""
     with session(url, root, json) as (client, out):
-        out.show(add_component(client, recipe, artifacts, stage=not release, by=by or _user()), _added)
+        made = add_component(client, recipe, artifacts, name=name, version=version, stage=not release, by=by or _user())
+        out.show(made, _added)
 
 
 def _user() -> str:

@@ -69,10 +69,11 @@ def _table(devices: Sequence[Device]) -> RenderableType:
             device.desired_revision,
             device.report.revision if device.report else None,
             when(device.last_seen),
+            ", ".join(one.code for one in device.report.conditions) or None if device.report else None,
         )
         for device in devices
     )
-    headings = ("name", "state", "kind", "groups", "desired", "reported", "last seen")
+    headings = ("name", "state", "kind", "groups", "desired", "reported", "last seen", "conditions")
     return rows(headings, lines, "No device has joined. Make a token: lineside devices token")
 
 

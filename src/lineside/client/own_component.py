@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lineside.client.client import Client
@@ -13,14 +13,22 @@ from lineside.contract.recipes.publishing import Listing, listing
 
 
 def add_component(
-    client: Client, recipe: Path, folder: Path | None = None, *, stage: bool = False, by: str = ""
+    client: Client,
+    recipe: Path,
+    folder: Path | None = None,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    stage: bool = False,
+    by: str = "",
 ) -> Component:
     """Add the component of a recipe file. Its artifacts lie in `folder`, or beside the recipe, or where Greengrass's
     tools put them: in `NAME/VERSION/` below `folder`, or below `artifacts/` beside the recipe or its folder.
 
+    `name` and `version` stand for the placeholders {COMPONENT_NAME} and {COMPONENT_VERSION} of those tools' templates.
     Raises `cli.file_unreadable`, `component.…` and what `Client` raises.
     """
-    data = _read(recipe)
+    data = _filled(_read(recipe), {"{COMPONENT_NAME}": name, "{COMPONENT_VERSION}": version})
     files = _files(listing(data), recipe, folder)
     artifacts = [_described(name, path) for name, path in files.items()]
     _send(client, artifacts, files)
@@ -36,6 +44,13 @@ def _read(recipe: Path) -> bytes:
     except (OSError, UnicodeDecodeError) as error:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
         raise LinesideError("cli.file_unreadable", file=recipe, why=why) from error
+    return data
+
+
+def _filled(data: bytes, placeholders: Mapping[str, str | None]) -> bytes:
+    for placeholder, value in placeholders.items():
+        if value is not None:
+            data = data.replace(placeholder.encode(), value.encode())
     return data
 
 

@@ -166,6 +166,15 @@ def test_files_are_found_where_greengrass_tools_put_them(client, folder):
     assert add_component(client, recipes / "recipe.yaml", folder / "artifacts") == made
 
 
+def test_templates_of_greengrass_tools_are_filled_in(client, folder):
+    template = RECIPE.replace("com.example.Hello", '"{COMPONENT_NAME}"').replace("1.0.0", '"{COMPONENT_VERSION}"')
+    (folder / "recipe.yaml").write_text(template)
+    with pytest.raises(LinesideError, match=r"COMPONENT_NAME"):
+        add_component(client, folder / "recipe.yaml")
+    made = add_component(client, folder / "recipe.yaml", name="com.example.Hello", version="1.4.0")
+    assert (made.name, made.version) == ("com.example.Hello", "1.4.0")
+
+
 def test_what_is_missing_is_named(client, folder):
     for name in ("hello.py", "lib.zip"):
         (folder / name).unlink()
