@@ -15,6 +15,7 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
+from lineside.agent.durable import make_directories, write_atomically
 from lineside.agent.updating.verdicts import (
     Begin,
     Check,
@@ -65,6 +66,14 @@ class _ParentFetcher(FetcherInterface):
         raise NotImplementedError  # `download_file` does it, because it knows the limit
 
 
+class _DurableUpdater(Updater):
+    """python-tuf renames its files into place without syncing them: after a power cut what was believed would be
+    forgotten, and older metadata believed again."""
+
+    def _persist_file(self, filename: str, data: bytes) -> None:
+        write_atomically(Path(filename), data)
+
+
 class Verifier:
     """One device's trusted metadata, judged as of `begin.now`."""
 
@@ -93,8 +102,8 @@ class Verifier:
             return Failed(code, str(error))
 
     def _refresh(self) -> Done:
-        Path(self._folder).mkdir(parents=True, exist_ok=True)
-        updater = Updater(
+        make_directories(Path(self._folder) / "root_history")
+        updater = _DurableUpdater(
             metadata_dir=self._folder,
             metadata_base_url="tuf/",
             target_base_url="targets/",
