@@ -15,6 +15,7 @@ from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 from lineside.agent.bus.bus import Bus
 from lineside.agent.bus.client import Client
 from lineside.agent.bus.testing import FakeBroker, FakeHost
+from lineside.agent.health.conditions import Conditions
 from lineside.agent.paths import Paths
 
 PATH = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
@@ -48,7 +49,8 @@ class House:
         )
         self.broker = FakeBroker()
         root.mkdir(exist_ok=True)
-        self.bus = Bus(Paths(root), self.host, self.broker, "cell-1")
+        self.conditions = Conditions()
+        self.bus = Bus(Paths(root), self.host, self.broker, "cell-1", self.conditions)
         self._open: list[Any] = []
 
     def environment(self, component: str = "app") -> dict[str, str]:

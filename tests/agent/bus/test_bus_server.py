@@ -18,6 +18,7 @@ from tests.agent.bus.harness import PATH, House
 from lineside.agent.bus import frames, server
 from lineside.agent.bus.client import BusError, Client
 from lineside.agent.bus.frames import Decoder, Frame, MessageType
+from lineside.agent.bus.routes import ROUTER
 from lineside.agent.bus.tokens import Tokens
 
 PUBLISH = {"topic": "t", "publishMessage": {"jsonMessage": {"message": {}}}}
@@ -291,8 +292,10 @@ def test_a_socket_that_is_removed_or_cannot_be_opened_comes_back(
     in_the_way.mkdir(parents=True)
     with House(tmp_path / "root").running() as house:
         assert not in_the_way.is_socket()
+        wait_for(lambda: house.conditions.holds("bus.closed"))
         in_the_way.rmdir()
         wait_for(in_the_way.is_socket)
+        wait_for(lambda: not house.conditions.holds("bus.closed"))
         client = house.client()
         in_the_way.unlink()
         wait_for(in_the_way.is_socket)
@@ -317,6 +320,19 @@ def test_a_token_seen_with_one_user_is_refused_to_another() -> None:
                     sock.settimeout(10)
                     sock.sendall(hello)
                     assert _read(sock, 1)[0].number(":message-flags") == flags
+
+
+def test_what_is_wrong_with_policies_and_routes_is_a_condition_while_it_is_so(house: House) -> None:
+    house.host.configurations |= {
+        "bad": {"accessControl": {"nobody.knows": {}}},
+        ROUTER: {"subscriptions": {"r": {"source": "cloud"}}},
+    }
+    house.bus.updated("d-1")
+    wait_for(lambda: [one.code for one in house.conditions.current()] == ["bus.policy_invalid", "bus.route_invalid"])
+    assert "bad" in house.conditions.current()[0].message
+    del house.host.configurations["bad"], house.host.configurations[ROUTER]
+    house.bus.updated("d-2")
+    wait_for(lambda: not house.conditions.current())
 
 
 def test_a_token_is_good_for_one_user_and_two_starts() -> None:

@@ -87,6 +87,10 @@ class Policies:
         """Some component's configuration may be another now."""
         self._stale = True
 
+    def refresh(self) -> None:
+        """Read them now, so that what is wrong with them is known before somebody is refused."""
+        self._read()
+
     def allows(self, component: str, service: str, operation: str, resource: str) -> bool:
         """Whether a policy of the component names this."""
         if self._stale:

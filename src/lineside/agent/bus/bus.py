@@ -24,12 +24,14 @@ from lineside.agent.bus.server import Server
 from lineside.agent.bus.services import Services
 from lineside.agent.bus.tokens import Tokens
 from lineside.agent.bus.workers import Lane
+from lineside.agent.health.conditions import Conditions
 from lineside.agent.paths import Paths
 from lineside.contract.errors import LinesideError
 
 NUCLEUS = "aws.greengrass.Nucleus"
 REGION = "lineside"
 """`AWS_REGION`, unless the configuration of aws.greengrass.Nucleus names an `awsRegion`."""
+_CONDITIONS = ("bus.policy_invalid", "bus.policy_duplicate", "bus.route_invalid", "bus.closed")
 _PATIENCE = 2.0
 
 _log = logging.getLogger(__name__)
@@ -38,11 +40,14 @@ _log = logging.getLogger(__name__)
 class Bus(Listening):
     """Component IPC of AWS Greengrass V2 for the components of one root. Also its `Listeners`."""
 
-    def __init__(self, paths: Paths, host: Host, broker: Broker, device: str) -> None:
+    def __init__(
+        self, paths: Paths, host: Host, broker: Broker, device: str, conditions: Conditions | None = None
+    ) -> None:
         self._paths = paths
         self._host = host
         self._broker = broker
         self._device = device
+        self._conditions = conditions or Conditions()
         self._address = Address(paths.root)
         self._tokens = Tokens()
         self._policies = Policies(host, device)
@@ -115,8 +120,16 @@ class Bus(Listening):
         return self._tokens.admit(token, user)
 
     def _refresh(self) -> None:
-        self._policies.changed()
+        self._policies.refresh()
         self._routes.refresh()
+        found = {problem.code: problem for problem in reversed(self.problems())}
+        if self._server.error is not None:
+            found["bus.closed"] = LinesideError("bus.closed", path=self._address.path, why=self._server.error)
+        for code in _CONDITIONS:
+            if code in found:
+                self._conditions.put(found[code])
+            elif self._conditions.holds(code):
+                self._conditions.clear(code)
 
     def _post(self, act: Callable[[], None]) -> None:
         self._server.post(act)

@@ -54,6 +54,7 @@ class Server:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
         self.refused = 0
+        self.error: OSError | None = None  # why nobody can connect
         self._dropped = 0
 
     # --- any thread -----------------------------------------------------------------------------------------------
@@ -109,8 +110,8 @@ class Server:
                 now = time.monotonic()
                 if now >= next_tick:
                     next_tick = now + _TICK
-                    self._guarded(self._tick)
                     self._open()
+                    self._guarded(self._tick)
                 wake_at = min((next_tick, *self._deadlines.values()))
                 for key, events in self._selector.select(max(0.0, wake_at - now)):
                     self._ready(key, events)
@@ -159,8 +160,9 @@ class Server:
             try:
                 self._listener = self._address.open(_BACKLOG)
             except OSError as error:
-                _log.warning("the local bus cannot open %s: %s", self._address.path, error)
+                self.error = error
                 return
+            self.error = None
         self._listen(True)
 
     def _listen(self, wanted: bool) -> None:

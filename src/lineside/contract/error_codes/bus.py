@@ -42,6 +42,12 @@ ROWS = (
         "Give it one on the device: lineside agent secret set {secret}",
     ),
     Problem(
+        "bus.closed",
+        Kind.UNAVAILABLE,
+        "Components cannot reach the local bus: {path} cannot be opened ({why}).",
+        "Free the path or make its folder writable; the agent tries again every few seconds.",
+    ),
+    Problem(
         "bus.policy_invalid",
         Kind.REFUSED,
         "The policy {policy} in accessControl of {component} is not used: {why}.",
