@@ -136,7 +136,7 @@ class Agent:
         self._mqtt.subscribe(topics.hint(joined.device), 1, lambda message: self._poller.hint())
         self._mqtt.watch(self._connected)
         host = AgentHost(paths, self._state, self._supervisor, self._executor, self._local, self._reporter.measured)
-        self._bus = Bus(paths, host, self._mqtt, joined.device)
+        self._bus = Bus(paths, host, self._mqtt, joined.device, self.conditions)
         self._executor.attach(self._bus)
         self._notifier, self._pulse = Notifier(), Pulse()
         self._pulse.also(lambda: [f"{name} ({what})" for name, what in self._supervisor.stuck().items()])
