@@ -53,6 +53,11 @@ class Clock:
         """Whether the control plane has told the time since the agent started."""
         return self._heard
 
+    def difference(self) -> float | None:
+        """Seconds by which the system's clock is ahead of the control plane's, if that has told."""
+        with self._lock:
+            return self._wall() - self._expected() if self._heard else None
+
     def doubt(self) -> str | None:
         """Why the system's clock cannot be right, or None."""
         with self._lock:

@@ -201,9 +201,11 @@ class Agent:
             self._inquiries.look()
 
     def _checks(self) -> Iterator[CheckResult]:
-        """What a diagnosis looks at."""
-        for condition in self.conditions.current():
-            yield CheckResult(name=condition.code, ok=False, sentence=condition.message, next=condition.next)
+        """What a diagnosis looks at; imported when somebody asks."""
+        from lineside.agent.health.checks import diagnose
+        from lineside.agent.health.checks.subject import Subject
+
+        return diagnose(Subject(self._paths, identity(self._paths)))
 
     def _failed(self, error: BaseException) -> None:
         """The disk refused something: say so; what runs keeps running, and the agent tries again by itself."""

@@ -1,0 +1,23 @@
+"""How long does the device's certificate last."""
+
+from __future__ import annotations
+
+from lineside.agent.clock import rfc3339
+from lineside.agent.health.checks.subject import Subject
+from lineside.agent.health.watch import CERTIFICATE_DAYS
+from lineside.agent.link import vault
+from lineside.contract.errors import LinesideError
+from lineside.contract.inquiry import CheckResult
+
+
+def check(subject: Subject) -> CheckResult:
+    """Whether it can be read, and when it ends."""
+    if subject.alone:
+        return CheckResult(name="certificate", ok=True, sentence="The device has none: it has no control plane.")
+    end = vault.certificate_end(subject.paths.certificate)
+    days = (end - subject.clock.time()) / 86_400
+    if days < CERTIFICATE_DAYS:
+        soon = LinesideError("device.certificate_expires", at=rfc3339(end), root=subject.paths.root)
+        return CheckResult(name="certificate", ok=False, sentence=soon.message, next=soon.next)
+    words = f"The device's certificate is good until {rfc3339(end)} ({days:.0f} days)."
+    return CheckResult(name="certificate", ok=True, sentence=words)
