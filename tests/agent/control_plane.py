@@ -26,6 +26,7 @@ from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.device import AccessToken, JoinAnswer, JoinRequest, TokenRequest
 from lineside.contract.errors import ErrorReport
+from lineside.contract.export import ExportRecord
 from lineside.contract.ids import content_digest, digest_of
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequest
@@ -50,6 +51,7 @@ class ControlPlane:
         self.blobs: dict[str, bytes] = {}
         self.reports: list[Report] = []
         self.captures: dict[str, CaptureRecord] = {}
+        self.exports: dict[str, ExportRecord] = {}
         self.uploaded: dict[str, bytes] = {}
         self.questions: dict[str, Inquiry] = {}
         self.answers: dict[str, list[InquiryPart]] = {}
@@ -175,6 +177,17 @@ class ControlPlane:
             self.reported.notify_all()
             return question
 
+    def export_ticket(self, record: ExportRecord) -> Ticket:
+        self.exports[record.id] = record
+        return Ticket(
+            id=record.id,
+            url=f"{PREFIX}exports/{record.id}",
+            digest=record.digest,
+            max_bytes=record.size,
+            expires_at=record.claimed_at,
+            uploaded=record.id in self.uploaded,
+        )
+
     def ticket(self, record: CaptureRecord) -> Ticket:
         self.captures[record.id] = record
         return Ticket(
@@ -257,6 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
             "token": (TokenRequest, plane.access),
             "reports": (ReportsRequest, plane.accept),
             "captures": (CaptureRecord, plane.ticket),
+            "exports": (ExportRecord, plane.export_ticket),
         }
         if path.startswith("inquiries/"):
             part = msgspec.json.decode(self.body, type=InquiryPart)
@@ -266,7 +280,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, msgspec.json.encode(act(msgspec.json.decode(self.body, type=kind))))
 
     def _put(self, path: str) -> None:
-        self.plane.uploaded[path.removeprefix("uploads/")] = self.body
+        self.plane.uploaded[path.removeprefix("uploads/").removeprefix("exports/")] = self.body
         self._answer(204, b"")
 
     def _file(self, files: dict[str, bytes], name: str) -> None:

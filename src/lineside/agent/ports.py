@@ -11,6 +11,7 @@ import msgspec
 
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired
+from lineside.contract.export import ExportRecord
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
 
@@ -29,6 +30,17 @@ class Download(msgspec.Struct, frozen=True):
     remaining: int
     chunks: Iterator[bytes]
     abort: Callable[[], None] = _nothing
+
+
+class Content(Protocol):
+    """Bytes to send that are not all in memory: `size` of them, in pieces, from the beginning as often as needed."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
 
 
 class ArtifactSource(Protocol):
@@ -75,8 +87,12 @@ class ControlPlane(Supplies, Protocol):
         """Leave to upload one capture."""
         ...
 
-    def upload(self, ticket: Ticket, data: bytes) -> None:
-        """Send a capture's bytes."""
+    def export_ticket(self, record: ExportRecord) -> Ticket:
+        """Leave to upload one file that a component exports."""
+        ...
+
+    def upload(self, ticket: Ticket, data: bytes | Content) -> None:
+        """Send a capture's or an export's bytes."""
         ...
 
     def asked(self) -> bool:

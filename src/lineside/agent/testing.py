@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lineside.agent.link.error import LinkError
-from lineside.agent.ports import Download
+from lineside.agent.ports import Content, Download
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError, RemoteError
+from lineside.contract.export import ExportRecord
 from lineside.contract.ids import digest_of
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
@@ -25,6 +26,7 @@ class FakeControlPlane:
         self.files: dict[str, bytes] = {}
         self.reports: list[Report] = []
         self.captures: dict[str, CaptureRecord] = {}
+        self.exports: dict[str, ExportRecord] = {}
         self.uploaded: dict[str, bytes] = {}
         self.questions: dict[str, Inquiry] = {}
         self.answers: dict[str, list[InquiryPart]] = {}
@@ -82,10 +84,25 @@ class FakeControlPlane:
             uploaded=record.digest in self.uploaded,
         )
 
-    def upload(self, ticket: Ticket, data: bytes) -> None:
+    def export_ticket(self, record: ExportRecord) -> Ticket:
+        """See `ControlPlane.export_ticket`."""
+        self._answer()
+        if self.refusal is not None:
+            raise self.refusal
+        self.exports[record.id] = record
+        return Ticket(
+            id=record.id,
+            url=f"/device/v1/exports/{record.id}",
+            digest=record.digest,
+            max_bytes=record.size,
+            expires_at=record.claimed_at,
+            uploaded=record.digest in self.uploaded,
+        )
+
+    def upload(self, ticket: Ticket, data: bytes | Content) -> None:
         """See `ControlPlane.upload`."""
         self._answer()
-        self.uploaded[ticket.digest] = data
+        self.uploaded[ticket.digest] = data if isinstance(data, bytes) else b"".join(data)
 
     def asked(self) -> bool:
         """See `ControlPlane.asked`."""

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from lineside import __version__
@@ -111,7 +111,9 @@ class Http:
         self._idle: list[_Connection] = []
         self._lock = threading.Lock()
 
-    def request(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Response:
+    def request(
+        self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str]
+    ) -> Response:
         """One request. Raises `LinkError` when there is no answer, or when the answer is not the control plane's."""
         connection = self._taken()
         try:

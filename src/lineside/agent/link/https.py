@@ -22,11 +22,12 @@ from lineside.agent.link import vault
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.http import Http, Response
 from lineside.agent.link.tls import for_server
-from lineside.agent.ports import Download
+from lineside.agent.ports import Content, Download
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired
 from lineside.contract.device import AccessToken, TokenRequest
 from lineside.contract.errors import ErrorReport, RemoteError
+from lineside.contract.export import ExportRecord
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report, ReportsAnswer, ReportsRequest
 
@@ -49,7 +50,10 @@ class _ErrorBody(msgspec.Struct):
     error: ErrorReport
 
 
-def send(client: Http, method: str, path: str, body: bytes | None = None, **headers: str) -> Response:
+Body = bytes | Content | None
+
+
+def send(client: Http, method: str, path: str, body: Body = None, **headers: str) -> Response:
     """One request; the answer's body is not read yet. Raises `LinkError`."""
     names = {key.replace("_", "-"): value for key, value in headers.items() if value}
     if body is not None:
@@ -153,10 +157,16 @@ class Link:
         response = self._request("POST", "captures", msgspec.json.encode(record))
         return decode(response.read(), Ticket, "captures")
 
-    def upload(self, ticket: Ticket, data: bytes) -> None:
+    def export_ticket(self, record: ExportRecord) -> Ticket:
+        """See `ControlPlane.export_ticket`."""
+        response = self._request("POST", "exports", msgspec.json.encode(record))
+        return decode(response.read(), Ticket, "exports")
+
+    def upload(self, ticket: Ticket, data: bytes | Content) -> None:
         """See `ControlPlane.upload`."""
         path = ticket.url.removeprefix(PREFIX).lstrip("/")
-        self._request("PUT", path, data, Content_Type="application/octet-stream").read()
+        length = "" if isinstance(data, bytes) else str(data.size)
+        self._request("PUT", path, data, Content_Type="application/octet-stream", Content_Length=length).read()
 
     def asked(self) -> bool:
         """See `ControlPlane.asked`."""
@@ -174,12 +184,12 @@ class Link:
 
     # --- requests -------------------------------------------------------------------------------------------------
 
-    def _request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Response:
+    def _request(self, method: str, path: str, body: Body = None, **headers: str) -> Response:
         response = self._send(method, path, body, headers)
         check(response, path)
         return response
 
-    def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Response:
+    def _send(self, method: str, path: str, body: Body, headers: dict[str, str]) -> Response:
         """One request with a token; a token that is refused is renewed once."""
         token = self._access_token()
         response = self._try(method, path, body, Authorization=f"Bearer {token}", **headers)
@@ -189,7 +199,7 @@ class Link:
         token = self._access_token(refused=token)
         return self._try(method, path, body, Authorization=f"Bearer {token}", **headers)
 
-    def _try(self, method: str, path: str, body: bytes | None, **headers: str) -> Response:
+    def _try(self, method: str, path: str, body: Body, **headers: str) -> Response:
         """One request; whether it was answered is a condition of the device."""
         try:
             response = send(self._http, method, path, body, **headers)

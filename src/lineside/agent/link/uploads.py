@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -75,12 +76,18 @@ def _remove_strays(folder: Path) -> None:
 
 
 class Uploader:
-    """Looks into the captures folder in a thread of its own, so that a long deployment does not hold captures up."""
+    """Looks into the captures folder in a thread of its own, so that a long deployment does not hold captures up.
 
-    def __init__(self, folder: Path, control: ControlPlane, stop: StopSignal) -> None:
+    `also` is what else is to be sent, after the captures.
+    """
+
+    def __init__(
+        self, folder: Path, control: ControlPlane, stop: StopSignal, also: Callable[[], object] | None = None
+    ) -> None:
         self._folder = folder
         self._control = control
         self._stop = stop
+        self._also = also
         self._thread = threading.Thread(target=self._work, name="uploads", daemon=True)
 
     def start(self) -> None:
@@ -96,6 +103,8 @@ class Uploader:
         while not self._stop.wait(wait):
             try:
                 send_captures(self._folder, self._control, self._stop)
+                if self._also is not None:
+                    self._also()
                 wait = LOOK_SECONDS
             except (LinesideError, OSError) as error:
                 wait = min(MAX_WAIT, wait * 2)

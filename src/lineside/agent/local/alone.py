@@ -15,10 +15,11 @@ from lineside.agent.link import join_state
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
-from lineside.agent.ports import Download
+from lineside.agent.ports import Content, Download
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError
+from lineside.contract.export import ExportRecord
 from lineside.contract.ids import NAME
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
@@ -70,7 +71,11 @@ class Alone:
         """See `ControlPlane.ticket`."""
         raise LinkError("local.no_control_plane", what=record.id)
 
-    def upload(self, ticket: Ticket, data: bytes) -> None:
+    def export_ticket(self, record: ExportRecord) -> Ticket:
+        """See `ControlPlane.export_ticket`."""
+        raise LinkError("local.no_control_plane", what=record.id)
+
+    def upload(self, ticket: Ticket, data: bytes | Content) -> None:
         """See `ControlPlane.upload`."""
         self._nobody(ticket.id)
 

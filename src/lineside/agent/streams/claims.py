@@ -11,6 +11,7 @@ before they create it again, and its file may be too.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -28,6 +29,10 @@ MAX_BYTES = 1 << 30
 """Of one exported file."""
 
 _RESERVE = 64 << 20  # bytes that a copy leaves free on the disk
+MOST_WAITING = 5000
+"""Claims that wait for the agent; a program that appends more is told so."""
+
+_MOST = 1 << 20  # bytes of a claim
 _STRAY_SECONDS = 3600.0
 _TIMESTAMP = re.compile(r"!\{timestamp:([^}]*)\}")
 _CALENDAR = {"yyyy": "%Y", "YYYY": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
@@ -69,8 +74,10 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 
 def claim(folder: Path, made: Claim) -> None:
-    """Take a task over, durably. Raises OSError when the disk does not take it."""
+    """Take a task over, durably. Raises OSError when the disk does not take it, or too many wait already."""
     folder.mkdir(parents=True, exist_ok=True)
+    if sum(1 for _ in folder.glob("*.json")) >= MOST_WAITING:
+        raise OSError(errno.EDQUOT, f"{MOST_WAITING} exports wait for the control plane already")
     data = folder / f"{made.id}.bin"
     made.problem = made.problem or _take(made.task.input_url, data)
     write_atomically(folder / f"{made.id}.json", msgspec.json.encode(made))
@@ -115,6 +122,16 @@ def waiting(folder: Path) -> list[Path]:
         with contextlib.suppress(FileNotFoundError):
             found.append((path.stat().st_mtime, path))
     return [path for _, path in sorted(found)]
+
+
+def read(path: Path) -> Claim:
+    """The claim in a file. Raises `msgspec.MsgspecError`, ValueError, OSError for what is none."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        found = msgspec.json.decode(file.read(_MOST), type=Claim)
+    if found.id != path.stem or not found.id.isalnum():
+        raise ValueError("it is called otherwise than its file")
+    return found
 
 
 def finish(folder: Path, outcome: Outcome) -> None:
