@@ -50,6 +50,16 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     sync_directory(path.parent)
 
 
+def keep(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """See that a file holds these bytes; one that does already is left alone, so that this works on a full disk."""
+    try:
+        same = path.read_bytes() == data
+    except FileNotFoundError:
+        same = False
+    if not same:
+        write_atomically(path, data, mode)
+
+
 def sync_tree(path: Path) -> None:
     """Fsync every directory of a tree, leaves first; its files were synced when they were written."""
     for directory, _, _ in os.walk(path, topdown=False):

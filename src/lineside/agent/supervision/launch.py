@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from lineside import __version__
-from lineside.agent.durable import write_atomically
+from lineside.agent.durable import keep
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
 from lineside.agent.supervision import sandbox
@@ -58,7 +58,7 @@ def prepare(
     environment |= {key: fill(value) for key, value in recipe.setenv.items()}
     work = paths.work(component.name)
     work.mkdir(parents=True, exist_ok=True)
-    write_atomically(paths.configuration(component.name), msgspec.json.encode(component.configuration))
+    keep(paths.configuration(component.name), msgspec.json.encode(component.configuration))
     return Launch(
         name=component.name,
         version=component.version,

@@ -10,6 +10,7 @@ import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -27,9 +28,12 @@ _CHUNK = 1 << 20
 _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 
 
-def unpack(archive: Path, name: str, target: Path, *, max_bytes: int = MAX_BYTES) -> None:
+def unpack(
+    archive: Path, name: str, target: Path, *, max_bytes: int = MAX_BYTES, check: Callable[[], None] = lambda: None
+) -> None:
     """Unpack `archive` (called `name` in errors) below the new directory `target`; every file is fsynced.
 
+    `check` is called again and again, and may raise to break it off.
     Raises `archive.invalid`, `archive.path_escape`, `archive.name`, `archive.link`, `archive.too_large`,
     `archive.too_many`.
     """
@@ -42,7 +46,7 @@ def unpack(archive: Path, name: str, target: Path, *, max_bytes: int = MAX_BYTES
                 check_places(file, name, entries, directory)
                 target.mkdir(parents=True)
                 for entry in entries:
-                    _extract(source, entry, target)
+                    _extract(source, entry, target, check)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, UnicodeError) as error:
         raise LinesideError("archive.invalid", name=name, why=error) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
@@ -90,7 +94,8 @@ def _check_path(entry: zipfile.ZipInfo, name: str) -> None:
         raise LinesideError("archive.name", name=name, path=repr(path), why="not for people to read")
 
 
-def _extract(source: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+def _extract(source: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, check: Callable[[], None]) -> None:
+    check()
     path = target.joinpath(*PurePosixPath(entry.filename).parts)
     if entry.is_dir():
         path.mkdir(parents=True, exist_ok=True)
@@ -99,15 +104,16 @@ def _extract(source: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> N
     mode = 0o755 if (entry.external_attr >> 16) & 0o111 else 0o644
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(handle, "wb") as file, source.open(entry) as content:
-        _copy(content, file, entry.file_size)
+        _copy(content, file, entry.file_size, check)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _copy(content: IO[bytes], file: IO[bytes], promised: int) -> None:
+def _copy(content: IO[bytes], file: IO[bytes], promised: int, check: Callable[[], None]) -> None:
     """Copy at most what the directory of the archive promised: a lying header is a broken archive."""
     written = 0
     while chunk := content.read(_CHUNK):
+        check()
         written += len(chunk)
         if written > promised:
             raise zipfile.BadZipFile("an entry is longer than it says")

@@ -14,13 +14,14 @@ from lineside.agent.attention import Attention, Interrupted, RestartAsked
 from lineside.agent.bus.ports import Listeners
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
+from lineside.agent.loader.control import CONFIRM_SECONDS, SelfUpdate
 from lineside.agent.paths import Paths
 from lineside.agent.platforms import this_platform
 from lineside.agent.ports import Supplies
 from lineside.agent.supervision.launch import Launch, prepare
 from lineside.agent.supervision.supervise import Supervisor
 from lineside.agent.supervision.users import identity
-from lineside.agent.updating import packages
+from lineside.agent.updating import environments, packages
 from lineside.agent.updating.installed import Component, ComponentSet, Package, document_of
 from lineside.agent.updating.once import After, bootstrap, reboot, uninstall
 from lineside.agent.updating.plan import Current, Facts, plan
@@ -42,6 +43,7 @@ from lineside.agent.updating.steps import (
     Start,
     Step,
     Stop,
+    SwitchAgent,
     Uninstall,
     Validate,
 )
@@ -94,6 +96,7 @@ class Executor:
         supervisor: Supervisor,
         attention: Attention,
         local: Callable[[], Collection[str]] = frozenset,
+        self_update: SelfUpdate | None = None,
     ) -> None:
         self._paths = paths
         self._joined = joined
@@ -105,6 +108,7 @@ class Executor:
         self._listeners: Listeners = Nobody()
         self._questions = Questions(self._listeners, attention)
         self._local = local
+        self._self = self_update
         self._trust = Trust(control, paths, attention, twin=joined.twin)
         self._platform = this_platform()
         self._recipes: dict[str, Recipe] = {}
@@ -119,6 +123,7 @@ class Executor:
             Validate: self._validate,
             Notify: lambda step: self._questions.notify(step),
             Begin: self._begin,
+            SwitchAgent: self._switch_agent,
             Stop: self._stop,
             Bootstrap: self._bootstrap,
             Configure: self._configure,
@@ -143,7 +148,14 @@ class Executor:
         with self.still:
             current = self.observe(desired, document_of(desired))
         listening = frozenset(name for name in current.running if self._listeners.listens(name))
-        return plan(current, desired, Facts(listening=listening, local=frozenset(self._local())))
+        agent = None if self._self is None else self._self.running()
+        facts = Facts(
+            listening=listening,
+            local=frozenset(self._local()),
+            agent=agent.digest if agent is not None else None,
+            agent_failed=agent.failed if agent is not None else "",
+        )
+        return plan(current, desired, facts)
 
     def adopt(self, component: Component) -> None:
         """A running component has changed its own configuration: neither it nor any other is restarted for that."""
@@ -282,6 +294,23 @@ class Executor:
         crash.point("attempt.begun")
         if attempt.tries > MAX_TRIES:
             raise LinesideError("deploy.interrupted", times=MAX_TRIES, revision=step.wanted.revision)
+
+    def _switch_agent(self, step: SwitchAgent) -> None:
+        """Raises `agent.…`, or `RestartAsked`: the loader then starts the other agent, which goes on with the plan."""
+        own = step.component
+        if self._self is None:
+            raise LinesideError("agent.update_unsupported")
+        if own is None:
+            self._self.switch("", "", None, step.document, CONFIRM_SECONDS)
+            raise RestartAsked
+        python = environments.python_of(self._recipe(own.recipe_digest), self._paths)
+        if python is None:
+            why = "it brings no wheels"
+            raise LinesideError("agent.package_invalid", name=own.name, version=own.version, why=why)
+        seconds = own.configuration.get("confirmSeconds", CONFIRM_SECONDS)
+        patience = float(seconds) if isinstance(seconds, int | float) else CONFIRM_SECONDS
+        self._self.switch(own.version, own.recipe_digest, python, step.document, patience)
+        raise RestartAsked
 
     def _stop(self, step: Stop) -> None:
         self._supervisor.stop(step.name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lineside.agent import crash
@@ -17,6 +18,9 @@ from lineside.agent.updating.store import RESERVE, Store, free_bytes, hash_file
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.recipe import Recipe, RecipeArtifact
 
+PATIENCE = 900.0
+"""Seconds that unpacking the artifacts of one component may take."""
+
 
 def stage(recipe: Recipe, store: Store, paths: Paths, attention: Attention | None = None) -> dict[str, str]:
     """Build both package directories from the store, and the component's Python environment if it brings one; the
@@ -28,17 +32,40 @@ def stage(recipe: Recipe, store: Store, paths: Paths, attention: Attention | Non
     final = paths.artifacts(recipe.name, recipe.version)
     unarchived = paths.unarchived(recipe.name, recipe.version)
     built, unpacked = _temporary(final), _temporary(unarchived)
-    for artifact in recipe.artifacts:
-        _place(artifact, store, built)
-        if artifact.unarchive == "ZIP":
-            _unpack(artifact, built, unpacked)
-    found = {artifact.name: _verified(artifact, built, store) for artifact in recipe.artifacts}
-    environments.build(recipe, built, paths, attention)
+    try:
+        found = _build(recipe, store, built, unpacked, _watch(recipe, attention))
+        environments.build(recipe, built, paths, attention)
+    except BaseException:
+        remove_tree(built)
+        remove_tree(unpacked)
+        raise
     crash.point("stage.built")
     rename_directory(unpacked, unarchived)
     rename_directory(built, final)
     crash.point("stage.renamed")
     return found
+
+
+def _build(recipe: Recipe, store: Store, built: Path, unpacked: Path, check: Callable[[], None]) -> dict[str, str]:
+    for artifact in recipe.artifacts:
+        check()
+        _place(artifact, store, built)
+        if artifact.unarchive == "ZIP":
+            _unpack(artifact, built, unpacked, check)
+    return {artifact.name: _verified(artifact, built, store) for artifact in recipe.artifacts}
+
+
+def _watch(recipe: Recipe, attention: Attention | None) -> Callable[[], None]:
+    """What breaks staging off: the agent's end, a newer document, the deadline."""
+    until = time.monotonic() + PATIENCE
+
+    def check() -> None:
+        if attention is not None:
+            attention.check()
+        if time.monotonic() > until:
+            raise LinesideError("deploy.stage_timeout", name=recipe.name, seconds=f"{PATIENCE:g}")
+
+    return check
 
 
 def intact(recipe: Recipe, store: Store, paths: Paths) -> bool:
@@ -96,9 +123,9 @@ def _copy(source: Path, target: Path, mode: int) -> None:
     target.chmod(mode)
 
 
-def _unpack(artifact: RecipeArtifact, built: Path, unpacked: Path) -> None:
+def _unpack(artifact: RecipeArtifact, built: Path, unpacked: Path, check: Callable[[], None]) -> None:
     room = max(0, min(MAX_BYTES, free_bytes(unpacked) - RESERVE))
-    unpack(built / artifact.name, artifact.name, unpacked / Path(artifact.name).stem, max_bytes=room)
+    unpack(built / artifact.name, artifact.name, unpacked / Path(artifact.name).stem, max_bytes=room, check=check)
 
 
 def _verified(artifact: RecipeArtifact, built: Path, store: Store) -> str:
