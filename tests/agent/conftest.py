@@ -9,6 +9,8 @@ import pytest
 from tests.agent.agents import AgentProcess
 from tests.agent.control_plane import ControlPlane
 
+from lineside.agent.supervision.cgroups import sweep
+
 
 @pytest.fixture
 def plane(tmp_path: Path) -> Iterator[ControlPlane]:
@@ -25,3 +27,4 @@ def agent(tmp_path: Path, plane: ControlPlane) -> Iterator[AgentProcess]:
     yield found
     if found.process is not None:
         found.end()
+    sweep(found.paths.root)  # what a killed agent leaves in the cgroup tree, the next one would take away

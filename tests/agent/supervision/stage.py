@@ -24,7 +24,7 @@ from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS, StepScript
 from lineside.contract.reported import ComponentState
 
 T = TypeVar("T")
-QUICK = Timing(probe_interval=0.02, probe_every=0.1, backoff=0.01, backoff_cap=0.05)
+QUICK = Timing(probe_interval=0.02, probe_every=0.1, memory_every=0.05, backoff=0.01, backoff_cap=0.05)
 SLEEPER = "exec sleep 1000"
 
 

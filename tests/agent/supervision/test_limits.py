@@ -19,6 +19,7 @@ from lineside.contract.deployment import ResourceLimits, RunWith
 from lineside.contract.reported import ComponentState
 
 HUNGRY = f"exec {sys.executable} -c 'x = [bytearray(1 << 20) for _ in range(300)]; import time; time.sleep(1000)'"
+TAIL = "exec tail -n 1 /dev/zero"  # reads until its memory is full
 ESCAPE = "env -i setsid sleep 1000 >/dev/null 2>&1 &"  # another session, another group, nothing that says whose it is
 
 
@@ -103,23 +104,32 @@ def test_the_next_agent_sweeps_what_a_killed_one_left(caged: Stage) -> None:
     assert not (caged.root / cgroups.RECORD).exists()
 
 
-def test_a_component_over_its_memory_limit_is_out_of_memory(tmp_path: Path) -> None:
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Stage]:
+    """A stage over whatever cgroups this machine limits memory with."""
     corner = find_corner(tmp_path)
     if corner is None:
         pytest.skip("no cgroup may be made here")
     stage = Stage(tmp_path, corner=corner)
     try:
-        service = stage.start(run=HUNGRY, run_with=with_limits(memory_mib=32))
-        stage.wait(lambda: service.error)
-        if service.limits == "rlimits":
+        stage.ready("try", run_with=with_limits(memory_mib=32))
+        if stage.service("try").limits == "rlimits":
             pytest.skip("no memory controller may be used here")
-        assert service.error is not None
-        assert service.error.code == "component.out_of_memory"
-        assert "32 MiB" in service.error.message
-        assert service.limits in ("cgroup v1", "cgroup v2")
-        stage.close()
+        yield stage
     finally:
+        stage.close()
         groups.clean(corner, tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("run", [HUNGRY, f"sh -c '{TAIL}' & {SLEEPER}"], ids=["all of it", "one process of it"])
+def test_a_component_over_its_memory_limit_is_out_of_memory(limited: Stage, run: str) -> None:
+    service = limited.start(run=run, run_with=with_limits(memory_mib=32))
+    limited.wait(lambda: service.error)
+    assert service.error is not None
+    assert service.error.code == "component.out_of_memory"
+    assert "32 MiB" in service.error.message
+    assert service.limits in ("cgroup v1", "cgroup v2")
+    assert limited.service("try").error is None
 
 
 def test_the_cpu_limit_is_set_on_the_real_controller(tmp_path: Path) -> None:

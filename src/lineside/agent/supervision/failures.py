@@ -25,6 +25,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     probe_interval: float = 1.0  # between two probes of a component that is not ready yet
     probe_every: float = 60.0  # between two probes of one that is
+    memory_every: float = 10.0  # between two looks at whether the kernel has ended a process for want of memory
     backoff: float = 0.5  # before the second start; doubles with each failure
     backoff_cap: float = 60.0
     errors: int = 3  # in a row, until a component is BROKEN

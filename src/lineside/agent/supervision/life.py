@@ -141,21 +141,30 @@ class Life:
                 raise self._problem("Startup", Ended.TIMED_OUT.value)
 
     def _watch(self, child: Child | None, limit: float | None = None) -> None:
-        """Until its process ends (or for ever, without one), at most `limit` seconds; probe it now and then."""
+        """Until its process ends (or for ever, without one), at most `limit` seconds.
+
+        Now and then it is probed, and the kernel is asked whether it had to end a process of it for want of memory.
+        """
+        ends = float("inf") if limit is None or child is None else child.began + limit
         probing = "probe" in self._launch.lifecycle
-        until = float("inf") if limit is None or child is None else child.began + limit
+        next_probe = time.monotonic() + self._timing.probe_every if probing else float("inf")
+        look = self._timing.memory_every if self._around.memory_held else _LOOK
         while True:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise self._problem("Run", Ended.TIMED_OUT.value)
-            pause = min(self._timing.probe_every if probing else _LOOK, left)
             self._standing.does("waits")
+            now = time.monotonic()
+            pause = max(0.0, min(ends - now, next_probe - now, look))
             ended = child.wait(pause, self._orders) if child else self._wait(pause)
             if ended is Ended.EXITED:
                 return
             self._orders.check()
-            if pause < left and ended is Ended.TIMED_OUT and probing and not self._around.paused:
-                self._await_ready(child, again=True)
+            if self._around.out_of_memory() > self._killed_before:
+                raise self._out_of_memory()
+            if time.monotonic() >= ends:
+                raise self._problem("Run", Ended.TIMED_OUT.value)
+            if time.monotonic() >= next_probe:
+                if not self._around.paused:
+                    self._await_ready(child, again=True)
+                next_probe = time.monotonic() + self._timing.probe_every
 
     def _rest(self) -> None:
         """Until something is asked."""
@@ -242,16 +251,18 @@ class Life:
     def _exited(self, child: Child) -> LinesideError:
         """Why a process ended early: the memory limit, what the probe knows about it, else its exit status."""
         self._around.drain()
-        killed = self._around.out_of_memory() - self._killed_before
-        if killed > 0:
-            limit = (self._launch.run_with.system_resource_limits.memory or 0) / 1024
-            return LinesideError(
-                "component.out_of_memory", name=self._launch.name, limit=f"{limit:g}", log=self._launch.log
-            )
+        if self._around.out_of_memory() > self._killed_before:
+            return self._out_of_memory()
         answer = probe.ask(self._around, self._orders, _LAST_WORDS)
         if answer.said:
             self._standing.probe = answer.said
         return answer.error or self._failures.explain(self._launch.name, how(child.code or 0), self._launch.log)
+
+    def _out_of_memory(self) -> LinesideError:
+        limit = (self._launch.run_with.system_resource_limits.memory or 0) / 1024
+        return LinesideError(
+            "component.out_of_memory", name=self._launch.name, limit=f"{limit:g}", log=self._launch.log
+        )
 
     def _problem(self, step: str, why: str) -> LinesideError:
         return LinesideError(

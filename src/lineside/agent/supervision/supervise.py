@@ -99,16 +99,17 @@ class Supervisor:
         needed = [services[name] for name in launch.dependencies if name in services]
         return not any(service.lost if up else service.ready_since is None for service in needed)
 
-    def _waits_in_vain(self, service: Service) -> LinesideError | None:
-        """That a component is down because of one that it needs, and which failed or was stopped by hand."""
+    def _waits_for(self, service: Service) -> tuple[Service, LinesideError] | None:
+        """The one that a component needs and which failed or was stopped by hand, if it is down because of that."""
         if service.ready_since is not None or not service.down.is_set():
             return None
         services = self._services()
         for name in service.launch.dependencies:
             needed = services.get(name)
             if needed is not None and needed.ready_since is None and needed.error is not None:
-                return LinesideError(
-                    "component.dependency_down", name=service.launch.name, dependency=name, why=needed.error.message
+                why = needed.error.message
+                return needed, LinesideError(
+                    "component.dependency_down", name=service.launch.name, dependency=name, why=why
                 )
         return None
 
@@ -143,7 +144,7 @@ class Supervisor:
             self._corner.close()
 
     def await_ready(self, name: str, patience: float) -> LinesideError | None:
-        """Wait until a component is ready (None), or until it or one that it needs is BROKEN, or for `patience` seconds.
+        """Wait until a component is ready (None), until it or one that it needs is BROKEN, or for `patience` seconds.
 
         Raises `Interrupted`, `Superseded`.
         """
@@ -155,9 +156,9 @@ class Supervisor:
                 return None
             if service.state is ComponentState.BROKEN:
                 return service.error
-            waits = self._waits_in_vain(service)
-            if waits is not None:
-                return waits
+            waits = self._waits_for(service)
+            if waits is not None and (waits[0].state is ComponentState.BROKEN or waits[0].orders.held):
+                return waits[1]
             if time.monotonic() >= until:
                 return LinesideError("deploy.start_timeout", name=name, seconds=f"{patience:g}")
             self._attention.wait(min(1.0, until - time.monotonic()))
@@ -229,7 +230,8 @@ class Supervisor:
 
     def _reported(self, item: Running, usage: Usage | None) -> ReportedComponent:
         service = item.service
-        error = service.error or self._waits_in_vain(service)
+        waits = self._waits_for(service)
+        error = service.error or (None if waits is None else waits[1])
         return ReportedComponent(
             name=item.component.name,
             version=item.component.version,

@@ -131,6 +131,11 @@ class Surroundings:
             for child in self._children:
                 child.send(number)
 
+    @property
+    def memory_held(self) -> bool:
+        """Whether the kernel holds all of its processes together to a memory limit."""
+        return self._group is not None and self._group.limits_memory
+
     def out_of_memory(self) -> int:
         """How many of its processes were ended for want of memory so far."""
         return 0 if self._group is None else self._group.out_of_memory()
