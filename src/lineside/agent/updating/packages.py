@@ -36,8 +36,8 @@ def stage(recipe: Recipe, store: Store, paths: Paths, attention: Attention | Non
         found = _build(recipe, store, built, unpacked, _watch(recipe, attention))
         environments.build(recipe, built, paths, attention)
     except BaseException:
-        remove_tree(built)
-        remove_tree(unpacked)
+        _discard(built)
+        _discard(unpacked)
         raise
     crash.point("stage.built")
     rename_directory(unpacked, unarchived)
@@ -92,9 +92,14 @@ def remove(paths: Paths, name: str, version: str) -> None:
     """Remove a package's directories."""
     environments.remove(paths, name, version)
     for directory in (paths.artifacts(name, version), paths.unarchived(name, version)):
-        remove_tree(directory)
-        if directory.parent.is_dir() and not any(directory.parent.iterdir()):
-            directory.parent.rmdir()
+        _discard(directory)
+
+
+def _discard(directory: Path) -> None:
+    """Remove a version's directory, and that of its component when no other version is left."""
+    remove_tree(directory)
+    if directory.parent.is_dir() and not any(directory.parent.iterdir()):
+        directory.parent.rmdir()
 
 
 def _temporary(final: Path) -> Path:
