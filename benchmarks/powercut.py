@@ -2,8 +2,9 @@
 
 A real agent, joined to a control plane over HTTPS, is updated back and forth between versions that are good, crash,
 hang, do not fit, or are not what they say, and is killed by SIGKILL at named crash points, before random file
-operations, at random instants and at rest. After three of four kills the power goes too: all processes end, and what
-was not synced is lost or torn (`tests/agent/disk`). Then it starts again on what is left.
+operations, at random instants, at rest, and while the control plane is away (when it must run what it ran). After three
+of four kills the power goes too: all processes end, and what was not synced is lost or torn (`tests/agent/disk`). Then
+it starts again on what is left.
 
 bricked: the agent ends by itself or never reports again. unknown: it does not come to rest where that version must,
 reports what is not so, or uses a sequence number twice. wrong_version: what really runs is not exactly the good or the

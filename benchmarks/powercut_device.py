@@ -40,7 +40,7 @@ class Violation(Exception):
 class Life(msgspec.Struct):
     """How one life of the agent went."""
 
-    aim: str  # a crash point, `operation`, `instant`, `at rest`
+    aim: str  # a crash point, `operation`, `instant`, `at rest`, `offline`
     kind: str  # of the document that was wanted
     settled: bool = False
     missed: bool = False  # it came to rest, and was killed there, before what was aimed at
@@ -82,6 +82,7 @@ class Device:
         new = self._revision == 0 or (self._unsettled < MOST_UNSETTLED and dice.random() < 0.6)
         want = self._choose() if new else self._want
         life = Life(self._aim(want, new=new), want.kind)
+        self.fleet.overloaded = 1 << 60 if life.aim == "offline" else 0
         late = new and self._revision > 0 and dice.random() < 0.5
         if new and not late:
             self._order(want)
@@ -117,6 +118,8 @@ class Device:
         if self._unsettled >= MOST_UNSETTLED:
             return "at rest"
         kind = self._dice.random()
+        if not new and self._unsettled == 0 and self._maybe != [None] and kind < 0.3:
+            return "offline"
         if new and kind < 0.6:
             return self._dice.choice(points_of(want, first=self._maybe == [None]))
         if kind < 0.8:
@@ -153,6 +156,10 @@ class Device:
                     if life.aim == "instant":
                         break
                     self._never_settled(began)
+                if life.aim == "offline":
+                    self._await_running(self._maybe)
+                    life.settled = True
+                    break
                 report = self.fleet.newest(self._revision, self._since)
                 if report is not None and report.phase in allowed(self._want):
                     self._judge(report)
@@ -202,7 +209,7 @@ class Device:
 
     def _await_running(self, candidates: Sequence[Want | None]) -> Want | None:
         """Which of these really runs, by its processes, its last words and its configuration file."""
-        deadline = time.monotonic() + 5.0
+        deadline = time.monotonic() + 10.0
         while True:
             found = [one for one in candidates if self._runs(one)]
             if found:
