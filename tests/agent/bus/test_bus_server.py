@@ -335,6 +335,22 @@ def test_what_is_wrong_with_policies_and_routes_is_a_condition_while_it_is_so(ho
     wait_for(lambda: not house.conditions.current())
 
 
+def test_what_is_no_longer_allowed_is_ended(house: House) -> None:
+    client, other = house.client("app"), house.client("other")
+    own = [client.open("SubscribeToTopic", {"topic": "t"})]
+    own.append(client.open("SubscribeToIoTCore", {"topicName": "t", "qos": "1"}))
+    kept = other.open("SubscribeToTopic", {"topic": "t"})
+    before = house.host.configurations["app"]
+    house.host.configurations["app"] = {"level": 3}
+    house.bus.configuration_changed("app", before, {"level": 3})
+    assert [stream.next() for stream in own] == [None, None]
+    assert house.broker.subscribed() == 0
+    with pytest.raises(BusError, match="UnauthorizedError"):
+        client.call("PublishToTopic", PUBLISH)
+    other.call("PublishToTopic", PUBLISH)
+    assert kept.next()
+
+
 def test_a_token_is_good_for_one_user_and_two_starts() -> None:
     tokens = Tokens()
     first = tokens.issue("app")

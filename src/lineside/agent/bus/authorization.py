@@ -87,9 +87,11 @@ class Policies:
         """Some component's configuration may be another now."""
         self._stale = True
 
-    def refresh(self) -> None:
-        """Read them now, so that what is wrong with them is known before somebody is refused."""
+    def refresh(self) -> bool:
+        """Read them now, so that what is wrong is known before somebody is refused; whether they are others."""
+        before = self._read_from
         self._read()
+        return self._read_from is not before
 
     def allows(self, component: str, service: str, operation: str, resource: str) -> bool:
         """Whether a policy of the component names this."""

@@ -48,6 +48,7 @@ class Bus(Listening):
         self._broker = broker
         self._device = device
         self._conditions = conditions or Conditions()
+        self._told = 0
         self._address = Address(paths.root)
         self._tokens = Tokens()
         self._policies = Policies(host, device)
@@ -120,8 +121,13 @@ class Bus(Listening):
         return self._tokens.admit(token, user)
 
     def _refresh(self) -> None:
-        self._policies.refresh()
-        self._routes.refresh()
+        others = self._policies.refresh()
+        if self._routes.refresh() or others:
+            self._pubsub.recheck()
+            self._iotcore.recheck()
+        if self.dropped > self._told:
+            _log.warning("%d events were dropped: a component, or the bus, was too slow", self.dropped - self._told)
+            self._told = self.dropped
         found = {problem.code: problem for problem in reversed(self.problems())}
         if self._server.error is not None:
             found["bus.closed"] = LinesideError("bus.closed", path=self._address.path, why=self._server.error)

@@ -66,6 +66,12 @@ class Call:
             frame = frames.message(MessageType.APPLICATION_MESSAGE, 0, self.id, payload, model)
             self.connection.send_event(self.id, frame)
 
+    def end(self) -> None:
+        """End the stream from here: its component hears that it is closed."""
+        if not self.closed:
+            self.close()
+            self.connection.send(frames.message(MessageType.APPLICATION_MESSAGE, frames.TERMINATE, self.id))
+
     def close(self) -> None:
         """The stream is over, for whatever reason."""
         if self.closed:

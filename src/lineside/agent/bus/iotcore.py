@@ -100,6 +100,13 @@ class IotCore:
         call.on_close = lambda: self._watching.pop(call, None)
         call.event(STATUS_EVENT, _status(self._broker.connected()))
 
+    def recheck(self) -> None:
+        """End the subscriptions that are not allowed any more."""
+        for (pattern, _), shared in list(self._shared.items()):
+            for call in list(shared.calls):
+                if not self._policies.allows(call.component, MQTT_PROXY, call.operation, pattern):
+                    call.end()
+
     def stop(self) -> None:
         """Hear nothing more."""
         for shared in self._shared.values():

@@ -90,8 +90,7 @@ class Protocol:
         call = connection.calls.get(stream)
         if call is not None:
             if flags & frames.TERMINATE:
-                call.close()
-                connection.send(frames.message(MessageType.APPLICATION_MESSAGE, frames.TERMINATE, stream))
+                call.end()
             return  # no operation takes events from the component
         if stream <= connection.last_stream:
             return  # it was closed from here while this was on its way

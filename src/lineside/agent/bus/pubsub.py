@@ -60,10 +60,11 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class _Subscription:
-    __slots__ = ("call", "from_others")
+    __slots__ = ("call", "from_others", "pattern")
 
-    def __init__(self, call: Call, from_others: bool) -> None:
+    def __init__(self, call: Call, pattern: str, from_others: bool) -> None:
         self.call = call
+        self.pattern = pattern
         self.from_others = from_others
 
 
@@ -94,7 +95,7 @@ class PubSub:
         from_others = request.receive_mode == "RECEIVE_MESSAGES_FROM_OTHERS" or (
             request.receive_mode is None and topics.has_wildcard(pattern)
         )
-        subscription = _Subscription(call, from_others)
+        subscription = _Subscription(call, pattern, from_others)
         self._subscriptions.add(pattern, subscription)
         call.on_close = lambda: self._subscriptions.remove(pattern, subscription)
         return {"topicName": pattern}
@@ -112,11 +113,20 @@ class PubSub:
             heard.add(component)
         return heard
 
+    def recheck(self) -> None:
+        """End the subscriptions that are not allowed any more."""
+        for one in list(self._subscriptions):
+            if not self._allowed(one.call, one.pattern):
+                one.call.end()
+
     def _authorize(self, call: Call, topic: str) -> None:
-        if self._policies.allows(call.component, PUBSUB, call.operation, topic):
-            return
-        if not self.granted(call.component, call.operation, topic):
+        if not self._allowed(call, topic):
             raise unauthorized(call, PUBSUB, topic)
+
+    def _allowed(self, call: Call, topic: str) -> bool:
+        return self._policies.allows(call.component, PUBSUB, call.operation, topic) or self.granted(
+            call.component, call.operation, topic
+        )
 
 
 def unauthorized(call: Call, service: str, resource: str) -> Failure:

@@ -65,12 +65,13 @@ class Routes:
         pubsub.granted = self.grants
         pubsub.published = self._published
 
-    def refresh(self) -> None:
-        """Read the configuration again; subscribe at the broker to what is new, and end what is gone."""
+    def refresh(self) -> bool:
+        """Read the configuration again; subscribe at the broker to what is new, and end what is gone. Whether it is
+        another."""
         configuration = self._host.configuration(ROUTER) or {}
         wanted = configuration.get("subscriptions")
         if wanted == self._read_from:
-            return
+            return False
         self._read_from = wanted
         problems: list[LinesideError] = []
         self._routes = tuple(_routes(wanted, problems))
@@ -85,6 +86,7 @@ class Routes:
         self.problems = tuple(problems)
         for problem in problems:
             _log.warning("%s", problem)
+        return True
 
     def grants(self, component: str, operation: str, topic: str) -> bool:
         """Whether a route lets a component publish to a topic, or subscribe to a filter."""
