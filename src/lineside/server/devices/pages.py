@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from lineside.contract.device import Device
+from lineside.contract.recipes.builtin import is_builtin
 from lineside.contract.reported import ReportedComponent
 from lineside.server.access.events import Events
 from lineside.server.database import Database
@@ -18,7 +19,6 @@ from lineside.server.devices.service import Devices
 from lineside.server.web.render import AnyRequest, Page, page
 
 _LAST_EVENTS = 20
-_ORIGINS = {"builtin": "comes with the agent", "local": "deployed on the device itself"}
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -40,8 +40,10 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def origin(self) -> str:
-        """Where it comes from, if not from the control plane."""
-        return _ORIGINS.get(self.target.split("/", 1)[0], "")
+        """Where it comes from, if not from the control plane; what nobody here asked for was deployed there."""
+        if is_builtin(self.name):
+            return "comes with the agent"
+        return "" if self.target else "not from here"
 
     @property
     def page(self) -> str:
