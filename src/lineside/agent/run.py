@@ -106,6 +106,7 @@ class Agent:
             self._supervisor,
             self.attention,
             local=self._local.recipes,
+            self_update=self._self,
         )
         self._reporter = Reporter(
             joined.device,

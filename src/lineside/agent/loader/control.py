@@ -22,10 +22,9 @@ from lineside import __version__
 from lineside.agent.durable import sync_directory, write_atomically
 from lineside.agent.loader import loader
 from lineside.agent.paths import Paths
+from lineside.agent.updating.supplied import AGENT
 from lineside.contract.errors import LinesideError
 
-COMPONENT = "lineside.agent"
-"""The component that is the agent itself."""
 CONFIRM_SECONDS = 300.0
 """How long a new agent has to say that it is well, unless its configuration says `confirmSeconds`."""
 
@@ -87,7 +86,7 @@ class SelfUpdate:
         else:
             command = agent_command(python)
         if not command or not Path(command[0]).exists():
-            raise LinesideError("agent.package_invalid", name=COMPONENT, version=version, why=f"no {python}")
+            raise LinesideError("agent.package_invalid", name=AGENT, version=version, why=f"no {python}")
         trying = {
             "digest": digest,
             "version": version,

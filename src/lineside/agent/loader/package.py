@@ -15,15 +15,15 @@ import hashlib
 import re
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import msgspec
 
 import lineside
-from lineside.agent.loader.control import COMPONENT
 from lineside.agent.platforms import this_platform
+from lineside.agent.updating.supplied import AGENT
 from lineside.contract.ids import greengrass_digest
 
 _ALSO = ("pip",)  # makes the environments of components; without it, the one that comes with Python must do
@@ -31,12 +31,20 @@ _NOT_KEPT = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "RECORD.jws"
 _MOMENT = (2020, 1, 1, 0, 0, 0)  # of every file, so that the same content is the same wheel
 
 
-def write_component(out: Path, version: str = lineside.__version__, changes: Mapping[str, bytes] | None = None) -> Path:
-    """Write recipe and artifacts below `out`; the recipe's path. `changes`: files of the package to put in place."""
+def write_component(
+    out: Path,
+    version: str = lineside.__version__,
+    changes: Mapping[str, bytes] | None = None,
+    packages: Iterable[str] | None = None,
+) -> Path:
+    """Write recipe and artifacts below `out`; the recipe's path.
+
+    `changes`: files of the package to put in place; `packages`: what to bring beside it, if not all that it needs.
+    """
     artifacts = out / "artifacts"
     artifacts.mkdir(parents=True, exist_ok=True)
     wheels = [_write_lineside(artifacts, version, changes or {})]
-    wheels += [_write_installed(artifacts, name) for name in sorted(needed())]
+    wheels += [_write_installed(artifacts, name) for name in sorted(needed() if packages is None else packages)]
     lines = [f"{name}=={own} --hash=sha256:{_hex(path)}\n" for name, own, path in wheels]
     (artifacts / "requirements.txt").write_text("".join(lines))
     recipe = out / "recipe.json"
@@ -75,7 +83,7 @@ def _is_installed(name: str) -> bool:
 def _recipe(version: str, artifacts: Path) -> dict[str, object]:
     return {
         "RecipeFormatVersion": "2020-01-25",
-        "ComponentName": COMPONENT,
+        "ComponentName": AGENT,
         "ComponentVersion": version,
         "ComponentDescription": "The agent itself.",
         "ComponentPublisher": "Lineside",
@@ -179,7 +187,7 @@ def main() -> int:
     options = parser.parse_args()
     recipe = write_component(options.out)
     size = sum(path.stat().st_size for path in (options.out / "artifacts").iterdir())
-    sys.stdout.write(f"{COMPONENT} {lineside.__version__}: {recipe}, {size / 1e6:.1f} MB of artifacts beside it\n")
+    sys.stdout.write(f"{AGENT} {lineside.__version__}: {recipe}, {size / 1e6:.1f} MB of artifacts beside it\n")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Collection
 from typing import Any
@@ -57,6 +58,8 @@ from lineside.contract.recipes.builtin import builtin_recipe
 from lineside.contract.recipes.reader import read_recipe
 from lineside.contract.recipes.recipe import Recipe
 
+_log = logging.getLogger(__name__)
+
 MAX_TRIES = 5
 """Agent processes that may begin the same trial before it is given up."""
 
@@ -109,6 +112,7 @@ class Executor:
         self._questions = Questions(self._listeners, attention)
         self._local = local
         self._self = self_update
+        self._agent_refused = ""  # the digest of an agent that could not be asked for outside a trial
         self._trust = Trust(control, paths, attention, twin=joined.twin)
         self._platform = this_platform()
         self._recipes: dict[str, Recipe] = {}
@@ -153,7 +157,7 @@ class Executor:
             listening=listening,
             local=frozenset(self._local()),
             agent=agent.digest if agent is not None else None,
-            agent_failed=agent.failed if agent is not None else "",
+            agent_failed=self._agent_refused or (agent.failed if agent is not None else ""),
         )
         return plan(current, desired, facts)
 
@@ -296,13 +300,25 @@ class Executor:
             raise LinesideError("deploy.interrupted", times=MAX_TRIES, revision=step.wanted.revision)
 
     def _switch_agent(self, step: SwitchAgent) -> None:
-        """Raises `agent.…`, or `RestartAsked`: the loader then starts the other agent, which goes on with the plan."""
+        """Raises `RestartAsked`: the loader then starts the other agent, which goes on with the plan. In a trial it
+        raises `agent.…`; outside one the agent that runs has to do."""
+        try:
+            self._make_way(step)
+        except LinesideError as error:
+            if self.begun == step.document:
+                raise
+            _log.error("%s", error)
+            self._agent_refused = step.component.recipe_digest if step.component is not None else ""
+            return
+        raise RestartAsked
+
+    def _make_way(self, step: SwitchAgent) -> None:
         own = step.component
         if self._self is None:
             raise LinesideError("agent.update_unsupported")
         if own is None:
             self._self.switch("", "", None, step.document, CONFIRM_SECONDS)
-            raise RestartAsked
+            return
         python = environments.python_of(self._recipe(own.recipe_digest), self._paths)
         if python is None:
             why = "it brings no wheels"
@@ -310,7 +326,6 @@ class Executor:
         seconds = own.configuration.get("confirmSeconds", CONFIRM_SECONDS)
         patience = float(seconds) if isinstance(seconds, int | float) else CONFIRM_SECONDS
         self._self.switch(own.version, own.recipe_digest, python, step.document, patience)
-        raise RestartAsked
 
     def _stop(self, step: Stop) -> None:
         self._supervisor.stop(step.name)

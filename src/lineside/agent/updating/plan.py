@@ -31,10 +31,11 @@ from lineside.agent.updating.steps import (
     Start,
     Step,
     Stop,
+    SwitchAgent,
     Uninstall,
     Validate,
 )
-from lineside.agent.updating.supplied import LOCAL, is_signed, with_builtins
+from lineside.agent.updating.supplied import AGENT, LOCAL, is_signed, with_builtins
 from lineside.contract.configuration import effective
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.recipes.dependencies import check, start_order
@@ -63,6 +64,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     listening: frozenset[str] = frozenset()
     local: frozenset[str] = frozenset()
+    agent: str | None = None  # which agent runs: its recipe's digest, "" for the one installed by hand; None: it stays
+    agent_failed: str = ""  # the digest of the one that was given up last
 
 
 _NO_FACTS = Facts()
@@ -187,7 +190,7 @@ def _try(current: Current, attempt: Attempt, desired: Desired, facts: Facts) -> 
     """Go on with a trial: from its beginning, or from wherever a crash left it."""
     wanted = attempt.wanted
     again: list[Step] = [] if current.begun else [Begin(wanted)]
-    missing = _missing_here(current, wanted)
+    missing = _missing_here(current, wanted) or _switch(wanted, facts, trial=True)
     if missing:
         return [*again, *missing]
     recipes = [current.recipes[item.recipe_digest] for item in wanted.components]
@@ -233,11 +236,20 @@ def _as_desired(item: Component) -> DesiredComponent:
 
 def _run(current: Current, wanted: ComponentSet, facts: Facts) -> list[Step]:
     """See that a set runs that was healthy before; what the disk lost is fetched first."""
-    lost = _missing_here(current, wanted)
+    lost = _missing_here(current, wanted) or _switch(wanted, facts, trial=False)
     if lost:
         return lost
     stops, starts = _changes(current, wanted, facts, trial=False)
     return [*stops, *starts]
+
+
+def _switch(wanted: ComponentSet, facts: Facts, *, trial: bool) -> list[Step]:
+    """Another agent, before any component is touched. Outside a trial one that failed is not asked for again."""
+    own = wanted.named(AGENT)
+    digest = own.recipe_digest if own is not None else ""
+    if digest == (facts.agent or "") or (not trial and (facts.agent is None or digest == facts.agent_failed)):
+        return []
+    return [SwitchAgent(own, wanted.document)]
 
 
 def _to_stop(current: Current, prints: Mapping[str, str], facts: Facts) -> list[str]:

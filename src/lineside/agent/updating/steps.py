@@ -64,6 +64,13 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
     name: str
 
 
+class SwitchAgent(msgspec.Struct, frozen=True, tag=True):
+    """Make way for another agent, tried for the document (None: the one that was installed by hand)."""
+
+    component: Component | None
+    document: str
+
+
 class Bootstrap(msgspec.Struct, frozen=True, tag=True):
     """Run a component's Bootstrap step, once in a trial; it may ask for the agent or the device to be restarted."""
 
@@ -121,6 +128,7 @@ Step = (
     | Validate
     | Notify
     | Begin
+    | SwitchAgent
     | Stop
     | Bootstrap
     | Configure

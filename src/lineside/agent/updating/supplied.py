@@ -10,6 +10,8 @@ from lineside.contract.recipes.recipe import Recipe
 
 BUILTIN = "builtin/"
 LOCAL = "local/"
+AGENT = "lineside.agent"
+"""The component that is the agent itself: nothing of it is started, but the agent makes way for it."""
 
 
 def is_signed(target: str) -> bool:
