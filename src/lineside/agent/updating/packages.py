@@ -47,9 +47,10 @@ def stage(recipe: Recipe, store: Store, paths: Paths, attention: Attention | Non
 
 
 def _build(recipe: Recipe, store: Store, built: Path, unpacked: Path, check: Callable[[], None]) -> dict[str, str]:
+    check()
     for artifact in recipe.artifacts:
-        check()
         _place(artifact, store, built)
+        check()
         if artifact.unarchive == "ZIP":
             _unpack(artifact, built, unpacked, check)
     return {artifact.name: _verified(artifact, built, store) for artifact in recipe.artifacts}
