@@ -89,8 +89,14 @@ class Agent:
         self._unchecked.set()
         self._watch = Watch(paths, self._database, self.conditions, self._disk)
         self._state = State(self._database)
+        self._wire_updating(joined, control, timing or Timing())
+        self._wire_link(joined, control)
+
+    def _wire_updating(self, joined: JoinState, control: ControlPlane, timing: Timing) -> None:
+        """What the update thread works with."""
+        paths = self._paths
         corner = find_corner(paths.root)
-        self._supervisor = Supervisor(self._state, self.attention, timing or Timing(), self._changed, corner)
+        self._supervisor = Supervisor(self._state, self.attention, timing, self._changed, corner)
         self._sources = Sources(control)
         store, records = Store(paths.store), Records(self._database)
         self._local = LocalDeployments(
@@ -121,6 +127,10 @@ class Agent:
         self._reconciler = Reconciler(
             self._state, self._executor, self._supervisor, self._reporter, self.attention, self._local.unmet
         )
+
+    def _wire_link(self, joined: JoinState, control: ControlPlane) -> None:
+        """What talks: to the control plane, its broker, the components and the service manager."""
+        paths = self._paths
         listener = Listener(
             say=lambda desired: self._reconciler.say(self._local.instead_of(desired)),
             flush=self._reporter.flush,
