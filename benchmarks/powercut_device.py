@@ -118,7 +118,7 @@ class Device:
         if self._unsettled >= MOST_UNSETTLED:
             return "at rest"
         kind = self._dice.random()
-        if not new and self._unsettled == 0 and self._maybe != [None] and kind < 0.3:
+        if not new and self._unsettled == 0 and self._maybe != [None] and kind < 0.5:
             return "offline"
         if new and kind < 0.6:
             return self._dice.choice(points_of(want, first=self._maybe == [None]))
