@@ -23,6 +23,8 @@ from lineside.contract.errors import ErrorReport, LinesideError
 
 LOOK_SECONDS = 10.0
 CERTIFICATE_SECONDS = 86_400.0
+FIRST_CERTIFICATE_SECONDS = 30.0
+"""After the start, which has better things to do."""
 CERTIFICATE_DAYS = 30.0
 """Days before its end from which on a certificate is a condition."""
 TOO_HOT = 90.0
@@ -48,7 +50,8 @@ class Watch:
         self._disk = disk
         self._clock = clock
         self._machine = machine
-        self._next_look = self._next_certificate = 0.0
+        self._next_look = 0.0
+        self._next_certificate = time.monotonic() + FIRST_CERTIFICATE_SECONDS
         self._kept: tuple[ErrorReport, ...] | None = None
 
     def look(self) -> None:
