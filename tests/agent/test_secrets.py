@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
 
+from lineside.agent.main import main
 from lineside.agent.secrets import Secrets
 from lineside.contract.errors import LinesideError
 
@@ -43,6 +46,20 @@ def test_only_the_owner_may_read(tmp_path: Path) -> None:
 def test_an_arn_names_the_same_secret(tmp_path: Path, id: str) -> None:
     Secrets(tmp_path).set("db", b"x")
     assert Secrets(tmp_path).get(id).text == "x"
+
+
+def test_people_set_list_and_remove_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"s3cret\n")))
+    where = ["--root", str(tmp_path)]
+    assert main(["secret", "set", "db", *where]) == 0
+    assert "s3cret" not in capsys.readouterr().out
+    assert Secrets(tmp_path / "secrets").get("db").text == "s3cret"
+    assert main(["secret", "list", *where]) == 0
+    assert capsys.readouterr().out == "db\n"
+    assert main(["secret", "remove", "db", *where]) == 0
+    assert main(["secret", "remove", "db", *where]) == 1
 
 
 def test_a_secret_that_is_not_there_has_a_code(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lineside.agent.commands import deploying, device, diagnosing, service
+from lineside.agent.commands import deploying, device, diagnosing, secrets, service
 from lineside.agent.commands.common import say
 from lineside.contract.errors import LinesideError
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lineside agent", description="Make this device become its desired document.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (device, deploying, diagnosing, service):
+    for part in (device, deploying, diagnosing, secrets, service):
         part.add(commands)
     return parser
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import msgspec
 
-from lineside.agent.database import Database
+from lineside.agent.database import Database, is_damage
 from lineside.agent.health.disk import disk_now, disk_problem
 from lineside.agent.health.watch import kept
+from lineside.agent.link.join_state import JoinState
 from lineside.agent.link.outbox import Outbox
 from lineside.agent.local.alone import identity
 from lineside.agent.lock import holder
 from lineside.agent.paths import Paths
 from lineside.agent.updating.state import State
-from lineside.contract.errors import ErrorReport
+from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.reported import Report
 
 
@@ -42,8 +45,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def status(paths: Paths) -> Status:
-    """Read it. Raises `agent.not_joined`."""
+    """Read it. Raises `agent.not_joined`, `state.unreadable`, `state.newer_schema`."""
     joined = identity(paths)
+    try:
+        return _status(joined, paths)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        raise LinesideError("state.unreadable", file=paths.database, why=error) from error
+
+
+def _status(joined: JoinState, paths: Paths) -> Status:
     database = Database(paths.database)
     try:
         state, outbox = State(database), Outbox(database)

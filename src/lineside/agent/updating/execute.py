@@ -15,14 +15,14 @@ from lineside.agent.attention import Attention, Interrupted, RestartAsked
 from lineside.agent.bus.ports import Listeners
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
-from lineside.agent.loader.control import CONFIRM_SECONDS, SelfUpdate
+from lineside.agent.loader.control import SelfUpdate
 from lineside.agent.paths import Paths
 from lineside.agent.platforms import this_platform
 from lineside.agent.ports import Supplies
 from lineside.agent.supervision.launch import Launch, prepare
 from lineside.agent.supervision.supervise import Supervisor
 from lineside.agent.supervision.users import identity
-from lineside.agent.updating import environments, packages
+from lineside.agent.updating import packages
 from lineside.agent.updating.installed import Component, ComponentSet, Package, document_of
 from lineside.agent.updating.once import After, bootstrap, reboot, uninstall
 from lineside.agent.updating.plan import Current, Facts, plan
@@ -30,6 +30,7 @@ from lineside.agent.updating.prints import fingerprints, with_configuration
 from lineside.agent.updating.questions import Nobody, Questions
 from lineside.agent.updating.state import State
 from lineside.agent.updating.steps import (
+    AwaitAgent,
     Begin,
     Bootstrap,
     Collect,
@@ -50,6 +51,7 @@ from lineside.agent.updating.steps import (
 )
 from lineside.agent.updating.store import Store
 from lineside.agent.updating.supplied import BUILTIN, is_signed, with_builtins
+from lineside.agent.updating.switching import Switching
 from lineside.agent.updating.trust import Trust
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import LinesideError
@@ -111,8 +113,7 @@ class Executor:
         self._listeners: Listeners = Nobody()
         self._questions = Questions(self._listeners, attention)
         self._local = local
-        self._self = self_update
-        self._agent_refused = ""  # the digest of an agent that could not be asked for outside a trial
+        self._switching = Switching(self_update, paths, attention)
         self._trust = Trust(control, paths, attention, twin=joined.twin)
         self._platform = this_platform()
         self._recipes: dict[str, Recipe] = {}
@@ -128,6 +129,7 @@ class Executor:
             Notify: lambda step: self._questions.notify(step),
             Begin: self._begin,
             SwitchAgent: self._switch_agent,
+            AwaitAgent: self._switching.await_confirmed,
             Stop: self._stop,
             Bootstrap: self._bootstrap,
             Configure: self._configure,
@@ -152,14 +154,12 @@ class Executor:
         with self.still:
             current = self.observe(desired, document_of(desired))
         listening = frozenset(name for name in current.running if self._listeners.listens(name))
-        agent = None if self._self is None else self._self.running()
-        facts = Facts(
-            listening=listening,
-            local=frozenset(self._local()),
-            agent=agent.digest if agent is not None else None,
-            agent_failed=self._agent_refused or (agent.failed if agent is not None else ""),
-        )
+        facts = Facts(listening=listening, local=frozenset(self._local()), **self._switching.facts())
         return plan(current, desired, facts)
+
+    def over(self, desired: Desired) -> None:
+        """A trial has failed: components that were told of it hear that it is over."""
+        self._listeners.updated(desired.deployment or document_of(desired))
 
     def adopt(self, component: Component) -> None:
         """A running component has changed its own configuration: neither it nor any other is restarted for that."""
@@ -300,32 +300,9 @@ class Executor:
             raise LinesideError("deploy.interrupted", times=MAX_TRIES, revision=step.wanted.revision)
 
     def _switch_agent(self, step: SwitchAgent) -> None:
-        """Raises `RestartAsked`: the loader then starts the other agent, which goes on with the plan. In a trial it
-        raises `agent.…`; outside one the agent that runs has to do."""
-        try:
-            self._make_way(step)
-        except LinesideError as error:
-            if self.begun == step.document:
-                raise
-            _log.error("%s", error)
-            self._agent_refused = step.component.recipe_digest if step.component is not None else ""
-            return
-        raise RestartAsked
-
-    def _make_way(self, step: SwitchAgent) -> None:
         own = step.component
-        if self._self is None:
-            raise LinesideError("agent.update_unsupported")
-        if own is None:
-            self._self.switch("", "", None, step.document, CONFIRM_SECONDS)
-            return
-        python = environments.python_of(self._recipe(own.recipe_digest), self._paths)
-        if python is None:
-            why = "it brings no wheels"
-            raise LinesideError("agent.package_invalid", name=own.name, version=own.version, why=why)
-        seconds = own.configuration.get("confirmSeconds", CONFIRM_SECONDS)
-        patience = float(seconds) if isinstance(seconds, int | float) else CONFIRM_SECONDS
-        self._self.switch(own.version, own.recipe_digest, python, step.document, patience)
+        recipe = None if own is None else self._recipe(own.recipe_digest)
+        self._switching.switch(step, recipe, trial=self.begun == step.document)
 
     def _stop(self, step: Stop) -> None:
         self._supervisor.stop(step.name)

@@ -17,6 +17,7 @@ import msgspec
 from lineside.agent.updating.installed import Attempt, Component, ComponentSet, Outcome, Package, document_of
 from lineside.agent.updating.prints import fingerprints, same_base
 from lineside.agent.updating.steps import (
+    AwaitAgent,
     Begin,
     Bootstrap,
     Collect,
@@ -66,6 +67,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     local: frozenset[str] = frozenset()
     agent: str | None = None  # which agent runs: its recipe's digest, "" for the one installed by hand; None: it stays
     agent_failed: str = ""  # the digest of the one that was given up last
+    agent_on_trial: bool = False  # the loader may still return to the agent before
 
 
 _NO_FACTS = Facts()
@@ -198,7 +200,8 @@ def _try(current: Current, attempt: Attempt, desired: Desired, facts: Facts) -> 
     stops, starts = _changes(current, wanted, facts, trial=True)
     bootstraps = _bootstraps(current, attempt)
     deployment = desired.deployment or wanted.document
-    return [*again, *stops, *bootstraps, *starts, Settle(soak), Commit(deployment)]
+    agent: list[Step] = [AwaitAgent()] if facts.agent_on_trial else []
+    return [*again, *stops, *bootstraps, *starts, Settle(soak), *agent, Commit(deployment)]
 
 
 def _bootstraps(current: Current, attempt: Attempt) -> list[Step]:

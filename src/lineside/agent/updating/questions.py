@@ -25,7 +25,13 @@ class Nobody:
     def configuration_changed(self, component: str, before: dict[str, Any], after: dict[str, Any]) -> None:
         """Nobody hears it."""
 
-    def validate(self, deployment: str, configurations: dict[str, dict[str, Any]], timeout: float) -> dict[str, str]:
+    def validate(
+        self,
+        deployment: str,
+        configurations: dict[str, dict[str, Any]],
+        timeout: float,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> dict[str, str]:
         """Nobody objects."""
         return {}
 
@@ -64,7 +70,9 @@ class Questions:
 
     def validate(self, step: Validate) -> None:
         """Raises `deploy.configuration_refused`, `Interrupted`, `Superseded`."""
-        refusals = self._listeners.validate(step.deployment, step.configurations, step.seconds)
+        refusals = self._listeners.validate(
+            step.deployment, step.configurations, step.seconds, self._attention.off.is_set
+        )
         self._attention.check()
         if refusals:
             name, why = sorted(refusals.items())[0]

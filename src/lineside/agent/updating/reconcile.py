@@ -135,6 +135,7 @@ class Reconciler:
         self._state.fail(error.report(), held=desired.failure_policy == "DO_NOTHING")
         self._executor.begun = None
         crash.point("failure.recorded")
+        self._executor.over(desired)
 
     def _refuse(self, desired: Desired, document: str, error: LinesideError) -> None:
         _log.warning("revision %d refused: %s", desired.revision, error)

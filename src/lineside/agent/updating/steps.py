@@ -71,6 +71,10 @@ class SwitchAgent(msgspec.Struct, frozen=True, tag=True):
     document: str
 
 
+class AwaitAgent(msgspec.Struct, frozen=True, tag=True):
+    """Wait until this agent, which is on trial itself, has shown its loader that it is well, or is ended by it."""
+
+
 class Bootstrap(msgspec.Struct, frozen=True, tag=True):
     """Run a component's Bootstrap step, once in a trial; it may ask for the agent or the device to be restarted."""
 
@@ -134,6 +138,7 @@ Step = (
     | Configure
     | Start
     | Settle
+    | AwaitAgent
     | Commit
     | Uninstall
     | Collect

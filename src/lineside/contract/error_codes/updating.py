@@ -44,8 +44,8 @@ ROWS = (
     Problem(
         "state.unreadable",
         Kind.INTERNAL,
-        "The agent's state in {file} could not be read: {why}. It was put aside, and the copy beside it is used.",
-        "Look at dmesg and smartctl: the disk or card may be dying. What ran keeps running.",
+        "The agent's state in {file} cannot be read: {why}.",
+        "The agent puts it aside at its start and goes on with the copy beside it. Look at dmesg: the disk may be dying.",
     ),
     Problem(
         "state.newer_schema",
