@@ -48,6 +48,7 @@ class SelfUpdate:
         self._digest = environment.get("LINESIDE_AGENT_DIGEST", "") if self._under_loader else ""
         self._reached = False
         self._settled = not self._under_loader
+        self._trial = self._under_loader and self._is_trying()
         self._lock = threading.Lock()
 
     def running(self) -> Running | None:
@@ -58,6 +59,10 @@ class SelfUpdate:
         return Running(
             digest=self._digest, failed=str(failed.get("digest", "")), failed_for=str(failed.get("document", ""))
         )
+
+    def on_trial(self) -> bool:
+        """Whether the loader may still return to the agent before this one."""
+        return self._trial and not self._settled
 
     def opened(self) -> None:
         """The state was opened and read."""
@@ -131,6 +136,10 @@ class SelfUpdate:
             elif good and good.get("starts") and good.get("digest") == self._digest:
                 self._write(pointer | {"good": good | {"starts": 0}})
             self._settled = True
+
+    def _is_trying(self) -> bool:
+        trying = self._pointer().get("trying")
+        return isinstance(trying, dict) and trying.get("digest") == self._digest
 
     def _pointer(self) -> dict[str, Any]:
         return loader.read(str(self._folder), "pointer.json")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from lineside.agent import crash
-from lineside.agent.attention import Attention, Interrupted, RestartAsked
+from lineside.agent.attention import Attention, Interrupted, RestartAsked, Superseded
 from lineside.agent.bus.ports import Listeners
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
@@ -23,7 +23,7 @@ from lineside.agent.supervision.launch import Launch, prepare
 from lineside.agent.supervision.supervise import Supervisor
 from lineside.agent.supervision.users import identity
 from lineside.agent.updating import packages
-from lineside.agent.updating.installed import Component, ComponentSet, Package, document_of
+from lineside.agent.updating.installed import EMPTY, Component, ComponentSet, Package, document_of
 from lineside.agent.updating.once import After, bootstrap, reboot, uninstall
 from lineside.agent.updating.plan import Current, Facts, plan
 from lineside.agent.updating.prints import fingerprints, with_configuration
@@ -119,6 +119,7 @@ class Executor:
         self._recipes: dict[str, Recipe] = {}
         self._bus: dict[str, dict[str, str]] = {}  # the bus's variables that components were started with
         self.still = threading.RLock()  # while it is held, what is remembered and what runs are one
+        self._planned_from = EMPTY  # the good set that the last plan started from
         self.begun: str | None = None  # document of the trial that this process has begun
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             RefreshTrust: self._refresh,
@@ -153,6 +154,7 @@ class Executor:
         """The next steps towards a document. Raises `recipe.…`."""
         with self.still:
             current = self.observe(desired, document_of(desired))
+            self._planned_from = current.good
         listening = frozenset(name for name in current.running if self._listeners.listens(name))
         facts = Facts(listening=listening, local=frozenset(self._local()), **self._switching.facts())
         return plan(current, desired, facts)
@@ -293,7 +295,10 @@ class Executor:
             raise
 
     def _begin(self, step: Begin) -> None:
-        attempt = self._state.begin(step.wanted)
+        with self.still:
+            if self._state.good() != self._planned_from:
+                raise Superseded  # a component has changed its own configuration since the trial was planned
+            attempt = self._state.begin(step.wanted)
         self.begun = step.wanted.document
         crash.point("attempt.begun")
         if attempt.tries > MAX_TRIES:
