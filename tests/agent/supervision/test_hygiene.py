@@ -45,8 +45,10 @@ def test_children_that_outlive_the_main_process_end_with_it(stage: Stage) -> Non
         for pid in stage.processes("app")
         if os.getpgid(pid) == pid and Path(f"/proc/{pid}/comm").read_text() == "sh\n"
     )
+    before = set(stage.processes("app"))
     os.kill(main, signal.SIGKILL)
-    stage.wait(lambda: service.restarts == 1)
+    stage.wait(lambda: service.restarts == 1 and len(stage.processes("app")) == 3)
+    assert not before & set(stage.processes("app"))
     stage.supervisor.stop("app")
     assert stage.processes("app") == []
 

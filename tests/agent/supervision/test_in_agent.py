@@ -35,7 +35,7 @@ def test_limits_are_held_and_reported_with_usage_and_the_agents_log_is_json(
     hungry = msgspec.structs.replace(plane.release(recipe("app", "2.0.0", Run=HUNGRY)), run_with=limits)
     if one.limits == "rlimits":
         return
-    report = plane.wait_report(plane.want(hungry), Phase.ROLLED_BACK)
+    report = plane.wait_report(plane.want(hungry, soak_seconds=10.0), Phase.ROLLED_BACK)
     assert report.error is not None
     assert report.error.code == "component.out_of_memory"
     assert [(one.version, one.state) for one in report.running] == [("1.0.0", ComponentState.RUNNING)]

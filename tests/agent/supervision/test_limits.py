@@ -173,6 +173,18 @@ def test_pausing_without_cgroups_stops_the_process_group(stage: Stage) -> None:
     assert service.state is ComponentState.STOPPING
 
 
+def test_pausing_reaches_what_a_startup_left_behind(stage: Stage) -> None:
+    stage.ready(startup="setsid sleep 1000 & sleep 1000 &")
+    pids = stage.processes("app")
+    assert len(pids) == 2
+    assert stage.supervisor.usage()["app"].processes >= 1
+    stage.supervisor.by_hand.pause("app")
+    stage.wait(lambda: [state_of(pid) for pid in pids] == ["T", "T"])
+    stage.supervisor.settle(0.01, 15.0)  # nobody asks it anything now
+    stage.supervisor.by_hand.resume("app")
+    stage.wait(lambda: [state_of(pid) for pid in pids] == ["S", "S"])
+
+
 def test_a_paused_component_is_not_probed(stage: Stage) -> None:
     service = stage.ready(
         run=SLEEPER, probe=step(f"echo >> {stage.root}/asked; test ! -e {stage.root}/sick", timeout=0.1)
@@ -226,6 +238,23 @@ def test_version_2_limits_are_written_as_the_kernel_wants_them(tmp_path: Path) -
     assert group.limits_cpus
     (directory / "memory.events").write_text("low 0\noom 3\noom_kill 2\noom_group_kill 1\n")
     assert group.out_of_memory() == 2
+
+
+@pytest.mark.parametrize(("others", "moved"), [((), True), ((os.getppid(),), True), ((1,), False)])
+def test_version_2_moves_the_agent_and_its_loader_out_of_the_way_but_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: tuple[int, ...], moved: bool
+) -> None:
+    monkeypatch.setenv("LINESIDE_LOADER_CHILD", "1")
+    own = tmp_path / "own"
+    (own / "cgroup.subtree_control").mkdir(parents=True)  # refuses, as the kernel does while somebody is in the group
+    (own / "cgroup.controllers").write_text("memory\n")
+    (own / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in (*others, os.getpid())))
+    corner = CornerV2(tmp_path, own / "corner")
+    (own / "corner" / "app").mkdir(parents=True)
+    (own / "corner" / "app" / "cgroup.controllers").write_text("")
+    group = corner.group("app", ResourceLimits(memory=1024))
+    assert (own / "corner-agent" / "cgroup.procs").exists() is moved
+    assert not group.limits_memory
 
 
 def test_version_1_in_a_container_is_found_by_its_mounts(tmp_path: Path) -> None:

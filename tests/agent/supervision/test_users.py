@@ -100,12 +100,13 @@ def test_a_component_of_another_user_dies_with_the_agent(open_stage: Stage) -> N
 
 @pytest.mark.parametrize("wanted", ["no-such-user", "nobody:no-such-group", ":no-such-group"])
 def test_a_user_that_does_not_exist_is_named_and_breaks_the_component(stage: Stage, wanted: str) -> None:
-    service = stage.start(run_with=RunWith(posix_user=wanted))
+    service = stage.start(run_with=RunWith(posix_user=wanted), run=SLEEPER, recover="echo recovering")
     stage.wait(lambda: service.state is ComponentState.BROKEN)
     assert service.error is not None
     assert service.error.code == "component.user_unknown"
     assert wanted in service.error.message
     assert service.restarts == 0
+    assert stage.log() == ""  # nothing of it may run as the agent instead
 
 
 def test_an_agent_that_is_not_root_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

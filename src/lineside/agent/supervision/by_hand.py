@@ -85,7 +85,8 @@ class ByHand:
             dependents = [services[one] for one in dependents_of(name, services)]
             held_before = {one.launch.name for one in dependents if one.orders.held}
             for service in (*dependents, services[name]):
-                service.hold(True)
+                stopped = service.launch.name in held_before or (not again and service is services[name])
+                service.hold(True, stopped=stopped)
                 service.down.wait(max(0.0, until - time.monotonic()))
             for service in (services[name], *reversed(dependents)):
                 if service.launch.name not in held_before and (again or service is not services[name]):

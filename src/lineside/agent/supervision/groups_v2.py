@@ -16,6 +16,7 @@ from lineside.agent.supervision.cgroups import (
     remove_directory,
     try_put,
 )
+from lineside.agent.supervision.processes import all_pids, stat_fields
 from lineside.contract.deployment import ResourceLimits
 
 _PERIOD = 100_000  # microseconds
@@ -28,7 +29,6 @@ class CornerV2:
     def __init__(self, root: Path, directory: Path) -> None:
         self._root = root
         self._directory = directory
-        self._agent: Path | None = None  # where the agent has moved itself
         self._ready = False
 
     def group(self, component: str, limits: ResourceLimits) -> GroupV2:
@@ -55,12 +55,13 @@ class CornerV2:
         try_put(self._directory / "cgroup.subtree_control", value)
 
     def _step_down(self, above: Path) -> bool:
-        """Move the agent out of the way, if it is alone in its group."""
-        if pids_below_only(above) != [os.getpid()]:
+        """Move the agent out of the way, with its loader and what it has started, if nobody else is in its group."""
+        there = _pids_of(above)
+        if set(there) - _own_family():
             return False
-        self._agent = above / f"{self._directory.name}-agent"
-        self._agent.mkdir(exist_ok=True)
-        return try_put(self._agent / "cgroup.procs", os.getpid())
+        leaf = above / f"{self._directory.name}-agent"
+        leaf.mkdir(exist_ok=True)
+        return all(try_put(leaf / "cgroup.procs", pid) for pid in there)
 
     def close(self) -> None:
         """Take the agent's emptied directory away."""
@@ -68,9 +69,19 @@ class CornerV2:
             self._directory.rmdir()
 
 
-def pids_below_only(directory: Path) -> list[int]:
+def _pids_of(directory: Path) -> list[int]:
     """Processes of this very group."""
     return [int(line) for line in (directory / "cgroup.procs").read_text().split()]
+
+
+def _own_family() -> set[int]:
+    """This process, the loader that waits for it, and whatever it has started."""
+    own = os.getpid()
+    parents = {pid: int(fields[1]) for pid in all_pids() if (fields := stat_fields(pid)) is not None}
+    found = {own}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found | ({os.getppid()} if os.environ.get("LINESIDE_LOADER_CHILD") else set())
 
 
 class GroupV2:

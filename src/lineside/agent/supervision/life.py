@@ -100,6 +100,8 @@ class Life:
             self._standing.ready_since = None
             if child.code is None or key == "startup":
                 self._shut_down(child)
+            else:
+                self._around.end_all(GRACE)  # what it left elsewhere
             self._records.drop_process(child.pid)
 
     def _run(self, child: Child) -> None:

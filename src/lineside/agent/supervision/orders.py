@@ -31,7 +31,8 @@ class Orders(Wake):
     def __init__(self, may_run: Callable[[bool], bool]) -> None:
         super().__init__()
         self.ended = False
-        self.held = False  # by hand
+        self.held = False  # by hand: for a restart, or until
+        self.stopped = False  # somebody wants it again
         self.up = False
         self.patience = 60.0  # seconds it may take to shut down
         self.running_said = threading.Event()
@@ -58,9 +59,9 @@ class Orders(Wake):
         self.ended = True
         self.set()
 
-    def hold(self, held: bool) -> None:
+    def hold(self, held: bool, *, stopped: bool = False) -> None:
         """Stay down, or do not any more."""
-        self.held = held
+        self.held, self.stopped = held, held and stopped
         self.set()
 
     def say(self, state: ComponentState) -> None:

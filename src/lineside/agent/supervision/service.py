@@ -81,11 +81,12 @@ class Service:
         """What the component says of itself: RUNNING ends its Startup step, ERRORED is an error (UpdateState)."""
         self.orders.say(state)
 
-    def hold(self, held: bool) -> None:
-        """Take it down until it is let go; the errors it made before are forgotten then."""
+    def hold(self, held: bool, *, stopped: bool = False) -> None:
+        """Take it down until it is let go; the errors it made before are forgotten then. `stopped`: a person wants it
+        so, for longer than a restart takes."""
         if not held:
             self._failures.forget()
-        self.orders.hold(held)
+        self.orders.hold(held, stopped=stopped)
 
     def pause(self) -> None:
         """Stop every process of it where it is."""
@@ -98,6 +99,8 @@ class Service:
     def probe_now(self, attention: Attention) -> None:
         """Probe a ready component once more. Raises what the probe found, `component.not_ready` when it hangs,
         `Interrupted`, `Superseded`."""
+        if self._surroundings.paused:
+            return
         limit = probe.patience(self.launch)
         answer = probe.ask(self._surroundings, attention.off, limit)
         attention.check()
@@ -131,7 +134,7 @@ class Service:
     @property
     def error(self) -> LinesideError | None:
         """What is wrong with it, until it is ready again."""
-        if self.orders.held and self.down.is_set():
+        if self.orders.stopped and self.down.is_set():
             return LinesideError("component.stopped_by_hand", name=self.launch.name)
         return self._standing.error
 
@@ -185,7 +188,7 @@ class Service:
             except SaidErrored:
                 self.orders.begin()
             except DownAsked:
-                state = ComponentState.FINISHED if self.orders.held else ComponentState.INSTALLED
+                state = ComponentState.FINISHED if self.orders.stopped else ComponentState.INSTALLED
                 if (self._standing.state, self.down.is_set()) != (state, True):
                     self.down.set()
                     self._standing.become(state)
@@ -224,7 +227,7 @@ class Service:
 
     def _recover(self) -> None:
         step = self.launch.lifecycle.get("recover")
-        if step is None:
+        if step is None or not self._surroundings.prepared:
             return
         self._standing.does("runs its Recover step", step.timeout or None)
         try:

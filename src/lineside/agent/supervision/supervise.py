@@ -157,7 +157,7 @@ class Supervisor:
             if service.state is ComponentState.BROKEN:
                 return service.error
             waits = self._waits_for(service)
-            if waits is not None and (waits[0].state is ComponentState.BROKEN or waits[0].orders.held):
+            if waits is not None and (waits[0].state is ComponentState.BROKEN or waits[0].orders.stopped):
                 return waits[1]
             if time.monotonic() >= until:
                 return LinesideError("deploy.start_timeout", name=name, seconds=f"{patience:g}")

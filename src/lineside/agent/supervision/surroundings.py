@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from lineside.agent.supervision import sandbox, users
 from lineside.agent.supervision.cgroups import Corner, Group
-from lineside.agent.supervision.confinement import FREE, Confinement, Identity
+from lineside.agent.supervision.confinement import Confinement, Identity
 from lineside.agent.supervision.launch import Launch
 from lineside.agent.supervision.logs import Log, Sink
 from lineside.agent.supervision.processes import (
@@ -44,14 +44,17 @@ class Surroundings:
         self._corner = corner
         self._group: Group | None = None
         self._identity: Identity | None = None
-        self._confinement = FREE
+        self._confinement: Confinement | None = None  # None: not prepared; nothing may be started
         self._log: Log | None = None
         self._children: list[Child] = []
+        self._kept: set[int] = set()  # process groups that may go on without their leader
         self._lock = threading.Lock()  # pausing and listing come from other threads
 
     def prepare(self) -> None:
         """Make everything ready for a life. Raises one of `FATAL`, `OSError`."""
         launch = self.launch
+        self._confinement = None
+        self.resume()
         if self._log is None:
             self._log = Log(launch.log)
         self._identity = users.identity(launch.name, launch.run_with.posix_user)
@@ -64,6 +67,11 @@ class Surroundings:
             with contextlib.suppress(OSError):
                 self._group = self._corner.group(launch.name, launch.run_with.system_resource_limits)
         self._confinement = self._walls()
+
+    @property
+    def prepared(self) -> bool:
+        """Whether something may be started."""
+        return self._confinement is not None
 
     def _walls(self) -> Confinement:
         launch, group = self.launch, self._group
@@ -82,9 +90,9 @@ class Surroundings:
 
     def spawn(self, step: StepScript, output: Sink | None = None, *, keep_group: bool = False) -> Child:
         """Start a step's script; what it prints goes to the log, or to `output` (what it complains of, to the log)."""
-        if self._log is None:
-            raise RuntimeError("prepare comes first")
         walls = self._confinement
+        if self._log is None or walls is None:
+            raise RuntimeError("prepare comes first")
         if step.requires_privilege:
             walls = Confinement(entries=walls.entries, data_limit=walls.data_limit)
         environment = self.launch.environment | _person(walls.identity) | step.setenv
@@ -94,6 +102,8 @@ class Surroundings:
         )
         with self._lock:
             self._children = [one for one in self._children if one.code is None] + [child]
+            if keep_group:
+                self._kept.add(child.pid)
         return child
 
     def drain(self) -> None:
@@ -106,8 +116,8 @@ class Surroundings:
         if self._group is not None:
             return self._group.pids()
         with self._lock:
-            leaders = [child.pid for child in self._children if child.code is None]
-        return [pid for leader in leaders for pid in members.get(leader, [])]
+            leaders = self._kept | {child.pid for child in self._children if child.code is None}
+        return [pid for leader in sorted(leaders) for pid in members.get(leader, [])]
 
     def pause(self) -> None:
         """Stop every process where it is."""
@@ -127,9 +137,9 @@ class Surroundings:
         self.paused = False
 
     def _signal(self, number: signal.Signals) -> None:
-        with self._lock:
-            for child in self._children:
-                child.send(number)
+        for pid, _ in self._marked():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     @property
     def memory_held(self) -> bool:
@@ -138,12 +148,12 @@ class Surroundings:
 
     def out_of_memory(self) -> int:
         """How many of its processes were ended for want of memory so far."""
-        return 0 if self._group is None else self._group.out_of_memory()
+        return self._group.out_of_memory() if self._group is not None and self._group.limits_memory else 0
 
     def end_all(self, grace: float) -> None:
         """End whatever is left of the component, wherever it went: SIGTERM, SIGKILL after `grace` seconds."""
         self.resume()
-        strays = marked(self.launch.environment[MARKER], self.launch.environment[COMPONENT_MARKER])
+        strays = self._marked()
         if self._group is not None:
             there = {pid for pid, _ in strays}
             strays += [
@@ -153,6 +163,12 @@ class Surroundings:
             end_processes(strays, grace)
         if self._group is not None:
             self._group.kill()
+        with self._lock:
+            self._kept.clear()
+
+    def _marked(self) -> list[tuple[int, int]]:
+        """Processes that say by their environment whose they are."""
+        return marked(self.launch.environment[MARKER], self.launch.environment[COMPONENT_MARKER])
 
     def close(self, grace: float) -> None:
         """End everything, and take the cgroup and the log's pipe away."""
