@@ -294,6 +294,9 @@ def cut(damage: Callable[[Rig], None]) -> Callable[[Rig, str, pytest.MonkeyPatch
 
 
 def unreadable(rig: Rig) -> None:
+    """With its log, which may hold all of it."""
+    for ending in ("-wal", "-shm"):
+        rig.paths.database.with_name(rig.paths.database.name + ending).unlink(missing_ok=True)
     rig.paths.database.write_bytes(b"not a database" * 1000)
 
 
