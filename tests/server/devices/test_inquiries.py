@@ -77,6 +77,16 @@ def test_a_device_answers_in_parts_and_each_is_read_once(lineside, device):
     assert asked(device) == []
 
 
+def test_a_poll_says_that_something_is_asked_even_when_nothing_else_is_new(lineside, device):
+    quiet = device.get("/desired")
+    assert "lineside-asked" not in quiet.headers
+    inquiry = ask(lineside, LOGS)
+    again = device.get("/desired", headers={"If-None-Match": quiet.headers["etag"]})
+    assert (again.status_code, again.headers["lineside-asked"]) == (304, "1")
+    say(device, inquiry, 0, done=True)
+    assert "lineside-asked" not in device.get("/desired").headers
+
+
 def test_what_a_diagnosis_found_travels_with_its_next_step(lineside, device):
     inquiry = ask(lineside, InquiryRequest(kind=InquiryKind.DIAGNOSE))
     check = CheckResult(name="disk", ok=False, sentence="The disk is full.", next="Free some space.")

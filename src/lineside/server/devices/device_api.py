@@ -43,12 +43,11 @@ def get_desired(
     request: Request[Any, Any, Any],
     caller: NamedDependency[str],
     reports: NamedDependency[Reports],
-    inquiries: NamedDependency[Inquiries],
 ) -> Response[Desired | None]:
     """304 when `If-None-Match` names the present document. `Lineside-Asked`: people ask something, see `/inquiries`."""
-    document = reports.desired(caller)
+    document, waiting = reports.desired(caller)
     tag = etag(document)
-    asked = {"Lineside-Asked": str(len(waiting))} if (waiting := inquiries.open(caller)) else {}
+    asked = {"Lineside-Asked": str(waiting)} if waiting else {}
     known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
     if tag in known:
         return Response(None, status_code=304, headers={"ETag": tag, **asked})

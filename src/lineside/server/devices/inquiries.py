@@ -27,7 +27,7 @@ from lineside.contract.inquiry import (
 )
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.devices.model import is_offline
-from lineside.server.devices.store import DeviceRow, InquiryPartRow, InquiryRow
+from lineside.server.devices.store import DeviceRow, InquiryPartRow, InquiryRow, open_inquiries
 from lineside.server.services import Core
 
 MOST_OPEN = 8
@@ -55,7 +55,7 @@ class Inquiries:
         with self._core.database.write() as session:
             self._check_device(session, device)
             self._prune(session, now)
-            count = len(_open(session, device, now))
+            count = len(open_inquiries(session, device, rfc3339(now)))
             if count >= MOST_OPEN:
                 raise LinesideError("inquiry.too_many", device=device, count=count)
             row = InquiryRow(
@@ -103,7 +103,7 @@ class Inquiries:
         """What a device is being asked now, oldest first."""
         now = self._core.clock.now()
         with self._core.database.read() as session:
-            return [_inquiry(row, now) for row in _open(session, device, now)]
+            return [_inquiry(row, now) for row in open_inquiries(session, device, rfc3339(now))]
 
     def accept(self, device: str, id_: str, part: InquiryPart) -> Inquiry:
         """Store a part of an answer; one that is there already changes nothing.
@@ -157,12 +157,6 @@ def _check_part(part: InquiryPart) -> None:
         raise LinesideError("request.invalid", why=f"a part has at most {MAX_PART} bytes of text")
     if len(part.checks) > _MOST_CHECKS:
         raise LinesideError("request.invalid", why=f"a part has at most {_MOST_CHECKS} checks")
-
-
-def _open(session: Session, device: str, now: datetime) -> list[InquiryRow]:
-    asked = select(InquiryRow).where(InquiryRow.device == device, InquiryRow.done.is_(False))
-    living = asked.where(InquiryRow.expires_at > rfc3339(now))
-    return list(session.scalars(living.order_by(InquiryRow.created_at, InquiryRow.id)))
 
 
 def _found(session: Session, device: str, id_: str) -> InquiryRow:

@@ -12,7 +12,7 @@ from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequ
 from lineside.server.clock import rfc3339
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.model import is_offline
-from lineside.server.devices.store import DeviceRow
+from lineside.server.devices.store import DeviceRow, open_inquiries
 from lineside.server.services import Core
 
 MAX_REPORTS = 100
@@ -26,14 +26,15 @@ class Reports:
         self._core = core
         self._desired = DesiredDocuments(core)
 
-    def desired(self, device: str) -> Desired:
-        """The device's document; asking for it counts as being seen."""
+    def desired(self, device: str) -> tuple[Desired, int]:
+        """The device's document, and how much people are asking it now; asking for it counts as being seen."""
         with self._core.database.read() as session:
             document, row = self._desired.desired(session, device), session.get(DeviceRow, device)
+            asked = len(open_inquiries(session, device, rfc3339(self._core.clock.now())))
         if row is not None and self._is_stale(row):
             with self._core.database.write() as session:
                 self._seen(session, device)
-        return document
+        return document, asked
 
     def accept(self, device: str, request: ReportsRequest) -> ReportsAnswer:
         """Store reports, oldest first; those stored before are skipped. Raises `auth.not_yours`, `request.invalid`."""

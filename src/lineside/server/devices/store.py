@@ -84,6 +84,13 @@ class InquiryPartRow(Base):
     part: Mapped[InquiryPart] = mapped_column(Json(InquiryPart))
 
 
+def open_inquiries(session: Session, device: str, now: str) -> list[InquiryRow]:
+    """What a device is being asked at a moment (RFC 3339), oldest first."""
+    asked = select(InquiryRow).where(InquiryRow.device == device, InquiryRow.done.is_(False))
+    living = asked.where(InquiryRow.expires_at > now)
+    return list(session.scalars(living.order_by(InquiryRow.created_at, InquiryRow.id)))
+
+
 def all_devices(session: Session) -> list[DeviceRow]:
     """Every device, by name."""
     return list(session.scalars(select(DeviceRow).order_by(DeviceRow.name)))
