@@ -14,6 +14,7 @@ from tests.agent.certificates import TestCa
 from tests.agent.control_plane import ControlPlane
 from tests.agent.link.networks import Proxy, says, says_over_tls, server, silent
 
+from lineside.agent.clock import Clock
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.link import dial
 from lineside.agent.link.error import LinkError
@@ -36,7 +37,7 @@ class Device:
 
     def ask(self, url: str) -> None:
         paths = self._agent.paths
-        link = Link(url, "cell-1", paths.key, paths.ca, conditions=self.conditions)
+        link = Link(url, "cell-1", paths.key, paths.ca, conditions=self.conditions, clock=Clock())
         try:
             link.desired(None)
         finally:
@@ -131,16 +132,21 @@ def test_a_connection_that_breaks_off_has_its_reason(plane: ControlPlane, device
     device.ask(plane.url)
 
 
+@pytest.mark.parametrize(
+    ("wish", "seconds"),
+    [("7", 7.0), ("99999999", 3600.0), ("Thu, 01 Jan 2026 00:02:00 GMT", 120.0), ("soon", None), ("", None)],
+)
 def test_a_broken_gateway_is_no_portal_and_its_wish_is_heard(
-    plane: ControlPlane, device: Device, tmp_path: Path
+    plane: ControlPlane, device: Device, tmp_path: Path, wish: str, seconds: float | None
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*plane.ca.server(tmp_path))
-    answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nRetry-After: 7\r\nContent-Length: 3\r\n\r\nbad"
+    head = f"Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nRetry-After: {wish}\r\nContent-Length: 3\r\n\r\n"
+    answer = f"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n{head}bad".encode()
     with server(says_over_tls(context, answer)) as port:
         with pytest.raises(LinkError) as caught:
             device.ask(f"https://127.0.0.1:{port}")
-        assert (caught.value.code, caught.value.retry_after) == ("link.answer", 7.0)
+        assert (caught.value.code, caught.value.retry_after) == ("link.answer", seconds)
 
 
 def test_the_proxy_is_asked_with_its_password_and_its_refusal_has_a_code(

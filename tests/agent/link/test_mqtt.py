@@ -16,6 +16,7 @@ from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.broker import Listener, Mosquitto, free_port
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
+from tests.agent.link.networks import Proxy, server
 
 from lineside.agent.bus.ports import BrokerMessage
 from lineside.agent.health.conditions import Conditions
@@ -255,6 +256,23 @@ def test_light_messages_wait_in_memory_within_bounds_and_the_oldest_goes(
     assert len(heard) <= 1000 // len("line/3/count")
     link.stop()
     listener.close()
+
+
+@pytest.mark.mosquitto
+def test_it_goes_through_the_proxy_too(agent: AgentProcess, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = msgspec.structs.replace(broker.used_by(agent), mqtt_host="plane.test", mqtt_port=8883)
+    proxy, conditions = Proxy({"plane.test": broker.port}), Conditions()
+    proxy.refusal = "403 Forbidden"
+    with server(proxy) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        link = Mqtt(joined, agent.paths, conditions)
+        link.start()
+        wait_for(lambda: conditions.holds("link.broker"))
+        assert "403" in conditions.current()[0].message
+        proxy.refusal = None
+        wait_for(link.connected)
+        assert proxy.asked[-1] == "plane.test:8883"
+        link.stop()
 
 
 @pytest.mark.mosquitto

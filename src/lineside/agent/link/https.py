@@ -5,6 +5,7 @@ Two exceptions: `LinkError` (try again later) and `RemoteError` (the control pla
 
 from __future__ import annotations
 
+import email.utils
 import threading
 import time
 import uuid
@@ -33,6 +34,8 @@ from lineside.contract.reported import Report, ReportsAnswer, ReportsRequest
 
 PREFIX = "/device/v1/"
 T = TypeVar("T")
+MAX_RETRY_AFTER = 3600.0
+"""Seconds that the control plane, or what stands before it, may ask a device to stay away at most."""
 _EARLY = 30.0  # seconds before its end at which a token is renewed
 _CONDITIONS = (
     "link.answer",
@@ -81,8 +84,15 @@ def check(response: Response, path: str) -> None:
 
 
 def _retry_after(response: Response) -> float | None:
+    """Seconds, as a number or counted from the answer's own date; never more than `MAX_RETRY_AFTER`."""
     text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else None
+    if text.isdigit():
+        return min(float(text), MAX_RETRY_AFTER)
+    try:
+        wanted, said = (email.utils.parsedate_to_datetime(one) for one in (text, response.headers.get("Date", "")))
+        return min(max(0.0, (wanted - said).total_seconds()), MAX_RETRY_AFTER)
+    except (TypeError, ValueError):
+        return None
 
 
 class Link:
