@@ -31,11 +31,10 @@ CONFIRM_SECONDS = 300.0
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
     """Which agent this process is: the recipe digest of its component, or empty for the one installed by hand; and
-    what the loader gave up on last."""
+    what the loader gave up on last, if anything."""
 
     digest: str = ""
-    failed: str = ""  # recipe digest
-    failed_for: str = ""  # the desired document it was wanted by
+    failed: str | None = None
 
 
 class SelfUpdate:
@@ -55,10 +54,8 @@ class SelfUpdate:
         """Which agent this is; None when no loader started it, so that it cannot be changed."""
         if not self._under_loader:
             return None
-        failed = loader.read(str(self._folder), "pointer.json").get("failed") or {}
-        return Running(
-            digest=self._digest, failed=str(failed.get("digest", "")), failed_for=str(failed.get("document", ""))
-        )
+        failed = self._pointer().get("failed")
+        return Running(digest=self._digest, failed=str(failed.get("digest", "")) if isinstance(failed, dict) else None)
 
     def on_trial(self) -> bool:
         """Whether the loader may still return to the agent before this one."""
@@ -186,6 +183,13 @@ def agent_command(python: Path) -> list[str]:
 def python_of(place: Path) -> str:
     """The Python that runs the loader: the one of the agent that was installed by hand."""
     return str(loader.read(str(place), "base.json").get("python") or sys.executable)
+
+
+def python_by_hand(environment: Mapping[str, str] = os.environ) -> str:
+    """The Python that the agent was installed with by hand, whichever agent runs: what is installed there beside it
+    is there for components too, and stays there when the agent changes."""
+    place = environment.get("LINESIDE_LOADER")
+    return python_of(Path(place)) if place else sys.executable
 
 
 def loader_command(place: Path, arguments: Sequence[str]) -> list[str]:

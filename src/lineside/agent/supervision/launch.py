@@ -12,6 +12,7 @@ import msgspec
 from lineside import __version__
 from lineside.agent.durable import keep
 from lineside.agent.link.join_state import JoinState
+from lineside.agent.loader.control import python_by_hand
 from lineside.agent.paths import Paths
 from lineside.agent.supervision import sandbox
 from lineside.agent.supervision.interpolate import Namespace, interpolate
@@ -19,9 +20,14 @@ from lineside.agent.supervision.processes import COMPONENT_MARKER, MARKER
 from lineside.agent.updating import environments
 from lineside.agent.updating.installed import Component, ComponentSet
 from lineside.contract.deployment import RunWith
+from lineside.contract.recipes.builtin import is_builtin
 from lineside.contract.recipes.recipe import Recipe, StepScript
 
-_NOT_PASSED_ON = ("LINESIDE_CRASH_AT", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+_NOT_PASSED_ON = (
+    *("LINESIDE_CRASH_AT", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"),
+    *("LINESIDE_LOADER", "LINESIDE_LOADER_CHILD", "LINESIDE_AGENT_DIGEST"),
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),  # the service manager's words are for the agent
+)
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +107,7 @@ def _environment(component: Component, recipe: Recipe, joined: JoinState, paths:
     return passed | {
         MARKER: str(paths.root),
         COMPONENT_MARKER: component.name,
-        "LINESIDE_PYTHON": sys.executable,
+        "LINESIDE_PYTHON": sys.executable if is_builtin(component.name) else python_by_hand(),
         "LINESIDE_DEVICE": joined.device,
         "LINESIDE_CONFIG": str(paths.configuration(component.name)),
         "LINESIDE_MODEL": _model_of(component.name, recipe),

@@ -66,7 +66,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     listening: frozenset[str] = frozenset()
     local: frozenset[str] = frozenset()
     agent: str | None = None  # which agent runs: its recipe's digest, "" for the one installed by hand; None: it stays
-    agent_failed: str = ""  # the digest of the one that was given up last
+    agent_failed: str | None = None  # the digest of the one that was given up last
     agent_on_trial: bool = False  # the loader may still return to the agent before
 
 

@@ -24,14 +24,14 @@ class Switching:
         self._self = self_update
         self._paths = paths
         self._attention = attention
-        self._refused = ""  # the digest of an agent that could not be asked for outside a trial
+        self._refused: str | None = None  # the digest of an agent that could not be asked for outside a trial
 
     def facts(self) -> dict[str, Any]:
         """What `plan.Facts` says of the agent."""
         running = None if self._self is None else self._self.running()
         if self._self is None or running is None:
             return {}
-        failed = self._refused or running.failed
+        failed = running.failed if self._refused is None else self._refused
         return {"agent": running.digest, "agent_failed": failed, "agent_on_trial": self._self.on_trial()}
 
     def switch(self, step: SwitchAgent, recipe: Recipe | None, *, trial: bool) -> None:
