@@ -8,18 +8,27 @@ from datetime import timedelta
 import pytest
 from loop_story import House
 
+from lineside.contract.component import AddComponent
 from lineside.contract.deployment import DeploymentDocument
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Decision, ModelState
 from lineside.contract.reported import Phase
 from lineside.server.adapters.signer import KeyFiles
 from lineside.server.adapters.tuf import Repository
+from lineside.server.components.own import OwnComponents
 from lineside.server.loops import runner
 from lineside.server.loops.lease import LEASE, Leases, holder_of
 from lineside.server.loops.runner import Runner
 from lineside.server.loops.timestamp import TimestampLoop
 from lineside.server.services import Loop
 from lineside.server.testing import FakeClock
+
+RECIPE = """
+RecipeFormatVersion: "2020-01-25"
+ComponentName: NAME
+ComponentVersion: VERSION
+Manifests: [{Lifecycle: {Run: "true"}}]
+"""
 
 
 @pytest.fixture
@@ -80,6 +89,20 @@ def test_models_are_tested_one_at_a_time_in_their_order(house):
     house.tick()
     house.tick()
     assert (state(house, 1), state(house, 2)) == (ModelState.AWAITING_APPROVAL, ModelState.IN_TWIN)
+
+
+def test_a_model_whose_component_s_name_is_taken_is_rejected_and_holds_up_nobody(house):
+    house.join()
+    own = OwnComponents(house.core, house.components)
+    recipe = RECIPE.replace("NAME", "tags.model").replace("VERSION", "1.0.0")
+    with house.core.database.write() as session:
+        own.add(session, own.prepare(AddComponent(recipe=recipe)))
+    house.register(1)
+    house.register(2)
+    house.tick()
+    house.tick()
+    assert (state(house, 1), state(house, 2)) == (ModelState.REJECTED, ModelState.IN_TWIN)
+    assert "tags.model 1.0.0 exists already" in house.models.get("tags", 1).reason
 
 
 def test_a_twin_test_that_somebody_deployed_over_has_failed(house):

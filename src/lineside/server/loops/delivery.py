@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.component import Component
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument, Rollout, RolloutState
+from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelState, ModelVersion
 from lineside.server.access.join_tokens import TWINS
 from lineside.server.components.service import Components
@@ -45,8 +46,15 @@ class DeliveryLoop:
             with self._database.write() as session:
                 self._take_in(session, model)
         for model in self._find(self._next):
-            with self._database.write() as session:
-                self._send(session, model)
+            try:
+                with self._database.write() as session:
+                    self._send(session, model)
+            except LinesideError as error:
+                if error.code != "component.exists":
+                    raise
+                with self._database.write() as session:  # a person took the name: the models behind it must not wait
+                    why = error.message
+                    self._models.move(session, model.name, model.version, ModelState.REJECTED, why, reason=why)
 
     def _find(self, what: Callable[[Session], list[ModelVersion]]) -> list[ModelVersion]:
         with self._database.read() as session:
