@@ -15,6 +15,7 @@ from tests.agent.hostile.conftest import Bench
 
 from lineside.agent.updating import archive as unpacking
 from lineside.agent.updating import packages
+from lineside.agent.updating.store import RESERVE
 
 
 def made(*entries: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
@@ -111,7 +112,7 @@ def test_a_million_files(bench: Bench) -> None:
 
 
 def test_more_than_there_is_room_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "free_bytes", lambda path: packages.RESERVE + 1000)
+    monkeypatch.setattr(packages, "free_bytes", lambda path: RESERVE + 1000)
     bench.refuses(made(("data", bytes(2000))), "archive.too_large")
 
 

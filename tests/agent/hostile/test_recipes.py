@@ -129,7 +129,8 @@ def test_a_recipe_of_many_megabytes() -> None:
 
 
 def test_numbers_that_are_no_time_outs() -> None:
-    for seconds in (-1, 1e30, "inf", "nan", "1; rm -rf /", [], True):
+    wrong: list[Any] = [-1, 1e30, "inf", "nan", "1; rm -rf /", [], True]
+    for seconds in wrong:
         assert refused(recipe(Run={"Script": "true", "Timeout": seconds})) == "recipe.invalid"
 
 
