@@ -91,6 +91,15 @@ def test_the_line_of_what_cannot_be_read() -> None:
     assert [f.line for f in check(b"a: 1\nb: \xff\n")] == [2]
 
 
+LONG = [f"exists x{' ' * 100_000}y", f"exists{' ' * 100_000}y", "exists " + "x " * 50_000]
+
+
+@pytest.mark.parametrize("condition", LONG, ids=range(len(LONG)))
+def test_long_texts_take_no_longer_than_short_ones(condition: str) -> None:
+    document = recipe(Run={"Script": condition, "Skipif": condition})
+    assert read_recipe(msgspec.json.encode(document), HERE).lifecycle["run"].skipif == condition.strip()
+
+
 GOOD: dict[str, Any] = recipe(
     artifacts=[artifact("a.zip", digest_of(b""), Unarchive="ZIP")],
     configuration={"a": {"b": [1, 2.5, None]}},

@@ -51,7 +51,7 @@ def _lines(text: str) -> Iterable[str]:
     """Lines without comments, continued ones as one."""
     joined = re.sub(r"\\\r?\n", " ", text)
     for line in joined.splitlines():
-        bare = _COMMENT.sub("", line).strip()
+        bare = " ".join(_COMMENT.sub("", line).split())
         if bare:
             yield bare
 

@@ -29,16 +29,16 @@ def is_file_name(text: str) -> bool:
 def read_artifacts(reading: Reading, manifest: Mapping, name: str, *, local: bool) -> tuple[RecipeArtifact, ...]:
     """The artifacts of one manifest; `name` is the component's."""
     result: list[RecipeArtifact] = []
-    folders: dict[str, str] = {}
+    names: set[str] = set()
     for node in reading.items(manifest, "Artifacts"):
         if not isinstance(node, Mapping):
             reading.invalid(node, "an artifact is not an object")
             continue
         artifact = _artifact(reading, node, name, local=local)
         folder = f"{PurePosixPath(artifact.name).stem}/" if artifact.unarchive == "ZIP" else artifact.name
-        if artifact.name in folders or folder in folders.values():
+        if names & {artifact.name, folder}:
             reading.invalid(node, f"two artifacts are unpacked or stored as {folder.rstrip('/')}")
-        folders[artifact.name] = folder
+        names |= {artifact.name, folder}
         result.append(artifact)
     return tuple(result)
 

@@ -13,6 +13,9 @@ import msgspec
 
 from lineside.contract.errors import LinesideError
 
+MOST = 1000
+"""Findings beyond which warnings are left out."""
+
 
 class Severity(enum.Enum):
     """An error is refused by devices; a warning is what its author most likely did not mean."""
@@ -66,7 +69,7 @@ class Strict:
 
 
 class Collected:
-    """Keeps them all."""
+    """Keeps them all; of warnings, as many as somebody may want to read."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[Place, str, str], Finding] = {}
@@ -84,6 +87,8 @@ class Collected:
         return [finding for _, finding in sorted(self._found.items(), key=lambda item: item[0])]
 
     def _keep(self, place: Place, severity: Severity, said: LinesideError) -> None:
+        if len(self._found) >= MOST and severity is Severity.WARNING:
+            return
         self._found[place, said.code, said.message] = Finding(
             line=place.line,
             column=place.column,

@@ -13,7 +13,7 @@ import msgspec
 from lineside.contract.recipes.nodes import Mapping, Node, Reading, Scalar, Sequence
 from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS, StepScript
 
-SKIP_IF = re.compile(r"\s*(exists|onpath) +(.+?)\s*")
+SKIP_IF = re.compile(r"(exists|onpath) +(\S|\S.*\S)")
 """A condition of Skipif: `exists PATH` or `onpath COMMAND`."""
 
 STEP_KEYS = ("script", "timeout", "setenv", "skipif", "requiresprivilege")
@@ -179,7 +179,7 @@ def _skip_if(reading: Reading, key: str, node: Mapping) -> str | None:
     found = node.get("Skipif")
     if found is None:
         return None
-    condition = reading.text(found, "Skipif")
+    condition = reading.text(found, "Skipif").strip()
     if condition and SKIP_IF.fullmatch(condition) is None:
         reading.invalid(found, f"the Skipif of the {key} step is neither `exists PATH` nor `onpath COMMAND`")
     return condition or None

@@ -20,6 +20,11 @@ LITE = "aws_nucleus_lite"
 OPERATING_SYSTEMS = ("linux", "windows", "darwin")
 ARCHITECTURES = ("amd64", "aarch64", "arm", "x86")
 MAX_PATTERN = 200
+MAX_REPEATED = 6
+"""Signs `*`, `+`, `?`, `{` in a pattern: more of them, or a repeated group, and one match may take for ever."""
+
+_REPEATED = re.compile(r"[*+?{]")
+_REPEATED_GROUP = re.compile(r"\)[*+?{]")
 
 
 def matches(wanted: Mapping[str, Any], platform: Mapping[str, str]) -> bool:
@@ -31,8 +36,8 @@ def pattern_of(value: str) -> re.Pattern[str] | None:
     """The regular expression that a value is; None for a word. Raises `re.error`."""
     if len(value) < 3 or not (value.startswith("/") and value.endswith("/")):
         return None
-    if len(value) > MAX_PATTERN:
-        raise re.error("it is too long")
+    if len(value) > MAX_PATTERN or _REPEATED_GROUP.search(value) or len(_REPEATED.findall(value)) > MAX_REPEATED:
+        raise re.error("it is too long, repeats a group, or repeats too often")
     return re.compile(value[1:-1])
 
 

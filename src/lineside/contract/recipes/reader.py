@@ -20,6 +20,8 @@ from lineside.contract.recipes.nodes import Mapping, Reading
 from lineside.contract.recipes.platforms import LITE, matches
 from lineside.contract.recipes.recipe import Recipe
 
+MAX_MANIFESTS = 100
+
 
 def read_recipe(data: bytes, platform: AbstractMapping[str, str], *, local: bool = False) -> Recipe:
     """The recipe in `data` for a platform such as {"os": "linux", "architecture": "amd64"}.
@@ -53,8 +55,10 @@ def read_recipe(data: bytes, platform: AbstractMapping[str, str], *, local: bool
 def manifests(reading: Reading, root: Mapping) -> list[Mapping]:
     """Every manifest; at least one must be there."""
     found = reading.items(root, "Manifests")
-    if not found:
-        reading.invalid(root.get("Manifests") or root, "it has no Manifests")
+    if not 0 < len(found) <= MAX_MANIFESTS:
+        why = f"it has more than {MAX_MANIFESTS} Manifests" if found else "it has no Manifests"
+        reading.invalid(root.get("Manifests") or root, why)
+        return []
     for node in found:
         if not isinstance(node, Mapping):
             reading.invalid(node, "a manifest is not an object")
