@@ -62,6 +62,22 @@ def test_a_log_is_shown_without_what_would_steer_the_terminal(lineside: Command)
     }
 
 
+def test_a_reader_that_has_seen_enough_ends_the_inquiry(plane: CannedControlPlane) -> None:
+    long = tuple(InquiryPart(number=number, text="line\n" * 1000) for number in range(64))
+    plane.answers[ANSWER] = msgspec.structs.replace(values.ANSWER, parts=long, done=False)
+    words = ("devices", "logs", "tag-station-1", "--follow", "--url", plane.url)
+    with subprocess.Popen(
+        [sys.executable, "-m", "lineside.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        assert command.stdout.readline() == "line\n"
+        command.stdout.close()
+        err = command.stderr.read()
+    assert (command.returncode, err) == (0, "")
+    assert plane.asked[-1].route == END
+
+
 def test_an_answer_that_is_whole_is_not_ended_again(lineside: Command, plane: CannedControlPlane) -> None:
     assert lineside("devices", "logs", "tag-station-1").status == 0
     assert END not in [asked.route for asked in plane.asked]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ class Output:
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Turns an error into its sentence and exit status 1, Ctrl-C into status 130."""
+        """Turns an error into its sentence and exit status 1, Ctrl-C into status 130, a reader that left into 0."""
         try:
             yield
         except LinesideError as error:
@@ -62,6 +63,9 @@ class Output:
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except BrokenPipeError:  # `| head` has seen enough; what is still buffered goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
 
 
 @contextmanager
