@@ -75,7 +75,8 @@ class Bench:
         if self.broker is not None:
             self.broker.start()
             self.broker.used_by(self.agent)
-        publisher = recipe("publisher", Run=f"{sys.executable} -m benchmarks.agent_publisher {publishes}")
+        program = f"from benchmarks.agent_publisher import publish; publish({publishes})"
+        publisher = recipe("publisher", Run=f"exec {sys.executable} -c '{program}'")
         publisher["Manifests"][0]["Lifecycle"]["Setenv"] = {"PYTHONPATH": f"{HERE}/src:{HERE}"}
         publisher["ComponentConfiguration"] = {"DefaultConfiguration": {"accessControl": _POLICY}}
         components = [self.plane.release(one) for one in (recipe("camera"), publisher)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 import time
 from pathlib import Path
 
@@ -17,8 +16,8 @@ def message(number: int) -> dict[str, object]:
     return {"jsonMessage": {"message": {"number": number, "part": "M8 bolt", "good": True, "score": 0.97}}}
 
 
-def main() -> None:
-    rounds_of = int(sys.argv[1])
+def publish(rounds_of: int) -> None:
+    """Wait for the file, publish `ROUNDS` times so many messages, and stay."""
     while not Path("go").exists():
         time.sleep(1.0)
     from lineside.agent.bus.client import Client
@@ -38,7 +37,3 @@ def main() -> None:
     Path("done.tmp").rename("done.json")
     while True:
         time.sleep(60.0)
-
-
-if __name__ == "__main__":
-    main()

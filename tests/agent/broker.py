@@ -64,6 +64,16 @@ class Mosquitto:
             self._process.wait(10)
             self._process = None
 
+    def freeze(self) -> None:
+        """It reads nothing more."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def used_by(self, agent: AgentProcess) -> JoinState:
         """Let an agent's join state name this broker."""
         joined = msgspec.structs.replace(join_state.load(agent.paths), mqtt_host="127.0.0.1", mqtt_port=self.port)

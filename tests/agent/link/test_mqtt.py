@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.broker import Listener, Mosquitto, free_port
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
-from tests.agent.link.networks import Proxy, server
+from tests.agent.link.networks import Proxy, says_over_tls, server
 
 from lineside.agent.bus.ports import BrokerMessage
 from lineside.agent.health.conditions import Conditions
@@ -296,6 +297,42 @@ def test_a_broker_that_is_away_changes_nothing(plane: ControlPlane, agent: Agent
     agent.start()
     plane.wait_report(plane.want(plane.release(recipe())), Phase.HEALTHY)
     assert agent.end() == 0
+
+
+@pytest.mark.parametrize("nonsense", [b"\xff" * 100, b"\x20\x02\x00\x05", b"\x20\x02\x00\x00\x30\xff\xff\xff\xff\xff"])
+def test_a_broker_that_talks_nonsense_or_refuses_is_left_and_tried_again(
+    plane: ControlPlane, agent: AgentProcess, tmp_path: Path, nonsense: bytes
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*plane.ca.server(tmp_path))
+    conditions = Conditions()
+    with server(says_over_tls(context, nonsense)) as port:
+        joined = msgspec.structs.replace(join_state.load(agent.paths), mqtt_host="127.0.0.1", mqtt_port=port)
+        link = Mqtt(joined, agent.paths, conditions)
+        link.start()
+        wait_for(lambda: conditions.holds("link.broker"))
+        link.publish(message(1))
+        link.stop()
+    assert Mqtt(joined, agent.paths).waiting() == 1
+
+
+@pytest.mark.mosquitto
+def test_a_flood_of_light_messages_does_not_pile_up_behind_a_slow_network(
+    agent: AgentProcess, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing reads at the other side for a while: what waits stays within its bound, and the connection lives."""
+    link = Mqtt(broker.used_by(agent), agent.paths)
+    link.start()
+    wait_for(link.connected)
+    broker.freeze()
+    for number in range(2000):
+        link.publish(BrokerMessage(topic="line/3/flood", payload=number.to_bytes(2, "big") * 4000, qos=0))
+    assert link._light_bytes <= mqtt.MEMORY_BYTES
+    broker.thaw()
+    listener = Listener(broker)
+    wait_for(lambda: (link.publish(message(7)), 7 in numbers(listener))[1])
+    link.stop()
+    listener.close()
 
 
 def test_stopping_does_not_wait_for_a_broker_that_never_answers(agent: AgentProcess) -> None:

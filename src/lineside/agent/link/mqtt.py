@@ -135,11 +135,6 @@ class Mqtt:
         """QoS 1 messages that the broker has not acknowledged."""
         return len(self._spool)
 
-    def hurry(self) -> None:
-        """Try to connect now: the network was seen to work."""
-        self._failures = 0
-        self._wake()
-
     def _wake(self) -> None:
         os.eventfd_write(self._signal, 1)
 
@@ -156,19 +151,26 @@ class Mqtt:
     def _work(self) -> None:
         while not self._stopping:
             began = time.monotonic()
-            try:
-                session = Session(self._device, self._address, self._paths, self._subscriptions, self._clock)
-            except (LinkError, OSError) as error:
-                self._fail(error)
-            else:
-                self._serve(session)
-                if self._up:
-                    self._changed(False)
-                if time.monotonic() - began > MAX_WAIT:
-                    self._failures = 0
-                if not self._stopping:
-                    self._fail(session.failure)
-            self._pause()
+            why = self._live()
+            if self._up:
+                self._changed(False)
+            if time.monotonic() - began > MAX_WAIT:
+                self._failures = 0
+            if not self._stopping:
+                self._fail(why)
+                self._pause()
+
+    def _live(self) -> Exception | None:
+        """One connection, from its beginning to its end; why it ended."""
+        try:
+            session = Session(self._device, self._address, self._paths, self._subscriptions, self._clock)
+            self._serve(session)
+            return session.failure
+        except (LinkError, OSError) as error:
+            return error
+        except Exception as error:  # noqa: BLE001  # whatever a broker sends: the agent goes on listening to the next
+            _log.exception("the connection to the broker failed")
+            return error
 
     def _serve(self, session: Session) -> None:
         """Until the connection is lost or the agent ends."""
@@ -189,7 +191,7 @@ class Mqtt:
     def _pump(self, session: Session, sent: int) -> int:
         """Hand over what waits, as far as the window allows; the number of the newest message handed over."""
         session.subscribe()
-        while self._light:
+        while self._light and not session.congested:
             with self._lock:
                 message = self._light.popleft()
                 self._light_bytes -= len(message.payload) + len(message.topic)
@@ -228,9 +230,9 @@ class Mqtt:
 
     def _pause(self) -> None:
         """Wait before the next try, while messages that come in are made safe."""
-        wait = min(MAX_WAIT, MIN_WAIT * 2.0 ** min(self._failures - 1, 16)) if self._failures else 0.0
+        wait = min(MAX_WAIT, MIN_WAIT * 2.0 ** min(self._failures - 1, 16))
         until = time.monotonic() + wait * random.uniform(0.5, 1.0)
-        while not self._stopping and self._failures and (left := until - time.monotonic()) > 0:
+        while not self._stopping and (left := until - time.monotonic()) > 0:
             select.select([self._signal], [], [], min(left, self._patience()))
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._signal)

@@ -72,6 +72,11 @@ class Session:
         """Messages sent and not acknowledged."""
         return len(self._numbers)
 
+    @property
+    def congested(self) -> bool:
+        """Whether the network has not taken what it was given."""
+        return bool(self._client.want_write())
+
     def turn(self, signal: int, patience: float) -> bool:
         """Wait for the network, for `signal`, at most `patience` seconds, and do what is due; False once it is lost."""
         connection = self._client.socket()
