@@ -23,7 +23,7 @@ from lineside.contract.errors import ErrorReport, LinesideError
 
 LOOK_SECONDS = 10.0
 CERTIFICATE_SECONDS = 86_400.0
-FIRST_CERTIFICATE_SECONDS = 30.0
+FIRST_CERTIFICATE_SECONDS = 1.0
 """After the start, which has better things to do."""
 CERTIFICATE_DAYS = 30.0
 """Days before its end from which on a certificate is a condition."""
