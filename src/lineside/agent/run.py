@@ -262,12 +262,15 @@ class Agent:
             again = None if desired is None else self._reconciler.round(desired)
         except (LinkError, RemoteError) as error:
             _log.warning("%s", error)
+            if self._local.stranded():
+                self.attention.nudge()
             return self._backoff.after(error, desired.poll_seconds if desired else 0.0)
         except (OSError, sqlite3.Error) as error:
             self._failed(error)
             return self._backoff.after(None, 0.0)
         self._became(desired)
         self._backoff.worked()
+        self._notifier.status(f"at revision {desired.revision}" if desired is not None else "wants nothing yet")
         return IDLE_SECONDS if again is None else again
 
     def _wanted(self) -> Desired | None:

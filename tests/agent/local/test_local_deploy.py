@@ -8,7 +8,7 @@ from typing import cast
 import msgspec
 import pytest
 from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import recipe
+from tests.agent.components import artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.local.devices import Device, write_app
 
@@ -119,6 +119,23 @@ def test_after_a_failed_revision_local_deployments_go_on_top_of_what_runs(
     assert log.count("started") == 2  # it came back once, and was left alone after that
     revision = plane.want(plane.release(recipe("line", "3.0.0")))
     plane.wait_report(revision, Phase.HEALTHY)
+
+
+def test_a_revision_that_cannot_be_fetched_now_does_not_stand_in_the_way(
+    plane: ControlPlane, device: Device, tmp_path: Path
+) -> None:
+    revision = plane.want(plane.release(recipe("line", "1.0.0")))
+    device.agent.start()
+    plane.wait_report(revision, Phase.HEALTHY)
+    data = plane.add_blob(b"far away")
+    plane.break_after = 0
+    revision = plane.want(plane.release(recipe("line", "2.0.0", artifacts=[artifact("data.bin", data)])))
+    plane.wait_report(revision, Phase.FETCHING)
+    assert device.deploy(tmp_path, "1.0.0")["status"] == "SUCCEEDED"
+    assert device.versions() == {"line": "1.0.0", "app": "1.0.0"}
+    plane.break_after = None
+    plane.wait_report(revision, Phase.HEALTHY)
+    assert device.versions() == {"line": "2.0.0", "app": "1.0.0"}
 
 
 def test_what_waits_is_taken_at_the_next_start_and_may_be_cancelled(

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.agent.systemd.manager import Manager
 
 from lineside.agent.systemd.notify import Notifier
 from lineside.agent.systemd.watchdog import Pulse, Watchdog
-
-
-class Manager:
-    """The socket of a service manager."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self._socket.settimeout(10)
-
-    def hear(self) -> list[str]:
-        """The lines of the next message."""
-        return self._socket.recv(4096).decode().split("\n")
-
-    def close(self) -> None:
-        """Go away."""
-        self._socket.close()
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -35,6 +35,7 @@ from lineside.agent.updating.trust import Trust
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.ids import digest_of
+from lineside.contract.reported import Phase
 
 _log = logging.getLogger(__name__)
 
@@ -100,10 +101,13 @@ class LocalDeployments:
         seen = self._seen
         return seen[1] if seen is not None and seen[0] == document_of(desired) else desired
 
-    def unmet(self) -> ErrorReport | None:
-        """Why what runs is not the desired document although all is well: it failed, and something local came after."""
-        bad = self._records.read().bad
-        return None if bad is None else bad.error
+    def unmet(self) -> tuple[Phase, ErrorReport | None] | None:
+        """When what runs is well but not the desired document: how that is called, and why."""
+        record = self._records.read()
+        if record.bad is not None:
+            return Phase.ROLLED_BACK, record.bad.error
+        stranded = record.trial is not None and record.trial.base is not None
+        return (Phase.FETCHING, None) if stranded else None
 
     # --- the update thread's --------------------------------------------------------------------------------------
 
@@ -154,6 +158,21 @@ class LocalDeployments:
             return False
         return True
 
+    def stranded(self) -> bool:
+        """The control plane was needed and is away: whether the deployment under way can go on without it.
+
+        It then goes on top of what runs; the desired document has its turn when it can be fetched.
+        """
+        record = self._records.read()
+        trial = record.trial
+        if trial is None or trial.desired or trial.base is not None or record.bad is not None:
+            return False
+        self._save(record, trial=msgspec.structs.replace(trial, base=self._what_runs()))
+        return True
+
+    def _what_runs(self) -> tuple[DesiredComponent, ...]:
+        return tuple(_pinned(item) for item in self._state.good().components)
+
     # --- what is wanted -------------------------------------------------------------------------------------------
 
     def _effective(self, record: Record, desired: Desired) -> Desired:
@@ -161,6 +180,8 @@ class LocalDeployments:
         trial = record.trial
         if trial is None:
             return apply(base, record.overlay)
+        if trial.base is not None:
+            base = msgspec.structs.replace(desired, components=trial.base)
         return msgspec.structs.replace(apply(base, trial.overlay), failure_policy=trial.failure_policy)
 
     def _base(self, record: Record, desired: Desired) -> Desired:
@@ -229,12 +250,14 @@ class LocalDeployments:
             return record
         if outcome.document != document_of(apply(desired, record.overlay)):
             return record
-        base = tuple(_pinned(item) for item in self._state.good().components)
-        bad = Bad(desired=document_of(desired), error=outcome.error, base=base)
+        bad = Bad(desired=document_of(desired), error=outcome.error, base=self._what_runs())
         return msgspec.structs.replace(record, bad=bad)
 
     def _deploy(self, record: Record, spooled: Spooled, desired: Desired) -> Trial:
-        prepared = prepare(spooled.request, self._base(record, desired), record.overlay, self._platform)
+        try:
+            prepared = prepare(spooled.request, self._base(record, desired), record.overlay, self._platform)
+        except OSError as error:
+            raise LinesideError("local.file_unreadable", path=error.filename, why=error.strerror) from error
         return Trial(
             id=spooled.id,
             overlay=prepared.overlay,
@@ -304,6 +327,8 @@ class LocalDeployments:
         if entry is not None:
             record = record.with_entry(msgspec.structs.replace(entry, status=status, error=error))
         if record.trial is not None and record.trial.id == id:
+            if record.trial.base is not None:
+                self._seen = None  # what is well now is not what the control plane wants
             record = msgspec.structs.replace(record, trial=None)
         record = self._save(record)
         _log.info("local deployment %s: %s", id, status)

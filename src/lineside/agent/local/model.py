@@ -36,7 +36,7 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True):
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """A local deployment under way. `names`: what it changes; `document`: what names its document to the planner;
     `files`: where its artifacts lie, by digest; `desired`: for a bundle made for this device, what names the desired
-    document that came with it."""
+    document that came with it; `base`: what it goes on top of, when the desired document cannot be fetched now."""
 
     id: str
     overlay: Overlay
@@ -46,6 +46,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""  # path of the bundle that it came with
     desired: str = ""
     document: str = ""
+    base: tuple[DesiredComponent, ...] | None = None
 
 
 class Bad(msgspec.Struct, frozen=True, kw_only=True):

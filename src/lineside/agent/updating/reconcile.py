@@ -59,7 +59,7 @@ class Reconciler:
         supervisor: Supervisor,
         reporter: Reporter,
         attention: Attention,
-        unmet: Callable[[], ErrorReport | None] = lambda: None,
+        unmet: Callable[[], tuple[Phase, ErrorReport | None] | None] = lambda: None,
     ) -> None:
         self._state = state
         self._attention = attention
@@ -166,5 +166,5 @@ class Reconciler:
             return Phase.STARTING, None
         unmet = self._unmet()
         if unmet is not None:
-            return Phase.ROLLED_BACK, unmet
+            return unmet
         return (Phase.HEALTHY if good.components else Phase.IDLE), None
