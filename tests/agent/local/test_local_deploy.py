@@ -233,7 +233,7 @@ def test_a_device_that_has_joined_nothing_runs_what_is_deployed_on_it(
         assert device.said("version 1.0.0 says hello")
         wait_for(lambda: device.versions() == {"app": "1.0.0"})
         shown = device.command("status")
-        assert (shown["url"], shown["good_revision"]) == ("", 0)
+        assert (shown["url"], shown["good_revision"], shown["conditions"]) == ("", 0, [])
         agent.kill()
         agent.start()
         wait_for(lambda: agent.paths.log("app").read_text().count("says hello") >= 2)

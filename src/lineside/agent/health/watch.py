@@ -64,7 +64,8 @@ class Watch:
             look_at_temperature(self._conditions, self._machine)
         if time.monotonic() >= self._next_certificate:
             self._next_certificate = time.monotonic() + CERTIFICATE_SECONDS
-            look_at_certificate(self._paths, self._clock, self._conditions)
+            if self._paths.join.exists():  # a device that is alone has none
+                look_at_certificate(self._paths, self._clock, self._conditions)
         self._keep()
 
     def _keep(self) -> None:

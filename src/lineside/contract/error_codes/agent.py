@@ -9,7 +9,8 @@ ROWS = (
         "agent.not_joined",
         Kind.REFUSED,
         "The directory {root} belongs to no joined device.",
-        "Join first: lineside agent join URL --token TOKEN --ca-sha256 HASH --root {root}",
+        "Join first: lineside agent join URL --token TOKEN --ca-sha256 HASH --root {root}; or deploy on the device itself: "
+        "lineside agent deploy --recipe FILE --artifacts DIR --root {root}",
     ),
     Problem(
         "agent.root_in_use",

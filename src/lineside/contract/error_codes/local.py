@@ -123,7 +123,7 @@ ROWS = (
         "agent.update_unsupported",
         Kind.CONFLICT,
         "This agent was not started by its loader, so it cannot change itself.",
-        "Start it through the loader: lineside agent install, then python3 <root>/loader.py <root>",
+        "Put its loader in place, then start it again: lineside agent install",
     ),
     Problem(
         "agent.package_invalid",
