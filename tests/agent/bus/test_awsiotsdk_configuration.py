@@ -198,6 +198,12 @@ def test_awsiotsdk_a_judge_that_is_silent_or_gone_is_a_refusal(house: House, ver
     report = m.ConfigurationValidityReport(status="ACCEPTED", deployment_id="d-1")
     with pytest.raises(m.InvalidArgumentsError):  # too late
         sdk.call(m.SendConfigurationValidityReportRequest(configuration_validity_report=report))
+    asked = threading.Event()
+    waiting = threading.Thread(target=lambda: house.bus.validate("d-0", {"app": {}}, 1000.0, asked.is_set))
+    waiting.start()
+    events.next()
+    asked.set()  # the agent ends, or something newer is wanted
+    waiting.join()
     found: list[dict[str, str]] = []
     thread = threading.Thread(target=lambda: found.append(house.bus.validate("d-2", {"app": {}}, 10.0)))
     thread.start()

@@ -32,7 +32,13 @@ class Listening:
         self._server.post(lambda: self._configuration.changed(component, before, after))
         self._server.post(self.refresh)
 
-    def validate(self, deployment: str, configurations: dict[str, dict[str, Any]], timeout: float) -> dict[str, str]:
+    def validate(
+        self,
+        deployment: str,
+        configurations: dict[str, dict[str, Any]],
+        timeout: float,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> dict[str, str]:
         """See `Listeners.validate`."""
         question: Question[str] = Question()
         asked: list[str] = []
@@ -43,7 +49,7 @@ class Listening:
             asked.extend(self._lifecycle.validate(deployment, configurations, question))
 
         self._server.post(ask)
-        answers = question.wait(timeout)
+        answers = question.wait(timeout, cancelled)
         self._server.post(lambda: self._lifecycle.forget(deployment))
         refused = {name: why for name, why in answers.items() if why}
         return refused | {name: SILENT for name in asked if name not in answers}

@@ -176,8 +176,17 @@ class Listeners(Protocol):
         """Tell those who subscribed which keys changed."""
         ...
 
-    def validate(self, deployment: str, configurations: dict[str, dict[str, Any]], timeout: float) -> dict[str, str]:
-        """Ask components that subscribed to validation; who refuses and why. Silence until `timeout` is a refusal."""
+    def validate(
+        self,
+        deployment: str,
+        configurations: dict[str, dict[str, Any]],
+        timeout: float,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> dict[str, str]:
+        """Ask components that subscribed to validation; who refuses and why.
+
+        Silence until `timeout` is a refusal; once `cancelled()` is true, nobody is waited for.
+        """
         ...
 
     def ask_to_update(

@@ -28,6 +28,7 @@ HANDSHAKE_SECONDS = 10.0
 LINGER_SECONDS = 1.0
 """How long a client that is sent away may take to read why. Closed at once, the SDK sees a lost socket instead."""
 _TICK = 5.0
+_END_SECONDS = 5.0
 _BACKLOG = 128
 _PEER = struct.Struct("3i")
 
@@ -73,7 +74,10 @@ class Server:
             if self._wake < 0:
                 return  # stopped before
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(_END_SECONDS)
+            if self._thread.is_alive():  # something it asked the agent for does not return; it ends with the process
+                _log.error("the local bus did not end")
+                return
         self._selector.close()
         with self._wake_lock:
             os.close(self._wake)
