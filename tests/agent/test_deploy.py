@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import SLEEPER, archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
 
-from lineside.contract.deployment import ConfigurationUpdate
+from lineside.contract.deployment import ConfigurationUpdate, ResourceLimits, RunWith
 from lineside.contract.reported import ComponentState, Phase
 
 
@@ -118,6 +119,22 @@ def test_a_version_that_never_gets_ready_is_rolled_back(
     assert report.error.code == code
     assert [one.version for one in report.running] == ["1.0.0"]
     wait_for(lambda: len(agent.children()) == 1)
+
+
+def test_run_with_is_rolled_back_too(plane: ControlPlane, agent: AgentProcess) -> None:
+    limited = RunWith(system_resource_limits=ResourceLimits(memory=500_000))
+    good = msgspec.structs.replace(plane.release(recipe("app", "1.0.0")), run_with=limited)
+    revision = plane.want(good)
+    agent.start()
+    report = plane.wait_report(revision, Phase.HEALTHY)
+    held = report.running[0].limits
+    assert held
+    bad = plane.release(recipe("app", "2.0.0", Run="exit 1"))
+    report = plane.wait_report(plane.want(bad), Phase.ROLLED_BACK)
+    assert [(one.version, one.limits) for one in report.running] == [("1.0.0", held)]
+    free = msgspec.structs.replace(good, run_with=None)
+    report = plane.wait_report(plane.want(free), Phase.HEALTHY)
+    assert [(one.version, one.limits) for one in report.running] == [("1.0.0", "")]
 
 
 def test_a_failed_first_deployment_leaves_a_working_agent(plane: ControlPlane, agent: AgentProcess) -> None:
