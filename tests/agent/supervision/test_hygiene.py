@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -99,6 +100,19 @@ def test_orphans_are_found_by_record_even_without_their_mark(stage: Stage, tmp_p
     assert end_orphans(Paths(tmp_path), state) == 1
     assert stray.wait() == -signal.SIGTERM
     assert state.processes() == []
+
+
+def test_a_disk_that_refuses_keeps_no_component_from_running(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(State, "add_process", refuse)
+    monkeypatch.setattr(State, "drop_process", refuse)
+    service = stage.ready()
+    assert len(stage.processes("app")) == 1
+    stage.supervisor.by_hand.restart("app")
+    stage.wait(lambda: service.restarts == 1 and service.ready_since)
+    assert ComponentState.ERRORED not in stage.states()
 
 
 def test_no_thread_and_no_handle_is_left_after_many_starts_and_stops(stage: Stage) -> None:

@@ -14,7 +14,10 @@ nothing   FINISHED at once (a component of files only)
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import time
+from collections.abc import Callable
 
 from lineside.agent.supervision import probe
 from lineside.agent.supervision.failures import Failures, Timing
@@ -30,6 +33,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS
 from lineside.contract.reported import ComponentState
 
+_log = logging.getLogger(__name__)
 _LAST_WORDS = 10.0  # seconds for the probe of a component that has just died
 _LOOK = 600.0
 
@@ -90,8 +94,8 @@ class Life:
 
     def _process(self, key: str) -> None:
         child = self._around.spawn(self._launch.lifecycle[key], keep_group=key == "startup")
-        self._records.add_process(child.pid, start_time(child.pid) or 0, self._launch.name)
         try:
+            self._record(lambda: self._records.add_process(child.pid, start_time(child.pid) or 0, self._launch.name))
             if key == "run":
                 self._run(child)
             else:
@@ -102,7 +106,14 @@ class Life:
                 self._shut_down(child)
             else:
                 self._around.end_all(GRACE)  # what it left elsewhere
-            self._records.drop_process(child.pid)
+            self._record(lambda: self._records.drop_process(child.pid))
+
+    def _record(self, write: Callable[[], None]) -> None:
+        """Note a process for the next agent. A disk that refuses must not keep a component from running."""
+        try:
+            write()
+        except (sqlite3.Error, OSError, LinesideError) as error:
+            _log.warning("a process of %s could not be noted: %s", self._launch.name, error)
 
     def _run(self, child: Child) -> None:
         if "probe" not in self._launch.lifecycle:

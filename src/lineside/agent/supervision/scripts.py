@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 
 import msgspec
@@ -11,9 +10,9 @@ from lineside.agent.supervision.launch import Launch
 from lineside.agent.supervision.logs import Tail
 from lineside.agent.supervision.processes import Ended, Interrupt
 from lineside.agent.supervision.surroundings import Surroundings
+from lineside.contract.recipes.lifecycle import SKIP_IF
 from lineside.contract.recipes.recipe import StepScript
 
-_SKIP = re.compile(r"\s*(exists|onpath)\s+(.+?)\s*")
 _HEARD = ("probe", "goldeninputs")
 """Steps whose last line is an answer; it is not in the log."""
 GRACE = 5.0
@@ -85,7 +84,7 @@ def _finish(
 
 def skipped(step: StepScript, launch: Launch) -> bool:
     """Whether its `Skipif` holds: `exists PATH` or `onpath PROGRAM`."""
-    found = _SKIP.fullmatch(step.skipif or "")
+    found = SKIP_IF.fullmatch((step.skipif or "").strip())
     if found is None:
         return False
     condition, subject = found.groups()
