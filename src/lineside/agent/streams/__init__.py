@@ -4,7 +4,7 @@ It speaks the protocol of AWS Greengrass's stream manager, so that programs writ
 run as they are. Standard library and msgspec only: it is there on every device, whatever extras were installed.
 
     cbor ► frames ► server ► manager ► stream ► segments
-                              └► exports ► <root>/exports ► the agent's uploads
+                              └► claims ► work/exports ► the agent (link/exports)
 
 Run by `python -m lineside.agent.streams`, as the built-in component aws.greengrass.StreamManager does.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Iterable
@@ -17,6 +16,8 @@ SKIP_IF = re.compile(r"(exists|onpath) +(\S|\S.*\S)")
 """A condition of Skipif: `exists PATH` or `onpath COMMAND`."""
 
 STEP_KEYS = ("script", "timeout", "setenv", "skipif", "requiresprivilege")
+_LOOPBACK = re.compile(r"127(?:\.(?:0|[1-9][0-9]{0,2})){3}")
+
 LONGEST = 86_400.0 * 366
 """Seconds: a time-out or a soak beyond a year is a mistake."""
 
@@ -148,10 +149,7 @@ def is_local_address(address: str) -> bool:
         return False
     if host == "localhost" or re.match(r"http://\{[^{}]*\}[:/]", address):
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host == "::1" or _LOOPBACK.fullmatch(host) is not None
 
 
 def _timeout(reading: Reading, key: str, node: Mapping) -> float:
