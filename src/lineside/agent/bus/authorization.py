@@ -78,6 +78,7 @@ class Policies:
         self._host = host
         self._device = device
         self._stale = True
+        self._version = 0
         self._read_from: dict[str, Any] = {}
         self._allowed: dict[tuple[str, str, str], list[Resource]] = {}  # component, service, operation
         self._answers: dict[tuple[str, str, str, str], bool] = {}
@@ -87,11 +88,10 @@ class Policies:
         """Some component's configuration may be another now."""
         self._stale = True
 
-    def refresh(self) -> bool:
-        """Read them now, so that what is wrong is known before somebody is refused; whether they are others."""
-        before = self._read_from
+    def refresh(self) -> int:
+        """Read them now, so that what is wrong is known before somebody is refused; how often they were others."""
         self._read()
-        return self._read_from is not before
+        return self._version
 
     def allows(self, component: str, service: str, operation: str, resource: str) -> bool:
         """Whether a policy of the component names this."""
@@ -112,6 +112,7 @@ class Policies:
         if source == self._read_from:
             return
         self._read_from = source
+        self._version += 1
         self._answers.clear()
         self._allowed.clear()
         problems: list[LinesideError] = []

@@ -49,6 +49,7 @@ class Bus(Listening):
         self._device = device
         self._conditions = conditions or Conditions()
         self._told = 0
+        self._checked = 0  # the version of the policies that open subscriptions were last held against
         self._address = Address(paths.root)
         self._tokens = Tokens()
         self._policies = Policies(host, device)
@@ -121,8 +122,9 @@ class Bus(Listening):
         return self._tokens.admit(token, user)
 
     def _refresh(self) -> None:
-        others = self._policies.refresh()
-        if self._routes.refresh() or others:
+        version = self._policies.refresh()
+        if self._routes.refresh() or version != self._checked:
+            self._checked = version
             self._pubsub.recheck()
             self._iotcore.recheck()
         if self.dropped > self._told:
