@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lineside.agent.local.model import LocalComponent, Overlay
@@ -73,6 +73,7 @@ _pointers = st.lists(st.sampled_from(["/a", "/b", "/a/b", "/a/c", "/b/a"]), max_
 _updates = st.builds(ConfigurationUpdate, merge=_objects, reset=_pointers)
 
 
+@example({"a": {"a": None}}, ConfigurationUpdate(merge={"a": None}), ConfigurationUpdate(merge={"a": {}}))
 @given(_objects, _updates, _updates)
 def test_two_updates_in_one_are_the_one_after_the_other(running: dict[str, Any], one: Any, two: Any) -> None:
     both = configured(msgspec.structs.replace(item("app"), configuration_update=one), two).configuration_update

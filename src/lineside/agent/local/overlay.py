@@ -81,5 +81,20 @@ def configured(item: DesiredComponent, update: ConfigurationUpdate) -> DesiredCo
     own = item.configuration_update
     before: dict[str, Any] = effective(own.merge, {}, ConfigurationUpdate(reset=update.reset))
     merged = effective(before, {}, ConfigurationUpdate(merge=copy.deepcopy(update.merge)))
-    both = ConfigurationUpdate(merge=merged, reset=(*own.reset, *update.reset))
+    replaced = _replaced(before, update.merge)
+    both = ConfigurationUpdate(merge=merged, reset=(*own.reset, *update.reset, *replaced))
     return msgspec.structs.replace(item, configuration_update=both)
+
+
+def _replaced(first: dict[str, Any], then: dict[str, Any], above: str = "") -> list[str]:
+    """Pointers to where a plain value comes first and an object then: whatever was there before must not be merged."""
+    found = []
+    for key, value in then.items():
+        pointer = f"{above}/{key.replace('~', '~0').replace('/', '~1')}"
+        if not isinstance(value, dict) or key not in first:
+            continue
+        if isinstance(first[key], dict):
+            found += _replaced(first[key], value, pointer)
+        else:
+            found.append(pointer)
+    return found
