@@ -9,7 +9,7 @@ import pytest
 from tests.agent.agents import AgentProcess
 from tests.agent.control_plane import ControlPlane
 
-from lineside.agent.supervision.cgroups import sweep
+from lineside.agent.supervision.walls.cgroups import sweep
 
 
 @pytest.fixture

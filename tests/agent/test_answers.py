@@ -10,8 +10,8 @@ import pytest
 
 from lineside.agent.link.answers import AGENT, DeviceSources
 from lineside.agent.paths import Paths
-from lineside.agent.supervision.agent_log import JsonLines
-from lineside.agent.supervision.logs import rotate
+from lineside.agent.supervision.logs.agent_log import JsonLines
+from lineside.agent.supervision.logs.files import rotate
 from lineside.contract.errors import LinesideError
 from lineside.contract.inquiry import CheckResult
 

@@ -44,10 +44,10 @@ from lineside.agent.lock import locked
 from lineside.agent.paths import Paths
 from lineside.agent.platforms import this_platform
 from lineside.agent.ports import ControlPlane
-from lineside.agent.supervision.cgroups import find_corner
 from lineside.agent.supervision.orphans import end_orphans
 from lineside.agent.supervision.service import Timing
 from lineside.agent.supervision.supervise import Supervisor
+from lineside.agent.supervision.walls.cgroups import find_corner
 from lineside.agent.systemd.notify import Notifier
 from lineside.agent.systemd.watchdog import Pulse, Watchdog
 from lineside.agent.updating.execute import Executor

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lineside.agent.supervision import cgroups
-from lineside.agent.supervision.groups_v1 import CornerV1
-from lineside.agent.supervision.groups_v2 import CornerV2
+from lineside.agent.supervision.walls import cgroups
+from lineside.agent.supervision.walls.groups_v1 import CornerV1
+from lineside.agent.supervision.walls.groups_v2 import CornerV2
 from lineside.contract.deployment import ResourceLimits
 
 

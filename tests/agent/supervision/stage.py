@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from lineside.agent.attention import Attention
 from lineside.agent.database import Database
-from lineside.agent.supervision.cgroups import Corner
 from lineside.agent.supervision.failures import Timing
 from lineside.agent.supervision.launch import Launch
 from lineside.agent.supervision.processes import COMPONENT_MARKER, MARKER, marked
 from lineside.agent.supervision.service import Service
 from lineside.agent.supervision.supervise import Supervisor
+from lineside.agent.supervision.walls.cgroups import Corner
 from lineside.agent.updating.installed import Component
 from lineside.agent.updating.state import State
 from lineside.contract.deployment import RunWith

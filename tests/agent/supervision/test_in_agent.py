@@ -12,7 +12,7 @@ from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import SLEEPER, recipe
 from tests.agent.control_plane import ControlPlane
 
-from lineside.agent.supervision.cgroups import find_corner
+from lineside.agent.supervision.walls.cgroups import find_corner
 from lineside.contract.deployment import ResourceLimits, RunWith
 from lineside.contract.reported import ComponentState, Phase
 

@@ -11,10 +11,10 @@ import pytest
 from tests.agent.supervision import groups
 from tests.agent.supervision.stage import SLEEPER, Stage, step
 
-from lineside.agent.supervision import cgroups
-from lineside.agent.supervision.cgroups import find_corner
-from lineside.agent.supervision.groups_v1 import CornerV1
-from lineside.agent.supervision.groups_v2 import CornerV2
+from lineside.agent.supervision.walls import cgroups
+from lineside.agent.supervision.walls.cgroups import find_corner
+from lineside.agent.supervision.walls.groups_v1 import CornerV1
+from lineside.agent.supervision.walls.groups_v2 import CornerV2
 from lineside.contract.deployment import ResourceLimits, RunWith
 from lineside.contract.reported import ComponentState
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.agent.supervision.stage import SLEEPER, Stage
 
-from lineside.agent.supervision.logs import KEEP, LIMIT, Log, rotate
+from lineside.agent.supervision.logs.files import KEEP, LIMIT, Log, rotate
 
 PIECE = 64 << 10
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineside.agent.supervision.agent_log import BYTES, JsonLines, record
-from lineside.agent.supervision.logs import Log
-from lineside.agent.supervision.reading import LogReader, tail
+from lineside.agent.supervision.logs.agent_log import BYTES, JsonLines, record
+from lineside.agent.supervision.logs.files import Log
+from lineside.agent.supervision.logs.reading import LogReader, tail
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.agent.supervision.stage import SLEEPER, Stage, step
 
-from lineside.agent.supervision import sandbox
+from lineside.agent.supervision.walls import sandbox
 from lineside.contract.deployment import RunWith
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 from tests.agent.supervision.stage import SLEEPER, Stage, step
 
-from lineside.agent.supervision import users
-from lineside.agent.supervision.confinement import Identity
+from lineside.agent.supervision.walls import users
+from lineside.agent.supervision.walls.confinement import Identity
 from lineside.contract.deployment import RunWith
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState
@@ -82,7 +82,7 @@ def test_a_component_of_another_user_dies_with_the_agent(open_stage: Stage) -> N
     launch = open_stage.launch(run_with=RunWith(posix_user="nobody"))
     script = (
         "import os, signal, sys\n"
-        "from lineside.agent.supervision.surroundings import Surroundings\n"
+        "from lineside.agent.supervision.walls.surroundings import Surroundings\n"
         "from lineside.agent.supervision.launch import Launch\n"
         "import msgspec\n"
         "launch = msgspec.json.decode(sys.stdin.buffer.read(), type=Launch, dec_hook=lambda kind, text: kind(text))\n"

@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     if loader is not None:
         os.execv(loader[0], loader)
     from lineside.agent.run import run
-    from lineside.agent.supervision import agent_log
+    from lineside.agent.supervision.logs import agent_log
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     agent_log.record(paths.agent_log)

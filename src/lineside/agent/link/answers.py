@@ -8,7 +8,7 @@ import msgspec
 
 from lineside.agent.link.inquiries import LogReader
 from lineside.agent.paths import Paths
-from lineside.agent.supervision import reading
+from lineside.agent.supervision.logs import reading
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.contract.inquiry import CheckResult

@@ -14,9 +14,9 @@ from lineside.agent.durable import keep
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.loader.control import python_by_hand
 from lineside.agent.paths import Paths
-from lineside.agent.supervision import sandbox
 from lineside.agent.supervision.interpolate import Namespace, interpolate
 from lineside.agent.supervision.processes import COMPONENT_MARKER, MARKER
+from lineside.agent.supervision.walls import sandbox
 from lineside.agent.updating import environments
 from lineside.agent.updating.installed import Component, ComponentSet
 from lineside.contract.deployment import RunWith

@@ -27,7 +27,7 @@ from lineside.agent.supervision.probe import Readiness
 from lineside.agent.supervision.processes import Child, Ended, StopSignal, start_time
 from lineside.agent.supervision.scripts import GRACE, how, run_step, skipped
 from lineside.agent.supervision.standing import Standing
-from lineside.agent.supervision.surroundings import Surroundings
+from lineside.agent.supervision.walls.surroundings import Surroundings
 from lineside.agent.updating.state import State
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lineside.agent.paths import Paths
-from lineside.agent.supervision.cgroups import sweep
 from lineside.agent.supervision.processes import end_processes, marked
+from lineside.agent.supervision.walls.cgroups import sweep
 from lineside.agent.updating.state import State
 
 GRACE = 2.0

@@ -22,7 +22,7 @@ from lineside.agent.supervision.http_probe import Reply, fetch
 from lineside.agent.supervision.launch import Launch
 from lineside.agent.supervision.processes import Interrupt
 from lineside.agent.supervision.scripts import run_step
-from lineside.agent.supervision.surroundings import Surroundings
+from lineside.agent.supervision.walls.surroundings import Surroundings
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from lineside.agent.supervision.confinement import FREE, Confinement
+from lineside.agent.supervision.walls.confinement import FREE, Confinement
 
 _CHILD = Path(__file__).with_name("child.py")
 MARKER = "LINESIDE_AGENT_ROOT"

@@ -7,9 +7,9 @@ import shutil
 import msgspec
 
 from lineside.agent.supervision.launch import Launch
-from lineside.agent.supervision.logs import Tail
+from lineside.agent.supervision.logs.files import Tail
 from lineside.agent.supervision.processes import Ended, Interrupt
-from lineside.agent.supervision.surroundings import Surroundings
+from lineside.agent.supervision.walls.surroundings import Surroundings
 from lineside.contract.recipes.lifecycle import SKIP_IF
 from lineside.contract.recipes.recipe import StepScript
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from lineside.agent.attention import Attention
 from lineside.agent.supervision import probe
-from lineside.agent.supervision.cgroups import Corner
 from lineside.agent.supervision.failures import Failures, Timing
 from lineside.agent.supervision.launch import Launch
 from lineside.agent.supervision.life import Life
 from lineside.agent.supervision.orders import DownAsked, EndAsked, Orders, SaidErrored
 from lineside.agent.supervision.scripts import GRACE, run_step
 from lineside.agent.supervision.standing import Standing
-from lineside.agent.supervision.surroundings import FATAL, Surroundings
+from lineside.agent.supervision.walls.cgroups import Corner
+from lineside.agent.supervision.walls.surroundings import FATAL, Surroundings
 from lineside.agent.updating.state import State
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState

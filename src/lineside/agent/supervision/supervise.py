@@ -11,10 +11,10 @@ import msgspec
 
 from lineside.agent.attention import Attention
 from lineside.agent.supervision.by_hand import ByHand
-from lineside.agent.supervision.cgroups import Corner
 from lineside.agent.supervision.launch import Launch
 from lineside.agent.supervision.service import Service, Timing
 from lineside.agent.supervision.usage import Meter, by_group
+from lineside.agent.supervision.walls.cgroups import Corner
 from lineside.agent.updating.installed import Component
 from lineside.agent.updating.state import State
 from lineside.contract.errors import LinesideError

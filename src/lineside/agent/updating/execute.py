@@ -21,7 +21,7 @@ from lineside.agent.platforms import this_platform
 from lineside.agent.ports import Supplies
 from lineside.agent.supervision.launch import Launch, prepare
 from lineside.agent.supervision.supervise import Supervisor
-from lineside.agent.supervision.users import identity
+from lineside.agent.supervision.walls.users import identity
 from lineside.agent.updating import packages
 from lineside.agent.updating.installed import EMPTY, Component, ComponentSet, Package, document_of
 from lineside.agent.updating.once import After, bootstrap, reboot, uninstall

@@ -8,7 +8,7 @@ import os
 import signal
 from pathlib import Path
 
-from lineside.agent.supervision.cgroups import (
+from lineside.agent.supervision.walls.cgroups import (
     MOST_TASKS,
     kill_each,
     pids_below,

@@ -13,7 +13,7 @@ import pwd
 import stat
 from pathlib import Path
 
-from lineside.agent.supervision.confinement import Identity
+from lineside.agent.supervision.walls.confinement import Identity
 from lineside.contract.errors import LinesideError
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from lineside.agent.supervision.logs import LIMIT, rotate
+from lineside.agent.supervision.logs.files import LIMIT, rotate
 
 BYTES = "LINESIDE_AGENT_LOG_BYTES"
 """Environment variable: after how many bytes the log is rotated (default 1 MiB; three old ones are kept)."""

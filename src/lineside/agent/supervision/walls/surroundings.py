@@ -8,11 +8,8 @@ import signal
 import threading
 from collections.abc import Mapping
 
-from lineside.agent.supervision import sandbox, users
-from lineside.agent.supervision.cgroups import Corner, Group
-from lineside.agent.supervision.confinement import Confinement, Identity
 from lineside.agent.supervision.launch import Launch
-from lineside.agent.supervision.logs import Log, Sink
+from lineside.agent.supervision.logs.files import Log, Sink
 from lineside.agent.supervision.processes import (
     COMPONENT_MARKER,
     MARKER,
@@ -21,6 +18,9 @@ from lineside.agent.supervision.processes import (
     marked,
     start_time,
 )
+from lineside.agent.supervision.walls import sandbox, users
+from lineside.agent.supervision.walls.cgroups import Corner, Group
+from lineside.agent.supervision.walls.confinement import Confinement, Identity
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.recipe import StepScript
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lineside.agent.supervision.logs import KEEP
+from lineside.agent.supervision.logs.files import KEEP
 
 _BLOCK = 64 << 10
 MOST = 4 << 20

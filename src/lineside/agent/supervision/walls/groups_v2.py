@@ -7,7 +7,8 @@ import contextlib
 import os
 from pathlib import Path
 
-from lineside.agent.supervision.cgroups import (
+from lineside.agent.supervision.processes import all_pids, stat_fields
+from lineside.agent.supervision.walls.cgroups import (
     MOST_TASKS,
     kill_each,
     pids_below,
@@ -16,7 +17,6 @@ from lineside.agent.supervision.cgroups import (
     remove_directory,
     try_put,
 )
-from lineside.agent.supervision.processes import all_pids, stat_fields
 from lineside.contract.deployment import ResourceLimits
 
 _PERIOD = 100_000  # microseconds

@@ -111,8 +111,8 @@ def mounts(proc: Path = Path("/proc/self")) -> list[Mount]:
 
 def find_corner(root: Path, proc: Path = Path("/proc/self")) -> Corner | None:
     """The agent's own directory in the cgroup tree, or None where it may not have one."""
-    from lineside.agent.supervision.groups_v1 import CornerV1
-    from lineside.agent.supervision.groups_v2 import CornerV2
+    from lineside.agent.supervision.walls.groups_v1 import CornerV1
+    from lineside.agent.supervision.walls.groups_v2 import CornerV2
 
     try:
         there = [mount for mount in mounts(proc) if os.access(mount.own, os.W_OK)]

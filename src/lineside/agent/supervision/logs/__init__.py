@@ -1,0 +1,1 @@
+"""Logs on a device: written, rotated, read while they are written."""
