@@ -75,10 +75,14 @@ def _live_on(device: Device, lives: int, result: Result) -> None:
 
 def _keep(device: Device, kept: Path, violation: Violation) -> None:
     place = kept / device.folder.name
-    shutil.copytree(device.folder, place, symlinks=True, dirs_exist_ok=True)
+    shutil.copytree(device.folder, place, symlinks=True, dirs_exist_ok=True, ignore=_sockets)
     (place / "reports.json").write_bytes(msgspec.json.encode(device.fleet.reports))
     (place / "violation").write_text(f"{violation}\n")
     print(f"{violation}\n  look at {place}: root, journal/events, agent.log, witness, reports.json", file=sys.stderr)
+
+
+def _sockets(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if Path(folder, name).is_socket()]
 
 
 def run(kills: int, seed: str, workers: int, kept: Path) -> Result:

@@ -94,7 +94,8 @@ class Device:
             self._order(want)
         code = self._watch(pid, life)
         if code not in (-signal.SIGKILL, 137):
-            raise Violation("bricked", f"the agent ended by itself with status {code}")
+            words = (self.folder / "agent.log").read_text(errors="replace").splitlines()
+            raise Violation("bricked", f"the agent ended by itself with status {code}: {''.join(words[-1:])}")
         if dice.random() < 0.75:
             self._end_all()
             life.lost = self._disk.cut(self._journal, dice)
