@@ -88,7 +88,7 @@ def bundled() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         content = Bundle(name="tag-station-1-r3", created_at=values.AT, desired=desired)
-        archive.writestr("bundle.json", msgspec.json.encode(content))
+        archive.writestr(zipfile.ZipInfo("bundle.json"), msgspec.json.encode(content))
     return packed.getvalue()
 
 
