@@ -19,8 +19,11 @@ signal.pause()
 """
 
 
-def write_app(folder: Path, version: str, code: str = APP, **more: Any) -> Path:
-    """A Python component `app` as an author has it: a YAML recipe that names its file only, and the file."""
+def write_app(folder: Path, version: str, code: str = APP, probe: str = "true") -> Path:
+    """A Python component `app` as an author has it: a YAML recipe that names its file only, and the file.
+
+    Its `probe` is what tells a slow start from a bad one, however long Python takes to start here.
+    """
     files = folder / "artifacts"
     files.mkdir(parents=True, exist_ok=True)
     (files / "app.py").write_text(code.replace("VERSION", version))
@@ -35,6 +38,7 @@ Manifests:
   - Platform: {{os: linux}}
     Lifecycle:
       Run: exec "$LINESIDE_PYTHON" {{artifacts:path}}/app.py
+      Probe: {probe}
     Artifacts:
       - URI: s3://BUCKET/app/app.py
 """)

@@ -79,7 +79,7 @@ def test_a_bad_version_on_a_stick_is_rolled_back(plane: ControlPlane, device: De
     device.agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     plane.overloaded = AWAY
-    stick = maker.make(plane.release(recipe("app", "2.0.0", Run="exit 3")), revision=revision + 1)
+    stick = maker.make(plane.release(recipe("app", "2.0.0", Run="exit 3", Probe="exit 1")), revision=revision + 1)
     failed = device.command("import", stick, "--wait", 20, code=1)
     assert failed["error"]["code"] == "component.broken"
     wait_for(lambda: len(device.agent.children()) == 1)

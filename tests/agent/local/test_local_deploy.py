@@ -39,7 +39,7 @@ def test_a_python_component_is_deployed_updated_rolled_back_and_removed(
     assert device.deploy(tmp_path, "2.0.0", "--merge", '{"app": {"word": "moin"}}')["status"] == "SUCCEEDED"
     assert device.said("version 2.0.0 says moin")
 
-    bad = write_app(tmp_path, "3.0.0", code="raise SystemExit(7)")
+    bad = write_app(tmp_path, "3.0.0", code="raise SystemExit(7)", probe="exit 1")
     files = ("--artifacts", tmp_path / "artifacts")
     failed = device.command("deploy", "--recipe", bad, *files, "--wait", 20, code=1)
     assert failed["status"] == "FAILED"
@@ -63,7 +63,7 @@ def test_a_failed_version_is_tried_again_when_somebody_deploys_it_again(
     device.agent.start()
     wanted = tmp_path / "plugged-in"
     code = f"import os, signal\nif not os.path.exists({str(wanted)!r}): raise SystemExit(7)\nsignal.pause()"
-    app = write_app(tmp_path, "1.0.0", code=code)
+    app = write_app(tmp_path, "1.0.0", code=code, probe=f"test -e {wanted}")
     words = ("deploy", "--recipe", app, "--artifacts", tmp_path / "artifacts", "--wait", 20)
     assert device.command(*words, code=1)["status"] == "FAILED"
     wanted.touch()
@@ -104,7 +104,7 @@ def test_after_a_failed_revision_local_deployments_go_on_top_of_what_runs(
     revision = plane.want(plane.release(recipe("line", "1.0.0")))
     device.agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
-    revision = plane.want(plane.release(recipe("line", "2.0.0", Run="exit 1")))
+    revision = plane.want(plane.release(recipe("line", "2.0.0", Run="exit 1", Probe="exit 1")))
     plane.wait_report(revision, Phase.ROLLED_BACK)
     assert device.deploy(tmp_path, "1.0.0")["status"] == "SUCCEEDED"
     assert device.versions() == {"line": "1.0.0", "app": "1.0.0"}

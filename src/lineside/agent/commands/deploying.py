@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
 
 
 def _deploy(options: argparse.Namespace) -> int:
-    from lineside.agent.local.deployments import describe
+    from lineside.agent.local.history import describe
     from lineside.agent.local.prepare import read_recipes
     from lineside.agent.local.spool import Spool
     from lineside.agent.platforms import this_platform
@@ -137,7 +137,7 @@ def _await(paths: Paths, id: str, seconds: float) -> Entry:
 
 
 def _all(paths: Paths) -> list[Entry]:
-    from lineside.agent.local.deployments import entries
+    from lineside.agent.local.history import entries
     from lineside.agent.local.records import peek
     from lineside.agent.local.spool import Spool
 

@@ -21,7 +21,8 @@ from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.local.bundle_file import BundleFile
 from lineside.agent.local.bundles import check_for, check_joined, check_signature
-from lineside.agent.local.model import Bad, Entry, LocalComponent, Overlay, Record, Trial
+from lineside.agent.local.history import ENDED, check_cancel, describe, entries, entry_of
+from lineside.agent.local.model import Bad, LocalComponent, Overlay, Record, Trial
 from lineside.agent.local.overlay import apply, prune, with_components
 from lineside.agent.local.prepare import prepare
 from lineside.agent.local.records import Records
@@ -38,8 +39,6 @@ from lineside.contract.ids import digest_of
 from lineside.contract.reported import Phase
 
 _log = logging.getLogger(__name__)
-
-_ENDED = ("SUCCEEDED", "FAILED", "CANCELED")
 
 
 class LocalDeployments:
@@ -114,7 +113,7 @@ class LocalDeployments:
     def begin(self) -> None:
         """After a start: forget what was half done."""
         record = self._records.read()
-        ended = {one.id for one in record.history if one.status in _ENDED}
+        ended = {one.id for one in record.history if one.status in ENDED}
         self._spool.tidy({one.id for one in self._spool.waiting()} - ended)
 
     def wanted(self, saved: Desired | None) -> Desired | None:
@@ -182,7 +181,12 @@ class LocalDeployments:
             return apply(base, record.overlay)
         if trial.base is not None:
             base = msgspec.structs.replace(desired, components=trial.base)
-        return msgspec.structs.replace(apply(base, trial.overlay), failure_policy=trial.failure_policy)
+        return msgspec.structs.replace(
+            apply(base, trial.overlay),
+            failure_policy=trial.failure_policy,
+            update_policy=trial.update_policy or desired.update_policy,
+            validation_policy=trial.validation_policy or desired.validation_policy,
+        )
 
     def _base(self, record: Record, desired: Desired) -> Desired:
         """The desired document, or what ran before it if it has failed."""
@@ -222,7 +226,7 @@ class LocalDeployments:
     def _next(self, record: Record) -> Spooled | None:
         for spooled in self._spool.waiting():
             known = record.entry(spooled.id)
-            if known is None or known.status not in _ENDED:
+            if known is None or known.status not in ENDED:
                 return spooled
             self._spool.drop(spooled.id)
         return None
@@ -231,7 +235,7 @@ class LocalDeployments:
         """Begin a deployment; one that cannot begin has failed. Raises `LinkError`, `Interrupted`, `Superseded`."""
         _log.info("local deployment %s: %s", spooled.id, spooled.what)
         record = self._with_bad(record, desired)
-        record = self._save(record.with_entry(_entry(spooled, "IN_PROGRESS")))
+        record = self._save(record.with_entry(entry_of(spooled, "IN_PROGRESS")))
         try:
             trial = (
                 self._import(record, spooled) if spooled.kind == "import" else self._deploy(record, spooled, desired)
@@ -288,8 +292,15 @@ class LocalDeployments:
         items = [LocalComponent(component=item, since=since) for item in bundle.desired.components]
         overlay = with_components(record.overlay, items)
         names = tuple(sorted(item.component.name for item in items))
-        policy = bundle.desired.failure_policy
-        return Trial(id=spooled.id, overlay=overlay, names=names, failure_policy=policy, bundle=str(path))
+        return Trial(
+            id=spooled.id,
+            overlay=overlay,
+            names=names,
+            failure_policy=bundle.desired.failure_policy,
+            bundle=str(path),
+            update_policy=bundle.desired.update_policy,
+            validation_policy=bundle.desired.validation_policy,
+        )
 
     def _for_device(self, record: Record, spooled: Spooled, desired: Desired) -> Trial:
         """A bundle made for this device brings its desired document, unless the device has that one already."""
@@ -315,7 +326,7 @@ class LocalDeployments:
     def _hear_cancels(self, record: Record) -> Record:
         for id in self._spool.cancelled():
             entry = next((one for one in entries(record, self._spool) if one.id == id), None)
-            if entry is not None and entry.status not in _ENDED:
+            if entry is not None and entry.status not in ENDED:
                 error = LinesideError("local.canceled", id=id)
                 record = self._end(record.with_entry(entry), id, "CANCELED", error.report())
             self._spool.forget_cancel(id)
@@ -345,35 +356,6 @@ class LocalDeployments:
 def _recipes(record: Record) -> list[bytes]:
     overlays = [record.overlay, *([record.trial.overlay] if record.trial else [])]
     return [one.recipe for overlay in overlays for one in overlay.components.values() if one.recipe]
-
-
-def entries(record: Record, spool: Spool) -> list[Entry]:
-    """All deployments that are remembered or wait, newest first."""
-    known = {one.id for one in record.history}
-    waiting = [_entry(one, "QUEUED") for one in spool.waiting() if one.id not in known]
-    return [*reversed(waiting), *record.history]
-
-
-def check_cancel(id: str, record: Record, spool: Spool) -> None:
-    """Whether a deployment can be cancelled. Raises `bus.deployment_unknown`, `local.ended`."""
-    entry = next((one for one in entries(record, spool) if one.id == id), None)
-    if entry is None:
-        raise LinesideError("bus.deployment_unknown", deployment=id)
-    if entry.status in _ENDED:
-        raise LinesideError("local.ended", id=id, status=entry.status)
-
-
-def describe(request: LocalDeploymentRequest) -> str:
-    """A request in a few words."""
-    added = [f"{name} {version}".strip() for name, version in sorted(request.add.items())]
-    only = sorted((set(request.merge) | set(request.reset) | set(request.run_with)) - set(request.add))
-    return ", ".join(
-        [*added, *(f"{name} configured" for name in only), *(f"{name} removed" for name in request.remove)]
-    )
-
-
-def _entry(spooled: Spooled, status: str) -> Entry:
-    return Entry(id=spooled.id, kind=spooled.kind, status=status, created_at=spooled.created_at, what=spooled.what)
 
 
 def _pinned(item: Component) -> DesiredComponent:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from lineside.agent.bus.ports import LocalDeployment
+from lineside.contract.deployment import UpdatePolicy, ValidationPolicy
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import ErrorReport
 
@@ -47,6 +48,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     desired: str = ""
     document: str = ""
     base: tuple[DesiredComponent, ...] | None = None
+    update_policy: UpdatePolicy | None = None
+    validation_policy: ValidationPolicy | None = None
 
 
 class Bad(msgspec.Struct, frozen=True, kw_only=True):
