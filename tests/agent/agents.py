@@ -21,6 +21,9 @@ from lineside.agent.supervision.processes import marked
 
 T = TypeVar("T")
 
+RUNNING: list[subprocess.Popen[bytes]] = []
+"""Every agent that the present test has started."""
+
 
 def wait_for(condition: Callable[[], T], timeout: float = 20.0) -> T:
     """The first true value of `condition`, looked at again and again until the deadline."""
@@ -59,6 +62,7 @@ class AgentProcess:
         command = [sys.executable, "-m", "lineside.agent", "run", "--root", str(self.paths.root)]
         with self.paths.root.with_suffix(".log").open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        RUNNING.append(self.process)
         return self.process
 
     def kill(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import AgentProcess
+from tests.agent.agents import RUNNING, AgentProcess
 from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.supervision.walls.cgroups import sweep
@@ -17,6 +17,17 @@ def plane(tmp_path: Path) -> Iterator[ControlPlane]:
     found = ControlPlane(tmp_path)
     yield found
     found.close()
+
+
+@pytest.fixture(autouse=True)
+def no_agent_left() -> Iterator[None]:
+    """A test that fails half-way may leave an agent running, which would trouble the others for as long as they last."""
+    yield
+    for process in RUNNING:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    RUNNING.clear()
 
 
 @pytest.fixture
