@@ -21,7 +21,7 @@ def plane(tmp_path: Path) -> Iterator[ControlPlane]:
 
 @pytest.fixture(autouse=True)
 def no_agent_left() -> Iterator[None]:
-    """A test that fails half-way may leave an agent running, which would trouble the others for as long as they last."""
+    """A test that fails half-way may leave an agent running, which would trouble the others for the rest of the run."""
     yield
     for process in RUNNING:
         if process.poll() is None:
