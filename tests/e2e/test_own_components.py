@@ -48,9 +48,7 @@ def added(plant: Plant, folder: Path) -> None:
     (folder / "count.py").write_text(COUNT)
     done = command(plant, "components", "add", str(folder / "recipe.yaml"), "--by", "ann")
     assert done.returncode == 0, done.stderr
-    spec = ComponentSpec(
-        component_version="1.0.0", configuration_update=ConfigurationUpdate(merge={"Word": "looked"})
-    )
+    spec = ComponentSpec(component_version="1.0.0", configuration_update=ConfigurationUpdate(merge={"Word": "looked"}))
     plant.client.deploy(DeploymentDocument(group_name=GROUP, components={NAME: spec}))
 
 
