@@ -63,9 +63,15 @@ def work(seed: str, kills: int, folder: Path, kept: Path) -> Result:
                 _keep(device, kept, violation)
             finally:
                 device.close()
+            _progress(seed, kills, result)
     finally:
         zygote.close()
     return result
+
+
+def _progress(seed: str, kills: int, result: Result) -> None:
+    done = len(result.lives) + len(result.violations)
+    print(f"worker {seed}: {done} of {kills} kills, {len(result.violations)} violations", file=sys.stderr, flush=True)
 
 
 def _live_on(device: Device, lives: int, result: Result) -> None:

@@ -177,8 +177,9 @@ class Device:
         return self._zygote.wait(pid)
 
     def _kill(self, pid: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError):  # just forked: not the leader of its own group yet
             os.killpg(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
 
     def _end_all(self) -> None:
         """As a power cut does."""
