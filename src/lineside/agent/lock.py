@@ -1,14 +1,23 @@
-"""One agent a root: an advisory lock on `<root>/lock`, which holds the agent's pid and goes when the process does."""
+"""One agent a root: an advisory lock on `<root>/lock`, which holds the agent's pid and goes when the process does.
+
+A killed agent's lock may outlive it for moments: a child that it had just forked holds the file until it runs its own
+program. So a lock whose agent is dead is waited for.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lineside.agent.paths import Paths
 from lineside.contract.errors import LinesideError
+
+LEFT_BEHIND = 10.0
+"""Seconds to wait for the lock of an agent that is dead."""
 
 
 @contextmanager
@@ -27,12 +36,33 @@ def locked(paths: Paths) -> Iterator[None]:
 
 
 def _take(handle: int, paths: Paths) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise LinesideError("agent.root_in_use", root=paths.root, pid=os.pread(handle, 32, 0).decode()) from error
+    until = time.monotonic() + LEFT_BEHIND
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError as error:
+            pid = _pid(handle)
+            if _lives(pid) or time.monotonic() > until:
+                raise LinesideError("agent.root_in_use", root=paths.root, pid=pid or "?") from error
+            time.sleep(0.02)
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
+
+
+def _pid(handle: int) -> int:
+    """Who wrote the lock; 0 when it has not written yet."""
+    text = os.pread(handle, 32, 0).decode(errors="replace")
+    return int(text) if text.isdigit() else 0
+
+
+def _lives(pid: int) -> bool:
+    """Whether the process runs; one that nobody has waited for yet does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in (b"Z", b"X")
 
 
 def holder(paths: Paths) -> int | None:
@@ -44,7 +74,7 @@ def holder(paths: Paths) -> int | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return int(os.pread(handle, 32, 0).decode() or "0") or None
+        return _pid(handle) or None
     finally:
         os.close(handle)
     return None
