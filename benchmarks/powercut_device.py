@@ -203,7 +203,7 @@ class Device:
         if code not in allowed(self._want)[report.phase]:
             raise Violation("unknown", f"{self._want} rests in {_said(report)}")
         candidates = [self._want] if self._want.good else self._maybe
-        # A process that was only just forked does not carry the device's mark yet: nothing runs only if that is said, too.
+        # A process that was just forked does not carry the device's mark yet: nothing runs only if that is said too.
         told = [one for one in candidates if (one is None) == (not report.running)]
         running = self._await_running(told or candidates)
         self._judge_report(report, running)
