@@ -71,33 +71,15 @@ class FakeControlPlane:
 
     def ticket(self, record: CaptureRecord) -> Ticket:
         """See `ControlPlane.ticket`."""
-        self._answer()
-        if self.refusal is not None:
-            raise self.refusal
+        ticket = self._ticket("uploads", record, record.captured_at)
         self.captures[record.id] = record
-        return Ticket(
-            id=record.id,
-            url=f"/device/v1/uploads/{record.id}",
-            digest=record.digest,
-            max_bytes=record.size,
-            expires_at=record.captured_at,
-            uploaded=record.digest in self.uploaded,
-        )
+        return ticket
 
     def export_ticket(self, record: ExportRecord) -> Ticket:
         """See `ControlPlane.export_ticket`."""
-        self._answer()
-        if self.refusal is not None:
-            raise self.refusal
+        ticket = self._ticket("exports", record, record.claimed_at)
         self.exports[record.id] = record
-        return Ticket(
-            id=record.id,
-            url=f"/device/v1/exports/{record.id}",
-            digest=record.digest,
-            max_bytes=record.size,
-            expires_at=record.claimed_at,
-            uploaded=record.digest in self.uploaded,
-        )
+        return ticket
 
     def upload(self, ticket: Ticket, data: bytes | Content) -> None:
         """See `ControlPlane.upload`."""
@@ -125,6 +107,19 @@ class FakeControlPlane:
         if part.done:
             del self.questions[inquiry]
         return question
+
+    def _ticket(self, kind: str, record: CaptureRecord | ExportRecord, expires_at: str) -> Ticket:
+        self._answer()
+        if self.refusal is not None:
+            raise self.refusal
+        return Ticket(
+            id=record.id,
+            url=f"/device/v1/{kind}/{record.id}",
+            digest=record.digest,
+            max_bytes=record.size,
+            expires_at=expires_at,
+            uploaded=record.digest in self.uploaded,
+        )
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         for start in range(0, len(data), 1024):

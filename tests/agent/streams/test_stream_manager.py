@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from stream_manager import (
@@ -30,20 +28,6 @@ from stream_manager.exceptions import (
     UpdateNotAllowedException,
 )
 from tests.agent.streams.stream_manager_process import StreamManagerProcess
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[StreamManagerProcess]:
-    process = StreamManagerProcess(tmp_path / "m").start()
-    yield process
-    if process.process is not None:
-        process.end()
-
-
-@pytest.fixture
-def client(manager: StreamManagerProcess) -> Iterator[StreamManagerClient]:
-    with manager.client() as client:
-        yield client
 
 
 def definition(name: str = "s", **more: object) -> MessageStreamDefinition:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +34,6 @@ from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
 from lineside.contract.errors import LinesideError, RemoteError
 from lineside.contract.ids import digest_of
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[StreamManagerProcess]:
-    process = StreamManagerProcess(tmp_path / "m").start()
-    yield process
-    if process.process is not None:
-        process.end()
-
-
-@pytest.fixture
-def client(manager: StreamManagerProcess) -> Iterator[StreamManagerClient]:
-    with manager.client() as client:
-        yield client
 
 
 @pytest.fixture

@@ -213,11 +213,6 @@ def group_members(group: int) -> list[int]:
     return [pid for pid in all_pids() if (fields := stat_fields(pid)) is not None and int(fields[2]) == group]
 
 
-def end_process(pid: int, started: int, grace: float) -> bool:
-    """End somebody else's process if it is still the one that began at `started`; whether it was there."""
-    return end_processes([(pid, started)], grace) == 1
-
-
 def end_processes(processes: Iterable[tuple[int, int]], grace: float) -> int:
     """SIGTERM to all that are still the ones that began then, SIGKILL after `grace` seconds; how many there were."""
     handles = [handle for pid, started in processes if (handle := _hold(pid, started)) is not None]
