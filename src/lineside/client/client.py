@@ -9,17 +9,20 @@ from typing import Any
 
 import msgspec
 
+from lineside.client.audit import AuditTrail
 from lineside.client.connection import Connection, path
+from lineside.client.fleet import Fleet
+from lineside.client.people import People
+from lineside.client.secrets import Secrets
+from lineside.client.trust import Trust
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import AddComponent, Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest
 from lineside.contract.deployment import Deployment, DeploymentDocument, Rollout
-from lineside.contract.device import Device, JoinToken, JoinTokenRequest
 from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
 from lineside.contract.ids import digest_of
-from lineside.contract.inquiry import Inquiry, InquiryAnswer, InquiryRequest
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
@@ -49,7 +52,7 @@ def _saved(pieces: Iterable[bytes], target: Path) -> Path:
     return target
 
 
-class Client:
+class Client(Fleet, People, Trust, AuditTrail, Secrets):
     """A control plane, seen through its API."""
 
     def __init__(self, url: str) -> None:
@@ -235,37 +238,6 @@ class Client:
     def abort_rollout(self, rollout: str) -> Rollout:
         """Stop a rollout where it is."""
         return self.connection.call("POST", path("rollouts", rollout, "abort"), Rollout)
-
-    # --- devices --------------------------------------------------------------------------------------------------
-
-    def create_join_token(self, request: JoinTokenRequest) -> JoinToken:
-        """Make a join token; its text is shown this once."""
-        return self.connection.call("POST", "/devices/tokens", JoinToken, body=request)
-
-    def devices(self) -> list[Device]:
-        """All devices by name."""
-        return self.connection.call("GET", "/devices", list[Device])
-
-    def device(self, name: str) -> Device:
-        """One device with its last report."""
-        return self.connection.call("GET", path("devices", name), Device)
-
-    def revoke_device(self, name: str) -> Device:
-        """Take a device's leave to take part away."""
-        return self.connection.call("POST", path("devices", name, "revoke"), Device)
-
-    def ask_device(self, name: str, request: InquiryRequest) -> Inquiry:
-        """Ask a device for its logs or its diagnosis; see `lineside.client.asking` for reading the answer."""
-        return self.connection.call("POST", path("devices", name, "inquiries"), Inquiry, body=request)
-
-    def inquiry(self, name: str, inquiry: str, *, after: int = -1) -> InquiryAnswer:
-        """What a device has answered after the part numbered `after`."""
-        where = path("devices", name, "inquiries", inquiry)
-        return self.connection.call("GET", where, InquiryAnswer, query={"after": after})
-
-    def end_inquiry(self, name: str, inquiry: str) -> InquiryAnswer:
-        """End it: the device says no more about it."""
-        return self.connection.call("POST", path("devices", name, "inquiries", inquiry, "end"), InquiryAnswer)
 
     # --- what the fleet saw ---------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from lineside.contract.errors import LinesideError
+from lineside.server.access.audit import Audit
 from lineside.server.access.events import Events
 from lineside.server.adapters.objects import LocalObjects
 from lineside.server.clock import Clock
@@ -57,6 +58,7 @@ def open_core(
         objects=LocalObjects(root / "objects"),
         clock=clock,
         events=Events(clock),
+        audit=Audit(clock),
         addresses=addresses or Addresses(),
         hints=hints or NoHints(),
     )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from litestar.types import ControllerRouterHandler
 
 from lineside.contract.overview import Need
+from lineside.server.access.audit import Audit
 from lineside.server.access.events import Events
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.clock import Clock
@@ -59,6 +60,7 @@ class Core:
     objects: ObjectStore
     clock: Clock
     events: Events
+    audit: Audit
     addresses: Addresses = field(default_factory=Addresses)
     hints: Hints = field(default_factory=NoHints)
     needs: tuple[Need, ...] = ()  # what the start found that only a person can settle

@@ -159,6 +159,12 @@ ROWS = (
         "Join again with a new token: lineside agent join",
     ),
     Problem(
+        "auth.forbidden",
+        Kind.FORBIDDEN,
+        "{who} may not do this: it needs the permission to {permission}.",
+        "Ask an admin for a role that has it: lineside users roles NAME ROLE …",
+    ),
+    Problem(
         "auth.not_yours", Kind.FORBIDDEN, "This belongs to another device than {device}.", "Ask for what is your own."
     ),
     Problem(
