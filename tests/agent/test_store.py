@@ -51,6 +51,15 @@ def test_a_source_that_cannot_resume_starts_anew(tmp_path: Path) -> None:
     assert store.read(digest) == DATA
 
 
+def test_what_a_power_cut_tore_is_fetched_again_from_the_beginning(tmp_path: Path) -> None:
+    source, store = FakeControlPlane(), Store(tmp_path)
+    digest = source.add_blob(DATA)
+    (tmp_path / "partial" / f"{digest.removeprefix('sha256:')}.part").write_bytes(b"\0" * 4096)
+    store.fetch(source, digest, "data.bin", no_count)
+    assert store.read(digest) == DATA
+    assert source.offsets == [4096, 0]
+
+
 def test_a_flipped_byte_never_enters(tmp_path: Path) -> None:
     source, store = FakeControlPlane(), Store(tmp_path)
     digest = source.add_blob(DATA)

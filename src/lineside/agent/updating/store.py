@@ -99,14 +99,19 @@ class Store:
     ) -> None:
         """Fetch an artifact unless it is there, from where an earlier try stopped; `count` learns the bytes received.
 
+        What an earlier try left may be torn by a power cut: if the whole is wrong then, it is fetched once more from 0.
         Raises `artifact.digest_mismatch`, `store.no_space`, `link.stalled`, what `source` raises, and what
         `attention` raises: what was received until then stays, for the next try.
         """
         if self.has(digest):
             return
         part = self._part(digest)
-        self._receive(source, digest, name, part, count, attention)
+        resumed = self._receive(source, digest, name, part, count, attention)
         actual = hash_file(part)
+        if actual != digest and resumed:
+            part.unlink()
+            self._receive(source, digest, name, part, count, attention)
+            actual = hash_file(part)
         if actual != digest:
             part.unlink()
             raise LinesideError("artifact.digest_mismatch", name=name, expected=digest, actual=actual)
@@ -120,7 +125,8 @@ class Store:
         part: Path,
         count: Callable[[int], None],
         attention: Attention | None,
-    ) -> None:
+    ) -> bool:
+        """Write what the source has to `part`; whether it only had to be completed."""
         offset = part.stat().st_size if part.exists() else 0
         with source.artifact(digest, offset) as download, _aborting(attention, download):
             self._check_space(name, download.remaining)
@@ -136,6 +142,7 @@ class Store:
                     count(len(chunk))
                     progress.count(len(chunk))
                     crash.point("artifact.part")
+            return download.offset > 0
 
     def _check_space(self, name: str, needed: int) -> None:
         free = self._free(self._root)
