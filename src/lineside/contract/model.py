@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from lineside.contract.approval import Approval
 from lineside.contract.dataset import Box
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
@@ -174,6 +175,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: str | None = None
     reason: str = ""
     twin_rollout: str | None = None
+    twin_report: str | None = None  # digest of a `TwinReport` blob
+    approval: Approval | None = None  # of one version, when somebody was asked to sign it
 
     @property
     def label(self) -> str:

@@ -91,6 +91,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     finished_at: str | None = None
     error: ErrorReport | None = None
+    by: str = ""  # who started it
 
 
 class StepReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from lineside.contract.component import ComponentKind
-from lineside.contract.model import Metrics
+from lineside.contract.ids import content_digest
+from lineside.contract.model import GateResult, Metrics
 
 ROLE_PATHS = {"approvers": "models/*", "builders": "apps/*", "staging": "staging/*"}
 _FOLDER = {ComponentKind.MODEL: "models", ComponentKind.APP: "apps"}
@@ -38,17 +39,36 @@ def accepts(target: str, *, twin: bool) -> bool:
 
 
 class ApprovalStatement(msgspec.Struct, frozen=True, kw_only=True):
-    """What an approver signs about a model, stored in the `custom` field of its TUF target."""
+    """What approvers sign about a model, stored in the `custom` field of its TUF target.
 
-    schema: str = "lineside.approval/1"
+    It holds nothing but what was judged, so the same model, numbers and twin report are the same statement whoever
+    proposes it; who signed it is told by the signatures.
+    """
+
+    schema: str = "lineside.approval/2"
     model: str
     version: int
-    digest: str
-    metrics: dict[str, Metrics]
+    digest: str  # of the model's file
+    recipe: str = ""  # digest of the recipe that brings the file to devices
+    golden: str = ""
+    metrics: dict[str, Metrics]  # split -> metrics
+    gates: tuple[GateResult, ...] = ()
     twin_rollout: str | None
-    approved_by: str
-    approved_at: str
-    custom: dict[str, Any] = {}
+    twin_report: str | None = None  # digest of a `TwinReport`
+    run: str | None = None
+    started_by: str = ""  # who started the run
+    dataset: str | None = None
+    dataset_digest: str | None = None
+
+    @property
+    def label(self) -> str:
+        """`name:version`, as people write it."""
+        return f"{self.model}:{self.version}"
+
+    @property
+    def content(self) -> str:
+        """The digest that names this statement."""
+        return content_digest(self.to_custom())
 
     def to_custom(self) -> dict[str, Any]:
         """The statement as a TUF target's `custom`: fractions as text, which is all that canonical JSON can sign."""

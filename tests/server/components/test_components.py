@@ -67,16 +67,16 @@ def test_release_signs_the_approval_with_its_numbers(core, components, session):
     signed = components.repository.find("models/tags.model-1.0.0.json")
     assert signed.hashes["sha256"] == files.recipe_digest.removeprefix("sha256:")
     statement = ApprovalStatement.from_custom(signed.custom)
-    assert (statement.approved_by, statement.digest, statement.metrics) == ("ana", model.digest, model.metrics)
+    assert (statement.recipe, statement.digest, statement.metrics) == (files.recipe_digest, model.digest, model.metrics)
 
 
 def test_release_twice_keeps_the_first_approval(core, components, session):
     model = model_version(core.objects)
     components.package(session, model)
     components.release(session, model, Decision(by="ana"))
-    components.release(session, model, Decision(by="bo"))
+    components.release(session, msgspec.structs.replace(model, metrics={}), Decision(by="bo"))
     signed = components.repository.find("models/tags.model-1.0.0.json")
-    assert ApprovalStatement.from_custom(signed.custom).approved_by == "ana"
+    assert ApprovalStatement.from_custom(signed.custom).metrics == model.metrics
 
 
 def test_a_model_that_was_never_packed_cannot_be_released(core, components, session):

@@ -57,7 +57,9 @@ class House:
         self.models.signers.append(self.components.release)
         self.rollouts = Rollouts(self.core, DesiredDocuments(self.core), self.components)
         self.deployments = Deployments(self.core, self.components, self.models, self.rollouts)
-        self.delivery = DeliveryLoop(self.core.database, self.models, self.components, self.deployments, self.rollouts)
+        self.delivery = DeliveryLoop(
+            self.core.database, self.core.objects, self.models, self.components, self.deployments, self.rollouts
+        )
         self.rollout_loop = RolloutLoop(self.core.database, self.rollouts)
         event.listen(self.core.database.engine, "commit", lambda connection: _if_writing(connection, before_effect))
 

@@ -21,7 +21,9 @@ from lineside.server.adapters.tuf import NewTarget, Repository
 from lineside.server.clock import rfc3339
 from lineside.server.components import code, recipes, store
 from lineside.server.components.packaging import Packed, pack_inference, pack_model
+from lineside.server.components.statement import statement_of
 from lineside.server.components.store import ComponentRow, PackageRow
+from lineside.server.runs.store import run_by_id
 from lineside.server.services import Core
 
 
@@ -68,7 +70,7 @@ class Components:
         """Sign what a model's twin tested for the fleet: its files by the approvers with who approved and on which
         numbers, its code by the builders. What is signed already keeps its first approval."""
         files, inference = self._packaged(session, model)
-        statement = self._statement(model, decision)
+        statement = self._statement(session, model, files)
         paths = [release_target(ComponentKind(row.kind), row.name, row.version) for row in (files, inference)]
         self.repository.publish([_target(files, paths[0], statement), _target(inference, paths[1])])
         for row, path in zip((files, inference), paths, strict=True):
@@ -150,16 +152,9 @@ class Components:
             self.row(session, recipes.inference_component(model.name), pair.inference_version),
         )
 
-    def _statement(self, model: ModelVersion, decision: Decision) -> ApprovalStatement:
-        return ApprovalStatement(
-            model=model.name,
-            version=model.version,
-            digest=model.digest,
-            metrics=model.metrics,
-            twin_rollout=model.twin_rollout,
-            approved_by=decision.by,
-            approved_at=rfc3339(self._core.clock.now()),
-        )
+    def _statement(self, session: Session, model: ModelVersion, row: ComponentRow) -> ApprovalStatement:
+        run = run_by_id(session, model.lineage.run) if model.lineage.run else None
+        return statement_of(model, row.recipe_digest, run.by if run else "")
 
 
 def _target(row: ComponentRow, path: str, statement: ApprovalStatement | None = None) -> NewTarget:

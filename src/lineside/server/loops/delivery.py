@@ -12,11 +12,14 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
+from lineside.contract.approval import TwinOutcome, TwinReport
 from lineside.contract.component import Component
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument, Rollout, RolloutState
 from lineside.contract.errors import LinesideError
+from lineside.contract.ids import canonical
 from lineside.contract.model import ModelState, ModelVersion
 from lineside.server.access.join_tokens import TWINS
+from lineside.server.adapters.objects import ObjectStore
 from lineside.server.components.service import Components
 from lineside.server.database import Database
 from lineside.server.deployments.service import Deployments
@@ -32,12 +35,14 @@ class DeliveryLoop:
     def __init__(
         self,
         database: Database,
+        objects: ObjectStore,
         models: ModelsService,
         components: Components,
         deployments: Deployments,
         rollouts: Rollouts,
     ) -> None:
-        self._database, self._models, self._components = database, models, components
+        self._database, self._objects = database, objects
+        self._models, self._components = models, components
         self._deployments, self._rollouts = deployments, rollouts
 
     def step(self) -> None:
@@ -71,11 +76,35 @@ class DeliveryLoop:
 
     def _take_in(self, session: Session, model: ModelVersion) -> None:
         rollout = self._twin_rollout(session, model)
-        if rollout.state is RolloutState.SUCCEEDED:
-            why = f"{len(rollout.devices)} twin(s) run it and reproduce its golden inputs ({rollout.id})"
-            self._models.move(session, model.name, model.version, ModelState.AWAITING_APPROVAL, why)
-        else:
-            self._models.move(session, model.name, model.version, ModelState.TWIN_FAILED, _why(rollout))
+        good = rollout.state is RolloutState.SUCCEEDED
+        why = f"{len(rollout.devices)} twin(s) run it and reproduce its golden inputs ({rollout.id})"
+        self._models.move(
+            session,
+            model.name,
+            model.version,
+            ModelState.AWAITING_APPROVAL if good else ModelState.TWIN_FAILED,
+            why if good else _why(rollout),
+            twin_report=self._objects.put(canonical(self._report(session, model, rollout))),
+        )
+
+    def _report(self, session: Session, model: ModelVersion, rollout: Rollout) -> TwinReport:
+        """What the twins saw, as it is kept and signed."""
+        return TwinReport(
+            model=model.label,
+            digest=model.digest,
+            rollout=rollout.id,
+            state=rollout.state.value,
+            finished_at=rollout.finished_at,
+            recipes={one.name: one.recipe_digest for one in self._components.packaged(session, model)},
+            twins=tuple(
+                TwinOutcome(
+                    device=one.device,
+                    progress=one.progress.value,
+                    error=one.error.code if one.error is not None else "",
+                )
+                for one in rollout.devices
+            ),
+        )
 
     def _send(self, session: Session, model: ModelVersion) -> None:
         staged = self._components.stage(session, self._components.package(session, model))

@@ -22,7 +22,7 @@ def room(core: Core) -> Room:
     models = ModelsService(core, RunsService(core, DatasetsService(core)))
     rollouts = Rollouts(core, DesiredDocuments(core), components)
     deployments = Deployments(core, components, models, rollouts)
-    delivery = DeliveryLoop(core.database, models, components, deployments, rollouts)
+    delivery = DeliveryLoop(core.database, core.objects, models, components, deployments, rollouts)
     loops = (
         Loop("rollouts", RolloutLoop(core.database, rollouts).step, seconds=0.5),
         Loop("delivery", delivery.step, seconds=0.5),

@@ -32,6 +32,7 @@ class ModelRow(Base):
     decided_by: Mapped[str | None] = mapped_column(String(256), default=None)
     reason: Mapped[str] = mapped_column(default="")
     twin_rollout: Mapped[str | None] = mapped_column(String(64), default=None)
+    twin_report: Mapped[str | None] = mapped_column(String(71), default=None)
 
     def value(self) -> ModelVersion:
         """The row as it travels."""
@@ -42,6 +43,7 @@ class ModelRow(Base):
             decided_by=self.decided_by,
             reason=self.reason,
             twin_rollout=self.twin_rollout,
+            twin_report=self.twin_report,
         )
 
 

@@ -21,6 +21,7 @@ from lineside.contract.run import (
     StepReport,
     StepState,
 )
+from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.runs import store
@@ -40,7 +41,7 @@ class RunsService:
     # --- people ---------------------------------------------------------------------------------------------------
 
     def start(self, request: RunRequest) -> Run:
-        """Queue a new run.
+        """Queue a new run; it is whose who asks for it.
 
         Raises `run.kind_unknown`, `run.request_incomplete`, `request.invalid`, and `request.not_found` for a dataset
         or a file that is not there.
@@ -51,7 +52,11 @@ class RunsService:
         if request.init is not None and not self._core.objects.exists(request.init):
             raise LinesideError("request.not_found", what="blob", name=request.init)
         row = RunRow(
-            id=f"run-{uuid.uuid4().hex[:12]}", state=RunState.QUEUED.value, request=request, created_at=self._now()
+            id=f"run-{uuid.uuid4().hex[:12]}",
+            state=RunState.QUEUED.value,
+            request=request,
+            created_at=self._now(),
+            by=current().name,
         )
         with self._core.database.write() as session:
             store.add_run(session, row, steps)

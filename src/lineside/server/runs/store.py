@@ -30,6 +30,7 @@ class RunRow(Base):
     created_at: Mapped[str] = mapped_column(String(32))
     finished_at: Mapped[str | None] = mapped_column(String(32), default=None)
     error: Mapped[ErrorReport | None] = mapped_column(Json(ErrorReport), default=None)
+    by: Mapped[str] = mapped_column(String(256), default="", server_default="")
 
     def value(self, steps: Iterable[Step]) -> Run:
         """The row as it travels."""
@@ -43,6 +44,7 @@ class RunRow(Base):
             created_at=self.created_at,
             finished_at=self.finished_at,
             error=self.error,
+            by=self.by,
         )
 
 
