@@ -13,6 +13,7 @@ from litestar.routes import HTTPRoute
 from lineside.cli.app import app
 from lineside.cli.operations import OPERATIONS
 from lineside.client import Client
+from lineside.server.access.testing import OpenDoor
 from lineside.server.app import build
 from lineside.server.testing import make_core
 
@@ -66,7 +67,7 @@ def test_every_command_explains_itself_and_speaks_json() -> None:
 def test_the_routes_of_the_api_are_those_of_the_table(tmp_path: Path) -> None:
     core = make_core(tmp_path)
     try:
-        people = build(core).people
+        people = build(core, OpenDoor()).people
         routes = {
             f"{method} {_shape(route.path.removeprefix('/api/v1'))}"
             for route in people.routes

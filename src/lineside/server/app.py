@@ -10,11 +10,13 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.types import ControllerRouterHandler, Middleware
+from litestar.types import ControllerRouterHandler, Guard, Middleware
 
 import lineside
 from lineside.contract.errors import LinesideError
 from lineside.server import errors
+from lineside.server.access.authentication import Authenticate, Doorkeeper, FromOutside
+from lineside.server.access.guard import all_decided, permitted
 from lineside.server.access.room import room as access
 from lineside.server.access.same_site import SameSite
 from lineside.server.blobs_api import room as blobs
@@ -60,13 +62,13 @@ class Apps:
     on_result: Callable[[str, bytes], None]
 
 
-def build(core: Core, openers: Sequence[Callable[[Core], Room]] = ROOMS) -> Apps:
-    """Open every room on `core` and wire it."""
+def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core], Room]] = ROOMS) -> Apps:
+    """Open every room on `core` and wire it; `doorkeeper` knows who may come in at people's API and pages."""
     rooms = [open_room(core) for open_room in openers]
     services = _services(core, rooms)
     _connect(services)
     return Apps(
-        people=_people(core, rooms, services),
+        people=_people(core, rooms, services, doorkeeper),
         devices=_devices(core, rooms, services),
         loops=tuple(loop for room in rooms for loop in room.loops),
         on_result=_fan_out([room.on_result for room in rooms if room.on_result]),
@@ -79,11 +81,14 @@ def _connect(services: Mapping[str, Any]) -> None:
         services["models"].signers.append(services["component_versions"].release)
 
 
-def _people(core: Core, rooms: Sequence[Room], services: Mapping[str, Any]) -> Litestar:
+def _people(core: Core, rooms: Sequence[Room], services: Mapping[str, Any], doorkeeper: Doorkeeper) -> Litestar:
     api = Router("/api/v1", route_handlers=[handler for room in rooms for handler in room.people])
     handlers = [handler for room in rooms for handler in room.pages]
     pages = Router("/", route_handlers=handlers, exception_handlers={LinesideError: explained})
-    return _litestar(core, services, [api, pages], [SameSite(core.settings.host)], _reference())
+    middleware = [SameSite(core.settings.host), Authenticate(doorkeeper)]
+    app = _litestar(core, services, [api, pages], middleware, [permitted], _reference())
+    all_decided(app)
+    return app
 
 
 def _reference() -> OpenAPIConfig:
@@ -99,7 +104,7 @@ def _devices(core: Core, rooms: Sequence[Room], services: Mapping[str, Any]) -> 
         guards=[accepted_device(services["devices"])],
         dependencies={"caller": Provide(caller)},
     )
-    return _litestar(core, services, [api], [])
+    return _litestar(core, services, [api], [FromOutside()], [])
 
 
 def _litestar(
@@ -107,6 +112,7 @@ def _litestar(
     services: Mapping[str, Any],
     handlers: Sequence[ControllerRouterHandler],
     middleware: Sequence[Middleware],
+    guards: Sequence[Guard],
     reference: OpenAPIConfig | None = None,
 ) -> Litestar:
     return Litestar(
@@ -114,6 +120,7 @@ def _litestar(
         dependencies={name: _provide(service) for name, service in services.items()},
         exception_handlers=errors.HANDLERS,
         middleware=middleware,
+        guards=guards,
         openapi_config=reference,
         request_max_body_size=core.settings.request_bytes,
         logging_config=None,

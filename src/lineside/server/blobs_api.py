@@ -10,6 +10,8 @@ from litestar.response import Stream
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest
+from lineside.contract.people import Permission
+from lineside.server.access.permissions import needs
 from lineside.server.errors import AnyRequest
 from lineside.server.services import Core, Room
 from lineside.server.uploads import received
@@ -36,12 +38,24 @@ class Blob(msgspec.Struct, frozen=True):
     size: int
 
 
-@post("/blobs/missing", sync_to_thread=True, status_code=200, summary="Which of these blobs are not stored yet")
+@post(
+    "/blobs/missing",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Which of these blobs are not stored yet",
+    opt=needs(Permission.OPERATE, Permission.WORK),
+)
 def missing_blobs(data: JSONBody[Digests], core: NamedDependency[Core]) -> Missing:
     return Missing([digest for digest in dict.fromkeys(data.digests) if not core.objects.exists(digest)])
 
 
-@put("/blobs/{digest:str}", status_code=201, request_max_body_size=None, summary="Store bytes under their digest")
+@put(
+    "/blobs/{digest:str}",
+    status_code=201,
+    request_max_body_size=None,
+    summary="Store bytes under their digest",
+    opt=needs(Permission.OPERATE, Permission.WORK),
+)
 async def put_blob(digest: FromPath[str], request: AnyRequest, core: NamedDependency[Core]) -> Blob:
     """Nothing is kept of bytes with another digest or over the setting `blob_bytes`."""
     objects, limit = core.objects, core.settings.blob_bytes

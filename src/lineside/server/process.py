@@ -20,6 +20,7 @@ import uvicorn
 from lineside.contract.errors import LinesideError
 from lineside.contract.overview import Need
 from lineside.server.access.ca import CertificateAuthority, open_ca
+from lineside.server.access.testing import OpenDoor
 from lineside.server.adapters.embedded_broker import EmbeddedBroker, tls_context
 from lineside.server.adapters.files import write_atomic
 from lineside.server.app import build
@@ -63,7 +64,7 @@ class ControlPlane:
         command, needs = _worker_command(settings)
         self._core = replace(open_core(root, settings, clock, addresses, self._broker), needs=needs)
         bring_up(self._core.database)
-        self._apps = build(self._core)
+        self._apps = build(self._core, OpenDoor())
         log = root / "worker.log"
         self._worker = (
             Worker(command, addresses.people_url, root / "worker", log, settings.log_bytes) if command else None
@@ -162,6 +163,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # else anybody on this machine could name the address they come from
                 ssl_certfile=server_pem,
                 timeout_keep_alive=65,
                 timeout_graceful_shutdown=2,

@@ -21,6 +21,8 @@ from typing import Any
 
 import uvicorn
 
+from lineside.server.access.authentication import Doorkeeper
+from lineside.server.access.testing import OpenDoor
 from lineside.server.app import ROOMS, Apps, build
 from lineside.server.clock import Clock, SystemClock
 from lineside.server.database import Base
@@ -83,16 +85,23 @@ class Running:
 
 @contextmanager
 def running(
-    root: Path, clock: Clock | None = None, rooms: Sequence[Callable[[Core], Room]] = ROOMS, **settings: Any
+    root: Path,
+    clock: Clock | None = None,
+    rooms: Sequence[Callable[[Core], Room]] = ROOMS,
+    doorkeeper: Doorkeeper | None = None,
+    **settings: Any,
 ) -> Iterator[Running]:
-    """The people's and the devices' API of some rooms (all by default), served by uvicorn in threads on free ports."""
+    """The people's and the devices' API of some rooms (all by default), served by uvicorn in threads on free ports.
+
+    Everybody is let in as an admin, unless a test of access names a doorkeeper.
+    """
     core = make_core(root, clock, **settings)
     with contextlib.ExitStack() as stack:
         stack.callback(core.database.close)
         people, devices = stack.enter_context(free_socket()), stack.enter_context(free_socket())
         addresses = Addresses(people_url=_url(people), device_url=_url(devices))
         core = replace(core, addresses=addresses)
-        apps = build(core, rooms)
+        apps = build(core, doorkeeper or OpenDoor(), rooms)
         stack.enter_context(_served((apps.people, people), (apps.devices, devices)))
         yield Running(core, apps)
 
@@ -110,7 +119,10 @@ def _url(bound: socket.socket) -> str:
 
 @contextmanager
 def _served(*apps: tuple[Any, socket.socket]) -> Iterator[None]:
-    servers = [uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2)) for app, _ in apps]
+    servers = [
+        uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False, timeout_graceful_shutdown=2))
+        for app, _ in apps
+    ]
 
     async def serve() -> None:
         await asyncio.gather(*(server.serve([bound]) for server, (_, bound) in zip(servers, apps, strict=True)))

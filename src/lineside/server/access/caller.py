@@ -43,6 +43,11 @@ def current() -> Caller:
     return _caller.get()
 
 
+def become(caller: Caller) -> None:
+    """From now on, and until the end of the request, `caller` asks: for a guard that finds out who it is."""
+    _caller.set(caller)
+
+
 @contextmanager
 def acting(caller: Caller) -> Iterator[None]:
     """What is done inside is done for `caller`. Threads started by Litestar for a handler inherit it."""

@@ -7,6 +7,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from lineside.contract.component import AddComponent, Component, ComponentDetails
+from lineside.contract.people import Permission
+from lineside.server.access.permissions import needs
 from lineside.server.components.own import OwnComponents
 from lineside.server.components.service import Components
 from lineside.server.database import Database
@@ -21,7 +23,13 @@ def list_components(
         return component_versions.all(session)
 
 
-@post("/components", sync_to_thread=True, status_code=200, summary="Add a component version of one's own")
+@post(
+    "/components",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Add a component version of one's own",
+    opt=needs(Permission.OPERATE),
+)
 def add_component(
     data: JSONBody[AddComponent],
     own_components: NamedDependency[OwnComponents],

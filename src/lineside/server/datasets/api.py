@@ -9,10 +9,18 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest, Split
+from lineside.contract.people import Permission
+from lineside.server.access.permissions import needs
 from lineside.server.datasets.service import DatasetsService
 
 
-@post("/datasets", sync_to_thread=True, status_code=200, summary="Import a folder whose files were sent as blobs")
+@post(
+    "/datasets",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Import a folder whose files were sent as blobs",
+    opt=needs(Permission.OPERATE),
+)
 def import_dataset(data: JSONBody[ImportRequest], datasets: NamedDependency[DatasetsService]) -> ImportReport:
     """Makes an immutable dataset version, or answers with the one that is there; `created` says which."""
     return datasets.import_folder(data)

@@ -7,11 +7,19 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from lineside.contract.deployment import Deployment, DeploymentDocument
+from lineside.contract.people import Permission
+from lineside.server.access.permissions import needs
 from lineside.server.database import Database
 from lineside.server.deployments.service import Deployments
 
 
-@post("/deployments", sync_to_thread=True, status_code=200, summary="Deploy components to a group")
+@post(
+    "/deployments",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Deploy components to a group",
+    opt=needs(Permission.OPERATE),
+)
 def create_deployment(
     data: JSONBody[DeploymentDocument],
     deployments: NamedDependency[Deployments],

@@ -12,6 +12,8 @@ from litestar.params import FromPath, FromQuery, URLEncodedBody
 
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.inquiry import MAX_LINES, InquiryAnswer, InquiryKind, InquiryRequest
+from lineside.contract.people import Permission
+from lineside.server.access.permissions import needs
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.web.render import Page, fragment
 
@@ -26,7 +28,13 @@ class LogForm(msgspec.Struct, frozen=True, kw_only=True):
     follow: bool = False
 
 
-@post("/devices/{name:str}/logs", sync_to_thread=True, status_code=200, include_in_schema=False)
+@post(
+    "/devices/{name:str}/logs",
+    sync_to_thread=True,
+    status_code=200,
+    include_in_schema=False,
+    opt=needs(Permission.OPERATE),
+)
 def ask_log(name: FromPath[str], data: URLEncodedBody[LogForm], inquiries: NamedDependency[Inquiries]) -> Page:
     """Ask for a log; the panel in which it appears."""
     request = InquiryRequest(
@@ -38,7 +46,13 @@ def ask_log(name: FromPath[str], data: URLEncodedBody[LogForm], inquiries: Named
     return _asked(name, request, inquiries)
 
 
-@post("/devices/{name:str}/diagnosis", sync_to_thread=True, status_code=200, include_in_schema=False)
+@post(
+    "/devices/{name:str}/diagnosis",
+    sync_to_thread=True,
+    status_code=200,
+    include_in_schema=False,
+    opt=needs(Permission.OPERATE),
+)
 def ask_diagnosis(name: FromPath[str], inquiries: NamedDependency[Inquiries]) -> Page:
     """Ask for a diagnosis; the list in which each check appears."""
     return _asked(name, InquiryRequest(kind=InquiryKind.DIAGNOSE), inquiries)
@@ -56,7 +70,13 @@ def next_parts(
     return _shown(answer, "devices/answer.html", after)
 
 
-@post("/devices/{name:str}/answers/{inquiry:str}/end", sync_to_thread=True, status_code=204, include_in_schema=False)
+@post(
+    "/devices/{name:str}/answers/{inquiry:str}/end",
+    sync_to_thread=True,
+    status_code=204,
+    include_in_schema=False,
+    opt=needs(Permission.OPERATE),
+)
 def end_answer(name: FromPath[str], inquiry: FromPath[str], inquiries: NamedDependency[Inquiries]) -> None:
     """Nobody wants to see more of it."""
     inquiries.end(name, inquiry)

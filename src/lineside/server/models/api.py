@@ -7,17 +7,27 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
+from lineside.contract.people import Permission
 from lineside.contract.run import Run
+from lineside.server.access.permissions import needs
 from lineside.server.models.service import ModelsService
 
 
-@post("/models", sync_to_thread=True, status_code=200, summary="For workers: register a model")
+@post(
+    "/models", sync_to_thread=True, status_code=200, summary="For workers: register a model", opt=needs(Permission.WORK)
+)
 def register_model(data: JSONBody[RegisterModel], models: NamedDependency[ModelsService]) -> ModelVersion:
     """The same content again answers with the version that is there."""
     return models.register(data)
 
 
-@post("/models/import", sync_to_thread=True, status_code=200, summary="Import a model trained elsewhere")
+@post(
+    "/models/import",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Import a model trained elsewhere",
+    opt=needs(Permission.OPERATE),
+)
 def import_model(data: JSONBody[ImportModel], models: NamedDependency[ModelsService]) -> Run:
     """Queues a run that checks, scores and registers it; the file was sent as a blob before."""
     return models.start_import(data)
@@ -33,7 +43,13 @@ def get_model(name: FromPath[str], version: FromPath[int], models: NamedDependen
     return models.get(name, version)
 
 
-@post("/models/{name:str}/{version:int}/approve", sync_to_thread=True, status_code=200, summary="Approve a model")
+@post(
+    "/models/{name:str}/{version:int}/approve",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Approve a model",
+    opt=needs(Permission.APPROVE),
+)
 def approve_model(
     name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
 ) -> ModelVersion:
@@ -41,7 +57,13 @@ def approve_model(
     return models.approve(name, version, data)
 
 
-@post("/models/{name:str}/{version:int}/reject", sync_to_thread=True, status_code=200, summary="Reject a model")
+@post(
+    "/models/{name:str}/{version:int}/reject",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Reject a model",
+    opt=needs(Permission.APPROVE),
+)
 def reject_model(
     name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
 ) -> ModelVersion:

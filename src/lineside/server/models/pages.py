@@ -10,6 +10,8 @@ from litestar.response import Redirect
 
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.model import Decision, ModelState, ModelVersion, Prediction, Predictions
+from lineside.contract.people import Permission
+from lineside.server.access.permissions import needs
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.models.service import ModelsService
 from lineside.server.web.render import AnyRequest, Page, page, see
@@ -35,7 +37,12 @@ def model_page(
     return _shown(request, models.get(name, version), objects)
 
 
-@post("/models/{name:str}/{version:int}/approve", sync_to_thread=True, include_in_schema=False)
+@post(
+    "/models/{name:str}/{version:int}/approve",
+    sync_to_thread=True,
+    include_in_schema=False,
+    opt=needs(Permission.APPROVE),
+)
 def approve_model(
     request: AnyRequest,
     name: FromPath[str],
@@ -52,7 +59,12 @@ def approve_model(
     return see(f"/models/{name}/{version}")
 
 
-@post("/models/{name:str}/{version:int}/reject", sync_to_thread=True, include_in_schema=False)
+@post(
+    "/models/{name:str}/{version:int}/reject",
+    sync_to_thread=True,
+    include_in_schema=False,
+    opt=needs(Permission.APPROVE),
+)
 def reject_model(
     request: AnyRequest,
     name: FromPath[str],

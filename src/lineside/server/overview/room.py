@@ -10,6 +10,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from lineside.server.access.join_tokens import JoinTokens
+from lineside.server.access.permissions import PUBLIC
 from lineside.server.captures.service import CapturesService
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.devices.service import Devices
@@ -26,7 +27,9 @@ from lineside.server.web.render import HERE
 
 def room(core: Core) -> Room:
     """The first page and its operation."""
-    assets = create_static_files_router("/static", directories=[HERE / "static"], include_in_schema=False)
+    assets = create_static_files_router(
+        "/static", directories=[HERE / "static"], include_in_schema=False, opt=dict(PUBLIC)
+    )
     return Room(people=[_with_overview(api.routes)], pages=[_with_overview(pages.routes), show_picture, assets])
 
 

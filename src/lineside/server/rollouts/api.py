@@ -8,6 +8,8 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from lineside.contract.deployment import Rollout
+from lineside.contract.people import Permission
+from lineside.server.access.permissions import needs
 from lineside.server.database import Database
 from lineside.server.rollouts.bundles import Bundles
 from lineside.server.rollouts.service import Rollouts
@@ -29,7 +31,13 @@ def get_rollout(
         return rollouts.show(session, rollout)
 
 
-@post("/rollouts/{rollout:str}/abort", sync_to_thread=True, status_code=200, summary="Stop a rollout where it is")
+@post(
+    "/rollouts/{rollout:str}/abort",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Stop a rollout where it is",
+    opt=needs(Permission.OPERATE),
+)
 def abort_rollout(
     rollout: FromPath[str], rollouts: NamedDependency[Rollouts], database: NamedDependency[Database]
 ) -> Rollout:

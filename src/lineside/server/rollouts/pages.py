@@ -7,6 +7,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from lineside.contract.people import Permission
+from lineside.server.access.permissions import needs
 from lineside.server.database import Database
 from lineside.server.deployments import store as deployments
 from lineside.server.rollouts.service import Rollouts
@@ -40,7 +42,7 @@ def rollout_page(
     return page(request, "rollouts/page.html", here="/rollouts", live=live, rollout=shown, components=components)
 
 
-@post("/rollouts/{rollout:str}/abort", sync_to_thread=True, include_in_schema=False)
+@post("/rollouts/{rollout:str}/abort", sync_to_thread=True, include_in_schema=False, opt=needs(Permission.OPERATE))
 def abort_rollout(
     rollout: FromPath[str], rollouts: NamedDependency[Rollouts], database: NamedDependency[Database]
 ) -> Redirect:

@@ -8,7 +8,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.people import Permission
 from lineside.contract.run import CachedStep, CurvePoint, Run, RunFinish, RunRequest, StepReport
+from lineside.server.access.permissions import needs
 from lineside.server.runs.service import RunsService
 
 
@@ -18,7 +20,7 @@ class Claim(msgspec.Struct, frozen=True):
     worker: str
 
 
-@post("/runs", sync_to_thread=True, status_code=200, summary="Queue a run")
+@post("/runs", sync_to_thread=True, status_code=200, summary="Queue a run", opt=needs(Permission.OPERATE))
 def start_run(data: JSONBody[RunRequest], runs: NamedDependency[RunsService]) -> Run:
     """Always a new run; steps that were done before with the same inputs are not repeated."""
     return runs.start(data)
@@ -39,25 +41,45 @@ def get_curves(run: FromPath[str], runs: NamedDependency[RunsService]) -> list[C
     return runs.curves(run)
 
 
-@post("/runs/{run:str}/cancel", sync_to_thread=True, status_code=200, summary="Stop a run")
+@post(
+    "/runs/{run:str}/cancel", sync_to_thread=True, status_code=200, summary="Stop a run", opt=needs(Permission.OPERATE)
+)
 def cancel_run(run: FromPath[str], runs: NamedDependency[RunsService]) -> Run:
     """What finished steps made stays."""
     return runs.cancel(run)
 
 
-@post("/runs/claim", sync_to_thread=True, status_code=200, summary="For workers: the next run to work on")
+@post(
+    "/runs/claim",
+    sync_to_thread=True,
+    status_code=200,
+    summary="For workers: the next run to work on",
+    opt=needs(Permission.WORK),
+)
 def claim_run(data: JSONBody[Claim], runs: NamedDependency[RunsService]) -> Response[Run | None]:
     """204 when nothing waits. A run this worker has not finished is handed back first."""
     run = runs.claim(data.worker)
     return Response(run, status_code=200 if run else 204)
 
 
-@post("/runs/{run:str}/steps", sync_to_thread=True, status_code=204, summary="For workers: where a step stands")
+@post(
+    "/runs/{run:str}/steps",
+    sync_to_thread=True,
+    status_code=204,
+    summary="For workers: where a step stands",
+    opt=needs(Permission.WORK),
+)
 def report_step(run: FromPath[str], data: JSONBody[StepReport], runs: NamedDependency[RunsService]) -> None:
     runs.report(run, data)
 
 
-@post("/runs/{run:str}/finish", sync_to_thread=True, status_code=200, summary="For workers: the last word on a run")
+@post(
+    "/runs/{run:str}/finish",
+    sync_to_thread=True,
+    status_code=200,
+    summary="For workers: the last word on a run",
+    opt=needs(Permission.WORK),
+)
 def finish_run(run: FromPath[str], data: JSONBody[RunFinish], runs: NamedDependency[RunsService]) -> Run:
     return runs.finish(run, data)
 
@@ -67,7 +89,12 @@ def get_step(key: FromPath[str], runs: NamedDependency[RunsService]) -> CachedSt
     return runs.cached(key)
 
 
-@put("/steps/{key:str}", sync_to_thread=True, summary="For workers: remember what a step made")
+@put(
+    "/steps/{key:str}",
+    sync_to_thread=True,
+    summary="For workers: remember what a step made",
+    opt=needs(Permission.WORK),
+)
 def put_step(key: FromPath[str], data: JSONBody[CachedStep], runs: NamedDependency[RunsService]) -> CachedStep:
     if data.key != key:
         raise LinesideError("request.invalid", why="the key in the body is not the one in the path")
