@@ -7,8 +7,8 @@ may undo the last commits, and a device has by then dropped the report, or a per
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ BUSY_TIMEOUT = 10_000
 """Milliseconds a SQLite statement waits for another process's write."""
 
 _MODE = "lineside_mode"
+_AT_END = "lineside_at_end"
 
 
 class Base(DeclarativeBase):
@@ -80,9 +81,16 @@ class Database:
         """
         if getattr(self._inside, "write", False):
             raise RuntimeError("write() inside write(): pass the session on")
-        with self._taking_turns(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with (
+            self._taking_turns(),
+            Session(self._writer, expire_on_commit=False) as session,
+            ExitStack() as end,
+            session.begin(),
+        ):
             session.connection()  # begin now, not at the first statement
             yield session
+            for context in session.info.pop(_AT_END, ()):
+                end.enter_context(context(session))
 
     @contextmanager
     def _taking_turns(self) -> Iterator[None]:
@@ -100,6 +108,11 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def at_end(session: Session, context: Callable[[Session], AbstractContextManager[None]]) -> None:
+    """Enter `context` as the last thing before this write commits, and leave it after the commit, or with its error."""
+    session.info.setdefault(_AT_END, []).append(context)
 
 
 def _engine(url: str) -> Engine:

@@ -58,7 +58,7 @@ def open_core(
         objects=LocalObjects(root / "objects"),
         clock=clock,
         events=Events(clock),
-        audit=Audit(clock),
+        audit=Audit(clock, root),
         addresses=addresses or Addresses(),
         hints=hints or NoHints(),
     )

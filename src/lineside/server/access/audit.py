@@ -1,14 +1,30 @@
-"""The audit trail: one row a decision, in the transaction that decides, chained by hash to the row before."""
+"""The audit trail: one row a decision, in the transaction that decides, chained by hash to the row before.
+
+Rows are numbered and chained at the very end of their transaction: whoever commits holds the chain, and whoever holds
+it waits for nothing else, so that decisions neither fork the chain nor block each other.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Index, String, select
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Index, String, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.audit import FIRST, AuditEntry, entry_hash
+from lineside.contract.audit import AuditEntry, entry_hash
+from lineside.server.access.audit_head import START, AuditHead, Mark
 from lineside.server.access.caller import current
 from lineside.server.clock import Clock, rfc3339
-from lineside.server.database import Base
+from lineside.server.database import Base, at_end
+
+_WAITING = "lineside_audit"
+_LOCK = 0x4C53_4155  # PostgreSQL's advisory lock of the chain
+_LONGEST = 256  # what the columns hold
+_LONGEST_WHY = 4000
 
 
 class AuditRow(Base):
@@ -33,39 +49,61 @@ class AuditRow(Base):
 class Audit:
     """The audit table."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, root: Path) -> None:
+        """`root` is the control plane's folder, for audit.head and its key."""
         self._clock = clock
+        self.head = AuditHead(root)
+        self.turn = threading.Lock()
+        """Held while the chain grows; with it, table and head agree."""
 
     def record(self, session: Session, action: str, subject: str, *, digest: str | None = None, why: str = "") -> None:
-        """Add a decision of whoever asks now (`caller.current`); it is stored when the transaction commits."""
+        """Add a decision of whoever asks now (`caller.current`). It is there when the transaction has committed, not
+        before; texts are cut to what their columns hold."""
         caller = current()
-        last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1)).first()
         entry = AuditEntry(
-            number=last.number + 1 if last else 1,
+            number=0,
             at=rfc3339(self._clock.now()),
-            actor=caller.name,
+            actor=_fitting(caller.name),
             by=caller.by,
-            source=caller.source,
+            source=_fitting(caller.source),
             action=action,
-            subject=subject,
+            subject=_fitting(subject),
             digest=digest,
-            why=why,
-            previous=last.hash if last else FIRST,
+            why=_fitting(why, _LONGEST_WHY),
+            previous="",
             hash="",
         )
-        session.add(
-            AuditRow(
-                number=entry.number,
-                at=entry.at,
-                actor=entry.actor,
-                by=entry.by,
-                source=entry.source,
-                action=action,
-                subject=subject,
-                digest=digest,
-                why=why,
-                previous=entry.previous,
-                hash=entry_hash(entry),
-            )
-        )
-        session.flush()
+        waiting: list[AuditEntry] = session.info.setdefault(_WAITING, [])
+        if not waiting:
+            at_end(session, self._chained)
+        waiting.append(entry)
+
+    @contextmanager
+    def _chained(self, session: Session) -> Iterator[None]:
+        """Number, chain and insert what waits; then comes the commit, then the head moves on."""
+        session.flush()  # everything else first: what it waits for must not wait for the chain
+        with self.turn:
+            if session.get_bind().dialect.name == "postgresql":
+                session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            last = end = newest(session)
+            rows = []
+            for entry in session.info.pop(_WAITING):
+                numbered = msgspec.structs.replace(entry, number=end.number + 1, previous=end.hash)
+                end = Mark(numbered.number, entry_hash(numbered))
+                rows.append(msgspec.structs.asdict(numbered) | {"hash": end.hash})
+            session.execute(insert(AuditRow), rows)
+            as_it_should = self.head.before(last, end)
+            yield
+            if as_it_should:
+                self.head.after(end)
+
+
+def newest(session: Session) -> Mark:
+    """The last row of the trail."""
+    row = session.execute(select(AuditRow.number, AuditRow.hash).order_by(AuditRow.number.desc()).limit(1)).first()
+    return Mark(row.number, row.hash) if row else START
+
+
+def _fitting(words: str, longest: int = _LONGEST) -> str:
+    words = words.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL takes no NUL in a text
+    return words if len(words) <= longest else words[: longest - 1] + "…"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from lineside.server.access import api, pages
+from lineside.server.access import api, audit_api, audit_pages, pages, people_api
+from lineside.server.access.accounts import Accounts
+from lineside.server.access.trail import AuditTrail
 from lineside.server.services import Core, Room
 
 
 def room(core: Core) -> Room:
-    """Events; the app itself offers `database` and `events` to every handler."""
-    return Room(people=api.routes, pages=pages.routes)
+    """Events, the audit trail and people; the app itself offers `database` and `events` to every handler."""
+    return Room(
+        services={"audit_trail": AuditTrail(core), "accounts": Accounts(core)},
+        people=[*api.routes, *audit_api.routes, *people_api.routes],
+        pages=[*pages.routes, *audit_pages.routes],
+    )

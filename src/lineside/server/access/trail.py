@@ -1,0 +1,143 @@
+"""Reading the audit trail: pages of it, the check of the whole, and its export. Nothing here holds it all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from lineside.contract.audit import AuditEntry, AuditFinding, AuditPage, AuditVerdict, Chain
+from lineside.server.access.audit import AuditRow, newest
+from lineside.server.services import Core
+
+_COLUMNS = tuple(getattr(AuditRow, name) for name in AuditEntry.__struct_fields__)
+_PIECE = 500  # rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which rows: of somebody, of an action or of all actions on a noun, about a subject, not before a time."""
+
+    actor: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    since: str | None = None  # RFC 3339 in UTC, or the beginning of one: 2026-11-21
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The same for the database."""
+        found: list[ColumnElement[bool]] = []
+        if self.actor:
+            found.append(AuditRow.actor == self.actor)
+        if self.action:
+            found.append((AuditRow.action == self.action) | AuditRow.action.startswith(f"{self.action}.", True))
+        if self.subject:
+            found.append(AuditRow.subject == self.subject)
+        if self.since:
+            found.append(AuditRow.at >= self.since)
+        return found
+
+
+class AuditTrail:
+    """The audit trail as people read it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def page(self, wanted: Wanted, before: int | None, limit: int) -> AuditPage:
+        """Rows numbered below `before` (all when None), newest first, at most `limit`."""
+        with self._core.database.read() as session:
+            total = session.scalar(select(func.count()).select_from(AuditRow).where(*wanted.conditions())) or 0
+            query = select(*_COLUMNS).where(*wanted.conditions()).order_by(AuditRow.number.desc()).limit(limit)
+            if before is not None:
+                query = query.where(AuditRow.number < before)
+            return AuditPage(entries=tuple(_entry(row) for row in session.execute(query)), total=total)
+
+    def verify(self, kept: tuple[int, str] | None = None) -> AuditVerdict:
+        """Follow the whole chain, and compare its end with R/audit.head.
+
+        `kept` is a row as somebody has it from an export, number and hash: the trail must still have it.
+        """
+        chain = Chain()
+        with self._core.database.read() as session:
+            with self._core.audit.turn:  # nobody commits a row between the look at the table and that at the file
+                last = newest(session)
+                head = self._core.audit.head.read()
+                known = None if head is None else _hash_of(session, head.newest.number)
+                ending = self._core.audit.head.compare(last, known)
+            for number, entry in _rows(session, last.number):
+                if entry is None:
+                    chain.unreadable(number)
+                else:
+                    chain.follow(entry)
+            if kept is not None and _hash_of(session, kept[0]) != kept[1]:
+                what = f"Row {kept[0]} is not the one that was exported: the trail was written anew up to it."
+                chain.add(AuditFinding(first=1, last=kept[0], what=what))
+        if ending is not None:
+            chain.add(ending)
+        return chain.verdict(ending=True)
+
+    def export(self, since: int) -> Iterator[bytes]:
+        """Rows numbered above `since` as JSON lines, oldest first. That they left is a row of its own, their last."""
+        with self._core.database.write() as session:
+            why = f"rows after {since}" if since else "all rows"
+            self._core.audit.record(session, "audit.export", "audit", why=why)
+        with self._core.database.read() as session:
+            last = newest(session).number
+        return self._lines(since, last)
+
+    def _lines(self, since: int, last: int) -> Iterator[bytes]:
+        while since < last:
+            with self._core.database.read() as session:
+                query = select(*_COLUMNS).where(AuditRow.number > since, AuditRow.number <= last)
+                entries = [_entry(row) for row in session.execute(query.order_by(AuditRow.number).limit(_PIECE))]
+            if not entries:
+                return
+            yield b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
+            since = entries[-1].number
+
+
+def _rows(session: Session, last: int) -> Iterator[tuple[int, AuditEntry | None]]:
+    """Every row up to `last` by number; None in place of one that cannot be read."""
+    numbers = _numbers(session, last)
+    for piece in numbers:
+        try:
+            yield from _piece(session, piece)
+        except DBAPIError:  # a text that is no text: one by one, to say which
+            for number in piece:
+                yield from _one(session, number)
+
+
+def _numbers(session: Session, last: int) -> Iterator[list[int]]:
+    after: int | None = None
+    while True:
+        query = select(AuditRow.number).where(AuditRow.number <= last).order_by(AuditRow.number).limit(_PIECE)
+        piece = list(session.scalars(query if after is None else query.where(AuditRow.number > after)))
+        if not piece:
+            return
+        yield piece
+        after = piece[-1]
+
+
+def _piece(session: Session, numbers: list[int]) -> list[tuple[int, AuditEntry | None]]:
+    query = select(*_COLUMNS).where(AuditRow.number.between(numbers[0], numbers[-1])).order_by(AuditRow.number)
+    return [(row[0], _entry(row)) for row in session.execute(query)]
+
+
+def _one(session: Session, number: int) -> list[tuple[int, AuditEntry | None]]:
+    try:
+        return _piece(session, [number])
+    except DBAPIError:
+        return [(number, None)]
+
+
+def _hash_of(session: Session, number: int) -> str | None:
+    return session.scalar(select(AuditRow.hash).where(AuditRow.number == number))
+
+
+def _entry(row: Any) -> AuditEntry:
+    return AuditEntry(**dict(zip(AuditEntry.__struct_fields__, row, strict=True)))
