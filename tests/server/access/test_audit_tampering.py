@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -41,28 +41,26 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+Check = Callable[[Callable[[sqlite3.Connection], None]], AuditVerdict]
+MANY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
 @pytest.fixture
-def tampered(whole: Path, tmp_path: Path) -> Iterator[Callable[[Callable[[sqlite3.Connection], None]], AuditVerdict]]:
+def tampered(whole: Path, tmp_path: Path) -> Check:
     """What a check finds after somebody had the database in hand."""
-    cores: list[Core] = []
 
     def check(tamper: Callable[[sqlite3.Connection], None]) -> AuditVerdict:
-        root = tmp_path / str(len(cores))
+        root = tmp_path / "tampered"
         shutil.copytree(whole, root)
         with closing(sqlite3.connect(root / "lineside.db")) as database, database:
             tamper(database)
         core = make_core(root, FakeClock())
-        cores.append(core)
         verdict = AuditTrail(core).verify()
         core.database.close()
         shutil.rmtree(root)
         return verdict
 
-    yield check
-
-
-Check = Callable[[Callable[[sqlite3.Connection], None]], AuditVerdict]
-MANY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    return check
 
 
 def names(verdict: AuditVerdict, number: int) -> bool:

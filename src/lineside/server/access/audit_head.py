@@ -91,9 +91,8 @@ class AuditHead:
         newest = head.newest.number
         if last.number < newest:
             rows = _rows(last.number + 1, newest)
-            return _finding(
-                last.number + 1, newest, f"{rows} removed from the end, or others and all after them rewritten."
-            )
+            what = f"{rows} removed from the end, or others before and all after them written anew."
+            return _finding(last.number + 1, newest, what)
         if known != head.newest.hash:
             what = f"Row {newest} is not the one that was written: the trail was written anew up to it."
             return _finding(1, newest, what)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,18 +27,38 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lineside.contract.errors import LinesideError
 from lineside.server.adapters.files import write_atomic
 
-CA_DAYS, DEVICE_DAYS, SERVER_DAYS = 7300, 3650, 825
-"""How long certificates are good for. A device's ends earlier when the device is revoked."""
+CA_DAYS, SERVER_DAYS = 7300, 825
+"""How long the CA's certificate and its own server's are good for. A device's: the setting `certificate_days`."""
 
 _EARLIER = timedelta(days=1)  # a device's clock may be behind
 
 
 @dataclass(frozen=True)
+class RequestedKey:
+    """The public key of a signing request: PEM, and its fingerprint (SHA-256 of its DER form, 64 hex digits)."""
+
+    public_key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """A certificate that is good no more: its serial in hex, since when, and why."""
+
+    serial: str
+    at: datetime
+    reason: x509.ReasonFlags
+
+
+@dataclass(frozen=True)
 class SignedKey:
-    """What signing a request gave: the certificate and the public key in it, both PEM."""
+    """What signing a request gave: the certificate (PEM), its serial number in hex and its end, and the key in it."""
 
     certificate: str
     public_key: str
+    fingerprint: str
+    serial: str
+    ends_at: datetime
 
 
 class CertificateAuthority:
@@ -58,28 +78,59 @@ class CertificateAuthority:
         """The fingerprint people compare: SHA-256 of the certificate's DER, 64 hex digits."""
         return hashlib.sha256(self._certificate.public_bytes(Encoding.DER)).hexdigest()
 
-    def sign_request(self, csr: str, name: str, now: datetime) -> SignedKey:
-        """Sign a device's PEM request. Raises `join.csr_invalid` unless its key is P-256 and its subject CN=`name`."""
+    def read_request(self, csr: str, name: str) -> RequestedKey:
+        """The key of a PEM request. Raises `join.csr_invalid` unless it is P-256 and the subject CN=`name`."""
+        return _requested(_checked(csr, name))
+
+    def sign_request(self, csr: str, name: str, now: datetime, life: timedelta = timedelta(days=90)) -> SignedKey:
+        """Sign a device's PEM request. Raises what `read_request` raises."""
         request = _checked(csr, name)
-        public = request.public_key()
-        assert isinstance(public, ec.EllipticCurvePublicKey)
-        builder = self._builder(name, public, now, DEVICE_DAYS).add_extension(
+        key = _requested(request)
+        builder = self._builder(name, _key_of(request), now, life).add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
         )
         certificate = builder.sign(self._key, SHA256())
-        return SignedKey(certificate.public_bytes(Encoding.PEM).decode(), _public_pem(public))
+        return SignedKey(
+            certificate=certificate.public_bytes(Encoding.PEM).decode(),
+            public_key=key.public_key,
+            fingerprint=key.fingerprint,
+            serial=serial_of(certificate),
+            ends_at=certificate.not_valid_after_utc,
+        )
+
+    def revocation_list(self, withdrawn: Iterable[Withdrawn], now: datetime, life: timedelta) -> str:
+        """A CRL (RFC 5280, section 5), PEM, good for `life`; its number is the second it was made in."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._certificate.subject)
+            .last_update(now - min(_EARLIER, life))
+            .next_update(now + life)
+            .add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+        for one in withdrawn:
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder()
+                .serial_number(int(one.serial, 16))
+                .revocation_date(one.at)
+                .add_extension(x509.CRLReason(one.reason), critical=False)
+                .build()
+            )
+        return builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM).decode()
 
     def server_pem(self, names: Sequence[str], now: datetime) -> bytes:
         """A new private key, its TLS server certificate for host names and addresses, and the CA's: PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(names[0], key.public_key(), now, SERVER_DAYS)
+        builder = self._builder(names[0], key.public_key(), now, timedelta(days=SERVER_DAYS))
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         certificate = builder.sign(self._key, SHA256())
         return _private_pem(key) + certificate.public_bytes(Encoding.PEM) + self.pem.encode()
 
-    def _builder(self, name: str, key: ec.EllipticCurvePublicKey, now: datetime, days: int) -> x509.CertificateBuilder:
-        return _common(_name(name), self._certificate.subject, key, now, days).add_extension(
+    def _builder(
+        self, name: str, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
+    ) -> x509.CertificateBuilder:
+        return _common(_name(name), self._certificate.subject, key, now, life).add_extension(
             x509.BasicConstraints(ca=False, path_length=None), critical=True
         )
 
@@ -114,13 +165,13 @@ def _own_certificate(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Cer
         encipher_only=False,
         decipher_only=False,
     )
-    builder = _common(name, name, key.public_key(), now, CA_DAYS)
+    builder = _common(name, name, key.public_key(), now, timedelta(days=CA_DAYS))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     return builder.add_extension(usage, critical=True).sign(key, SHA256())
 
 
 def _common(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -128,8 +179,8 @@ def _common(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_before(now - min(_EARLIER, life / 10))
+        .not_valid_after(now + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
@@ -148,6 +199,23 @@ def _checked(csr: str, name: str) -> x509.CertificateSigningRequest:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise LinesideError("join.csr_invalid", why="its key must be EC P-256")
     return request
+
+
+def serial_of(certificate: x509.Certificate) -> str:
+    """A certificate's serial number as it is stored: hex without leading zeros."""
+    return f"{certificate.serial_number:x}"
+
+
+def _key_of(request: x509.CertificateSigningRequest) -> ec.EllipticCurvePublicKey:
+    public = request.public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    return public
+
+
+def _requested(request: x509.CertificateSigningRequest) -> RequestedKey:
+    public = _key_of(request)
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return RequestedKey(_public_pem(public), hashlib.sha256(der).hexdigest())
 
 
 def _name(common: str) -> x509.Name:

@@ -9,7 +9,8 @@ An assertion is good once: its `jti` is remembered until it would have expired a
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from joserfc.jwk import ECKey, OctKey
 from joserfc.util import urlsafe_b64decode
 from sqlalchemy.orm import Session
 
-from lineside.contract.device import AccessToken
+from lineside.contract.device import AccessToken, DeviceState
 from lineside.contract.errors import LinesideError
 from lineside.server.access.store import remember_assertion
 from lineside.server.adapters.files import write_atomic
@@ -31,6 +32,8 @@ from lineside.server.services import Core
 AUDIENCE, DEVICE_AUDIENCE = "lineside", "lineside-device"
 MAX_LIFETIME = 300
 """Seconds an assertion may be good for; longer ones would have to be remembered for longer."""
+MAX_EARLIER = 64
+"""How many nonces of earlier requests an assertion may name."""
 
 
 class _Assertion(msgspec.Struct):
@@ -40,6 +43,20 @@ class _Assertion(msgspec.Struct):
     exp: float
     jti: str
     iat: float | None = None
+    count: int | None = None
+    nonce: str | None = None
+    earlier: list[str] = []
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a good assertion says: whose it is, by which of the device's keys (PEM), and what it counts."""
+
+    device: str
+    key: str
+    count: int | None = None
+    nonce: str | None = None
+    earlier: tuple[str, ...] = ()
 
 
 class AccessTokens:
@@ -49,25 +66,26 @@ class AccessTokens:
         self._core = core
         self._secret = OctKey.import_key(_secret(core.keys / "access-token.key"))
 
-    def exchange(self, session: Session, assertion: str, key_of: Callable[[str], str]) -> AccessToken:
-        """A new access token for the device that signed `assertion`.
+    def prove(self, session: Session, assertion: str, keys_of: Callable[[str], Sequence[str]]) -> Proof:
+        """Who signed `assertion`, with which key, and what it counts; it is used up now.
 
-        `key_of` gives a device's public key (PEM) or raises. Raises `auth.assertion_invalid`, `auth.assertion_expired`,
-        `auth.assertion_replayed`.
+        `keys_of` gives a device's public keys (PEM) or raises. Raises `auth.assertion_invalid`,
+        `auth.assertion_expired`, `auth.assertion_replayed`.
         """
-        claims = _verified(assertion, key_of)
+        claims, key = _verified(assertion, keys_of)
         self._check_times(claims)
         leeway = timedelta(seconds=self._core.settings.clock_leeway_seconds)
         until = rfc3339(datetime.fromtimestamp(claims.exp, UTC) + leeway)
         if not remember_assertion(session, claims.sub, claims.jti, until, rfc3339(self._core.clock.now())):
             raise LinesideError("auth.assertion_replayed", device=claims.sub)
-        return self.issue(claims.sub)
+        return Proof(claims.sub, key, claims.count, claims.nonce, tuple(claims.earlier))
 
-    def issue(self, device: str) -> AccessToken:
+    def issue(self, device: str, state: DeviceState = DeviceState.ACCEPTED) -> AccessToken:
         """An access token for a device that has proven who it is."""
         now, seconds = int(self._core.clock.now().timestamp()), self._core.settings.access_token_seconds
         claims = {"sub": device, "aud": DEVICE_AUDIENCE, "iat": now, "exp": now + seconds}
-        return AccessToken(access_token=jwt.encode({"alg": "HS256"}, claims, self._secret), expires_in=seconds)
+        token = jwt.encode({"alg": "HS256"}, claims, self._secret)
+        return AccessToken(access_token=token, expires_in=seconds, state=state)
 
     def device_of(self, token: str) -> str:
         """The device an access token was made for. Raises `auth.token_invalid`, `auth.token_expired`."""
@@ -90,16 +108,23 @@ class AccessTokens:
             raise LinesideError("auth.assertion_expired", now=rfc3339(now), limit=MAX_LIFETIME, leeway=leeway)
 
 
-def _verified(assertion: str, key_of: Callable[[str], str]) -> _Assertion:
+def _verified(assertion: str, keys_of: Callable[[str], Sequence[str]]) -> tuple[_Assertion, str]:
     named = _claims(_unverified_payload(assertion))
     if not (named.iss == named.sub and named.aud == AUDIENCE and 8 <= len(named.jti) <= 128):
         raise LinesideError("auth.assertion_invalid", why="it needs iss = sub, aud = lineside and a jti")
-    key = ECKey.import_key(key_of(named.sub))
-    try:
-        token = jwt.decode(assertion, key, algorithms=["ES256"])
-    except (JoseError, ValueError) as error:
-        raise LinesideError("auth.assertion_invalid", why="its signature is not by this device's key") from error
-    return _claims(msgspec.json.encode(token.claims))
+    if named.count is not None and not (named.count >= 0 and _are_nonces((named.nonce or "", *named.earlier))):
+        raise LinesideError("auth.assertion_invalid", why="its count or one of its nonces is none")
+    for key in keys_of(named.sub):
+        try:
+            token = jwt.decode(assertion, ECKey.import_key(key), algorithms=["ES256"])
+        except (JoseError, ValueError):
+            continue
+        return _claims(msgspec.json.encode(token.claims)), key
+    raise LinesideError("auth.assertion_invalid", why="its signature is not by this device's key")
+
+
+def _are_nonces(texts: Sequence[str]) -> bool:
+    return len(texts) <= MAX_EARLIER + 1 and all(8 <= len(text) <= 64 for text in texts)
 
 
 def _unverified_payload(assertion: str) -> bytes:

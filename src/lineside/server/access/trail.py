@@ -34,7 +34,9 @@ class Wanted:
         if self.actor:
             found.append(AuditRow.actor == self.actor)
         if self.action:
-            found.append((AuditRow.action == self.action) | AuditRow.action.startswith(f"{self.action}.", True))
+            found.append(
+                (AuditRow.action == self.action) | AuditRow.action.startswith(f"{self.action}.", autoescape=True)
+            )
         if self.subject:
             found.append(AuditRow.subject == self.subject)
         if self.since:
