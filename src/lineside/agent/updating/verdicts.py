@@ -13,12 +13,14 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     """Where trusted metadata lies, the root that joining brought, and the time (seconds since the epoch).
 
     `fresh`: for metadata that was carried here by hand, when its timestamp and snapshot were fresh (`contract.bundle`).
+    `hashed_names`: targets are asked for as `HASH.NAME` (TUF's consistent snapshots), not as the devices' API has them.
     """
 
     folder: str
     root: bytes
     now: float
     fresh: float | None = None
+    hashed_names: bool = False
 
 
 class Refresh(msgspec.Struct, frozen=True, tag=True):

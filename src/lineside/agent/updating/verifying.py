@@ -28,6 +28,9 @@ from lineside.agent.updating.verdicts import (
     Vouch,
 )
 
+METADATA, TARGETS = "tuf/", "targets/"
+"""What the addresses of metadata files and of targets begin with."""
+
 Ask = Callable[[str, int], Found]
 """A file by its address, of at most so many bytes."""
 
@@ -80,6 +83,7 @@ class Verifier:
     def __init__(self, begin: Begin, ask: Ask) -> None:
         self._folder = begin.folder
         self._root = begin.root
+        self._hashed_names = begin.hashed_names
         self._now = datetime.datetime.fromtimestamp(begin.now, datetime.UTC)
         self._fresh = None if begin.fresh is None else datetime.datetime.fromtimestamp(begin.fresh, datetime.UTC)
         self._ask = ask
@@ -105,10 +109,10 @@ class Verifier:
         make_directories(Path(self._folder) / "root_history")
         updater = _DurableUpdater(
             metadata_dir=self._folder,
-            metadata_base_url="tuf/",
-            target_base_url="targets/",
+            metadata_base_url=METADATA,
+            target_base_url=TARGETS,
             fetcher=_ParentFetcher(self._ask),
-            config=UpdaterConfig(prefix_targets_with_hash=False),
+            config=UpdaterConfig(prefix_targets_with_hash=self._hashed_names),
             bootstrap=self._root,
         )
         updater._trusted_set.reference_time = self._fresh or self._now  # the device's clock may be wrong by years
