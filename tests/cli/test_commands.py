@@ -66,16 +66,16 @@ READING = [
 CHANGING = [
     ("runs cancel run-1", Run, "POST /runs/run-1/cancel", None),
     (
-        "models approve metal-tags:1 --by ann",
+        "models approve metal-tags:1",
         ModelVersion,
         "POST /models/metal-tags/1/approve",
-        {"by": "ann", "reason": ""},
+        {"reason": ""},
     ),
     (
         "models reject metal-tags:1 --reason blurred",
         ModelVersion,
         "POST /models/metal-tags/1/reject",
-        {"by": "operator", "reason": "blurred"},
+        {"reason": "blurred"},
     ),
     ("rollouts abort ro-1", Rollout, "POST /rollouts/ro-1/abort", None),
     ("devices revoke tag-station-1", Device, "POST /devices/tag-station-1/revoke", None),
@@ -197,9 +197,9 @@ def test_adding_a_component_sends_its_recipe_and_names_its_files(
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "x.py").write_text("pass")
     command = ("components", "add", str(tmp_path / "r.yaml"), "--artifacts", str(tmp_path / "files"), "--stage")
-    done = lineside(*command, "--by", "ann", "--json")
+    done = lineside(*command, "--json")
     assert msgspec.json.decode(done.out, type=Component).name == "metal-tags.model"
     body = plane.asked[-1].body
-    assert (body["stage"], body["by"], [one["name"] for one in body["artifacts"]]) == (True, "ann", ["x.py"])
+    assert (body["stage"], [one["name"] for one in body["artifacts"]]) == (True, ["x.py"])
     assert body["recipe"].startswith("RecipeFormatVersion: 2020-01-25")
     assert lineside(*command).status == 0

@@ -136,7 +136,7 @@ class Plant:
         made = tiny.register(self.client, MODEL, variety)
         waiting = (ModelState.CANDIDATE, ModelState.IN_TWIN)
         eventually(lambda: self.client.model(made.name, made.version).state not in waiting, PATIENCE)
-        return self.client.approve_model(made.name, made.version, Decision(by="e2e"))
+        return self.client.approve_model(made.name, made.version, Decision())
 
     def deploy(self, model: ModelVersion, *, policy: str = "ROLLBACK", topic: str = "") -> Deployment:
         """Deploy a released model to the plant's group."""

@@ -46,7 +46,7 @@ def added(plant: Plant, folder: Path) -> None:
     """`components add`, then a deployment with a configuration of its own."""
     (folder / "recipe.yaml").write_text(RECIPE)
     (folder / "count.py").write_text(COUNT)
-    done = command(plant, "components", "add", str(folder / "recipe.yaml"), "--by", "ann")
+    done = command(plant, "components", "add", str(folder / "recipe.yaml"))
     assert done.returncode == 0, done.stderr
     spec = ComponentSpec(component_version="1.0.0", configuration_update=ConfigurationUpdate(merge={"Word": "looked"}))
     plant.client.deploy(DeploymentDocument(group_name=GROUP, components={NAME: spec}))

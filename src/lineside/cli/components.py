@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -59,22 +58,14 @@ def add(
     release: Annotated[
         bool, typer.Option("--release/--stage", help="Sign it for all devices, or for twins only.")
     ] = True,
-    by: Annotated[str, typer.Option("--by", help="Who adds it; your user name if left out.")] = "",
     url: Url = None,
     root: Root = None,
     json: Json = False,
 ) -> None:
     """Add a component of your own; only files that the control plane lacks are sent."""
     with session(url, root, json) as (client, out):
-        made = add_component(client, recipe, artifacts, name=name, version=version, stage=not release, by=by or _user())
+        made = add_component(client, recipe, artifacts, name=name, version=version, stage=not release)
         out.show(made, _added)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as containers have
-        return ""
 
 
 def _table(components: Sequence[Component]) -> RenderableType:

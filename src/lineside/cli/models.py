@@ -18,8 +18,6 @@ from lineside.contract.model import Decision, ImportModel, ModelState, ModelVers
 
 app = typer.Typer(name="models", help="Model versions.", no_args_is_help=True)
 
-By = Annotated[str, typer.Option("--by", help="Who decides.")]
-
 _GOOD = {
     ModelState.APPROVED: True,
     ModelState.GATED_OUT: False,
@@ -45,7 +43,6 @@ def show(model: Model, url: Url = None, root: Root = None, json: Json = False) -
 @app.command()
 def approve(
     model: Model,
-    by: By = "operator",
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "",
     url: Url = None,
     root: Root = None,
@@ -53,21 +50,20 @@ def approve(
 ) -> None:
     """Approve a model: it is signed, and devices may install it."""
     with session(url, root, json) as (client, out):
-        out.show(client.approve_model(*model, Decision(by=by, reason=reason)), _details)
+        out.show(client.approve_model(*model, Decision(reason=reason)), _details)
 
 
 @app.command()
 def reject(
     model: Model,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")],
-    by: By = "operator",
     url: Url = None,
     root: Root = None,
     json: Json = False,
 ) -> None:
     """Reject a model, with a reason."""
     with session(url, root, json) as (client, out):
-        out.show(client.reject_model(*model, Decision(by=by, reason=reason)), _details)
+        out.show(client.reject_model(*model, Decision(reason=reason)), _details)
 
 
 @app.command("import")

@@ -20,7 +20,6 @@ def add_component(
     name: str | None = None,
     version: str | None = None,
     stage: bool = False,
-    by: str = "",
 ) -> Component:
     """Add the component of a recipe file. Its artifacts lie in `folder`, or beside the recipe, or where Greengrass's
     tools put them: in `NAME/VERSION/` below `folder`, or below `artifacts/` beside the recipe or its folder.
@@ -32,9 +31,7 @@ def add_component(
     files = _files(listing(data), recipe, folder)
     artifacts = [_described(name, path) for name, path in files.items()]
     _send(client, artifacts, files)
-    return client.add_component(
-        AddComponent(recipe=data.decode("utf-8-sig"), artifacts=tuple(artifacts), stage=stage, by=by)
-    )
+    return client.add_component(AddComponent(recipe=data.decode("utf-8-sig"), artifacts=tuple(artifacts), stage=stage))
 
 
 def _read(recipe: Path) -> bytes:

@@ -44,7 +44,6 @@ class AddComponent(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str
     artifacts: tuple[Artifact, ...] = ()
     stage: bool = False  # signed for twins only
-    by: str = ""
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True):

@@ -185,9 +185,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's answer to a model awaiting approval."""
+    """A person's answer to a model, and why; whose answer it is follows from who asks."""
 
-    by: str = "operator"
     reason: str = ""
 
 

@@ -62,7 +62,7 @@ def test_staging_signs_for_twins_only(core, components, session):
 def test_release_signs_the_approval_with_its_numbers(core, components, session):
     model = model_version(core.objects)
     components.stage(session, components.package(session, model))
-    files, code = components.release(session, model, Decision(by="ana"))
+    files, code = components.release(session, model, Decision())
     assert (files.target, code.target) == ("models/tags.model-1.0.0.json", "apps/tags.inference-0.1.0.json")
     signed = components.repository.find("models/tags.model-1.0.0.json")
     assert signed.hashes["sha256"] == files.recipe_digest.removeprefix("sha256:")
@@ -73,8 +73,8 @@ def test_release_signs_the_approval_with_its_numbers(core, components, session):
 def test_release_twice_keeps_the_first_approval(core, components, session):
     model = model_version(core.objects)
     components.package(session, model)
-    components.release(session, model, Decision(by="ana"))
-    components.release(session, msgspec.structs.replace(model, metrics={}), Decision(by="bo"))
+    components.release(session, model, Decision())
+    components.release(session, msgspec.structs.replace(model, metrics={}), Decision())
     signed = components.repository.find("models/tags.model-1.0.0.json")
     assert ApprovalStatement.from_custom(signed.custom).metrics == model.metrics
 

@@ -62,7 +62,7 @@ def released(lineside: Running) -> tuple[Component, Component]:
     with lineside.core.database.write() as session:
         model = model_version(lineside.core.objects, state=ModelState.APPROVED)
         service.stage(session, service.package(session, model))
-        return service.release(session, model, Decision(by="ana"))
+        return service.release(session, model, Decision())
 
 
 def tick(lineside: Running) -> None:

@@ -92,7 +92,7 @@ def refused(client: Client, recipe: str, files: dict[str, bytes] = FILES) -> Lin
 
 
 def test_a_recipe_is_stored_as_devices_read_it(client, folder):
-    made = add_component(client, folder / "recipe.yaml", by="Ada")
+    made = add_component(client, folder / "recipe.yaml")
     assert (made.name, made.version, made.target) == ("com.example.Hello", "1.0.0", "apps/com.example.Hello-1.0.0.json")
     assert {one.name: (one.digest, one.size) for one in made.artifacts} == {
         name: (digest_of(data), len(data)) for name, data in FILES.items()
@@ -145,10 +145,10 @@ def test_a_version_never_changes(client, folder):
 def test_staged_first_and_released_later(client, folder):
     staged = add_component(client, folder / "recipe.yaml", stage=True)
     assert (staged.target, staged.staging_target) == (None, "staging/com.example.Hello-1.0.0.json")
-    released = add_component(client, folder / "recipe.yaml", by="Ada")
+    released = add_component(client, folder / "recipe.yaml")
     assert released.target == "apps/com.example.Hello-1.0.0.json"
     (fleet, twins) = client.component("com.example.Hello", "1.0.0").signed
-    assert (fleet.role, fleet.by, twins.role) == ("builders", "Ada", "staging")
+    assert (fleet.role, fleet.by, twins.role) == ("builders", "tester", "staging")
     assert fleet.at is not None
 
 
@@ -225,7 +225,7 @@ def test_a_model_is_not_packed_as_what_somebody_else_added(core):
 
 
 def test_an_added_component_is_deployed_fetched_and_reported(lineside, client, folder):
-    add_component(client, folder / "recipe.yaml", by="Ada")
+    add_component(client, folder / "recipe.yaml")
     device = TestDevice.join(lineside, "cam-1", group="line")
     spec = ComponentSpec(component_version="1.0.0")
     client.deploy(DeploymentDocument(group_name="line", components={"com.example.Hello": spec}))

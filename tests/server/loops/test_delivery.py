@@ -123,7 +123,7 @@ def test_approval_signs_what_the_twin_tested_even_when_the_installed_code_change
     house.tick()
     house.tick()
     (tmp_path / "lineside" / "__init__.py").write_text("# newer code\n")
-    house.models.approve("tags", 1, Decision(by="ana"))
+    house.models.approve("tags", 1, Decision())
     assert house.components.repository.find("apps/tags.inference-0.1.0.json") is not None
     assert house.components.repository.find("apps/tags.inference-0.1.1.json") is None
 

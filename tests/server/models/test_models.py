@@ -26,12 +26,14 @@ from lineside.contract.model import (
     Variant,
 )
 from lineside.contract.run import RunState
+from lineside.server.access.caller import Caller, acting
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.models.service import ModelsService
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
 from lineside.server.testing import FakeClock, Running
 
+ADA = Caller(name="ada", by="session")
 FILE = b"model file"
 PASSED = GateResult(name="map", level="BLOCK", passed=True, value=0.5, limit=0.4, sentence="mAP is 0.50.")
 STOPPED = GateResult(name="map", level="BLOCK", passed=False, value=0.3, limit=0.4, sentence="mAP is 0.30, under 0.40.")
@@ -195,15 +197,16 @@ def test_approving_signs_first(core: Core, models: ModelsService, clock: FakeClo
     signed: list[tuple[ModelState, str]] = []
 
     def sign(session: Session, model: ModelVersion, decision: Decision) -> None:
-        signed.append((models.find(session, model.name, model.version).state, decision.by))
+        signed.append((models.find(session, model.name, model.version).state, decision.reason))
 
     models.signers.append(sign)
     clock.advance(60)
-    approved = models.approve("tags", 1, Decision(by="ada", reason="looks right"))
-    assert signed == [(ModelState.AWAITING_APPROVAL, "ada")]
+    with acting(ADA):
+        approved = models.approve("tags", 1, Decision(reason="looks right"))
+    assert signed == [(ModelState.AWAITING_APPROVAL, "looks right")]
     assert (approved.state, approved.decided_by, approved.reason) == (ModelState.APPROVED, "ada", "looks right")
     assert approved.decided_at is not None
-    assert models.approve("tags", 1, Decision(by="bob")) == approved  # nothing left to do
+    assert models.approve("tags", 1, Decision(reason="me too")) == approved  # nothing left to do
     assert len(signed) == 1
 
 
@@ -251,7 +254,8 @@ def test_rejecting_needs_a_reason(core: Core, models: ModelsService) -> None:
     moved(core, models, *TO_APPROVAL)
     with pytest.raises(LinesideError, match=r"^model.reason_missing:"):
         models.reject("tags", 1, Decision(reason="  "))
-    model = models.reject("tags", 1, Decision(by="ada", reason="misses small dents"))
+    with acting(ADA):
+        model = models.reject("tags", 1, Decision(reason="misses small dents"))
     assert (model.state, model.decided_by, model.reason) == (ModelState.REJECTED, "ada", "misses small dents")
     assert models.history("tags", 1)[-1].why == "misses small dents"
 

@@ -48,7 +48,7 @@ class Plant:
         with self.core.database.write() as session:
             model = model_version(self.core.objects, version)
             self.components.stage(session, self.components.package(session, model))
-            self.components.release(session, model, Decision(by="ana"))
+            self.components.release(session, model, Decision())
 
     def deploy(self, version: int, group: str = "line", policy: str = "ROLLBACK") -> str:
         document = DeploymentDocument(
@@ -302,7 +302,7 @@ def test_a_device_in_two_groups_runs_what_both_want(plant):
     with plant.core.database.write() as session:
         model = model_version(plant.core.objects, 1, name="bolts")
         plant.components.package(session, model)
-        plant.components.release(session, model, Decision(by="ana"))
+        plant.components.release(session, model, Decision())
         document = DeploymentDocument(
             group_name="cell", components={"bolts.model": ComponentSpec(component_version="1.0.0")}
         )

@@ -29,7 +29,7 @@ def approve(scene: Scene, model: ModelVersion) -> ModelVersion:
 
 
 def _decide(scene: Scene, model: ModelVersion) -> ModelVersion:
-    decision = Decision(by="lineside demo --yes" if scene.settings.yes else "operator", reason="asked for by the demo")
+    decision = Decision(reason="asked for by the demo")
 
     def decide(client: Client) -> ModelVersion:
         current = client.model(model.name, model.version)

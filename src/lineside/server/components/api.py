@@ -38,7 +38,7 @@ def add_component(
     """Its artifacts are sent as blobs first. The same content again is the version that is there."""
     ready = own_components.prepare(data)
     with database.write() as session:
-        return own_components.add(session, ready, stage=data.stage, by=data.by)
+        return own_components.add(session, ready, stage=data.stage)
 
 
 @get("/components/{name:str}/{version:str}", sync_to_thread=True, summary="One component version")

@@ -24,6 +24,7 @@ from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.ids import is_digest
 from lineside.contract.recipes.publishing import Published, published
 from lineside.contract.trust import ROLE_PATHS
+from lineside.server.access.caller import current
 from lineside.server.components import store
 from lineside.server.components.packaging import Packed
 from lineside.server.components.service import Components
@@ -52,7 +53,7 @@ class OwnComponents:
             raise LinesideError("component.too_long", what="version", text=ready.version, most=_MOST_VERSION)
         return ready
 
-    def add(self, session: Session, ready: Published, *, stage: bool = False, by: str = "") -> Component:
+    def add(self, session: Session, ready: Published, *, stage: bool = False) -> Component:
         """Store a component version and sign it. Raises `component.not_yours`, `component.exists`."""
         if any(row.kind == ComponentKind.MODEL.value for row in store.versions(session, ready.name)):
             raise LinesideError("component.not_yours", name=ready.name)
@@ -70,12 +71,12 @@ class OwnComponents:
         if not known:
             subject = f"{row.name} {row.version}"
             self._core.events.record(
-                session, kind="component.added", subject=subject, message=f"{subject} was added.", actor=by
+                session, kind="component.added", subject=subject, message=f"{subject} was added.", actor=current().name
             )
         if stage:
             self._components.stage(session, [row.value()])
         else:
-            self._components.sign(session, row, by)
+            self._components.sign(session, row, current().name)
         return row.value()
 
     def details(self, session: Session, name: str, version: str) -> ComponentDetails:

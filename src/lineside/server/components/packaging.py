@@ -40,7 +40,7 @@ def pack_model(objects: ObjectStore, model: ModelVersion) -> Packed:
     )
     return Packed(
         name=recipes.model_component(model.name),
-        version=f"{model.version}.0.0",
+        version=recipes.model_component_version(model.version),
         kind=ComponentKind.MODEL,
         recipe=recipes.model_recipe(model.name, model.version, artifacts),
         artifacts=artifacts,

@@ -29,6 +29,11 @@ def model_component(model: str) -> str:
     return f"{model}.model"
 
 
+def model_component_version(version: int) -> str:
+    """The version of the component that carries a model version's files."""
+    return f"{version}.0.0"
+
+
 def inference_component(model: str) -> str:
     """The name of the component that runs a model."""
     return f"{model}.inference"
@@ -38,7 +43,9 @@ def model_recipe(model: str, version: int, artifacts: Iterable[Artifact]) -> byt
     """The recipe of a model's files: nothing to run, the artifacts are what it is."""
     manifest = {"Platform": {"os": "*"}, "Artifacts": [_artifact(one) for one in artifacts]}
     description = f"Model {model}, version {version}"
-    return canonical(_recipe(model_component(model), f"{version}.0.0", description) | {"Manifests": [manifest]})
+    return canonical(
+        _recipe(model_component(model), model_component_version(version), description) | {"Manifests": [manifest]}
+    )
 
 
 def inference_recipe(model: str, version: str, code: Artifact) -> bytes:

@@ -1,7 +1,7 @@
-"""What is done with components: packing a model, signing it for twins, signing it for the fleet.
+"""What is done with components: packing a model, signing it for twins, and whether what was signed still holds.
 
 Bytes go to the object store and targets into the TUF repository before the transaction commits; both are the same when
-repeated, so a kill in between is made good by doing it all again.
+repeated, so a kill in between is made good by doing it all again. Signing for the fleet is `approvals`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from sqlalchemy.orm import Session
 from lineside.contract.component import Component, ComponentKind
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
-from lineside.contract.model import Decision, ModelVersion
+from lineside.contract.model import ModelVersion
 from lineside.contract.recipes.recipe import Dependency
 from lineside.contract.trust import ApprovalStatement, release_target, staging_target
+from lineside.server.access.caller import current
 from lineside.server.adapters.tuf import NewTarget, Repository
 from lineside.server.clock import rfc3339
 from lineside.server.components import code, recipes, store
 from lineside.server.components.packaging import Packed, pack_inference, pack_model
 from lineside.server.components.statement import statement_of
 from lineside.server.components.store import ComponentRow, PackageRow
+from lineside.server.components.validity import why_void
 from lineside.server.runs.store import run_by_id
 from lineside.server.services import Core
 
@@ -54,35 +56,74 @@ class Components:
 
     def packaged(self, session: Session, model: ModelVersion) -> tuple[Component, Component]:
         """The components a model version was last packed as. Raises `request.not_found`."""
-        files, inference = self._packaged(session, model)
+        files, inference = self.packaged_rows(session, model)
         return files.value(), inference.value()
+
+    def packaged_rows(self, session: Session, model: ModelVersion) -> tuple[ComponentRow, ComponentRow]:
+        """As `packaged`, the rows themselves."""
+        pair = session.get(PackageRow, (model.name, model.version))
+        if pair is None:
+            raise LinesideError("request.not_found", what="component", name=recipes.model_component(model.name))
+        return (
+            self.row(session, recipes.model_component(model.name), pair.model_version),
+            self.row(session, recipes.inference_component(model.name), pair.inference_version),
+        )
 
     def stage(self, session: Session, components: Iterable[Component]) -> tuple[Component, ...]:
         """Sign recipes under staging/, which only twins accept."""
         rows = [self.row(session, one.name, one.version) for one in components]
         paths = [staging_target(row.name, row.version) for row in rows]
-        self.repository.publish([_target(row, path) for row, path in zip(rows, paths, strict=True)])
+        self.repository.publish(
+            [
+                NewTarget(path=path, digest=row.recipe_digest, size=row.recipe_size)
+                for row, path in zip(rows, paths, strict=True)
+            ]
+        )
         for row, path in zip(rows, paths, strict=True):
             row.staging_target = path
         return tuple(row.value() for row in rows)
 
-    def release(self, session: Session, model: ModelVersion, decision: Decision) -> tuple[Component, Component]:
+    def release(self, session: Session, model: ModelVersion, decision: object = None) -> tuple[Component, Component]:
         """Sign what a model's twin tested for the fleet: its files by the approvers with who approved and on which
         numbers, its code by the builders. What is signed already keeps its first approval."""
-        files, inference = self._packaged(session, model)
-        statement = self._statement(session, model, files)
-        paths = [release_target(ComponentKind(row.kind), row.name, row.version) for row in (files, inference)]
-        self.repository.publish([_target(files, paths[0], statement), _target(inference, paths[1])])
-        for row, path in zip((files, inference), paths, strict=True):
-            self._released(session, row, path, decision.by)
+        files, inference = self.packaged_rows(session, model)
+        self.publish(session, files, current().name, self.statement(session, model, files))
+        self.publish(session, inference, current().name)
         return files.value(), inference.value()
 
     def sign(self, session: Session, row: ComponentRow, by: str) -> None:
         """Sign a component's recipe for the fleet, by the role of its kind. What is signed already stays as it is."""
-        path = release_target(ComponentKind(row.kind), row.name, row.version)
         if row.target is None:
-            self.repository.publish([_target(row, path)])
-            self._released(session, row, path, by)
+            self.publish(session, row, by)
+
+    def publish(self, session: Session, row: ComponentRow, by: str, statement: ApprovalStatement | None = None) -> None:
+        """Sign with a key of this machine."""
+        path = release_target(ComponentKind(row.kind), row.name, row.version)
+        custom = None if statement is None else statement.to_custom()
+        self.repository.publish([NewTarget(path=path, digest=row.recipe_digest, size=row.recipe_size, custom=custom)])
+        self.released(session, row, by)
+
+    def released(self, session: Session, row: ComponentRow, by: str) -> None:
+        """Everybody who must has signed a component for the fleet."""
+        row.target = release_target(ComponentKind(row.kind), row.name, row.version)
+        self._core.events.record(
+            session,
+            kind="component.released",
+            subject=f"{row.name} {row.version}",
+            message=f"{row.name} {row.version} is signed for the fleet.",
+            actor=by,
+        )
+
+    def why_void(self, session: Session, row: ComponentRow, model: ModelVersion | None) -> str:
+        """Why what was signed about a component no longer holds, empty when it does; `model` is what it carries."""
+        path = row.target or release_target(ComponentKind(row.kind), row.name, row.version)
+        wanted = None if model is None else self.statement(session, model, row)
+        return why_void(self._core.objects, row, self.repository.find(path), wanted)
+
+    def statement(self, session: Session, model: ModelVersion, row: ComponentRow) -> ApprovalStatement:
+        """What approvers would sign about a model today, packed as `row`."""
+        run = run_by_id(session, model.lineage.run) if model.lineage.run else None
+        return statement_of(model, row.recipe_digest, run.by if run else "")
 
     def all(self, session: Session) -> list[Component]:
         """Every component version, newest first."""
@@ -132,31 +173,3 @@ class Components:
         session.add(row)
         session.flush()
         return row
-
-    def _released(self, session: Session, row: ComponentRow, path: str, by: str) -> None:
-        row.target = path
-        self._core.events.record(
-            session,
-            kind="component.released",
-            subject=f"{row.name} {row.version}",
-            message=f"{row.name} {row.version} is signed for the fleet.",
-            actor=by,
-        )
-
-    def _packaged(self, session: Session, model: ModelVersion) -> tuple[ComponentRow, ComponentRow]:
-        pair = session.get(PackageRow, (model.name, model.version))
-        if pair is None:
-            raise LinesideError("request.not_found", what="component", name=recipes.model_component(model.name))
-        return (
-            self.row(session, recipes.model_component(model.name), pair.model_version),
-            self.row(session, recipes.inference_component(model.name), pair.inference_version),
-        )
-
-    def _statement(self, session: Session, model: ModelVersion, row: ComponentRow) -> ApprovalStatement:
-        run = run_by_id(session, model.lineage.run) if model.lineage.run else None
-        return statement_of(model, row.recipe_digest, run.by if run else "")
-
-
-def _target(row: ComponentRow, path: str, statement: ApprovalStatement | None = None) -> NewTarget:
-    custom = None if statement is None else statement.to_custom()
-    return NewTarget(path=path, digest=row.recipe_digest, size=row.recipe_size, custom=custom)

@@ -25,6 +25,7 @@ from lineside.contract.model import (
 )
 from lineside.contract.moves import check_move
 from lineside.contract.run import Run, RunRequest
+from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339
 from lineside.server.models import store
 from lineside.server.models.model import blobs_of, check_approvable, chosen_of, content_of, first_state
@@ -129,8 +130,24 @@ class ModelsService:
             with self._core.database.write() as session:
                 return self._approve(session, name, version, decision)
         except LinesideError as error:
-            self._refused(f"{name}:{version}", decision.by, error.report())
+            self._refused(f"{name}:{version}", current().name, error.report())
             raise
+
+    def approved(self, session: Session, model: ModelVersion, by: str, reason: str) -> bool:
+        """All who must have signed it; False when that was known."""
+        if self.find(session, model.name, model.version).state is ModelState.APPROVED:
+            return False
+        decided = {"decided_at": self._now(), "decided_by": by, "reason": reason}
+        self.move(session, model.name, model.version, ModelState.APPROVED, reason or "approved", by, **decided)
+        return True
+
+    def withdrawn(self, session: Session, model: ModelVersion, by: str, reason: str) -> bool:
+        """Its approval was taken back: it is retired; False when that was known."""
+        if self.find(session, model.name, model.version).state is ModelState.RETIRED:
+            return False
+        decided = {"decided_at": self._now(), "decided_by": by, "reason": reason}
+        self.move(session, model.name, model.version, ModelState.RETIRED, reason, by, **decided)
+        return True
 
     def reject(self, name: str, version: int, decision: Decision) -> ModelVersion:
         """Say no, with a reason. Raises `model.reason_missing`, `request.not_found`, `state.illegal_move`."""
@@ -139,8 +156,11 @@ class ModelsService:
             raise LinesideError("model.reason_missing", model=f"{name}:{version}")
         with self._core.database.write() as session:
             at = self._now()
-            decided = {"decided_at": at, "decided_by": decision.by, "reason": reason}
-            return self.move(session, name, version, ModelState.REJECTED, reason, decision.by, **decided)
+            actor = current().name
+            decided = {"decided_at": at, "decided_by": actor, "reason": reason}
+            model = self.move(session, name, version, ModelState.REJECTED, reason, actor, **decided)
+            self._core.audit.record(session, "model.reject", model.label, digest=model.digest, why=reason)
+            return model
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -151,9 +171,9 @@ class ModelsService:
         check_approvable(model)
         for sign in self.signers:
             sign(session, model, decision)
-        why = decision.reason.strip() or "approved"
-        decided = {"decided_at": self._now(), "decided_by": decision.by, "reason": decision.reason.strip()}
-        return self.move(session, name, version, ModelState.APPROVED, why, decision.by, **decided)
+        self.approved(session, model, current().name, decision.reason.strip())
+        self._core.audit.record(session, "model.approve", model.label, digest=model.digest, why=decision.reason.strip())
+        return self.find(session, name, version)
 
     def _refused(self, label: str, actor: str, error: ErrorReport) -> None:
         with self._core.database.write() as session:

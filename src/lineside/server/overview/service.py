@@ -97,7 +97,7 @@ class OverviewService:
             Need(
                 what=f"{model.label} awaits approval",
                 href=f"/models/{model.name}/{model.version}",
-                command=f"lineside models approve {model.name} {model.version}",
+                command=f"lineside models approve {model.label}",
             )
             for model in models
             if model.state is ModelState.AWAITING_APPROVAL
