@@ -9,6 +9,7 @@ import typer
 
 from lineside import __version__
 from lineside.cli import (
+    audit,
     captures,
     components,
     datasets,
@@ -35,7 +36,7 @@ app = typer.Typer(
 app.command("up", context_settings={"ignore_unknown_options": True})(up.up)
 app.command("demo")(demo.demo)
 app.command("overview")(overview.overview)
-for noun in (devices, datasets, runs, models, components, deployments, rollouts, results, captures, events):
+for noun in (devices, datasets, runs, models, components, deployments, rollouts, results, captures, events, audit):
     app.add_typer(noun.app)
 
 

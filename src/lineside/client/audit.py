@@ -2,8 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lineside.client.calls import Calls
+from lineside.contract.audit import AuditPage, AuditVerdict
 
 
 class AuditTrail(Calls):
     """What was decided, and where a result came from."""
+
+    def audit(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+        since: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> AuditPage:
+        """Decisions numbered below `before`, newest first. `action` is a whole action or its noun."""
+        query = {"actor": actor, "action": action, "subject": subject, "since": since}
+        return self.connection.call("GET", "/audit", AuditPage, query=query | {"before": before, "limit": limit})
+
+    def verify_audit(self, kept: tuple[int, str] | None = None) -> AuditVerdict:
+        """Whether the trail is unbroken; `kept` is a row's number and hash that it must still have."""
+        number, digest = kept or (None, None)
+        return self.connection.call("GET", "/audit/verify", AuditVerdict, query={"number": number, "hash": digest})
+
+    def export_audit(self, *, since: int = 0) -> Iterator[bytes]:
+        """Rows numbered above `since` as JSON lines, in pieces. This is a decision, too: their last row says so."""
+        return self.connection.stream("/audit/export", {"since": since or None})
