@@ -11,6 +11,7 @@ from tests.agent.agents import AgentProcess
 from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.database import Database
+from lineside.agent.keys.opening import open_keys
 from lineside.agent.link import join_state
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.https import Link
@@ -36,7 +37,7 @@ def options(plane: ControlPlane, **changes: object) -> JoinOptions:
 
 def connect(agent: AgentProcess) -> Link:
     joined = join_state.load(agent.paths)
-    return Link(joined.url, joined.device, agent.paths.key, agent.paths.ca)
+    return Link(joined.url, joined.device, open_keys(agent.paths), agent.paths.ca)
 
 
 def test_joining_keeps_the_key_here_and_readable_by_nobody_else(plane: ControlPlane, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_retry_after_is_heard(plane: ControlPlane, agent: AgentProcess) -> None:
 def test_a_server_of_another_ca_is_not_spoken_to(plane: ControlPlane, agent: AgentProcess, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = ControlPlane(tmp_path / "other")
-    link = Link(other.url, "cell-1", agent.paths.key, agent.paths.ca)
+    link = Link(other.url, "cell-1", open_keys(agent.paths), agent.paths.ca)
     with pytest.raises(LinkError, match=r"link\.captive_portal.*issuer certificate"):
         link.desired(None)
     link.close()

@@ -23,6 +23,7 @@ from lineside.agent.health.conditions import Conditions
 from lineside.agent.health.disk import DiskWatch, disk_problem
 from lineside.agent.health.watch import Watch
 from lineside.agent.host import AgentHost
+from lineside.agent.keys.opening import open_keys
 from lineside.agent.link.answers import DeviceSources
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.exports import Exports
@@ -323,4 +324,4 @@ def _built(paths: Paths, control: ControlPlane, conditions: Conditions) -> Agent
 
 
 def _link(joined: JoinState, paths: Paths, conditions: Conditions) -> Link:
-    return Link(joined.url, joined.device, paths.key, paths.ca, conditions=conditions)
+    return Link(joined.url, joined.device, open_keys(paths), paths.ca, conditions=conditions)

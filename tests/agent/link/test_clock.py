@@ -18,6 +18,7 @@ from tests.agent.control_plane import ControlPlane
 from lineside.agent.clock import Clock, rfc3339
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.health.watch import look_at_clock
+from lineside.agent.keys.opening import open_keys
 from lineside.agent.link import join_state
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.https import Link
@@ -129,7 +130,7 @@ def test_a_certificate_that_has_really_expired_is_refused(tmp_path: Path) -> Non
     agent = AgentProcess(tmp_path / "cell-1", plane)
     agent.join()
     plane.shift = datetime.timedelta()  # its clock is right, its certificate is two years old
-    link = Link(plane.url, "cell-1", agent.paths.key, agent.paths.ca, clock=Clock())
+    link = Link(plane.url, "cell-1", open_keys(agent.paths), agent.paths.ca, clock=Clock())
     with pytest.raises(LinkError, match="not valid now"):
         link.desired(None)
     link.close()

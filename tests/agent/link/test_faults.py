@@ -16,6 +16,7 @@ from tests.agent.link.networks import Proxy, says, says_over_tls, server, silent
 
 from lineside.agent.clock import Clock
 from lineside.agent.health.conditions import Conditions
+from lineside.agent.keys.opening import open_keys
 from lineside.agent.link import dial
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.https import Link
@@ -37,7 +38,7 @@ class Device:
 
     def ask(self, url: str) -> None:
         paths = self._agent.paths
-        link = Link(url, "cell-1", paths.key, paths.ca, conditions=self.conditions, clock=Clock())
+        link = Link(url, "cell-1", open_keys(paths), paths.ca, conditions=self.conditions, clock=Clock())
         try:
             link.desired(None)
         finally:

@@ -19,6 +19,7 @@ def add(commands: Commands) -> None:
     joining.add_argument("--ca-sha256", required=True, help="SHA-256 fingerprint of the control plane's CA")
     joining.add_argument("--name", default=socket.gethostname(), help="the device's name (default: the host's)")
     joining.add_argument("--twin", action="store_true", help="join as a twin: a simulated device that tests releases")
+    joining.add_argument("--key", help="a key in a PKCS#11 token, pkcs11:token=…;object=…?…; or 'file' (the default)")
     joining.add_argument("--force", action="store_true", help="join again though the root has joined before")
     add_command(commands, "run", "run the agent until SIGTERM or Ctrl-C", _run)
     add_command(commands, "status", "show what this device runs", _status)
@@ -36,6 +37,7 @@ def _join(options: argparse.Namespace) -> int:
         name=options.name,
         twin=options.twin,
         force=options.force,
+        key=options.key,
     )
     with locked(paths):
         joined = join(wanted, paths)

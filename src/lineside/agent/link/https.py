@@ -19,7 +19,7 @@ import msgspec
 
 from lineside.agent.clock import DEVICE, Clock
 from lineside.agent.health.conditions import Conditions
-from lineside.agent.link import vault
+from lineside.agent.keys.port import CURRENT, KeyStore
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.http import Http, Response
 from lineside.agent.link.tls import for_server
@@ -105,14 +105,14 @@ class Link:
         self,
         url: str,
         device: str,
-        key: Path,
+        keys: KeyStore,
         ca: Path,
         *,
         clock: Clock = DEVICE,
         conditions: Conditions | None = None,
     ) -> None:
         self._device = device
-        self._key = key
+        self._keys = keys
         self._clock = clock
         self._conditions = conditions or Conditions()
         self._http = Http(url, for_server(str(ca)), clock)
@@ -251,7 +251,7 @@ class Link:
             "exp": now + 60,
             "jti": uuid.uuid4().hex,
         }
-        return vault.sign(self._key, claims)
+        return self._keys.sign(CURRENT, claims)
 
 
 def _range_start(response: Response) -> int:

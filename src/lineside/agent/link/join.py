@@ -6,18 +6,17 @@ Everything else is written first, the join state last and in one step: a root wi
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import hashes
 
 from lineside.agent.clock import Clock
-from lineside.agent.durable import make_directories, write_atomically
+from lineside.agent.durable import write_atomically
 from lineside.agent.facts import device_facts
+from lineside.agent.keys.opening import choose
+from lineside.agent.keys.port import CURRENT
 from lineside.agent.link import https as link
 from lineside.agent.link import join_state
 from lineside.agent.link.http import Http
@@ -38,13 +37,14 @@ class JoinOptions(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     twin: bool = False
     force: bool = False
+    key: str | None = None  # where its key shall lie, see `keys.opening.choose`
 
 
 def join(options: JoinOptions, paths: Paths) -> JoinState:
     """Join, and keep what came of it below the root.
 
-    Raises `join.bad_name`, `join.already_joined`, `join.ca_mismatch`, `link.unreachable`, and the control plane's own
-    refusals (a token that has expired or was used up).
+    Raises `join.bad_name`, `join.already_joined`, `key.uri_invalid`, `device.key_unusable`, `join.ca_mismatch`,
+    `link.unreachable`, and the control plane's own refusals (a token that has expired or was used up).
     """
     if not is_name(options.name):
         raise LinesideError("join.bad_name", name=options.name)
@@ -54,8 +54,9 @@ def join(options: JoinOptions, paths: Paths) -> JoinState:
     clock = Clock()
     ca = fetch_ca(url, options.ca_sha256)
     write_atomically(paths.ca, ca)
-    key = _own_key(paths.key)
-    answer = _ask(url, options, _request_certificate(key, options.name), paths, clock)
+    keys = choose(paths, options.key)
+    keys.make(CURRENT)
+    answer = _ask(url, options, keys.request(CURRENT, options.name), paths, clock)
     write_atomically(paths.certificate, answer.certificate.encode())
     write_atomically(paths.ca, answer.ca.encode())
     write_atomically(paths.trusted_root, answer.tuf_root.encode())
@@ -100,26 +101,6 @@ def fingerprint(pem: bytes) -> str:
 
 def _plain(text: str) -> str:
     return text.strip().lower().removeprefix("sha256:").replace(":", "")
-
-
-def _own_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """The device's P-256 key, made here at the first try and never sent anywhere."""
-    if path.exists():
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            return key
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    make_directories(path.parent)
-    path.parent.chmod(0o700)
-    write_atomically(path, pem, mode=0o600)
-    return key
-
-
-def _request_certificate(key: ec.EllipticCurvePrivateKey, name: str) -> str:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _ask(url: str, options: JoinOptions, csr: str, paths: Paths, clock: Clock) -> JoinAnswer:
