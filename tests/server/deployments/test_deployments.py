@@ -26,6 +26,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.contract.model import Decision, ModelState
 from lineside.contract.recipes.builtin import builtin_digest, builtin_target
+from lineside.contract.trust import release_target
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.components.service import Components
 from lineside.server.components.testing import KnownModels, model_version
@@ -148,6 +149,42 @@ def test_code_that_was_not_released_is_refused_too(office):
     only = {"tags.inference": ComponentSpec(component_version="0.1.0")}
     with pytest.raises(LinesideError, match=r"tags\.inference 0\.1\.0 is not released: model tags:1"):
         office.deploy(wants(components=only))
+
+
+def _flip(office, digest: str) -> None:
+    """Other bytes under an object's name, as who holds the machine can write them."""
+    value = digest.removeprefix("sha256:")
+    (office.core.root / "objects" / "sha256" / value[:2] / value).write_bytes(b"changed")
+
+
+@pytest.mark.parametrize(("file", "why"), [("model.onnx", r"model\.onnx was changed"), ("", "its recipe was changed")])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_changed_artifact_voids_an_approval(office, file, why, named):
+    files, _ = office.model(1, ModelState.APPROVED)
+    digests = {one.name: one.digest for one in files.artifacts}
+    _flip(office, digests.get(file, files.recipe_digest))
+    only = {"tags.inference": ComponentSpec(component_version="0.1.0")}
+    with pytest.raises(LinesideError, match=r"deployment\.void: tags\.model 1\.0\.0 .*" + why):
+        office.deploy(wants() if named else wants(components=only))
+
+
+def test_an_approval_of_other_numbers_is_void(office):
+    office.model(1, ModelState.APPROVED)
+    (approved,) = office.known.models
+    office.known.models = [msgspec.structs.replace(approved, metrics={}, twin_report=None)]
+    with pytest.raises(LinesideError, match=r"deployment\.void: .*its metrics are others") as refused:
+        office.deploy(wants())
+    assert refused.value.next == "See it: lineside models show tags:1"
+
+
+def test_what_the_database_calls_signed_and_nobody_signed_is_void(office):
+    both = office.model(1, ModelState.AWAITING_APPROVAL)
+    with office.core.database.write() as session:
+        for one in both:
+            row = office.components.row(session, one.name, one.version)
+            row.target = release_target(one.kind, one.name, one.version)
+    with pytest.raises(LinesideError, match=r"deployment\.void: .*nobody has signed it"):
+        office.deploy(wants())
 
 
 def test_what_a_component_needs_is_added_in_its_newest_released_version(office):

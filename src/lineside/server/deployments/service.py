@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -48,6 +48,11 @@ _NEXT = {
     ModelState.IN_TWIN: "Wait for its twin test: lineside models show {label}",
 }
 _LOOK = "See why, and deploy another version: lineside models show {label}"
+_SIGN = "lineside components sign {row.name} {row.version} --key FILE"
+_SHOW = "lineside components show {row.name} {row.version}"
+
+
+Check = Callable[[Session, ComponentRow], None]
 
 
 class Deployments:
@@ -124,34 +129,53 @@ class Deployments:
         for name, spec in document.components.items():
             builtin = check_builtin(name, spec.component_version)
             if builtin is None:
-                row = self._components.row(session, name, spec.component_version)
-                if row.target is None and group != TWINS:
-                    raise self._not_released(session, row)
+                self._components.row(session, name, spec.component_version)
             named[name] = msgspec.structs.replace(spec, component_version=builtin or spec.component_version)
-        return resolve(named, _Catalogue(session, self._components, staged=group == TWINS))
+        check = None if group == TWINS else self._check_signed
+        return resolve(named, _Catalogue(session, self._components, check))
+
+    def _check_signed(self, session: Session, row: ComponentRow) -> None:
+        """Raises `deployment.not_released` when it is not signed for the fleet, `deployment.void` when what was signed
+        is no longer what is here."""
+        if row.target is None:
+            raise self._not_released(session, row)
+        why = self._components.why_void(session, row, self._model(session, row.model))
+        if why:
+            command = f"lineside models show {row.model}" if row.model else _SHOW.format(row=row)
+            raise LinesideError("deployment.void", name=row.name, version=row.version, why=why, command=command)
 
     def _not_released(self, session: Session, row: ComponentRow) -> LinesideError:
         """Say in which state the model is that the component waits for, and what to do."""
         label = row.model or self._components.tested_with(session, row.name, row.version)
-        about = next((one for one in self._models.versions(session) if one.label == label), None)
+        about = self._model(session, label)
         state = f"model {label} is {about.state.value}" if about else "no model needs it"
-        command = (_NEXT.get(about.state, _LOOK) if about else "lineside models list").format(label=label)
+        if row.model is None and (about is None or about.state is ModelState.APPROVED):
+            state, command = "its builders have not signed it", _SIGN.format(row=row)
+        else:
+            command = (_NEXT.get(about.state, _LOOK) if about else "lineside models list").format(label=label)
         return LinesideError(
             "deployment.not_released", name=row.name, version=row.version, state=state, command=command
         )
 
+    def _model(self, session: Session, label: str | None) -> ModelVersion | None:
+        return next((one for one in self._models.versions(session) if one.label == label), None) if label else None
+
 
 class _Catalogue:
-    """What can be deployed: what is signed for the fleet, and for twins what is staged too."""
+    """What can be deployed: what is signed for the fleet and passes `check`; without one, what is staged too."""
 
-    def __init__(self, session: Session, components: Components, *, staged: bool) -> None:
-        self._session, self._components, self._staged = session, components, staged
+    def __init__(self, session: Session, components: Components, check: Check | None) -> None:
+        self._session, self._components, self._check = session, components, check
+        self._checked: set[tuple[str, str]] = set()
 
     def versions(self, name: str) -> Sequence[str]:
         """See `resolution.Catalogue`."""
         rows = self._components.versions(self._session, name)
-        return [row.version for row in rows if row.target or (self._staged and row.staging_target)]
+        return [row.version for row in rows if row.target or (self._check is None and row.staging_target)]
 
     def dependencies(self, name: str, version: str) -> Mapping[str, Dependency]:
-        """See `resolution.Catalogue`."""
+        """See `resolution.Catalogue`. Raises what `check` does, before a recipe that may have been changed is read."""
+        if self._check is not None and (name, version) not in self._checked:
+            self._check(self._session, self._components.row(self._session, name, version))
+            self._checked.add((name, version))
         return self._components.dependencies(self._session, name, version)
