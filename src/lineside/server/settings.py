@@ -49,6 +49,10 @@ class Settings:
     offline_seconds: float = _setting(15.0, "s", "A device is never shown as offline before this much silence.")
     access_token_seconds: int = _setting(600, "s", "How long a device's access token is good for.")
     clock_leeway_seconds: int = _setting(60, "s", "How wrong a device's clock may be when it signs an assertion.")
+    certificate_days: float = _setting(90.0, "days", "How long a device's certificate is good for.")
+    pending_devices: int = _setting(
+        100, "devices", "How many devices may wait to be accepted; 0 lets none ask without a token."
+    )
     request_bytes: int = _setting(32 << 20, "B", "Largest JSON request.")
     blob_bytes: int = _setting(4 << 30, "B", "Largest blob or capture that may be uploaded.")
     capture_bytes: int = _setting(32 << 20, "B", "Largest image a device may send as a capture.")
@@ -58,6 +62,23 @@ class Settings:
     ticket_seconds: int = _setting(900, "s", "How long an upload ticket is good for.")
     results_kept: int = _setting(20_000, "results", "How many results are kept of one device; older ones are dropped.")
     log_bytes: int = _setting(10 << 20, "B", "Size at which a log file is put aside; one older file is kept.")
+    password_rounds: int = _setting(3, "passes", "Passes of argon2id over a password (RFC 9106, t).")
+    password_memory_kib: int = _setting(65536, "KiB", "Memory that argon2id takes for a password (RFC 9106, m).")
+    password_lanes: int = _setting(4, "lanes", "Lanes of argon2id (RFC 9106, p).")
+    session_idle_seconds: int = _setting(14_400, "s", "A browser that asks nothing for so long is signed out.")
+    session_seconds: int = _setting(604_800, "s", "How long somebody stays signed in at most.")
+    link_seconds: int = _setting(86_400, "s", "How long a one-time link is good for.")
+    token_seconds: int = _setting(31_622_400, "s", "How long an API token of a person may be good for at most.")
+    oidc_issuer: str = _setting("", "https URL", "The OpenID provider that people may sign in with; empty means none.")
+    oidc_client_id: str = _setting("", "id", "What the OpenID provider calls this control plane.")
+    oidc_secret_file: str = _setting("", "file", "File with the client secret; empty means a public client.")
+    oidc_ca: str = _setting(
+        "", "file", "PEM file of the CA that the provider's certificate comes from; empty: the usual."
+    )
+    oidc_scopes: str = _setting("openid profile email", "words", "Scopes that are asked of the OpenID provider.")
+    oidc_name_claim: str = _setting("preferred_username", "claim", "The claim that holds a person's name.")
+    oidc_roles_claim: str = _setting("groups", "claim", "The claim that holds a person's groups.")
+    oidc_roles: str = _setting("", "GROUP=ROLE, …", "Which role each group gives: line-leads=operator, it=admin.")
 
 
 @dataclass(frozen=True)
