@@ -62,6 +62,7 @@ class Asked(msgspec.Struct):
     route: str
     query: dict[str, str]
     body: Any = None
+    authorization: str | None = None
 
 
 class CannedControlPlane:
@@ -105,7 +106,9 @@ def _handler(plane: CannedControlPlane) -> type[BaseHTTPRequestHandler]:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             body = msgspec.json.decode(raw) if raw and self.headers["Content-Type"] == "application/json" else raw
             route = f"{self.command} {where.path.removeprefix('/api/v1')}"
-            status, answer = plane.answer(Asked(route, dict(parse_qsl(where.query)), body))
+            status, answer = plane.answer(
+                Asked(route, dict(parse_qsl(where.query)), body, self.headers["Authorization"])
+            )
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

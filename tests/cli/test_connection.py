@@ -11,7 +11,10 @@ import msgspec
 import pytest
 
 from lineside.cli import connection
-from lineside.cli.connection import DEFAULT_URL, Server, alive, find_url, read_server
+from lineside.cli.connection import DEFAULT_URL, Found, Server, alive, find, find_url, option_of, read_server
+from lineside.cli.saved import Saved, keep
+from lineside.contract.errors import LinesideError
+from tests.cli.control_plane import CannedControlPlane
 
 
 def _root(folder: Path, url: str, pid: int = 1) -> Path:
@@ -49,3 +52,79 @@ def test_a_torn_or_absent_server_file_says_nothing(tmp_path: Path) -> None:
     assert read_server(tmp_path) is None
     (tmp_path / "server.json").write_text('{"pid":')
     assert read_server(tmp_path) is None
+
+
+def _with_token(root: Path, token: str = "lsl_of_the_root") -> Path:
+    (root / "keys").mkdir()
+    (root / "keys" / "local.token").write_text(f"{token}\n")
+    return root
+
+
+@pytest.fixture
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """No default root, and nothing saved."""
+    monkeypatch.setattr(connection, "DEFAULT_ROOT", tmp_path / "nothing")
+    return {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+def test_the_token_of_a_root_goes_to_its_own_control_plane_only(tmp_path: Path, environ: dict[str, str]) -> None:
+    root = _with_token(_root(tmp_path / "root", "http://127.0.0.1:1", os.getpid()))
+    assert find(None, root, environ).token == "lsl_of_the_root"
+    assert find("http://127.0.0.1:1/", root, environ).token == "lsl_of_the_root"
+    assert find("http://127.0.0.1:2", root, environ).token is None
+    around = environ | {"LINESIDE_ROOT": str(root)}
+    assert find(None, None, around).token == "lsl_of_the_root"
+    assert find("http://127.0.0.1:1", None, around).token == "lsl_of_the_root"
+    assert find("http://127.0.0.1:2", None, around).token is None
+    assert find("http://127.0.0.1:1", None, environ).token is None
+
+
+def test_the_default_root_is_looked_at_too(
+    tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _with_token(_root(tmp_path / "root", "http://127.0.0.1:1", os.getpid()))
+    monkeypatch.setattr(connection, "DEFAULT_ROOT", root)
+    assert find(None, None, environ).token == "lsl_of_the_root"
+    assert find("http://127.0.0.1:1", None, environ).token == "lsl_of_the_root"
+
+
+def test_a_root_whose_control_plane_has_ended_gives_no_token_away(tmp_path: Path, environ: dict[str, str]) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    root = _with_token(_root(tmp_path / "root", "http://127.0.0.1:1", gone.pid))
+    assert find(None, root, environ) == Found(url="http://127.0.0.1:1")
+
+
+def test_a_token_in_the_environment_beats_all_but_the_root_that_was_named(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    root = _with_token(_root(tmp_path / "root", "http://127.0.0.1:1", os.getpid()))
+    given = environ | {"LINESIDE_TOKEN": "given"}
+    assert find(None, None, given | {"LINESIDE_ROOT": str(root)}).token == "given"
+    assert find(None, root, given).token == "lsl_of_the_root"
+    assert find("https://plant.example", None, given) == Found(url="https://plant.example", token="given")
+
+
+def test_what_login_saved_is_found_by_its_address(tmp_path: Path, environ: dict[str, str]) -> None:
+    keep("https://plant.example", Saved(token="saved", ca="PEM"), environ)
+    assert find("https://plant.example/", None, environ) == Found(url="https://plant.example", token="saved", ca="PEM")
+    (tmp_path / "ca.pem").write_text("another")
+    assert find("https://plant.example", None, environ | {"LINESIDE_CA": str(tmp_path / "ca.pem")}).ca == "another"
+    with pytest.raises(LinesideError, match="file_unreadable"):
+        find("https://plant.example", None, environ | {"LINESIDE_CA": str(tmp_path / "none.pem")})
+
+
+def test_a_token_is_never_shown(tmp_path: Path) -> None:
+    assert "secret" not in repr(Found(url="http://127.0.0.1:1", token="secret"))
+
+
+def test_a_client_sends_its_token(plane: CannedControlPlane) -> None:
+    Found(url=plane.url, token="mine").client().overview()
+    Found(url=plane.url).client().overview()
+    assert [asked.authorization for asked in plane.asked] == ["Bearer mine", None]
+
+
+def test_commands_are_told_of_a_root_that_is_not_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "DEFAULT_ROOT", tmp_path / "default")
+    assert option_of(tmp_path / "default") == ""
+    assert option_of(tmp_path / "an other") == f" --root '{tmp_path}/an other'"

@@ -76,6 +76,27 @@ def test_json_is_one_document(tmp_path: Path) -> None:
         assert up.stdout.read() == ""
 
 
+def test_the_first_admins_link_is_printed_until_it_was_used(tmp_path: Path) -> None:
+    link = "http://127.0.0.1:8400/welcome?token=" + "x" * 100
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "first.link").write_text(link + "\n")
+    with _up(tmp_path) as up:
+        assert up.stdout is not None
+        up.stdout.readline()
+        up.terminate()
+        assert f"  first admin  {link}\n" in up.stdout.read()
+    with _up(tmp_path, "--json") as up:
+        assert up.stdout is not None
+        assert msgspec.json.decode(up.stdout.readline())["first_link"] == link
+        up.terminate()
+    (tmp_path / "keys" / "first.link").unlink()
+    with _up(tmp_path) as up:
+        assert up.stdout is not None
+        up.stdout.readline()
+        up.terminate()
+        assert "first admin" not in up.stdout.read()
+
+
 def test_killed_it_takes_the_control_plane_along(tmp_path: Path) -> None:
     with _up(tmp_path) as up:
         assert up.stdout is not None

@@ -16,7 +16,7 @@ from types import TracebackType
 import httpx
 import msgspec
 
-from lineside.cli.connection import read_server
+from lineside.cli.connection import of_root, read_server
 from lineside.cli.options import ModelRef
 from lineside.cli.release import release_document
 from lineside.client import Client
@@ -89,7 +89,7 @@ class Plant:
         self.folder, self.root = folder, folder / "root"
         people, devices, mqtt = processes.free_ports(3)
         ports = ("--port", str(people), "--device-port", str(devices), "--mqtt-port", str(mqtt))
-        self.client = Client(f"http://127.0.0.1:{people}")
+        self.client = Client(f"http://127.0.0.1:{people}")  # a stranger until the first start has made a token
         self.stations: list[Station] = []
         self.server = 0  # its pid
         self._first = (*ports, *_BRISK, *settings)
@@ -112,6 +112,9 @@ class Plant:
         assert found is not None
         assert found.people_url == self.client.url
         self.server = found.pid
+        near = of_root(self.root)
+        assert near is not None
+        self.client = near.client()
 
     def kill(self) -> None:
         """kill -9 of the server; `lineside up` has nothing left to stay with."""
@@ -194,9 +197,14 @@ class Plant:
         """Events that tell of an error code, newest first."""
         return [event for event in self.client.events(limit=1000).events if event.error and event.error.code == code]
 
+    @property
+    def local(self) -> dict[str, str]:
+        """Headers that say: whoever can read the root."""
+        return {"Authorization": f"Bearer {(self.root / 'keys' / 'local.token').read_text().strip()}"}
+
     def page(self, path: str) -> str:
         """A page of the dashboard, as a browser gets it."""
-        answer = httpx.get(self.client.url + path)
+        answer = httpx.get(self.client.url + path, headers=self.local)
         answer.raise_for_status()
         return answer.text
 

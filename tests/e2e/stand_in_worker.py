@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", required=True)
     parser.add_argument("--root", required=True)
-    client = Client(parser.parse_args().url)
+    client = Client(parser.parse_args().url, os.environ["LINESIDE_TOKEN"])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:

@@ -39,7 +39,7 @@ for number in range(10_000_000):
 
 
 def command(plant: Plant, *words: str) -> subprocess.CompletedProcess[str]:
-    return processes.run("lineside.cli", *words, "--url", plant.client.url)
+    return processes.run("lineside.cli", *words, "--root", str(plant.root))
 
 
 def added(plant: Plant, folder: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_component_of_ones_own_runs_and_is_seen_from_afar(tmp_path: Path) -> N
 
 def _follow(plant: Plant) -> None:
     """What it prints comes while it prints, and Ctrl-C ends it."""
-    words = ("devices", "logs", "cell-1", NAME, "--follow", "--lines", "1", "--url", plant.client.url)
+    words = ("devices", "logs", "cell-1", NAME, "--follow", "--lines", "1", "--root", str(plant.root))
     with subprocess.Popen([sys.executable, "-m", "lineside.cli", *words], stdout=subprocess.PIPE, text=True) as tail:
         assert tail.stdout is not None
         lines = [tail.stdout.readline() for _ in range(8)]

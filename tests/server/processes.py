@@ -70,9 +70,18 @@ class ControlPlaneProcess:
         _, errors = self.process.communicate(timeout=20)
         return self.process.returncode, errors
 
+    @property
+    def local(self) -> dict[str, str]:
+        """Headers that say: whoever can read the root."""
+        return {"Authorization": f"Bearer {(self.root / 'keys' / 'local.token').read_text().strip()}"}
+
     def get(self, path: str) -> Any:
         """GET below /api/v1, as JSON."""
-        return httpx.get(f"{self.url}/api/v1{path}").json()
+        return httpx.get(f"{self.url}/api/v1{path}", headers=self.local).json()
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """POST below /api/v1, as JSON."""
+        return httpx.post(f"{self.url}/api/v1{path}", json=body, headers=self.local).json()
 
     def worker_pid(self) -> int:
         """The worker's process number, once it has said it."""

@@ -22,7 +22,7 @@ FREE = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
 
 
 def join(lineside: ControlPlaneProcess, name: str, folder: Path) -> tuple[JoinAnswer, ssl.SSLContext]:
-    token = httpx.post(f"{lineside.url}/api/v1/devices/tokens", json={}).json()
+    token = lineside.post("/devices/tokens", {})
     key = make_key()
     request = JoinRequest(token=token["token"], name=name, csr=make_csr(key, name))
     url = f"{token['url']}/device/v1"
@@ -74,6 +74,6 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         # The rest comes after the restart, each once.
         until(lambda: again.get("/results?limit=1")["total"] == 200, 20)
         lost.clear()
-        httpx.post(f"{again.url}/api/v1/devices/cam-1/revoke")
+        again.post("/devices/cam-1/revoke")
         assert lost.wait(10)
         client.loop_stop()

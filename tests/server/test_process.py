@@ -50,12 +50,12 @@ def test_keys_are_their_owners_only(tmp_path: Path) -> None:
         assert stat.S_IMODE(keys.stat().st_mode) == 0o700
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in keys.iterdir()}
     assert {name for name, mode in modes.items() if mode != 0o600} <= {"ca.pem"}
-    assert {"ca.key", "server.pem", "access-token.key"} <= modes.keys()
+    assert {"ca.key", "server.pem", "access-token.key", "local.token"} <= modes.keys()
 
 
 def test_a_device_joins_over_tls_of_the_ca_it_was_told(tmp_path: Path) -> None:
     with ControlPlaneProcess(tmp_path / "r", *FREE) as lineside:
-        token = httpx.post(f"{lineside.url}/api/v1/devices/tokens", json={"group": "default"}).json()
+        token = lineside.post("/devices/tokens", {"group": "default"})
         device_url = token["url"]
         pem = httpx.get(f"{device_url}/device/v1/ca", verify=False).text
         assert hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest() == token["ca_sha256"]
@@ -142,7 +142,7 @@ def test_a_setting_that_is_none(tmp_path: Path) -> None:
 def test_after_kill_9_ports_and_data_are_as_they_were(tmp_path: Path) -> None:
     with ControlPlaneProcess(tmp_path / "r", *FREE, worker=worker()) as lineside:
         before, pid = lineside.found, lineside.worker_pid()
-        token = httpx.post(f"{lineside.url}/api/v1/devices/tokens", json={"group": "line-a"}).json()
+        token = lineside.post("/devices/tokens", {"group": "line-a"})
         lineside.end(signal.SIGKILL)
         until(lambda: not alive(pid))  # its standard input ended
     with ControlPlaneProcess(tmp_path / "r") as again:

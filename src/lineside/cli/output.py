@@ -13,7 +13,7 @@ import msgspec
 import typer
 from rich.console import Console, RenderableType
 
-from lineside.cli.connection import find_url
+from lineside.cli.connection import find
 from lineside.client import Client
 from lineside.contract.errors import ErrorReport, LinesideError
 
@@ -73,7 +73,7 @@ def session(url: str | None, root: Path | None, json: bool) -> Iterator[tuple[Cl
     """A client and where to print, with errors explained."""
     out = Output(json)
     with out.explaining():
-        yield Client(find_url(url, root)), out
+        yield find(url, root).client(), out
 
 
 def _console(*, stderr: bool) -> Console:

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Annotated
 
+import msgspec
 import typer
 
 from lineside.cli.attached import attached
-from lineside.cli.connection import DEFAULT_ROOT, read_server
+from lineside.cli.connection import DEFAULT_ROOT, first_link, option_of, read_server
 from lineside.cli.extras import need_extra
 from lineside.cli.options import Json
 from lineside.cli.output import Output
@@ -91,13 +92,17 @@ def _relay(lines: IO[str], root: Path, out: Output) -> str | None:
 
 
 def _welcome(url: str, root: Path, out: Output) -> None:
+    link, option = first_link(root), option_of(root)
     if out.json:
-        out.line(read_server(root))
+        out.line((msgspec.to_builtins(read_server(root)) or {}) | {"first_link": link})
         return
     out.console.print(f"Lineside is up: {url}", markup=False)
     out.console.print(f"  root         {root}", markup=False)
-    out.console.print(f"  first data   lineside datasets import DIR --url {url}", markup=False)
-    out.console.print(f"  first device lineside devices token --url {url}", markup=False)
+    if link:
+        out.console.print(f"  first admin  {link}", markup=False, soft_wrap=True)
+        out.console.print("               choose a password there; the link works once, within 24 hours", markup=False)
+    out.console.print(f"  first data   lineside datasets import DIR{option}", markup=False)
+    out.console.print(f"  first device lineside devices token{option}", markup=False)
     out.console.print("Ctrl-C ends it.", markup=False)
 
 

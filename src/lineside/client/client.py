@@ -55,8 +55,9 @@ def _saved(pieces: Iterable[bytes], target: Path) -> Path:
 class Client(Fleet, People, Trust, AuditTrail, Secrets):
     """A control plane, seen through its API."""
 
-    def __init__(self, url: str) -> None:
-        self.connection = Connection(url)
+    def __init__(self, url: str, token: str | None = None, ca: str | None = None) -> None:
+        """Without `token` only what strangers may see is answered; `ca`: see `Connection`."""
+        self.connection = Connection(url, token, ca)
 
     @property
     def url(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, TypeVar
@@ -34,9 +35,15 @@ class Connection:
     here: whoever calls knows whether the operation may be repeated.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None, ca: str | None = None) -> None:
+        """`token` says who asks (`Authorization: Bearer`); `ca` holds the PEM certificates that an https control plane
+        is checked against in place of the system's: its CA's, or its own."""
         self.url = url.rstrip("/")
-        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=_TIMEOUT)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        context = ssl.create_default_context(cadata=ca) if ca else None
+        if context is not None:
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=_TIMEOUT, ssl_context=context)
 
     def call(self, method: str, where: str, answer: type[T], *, body: Any = None, query: Mapping[str, Any] = {}) -> T:
         """One JSON request; the answer decoded into a contract value."""
@@ -68,7 +75,7 @@ class Connection:
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         fields = {name: str(value) for name, value in query.items() if value is not None}
         url = self.url + _BASE + where + ("?" + urlencode(fields) if fields else "")
-        headers = {"Content-Type": content_type} if data is not None else {}
+        headers = self._headers | ({"Content-Type": content_type} if data is not None else {})
         try:
             response = self._pool.request(
                 method, url, body=data, headers=headers, preload_content=False, redirect=False

@@ -1,5 +1,7 @@
 """The worker as a program: `python -m lineside.pipeline --url URL --root DIR [--name NAME] [--parent-stdin]`.
 
+It proves who it is with the token in LINESIDE_TOKEN, and checks an https control plane against the certificates in the
+file LINESIDE_CA. The control plane gives both to the worker it starts itself.
 It may end at any moment: whatever it had finished is on disk, and the next start goes on from there.
 """
 
@@ -81,7 +83,16 @@ def _work(asked: argparse.Namespace) -> None:
     if asked.parent_stdin:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     root: Path = asked.root.resolve()
-    Worker(Client(asked.url), root, asked.name, usable_cores(), threading.Event()).run()
+    Worker(_client(asked.url), root, asked.name, usable_cores(), threading.Event()).run()
+
+
+def _client(url: str) -> Client:
+    token = os.environ.pop("LINESIDE_TOKEN", None)  # not for the programs that steps start
+    ca = os.environ.get("LINESIDE_CA")
+    try:
+        return Client(url, token, Path(ca).read_text() if ca else None)
+    except OSError as failure:
+        raise LinesideError("cli.file_unreadable", file=ca, why=failure.strerror) from failure
 
 
 def _end(number: int, frame: FrameType | None) -> None:

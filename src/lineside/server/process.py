@@ -20,19 +20,19 @@ import uvicorn
 from lineside.contract.errors import LinesideError
 from lineside.contract.overview import Need
 from lineside.server.access.ca import CertificateAuthority, open_ca
-from lineside.server.access.testing import OpenDoor
+from lineside.server.access.local_token import LocalTokens, local_token, new_worker_token
 from lineside.server.adapters.embedded_broker import EmbeddedBroker, tls_context
 from lineside.server.adapters.files import write_atomic
 from lineside.server.app import build
 from lineside.server.clock import SystemClock
-from lineside.server.devices.store import is_accepted
+from lineside.server.devices.store import may_connect
 from lineside.server.loops import runner
 from lineside.server.ports import Listeners
 from lineside.server.root import open_core
 from lineside.server.schema import bring_up
 from lineside.server.services import Addresses
 from lineside.server.settings import Settings
-from lineside.server.worker import Worker, worker_command
+from lineside.server.worker import Entry, Worker, worker_command
 
 _log = structlog.get_logger("lineside.process")
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -64,11 +64,12 @@ class ControlPlane:
         command, needs = _worker_command(settings)
         self._core = replace(open_core(root, settings, clock, addresses, self._broker), needs=needs)
         bring_up(self._core.database)
-        self._apps = build(self._core, OpenDoor())
+        worker_token = new_worker_token()
+        doorkeeper = LocalTokens(local_token(root / "keys"), worker_token)
+        self._apps = build(self._core, doorkeeper)
+        entry = Entry(url=addresses.people_url, token=worker_token)
         log = root / "worker.log"
-        self._worker = (
-            Worker(command, addresses.people_url, root / "worker", log, settings.log_bytes) if command else None
-        )
+        self._worker = Worker(command, root / "worker", log, settings.log_bytes, entry) if command else None
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP, a second time hard; `ready` is called with the address for people."""
@@ -145,9 +146,9 @@ class ControlPlane:
             self._worker.kill()
         os._exit(130)
 
-    def _accepts(self, device: str) -> bool:
+    def _accepts(self, device: str, serial: str) -> bool:
         with self._core.database.read() as session:
-            return is_accepted(session, device)
+            return may_connect(session, device, serial)
 
     def _take_result(self, device: str, payload: bytes) -> None:
         self._apps.on_result(device, payload)

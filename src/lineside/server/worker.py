@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -39,11 +40,23 @@ def worker_command(setting: str) -> tuple[str, ...] | None:
     return (sys.executable, "-m", "lineside.pipeline", "--parent-stdin")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Where and as whom the worker calls; `ca` is a file of certificates when the address is https."""
+
+    url: str
+    token: str = field(repr=False)
+    ca: Path | None = None
+
+
 class Worker:
     """Keeps one worker process running."""
 
-    def __init__(self, command: Sequence[str], url: str, folder: Path, log: Path, log_bytes: int) -> None:
-        self._command = (*command, "--url", url, "--root", str(folder))
+    def __init__(self, command: Sequence[str], folder: Path, log: Path, log_bytes: int, entry: Entry) -> None:
+        self._command = (*command, "--url", entry.url, "--root", str(folder))
+        self._environment = os.environ | {"LINESIDE_TOKEN": entry.token}  # a command line is for everybody to see
+        if entry.ca is not None:
+            self._environment |= {"LINESIDE_CA": str(entry.ca)}
         self._folder, self._log, self._log_bytes = folder, log, log_bytes
         self._process: asyncio.subprocess.Process | None = None
 
@@ -70,6 +83,7 @@ class Worker:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                env=self._environment,
                 start_new_session=True,  # Ctrl-C in the terminal is ours to pass on, once
             )
         _log.info("worker started", pid=self._process.pid)

@@ -34,14 +34,14 @@ def _replace(value: Any, **changes: Any) -> Any:
 def test_yes_approves(scene: Scene, plane: CannedControlPlane) -> None:
     plane.answers["POST /models/metal-tags/1/approve"] = APPROVED
     assert approve(scene, values.MODEL) == APPROVED
-    assert plane.asked[-1].body["by"] == "lineside demo --yes"
+    assert plane.asked[-1].body["reason"] == "asked for by the demo"
 
 
 def test_without_yes_a_person_approves_elsewhere(scene: Scene, plane: CannedControlPlane, words: io.StringIO) -> None:
     asking = dataclasses.replace(scene, settings=Settings())
     scene.plane.tick = lambda: plane.answers.update({"GET /models/metal-tags/1": APPROVED})
     assert approve(asking, values.MODEL) == APPROVED
-    assert f"lineside models approve metal-tags:1 --url {plane.url}" in words.getvalue()
+    assert f"lineside models approve metal-tags:1 --root {scene.root.path}" in words.getvalue()
     assert "mAP50 0.780, mAP50-95 0.470" in words.getvalue()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import sys
 
+from lineside.cli.connection import option_of
 from lineside.cli.demo.scene import Scene
 from lineside.client import Client
 from lineside.contract.errors import LinesideError
@@ -48,7 +49,7 @@ def _ask(scene: Scene, model: ModelVersion) -> ModelVersion:
             f"    {model.label} scores mAP50 {scores.map50:.3f}, mAP50-95 {scores.map:.3f} on test images"
         )
     scene.display.say(f"    Approve it on {url}/models/{model.name}/{model.version}")
-    scene.display.say(f"    or with: lineside models approve {model.label} --url {url}")
+    scene.display.say(f"    or with: lineside models approve {model.label}{option_of(scene.root.path)}")
     if sys.stdin.isatty():
         scene.display.say("    or here: approve? [y/N]")
     return scene.plane.wait(

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from lineside.cli.connection import Server, read_server
+from lineside.cli.connection import Found, Server, of_root, read_server
 from lineside.cli.demo.display import Display
 from lineside.cli.demo.processes import Child, Processes
 from lineside.cli.demo.root import DemoRoot
@@ -31,7 +31,7 @@ class ControlPlane:
     def __init__(self, root: Path, server: Server, child: Child, display: Display) -> None:
         self.root = root
         self.server = server
-        self.client = Client(server.people_url)
+        self.client = (of_root(root) or Found(url=server.people_url)).client()
         self.log = child.log
         self.tick: Callable[[], None] = lambda: None  # what else wants doing while the demo waits
         self._child = child

@@ -74,7 +74,7 @@ def _follow(scene: Scene, rollout: Rollout, stage: Stage) -> Rollout:
     )
     if ended.state in _LOST:
         why = next((f"{d.device}: {d.error.message}" for d in ended.devices if d.error), ended.state.value)
-        raise LinesideError("demo.rollout_failed", rollout=ended.id, why=why.rstrip("."), url=scene.plane.url)
+        raise LinesideError("demo.rollout_failed", rollout=ended.id, why=why.rstrip("."), root=scene.root.path)
     return ended
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lineside.cli.connection import first_link
 from lineside.cli.demo.display import Display
 from lineside.cli.demo.fleet import Fleet
 from lineside.cli.demo.plane import ControlPlane, start_control_plane
@@ -48,6 +49,8 @@ def open_scene(settings: Settings, root: DemoRoot, display: Display, processes: 
     with display.stage("start", "Start the control plane") as stage:
         plane = start_control_plane(root, settings.port, processes, display)
         stage.outcome = f"watch it at {plane.url}"
+    if link := first_link(root.path):
+        display.say(f"    To look at the pages, choose a password for `admin` at {link}")
     fleet = Fleet(plane, root, processes)
     plane.tick = fleet.keep_running
     return Scene(settings=settings, root=root, display=display, processes=processes, plane=plane, fleet=fleet)

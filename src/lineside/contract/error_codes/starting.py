@@ -82,6 +82,6 @@ ROWS = (
         "demo.rollout_failed",
         Kind.CONFLICT,
         "The rollout {rollout} did not succeed: {why}.",
-        "lineside rollouts show {rollout} --url {url}",
+        "lineside rollouts show {rollout} --root {root}",
     ),
 )
