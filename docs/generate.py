@@ -29,6 +29,7 @@ from lineside.contract.bundle import Bundle
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.deployment import ROLLOUT_MOVES, DeploymentDocument, RolloutState
 from lineside.contract.desired import Desired
+from lineside.contract.device import DEVICE_MOVES, DeviceState
 from lineside.contract.error_codes import PROBLEMS
 from lineside.contract.golden import GoldenSet
 from lineside.contract.inquiry import Inquiry, InquiryPart
@@ -82,6 +83,7 @@ def states() -> str:
         _machine("Model version", ModelState, MODEL_MOVES),
         _machine("Run", RunState, RUN_MOVES),
         _machine("Rollout", RolloutState, ROLLOUT_MOVES),
+        _machine("Device", DeviceState, DEVICE_MOVES),
     )
     return (
         _MADE

@@ -70,7 +70,9 @@ def _head(device: Device) -> RenderableType:
         (
             ("name", device.name),
             ("state", mark(device.healthy, device.summary)),
-            ("access", device.state.value),
+            ("access", f"{device.state.value}{f', {device.state_why}' if device.state_why else ''}"),
+            ("key", device.fingerprint or None),
+            ("certificate ends", when(device.certificate_ends)),
             ("kind", "twin" if device.twin else "device"),
             ("groups", ", ".join(device.groups)),
             ("joined", when(device.joined_at)),

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import typer
 from rich.console import RenderableType
 
+from lineside.cli import joining
 from lineside.cli.asking import Name, diagnose, logs
 from lineside.cli.device_view import device_view
 from lineside.cli.exports import exports
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
-from lineside.cli.table import details, mark, rows, when
-from lineside.contract.device import Device, JoinToken, JoinTokenRequest
+from lineside.cli.table import mark, rows, when
+from lineside.contract.device import Device
 
 app = typer.Typer(name="devices", help="Devices of the fleet.", no_args_is_help=True)
 app.command("logs")(logs)
 app.command("diagnose")(diagnose)
 app.command("exports")(exports)
+app.command("accept")(joining.accept)
+app.command("quarantine")(joining.quarantine)
+app.command("revoke")(joining.revoke)
+app.command("token")(joining.token)
+app.command("tokens")(joining.tokens)
+app.command("revoke-token")(joining.revoke_token)
+app.command("preauthorise")(joining.preauthorise)
+app.command("preauthorised")(joining.preauthorised)
+app.command("unpreauthorise")(joining.unpreauthorise)
 
 
 @app.command("list")
@@ -36,29 +45,6 @@ def show(name: Name, url: Url = None, root: Root = None, json: Json = False) -> 
         out.show(client.device(name), device_view)
 
 
-@app.command()
-def token(
-    group: Annotated[str, typer.Option("--group", help="Group the devices land in.")] = "default",
-    uses: Annotated[int, typer.Option("--uses", min=1, help="How many devices may join with it.")] = 1,
-    ttl: Annotated[int, typer.Option("--ttl", min=1, help="Seconds until it expires.")] = 3600,
-    twin: Annotated[bool, typer.Option("--twin", help="For a twin, a device that models are tried on.")] = False,
-    url: Url = None,
-    root: Root = None,
-    json: Json = False,
-) -> None:
-    """Make a join token and show the command that joins a device with it."""
-    request = JoinTokenRequest(group=group, uses=uses, ttl_seconds=ttl, twin=twin)
-    with session(url, root, json) as (client, out):
-        out.show(client.create_join_token(request), _token)
-
-
-@app.command()
-def revoke(name: Name, url: Url = None, root: Root = None, json: Json = False) -> None:
-    """Take a device's leave to take part away."""
-    with session(url, root, json) as (client, out):
-        out.show(client.revoke_device(name), device_view)
-
-
 def _table(devices: Sequence[Device]) -> RenderableType:
     lines = (
         (
@@ -68,23 +54,23 @@ def _table(devices: Sequence[Device]) -> RenderableType:
             ", ".join(device.groups),
             device.desired_revision,
             device.report.revision if device.report else None,
+            device.fingerprint[:12] or None,
+            when(device.certificate_ends),
             when(device.last_seen),
             ", ".join(one.code for one in device.report.conditions) or None if device.report else None,
         )
         for device in devices
     )
-    headings = ("name", "state", "kind", "groups", "desired", "reported", "last seen", "conditions")
-    return rows(headings, lines, "No device has joined. Make a token: lineside devices token")
-
-
-def _token(token: JoinToken) -> RenderableType:
-    twin = " --twin" if token.twin else ""
-    command = f"lineside agent join {token.url} --token {token.token} --ca-sha256 {token.ca_sha256} --root DIR{twin}"
-    return details(
-        (
-            ("group", token.group),
-            ("uses", token.uses),
-            ("expires", when(token.expires_at)),
-            ("join with", command),
-        )
+    headings = (
+        "name",
+        "state",
+        "kind",
+        "groups",
+        "desired",
+        "reported",
+        "key",
+        "until",
+        "last seen",
+        "conditions",
     )
+    return rows(headings, lines, "No device has joined. Make a token: lineside devices token")

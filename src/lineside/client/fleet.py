@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from lineside.client.calls import Calls
 from lineside.client.connection import path
-from lineside.contract.device import Device, JoinToken, JoinTokenRequest
+from lineside.contract.device import (
+    AcceptRequest,
+    Device,
+    JoinToken,
+    JoinTokenInfo,
+    JoinTokenRequest,
+    Preauthorisation,
+)
 from lineside.contract.inquiry import Inquiry, InquiryAnswer, InquiryRequest
 
 
@@ -23,9 +30,37 @@ class Fleet(Calls):
         """One device with its last report."""
         return self.connection.call("GET", path("devices", name), Device)
 
-    def revoke_device(self, name: str) -> Device:
-        """Take a device's leave to take part away."""
-        return self.connection.call("POST", path("devices", name, "revoke"), Device)
+    def accept_device(self, name: str, request: AcceptRequest) -> Device:
+        """Let a pending or quarantined device take part; the request names the key that was looked at."""
+        return self.connection.call("POST", path("devices", name, "accept"), Device, body=request)
+
+    def quarantine_device(self, name: str, *, why: str = "") -> Device:
+        """Let a device report, and install nothing."""
+        return self.connection.call("POST", path("devices", name, "quarantine"), Device, query={"why": why or None})
+
+    def revoke_device(self, name: str, *, why: str = "") -> Device:
+        """Take a device's leave to take part away, for good; a pending one is turned away."""
+        return self.connection.call("POST", path("devices", name, "revoke"), Device, query={"why": why or None})
+
+    def join_tokens(self) -> list[JoinTokenInfo]:
+        """Join tokens that still open the door, newest first."""
+        return self.connection.call("GET", "/join-tokens", list[JoinTokenInfo])
+
+    def revoke_join_token(self, id: str) -> JoinTokenInfo:
+        """Take a join token back."""
+        return self.connection.call("POST", path("join-tokens", id, "revoke"), JoinTokenInfo)
+
+    def preauthorised(self) -> list[Preauthorisation]:
+        """Keys that may join without a token."""
+        return self.connection.call("GET", "/preauthorised", list[Preauthorisation])
+
+    def preauthorise(self, request: Preauthorisation) -> Preauthorisation:
+        """Let a key join without a token, once, under one name."""
+        return self.connection.call("POST", "/preauthorised", Preauthorisation, body=request)
+
+    def remove_preauthorised(self, fingerprint: str) -> Preauthorisation:
+        """A key may not join without a token any more."""
+        return self.connection.call("POST", path("preauthorised", fingerprint, "remove"), Preauthorisation)
 
     def ask_device(self, name: str, request: InquiryRequest) -> Inquiry:
         """Ask a device for its logs or its diagnosis; see `lineside.client.asking` for reading the answer."""

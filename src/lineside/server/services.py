@@ -25,8 +25,9 @@ class Hints(Protocol):
         """Publish a hint; returns at once, from any thread, and never fails."""
         ...
 
-    def drop(self, device: str) -> None:
-        """End a revoked device's connections; returns at once, from any thread, and never fails."""
+    def drop(self, device: str, serial: str | None = None) -> None:
+        """End a device's connections, or those with one certificate (serial in hex); returns at once, from any thread,
+        and never fails."""
         ...
 
 
@@ -36,7 +37,7 @@ class NoHints:
     def hint(self, device: str) -> None:
         """Nothing to do."""
 
-    def drop(self, device: str) -> None:
+    def drop(self, device: str, serial: str | None = None) -> None:
         """Nothing to do."""
 
 

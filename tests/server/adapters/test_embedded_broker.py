@@ -33,6 +33,8 @@ class Site:
     broker: EmbeddedBroker
     port: int
     accepted: set[str]
+    refused: set[str] = field(default_factory=set)  # serials
+    serials: dict[str, list[str]] = field(default_factory=dict)  # of the certificates that each device was given
     results: list[tuple[str, bytes]] = field(default_factory=list)
     trouble: list[Exception] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
@@ -57,7 +59,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         made = Site(tmp_path, ca, None, listener.getsockname()[1], {"cam-1", "cam-2"})  # type: ignore[arg-type]
         made.gate.set()
         tls = tls_context(server_pem, ca.pem)
-        made.broker = EmbeddedBroker(listener, tls, lambda device: device in made.accepted, made.on_result)
+        made.broker = EmbeddedBroker(listener, tls, lambda device, serial: device in made.accepted and serial not in made.refused, made.on_result)
 
         async def start() -> None:
             await made.broker.start()
@@ -124,6 +126,7 @@ def _context(site: Site, device: str, ca: CertificateAuthority | None) -> ssl.SS
     if device:
         key = make_key()
         signed = (ca or site.ca).sign_request(make_csr(key, device), device, datetime.now(UTC))
+        site.serials.setdefault(device, []).append(signed.serial)
         file = site.folder / f"{device}.pem"
         file.write_text(key_pem(key) + signed.certificate)
         context.load_cert_chain(file)
@@ -221,6 +224,19 @@ def test_a_revoked_device_is_cut_off(site: Site) -> None:
         assert client.lost.wait(10)
         until(lambda: client.connack not in (0, None), 15)
     assert site.results == []
+
+
+def test_a_superseded_certificate_is_cut_off_and_the_new_one_stays(site: Site) -> None:
+    with Client(site, "cam-1").connected() as old, Client(site, "cam-1", client_id="new").connected() as new:
+        superseded = site.serials["cam-1"][0]
+        site.refused.add(superseded)
+        site.broker.drop("cam-1", superseded)
+        assert old.lost.wait(10)
+        until(lambda: old.connack not in (0, None), 15)
+        mid = new.publish(topics.results("cam-1"), b"still here")
+        until(lambda: mid in new.acknowledged)
+        assert not new.lost.is_set()
+    assert site.results == [("cam-1", b"still here")]
 
 
 def test_a_device_cannot_take_anothers_session_over(site: Site) -> None:

@@ -70,13 +70,13 @@ def test_every_other_route_asks_for_a_token(lineside: Running, clock: FakeClock)
     assert code(device.get("/desired")) == "auth.token_expired"
 
 
-def test_the_public_routes_are_exactly_three(lineside: Running) -> None:
+def test_the_public_routes_are_exactly_four(lineside: Running) -> None:
     public = set()
     for route in lineside.apps.devices.routes:
         for handler in getattr(route, "route_handlers", []):
             if route.path.startswith(URL) and handler.opt.get("public"):
                 public.add(route.path)
-    assert public == {f"{URL}/ca", f"{URL}/join", f"{URL}/token"}
+    assert public == {f"{URL}/ca", f"{URL}/crl", f"{URL}/join", f"{URL}/token"}
 
 
 def test_a_revoked_device_may_do_nothing(lineside: Running) -> None:

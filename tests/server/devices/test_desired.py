@@ -60,7 +60,7 @@ def test_a_hint_follows_the_commit_and_only_the_commit(core: Core, lineside: Run
         def hint(self, device: str) -> None:
             hinted.append(device)
 
-        def drop(self, device: str) -> None: ...
+        def drop(self, device: str, serial: str | None = None) -> None: ...
 
     core = replace(lineside.core, hints=Recorder())
     TestDevice.join(lineside, "cam-1")

@@ -208,7 +208,7 @@ def test_the_device_is_hinted_once_the_question_is_stored(tmp_path: Path, clock:
             assert device == "cam-1"
             hinted.set()
 
-        def drop(self, device: str) -> None:
+        def drop(self, device: str, serial: str | None = None) -> None:
             pass
 
     with running(tmp_path / "root", clock) as lineside:

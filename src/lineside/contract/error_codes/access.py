@@ -156,7 +156,7 @@ ROWS = (
         "auth.device_revoked",
         Kind.FORBIDDEN,
         "The device {device} was revoked.",
-        "Join again with a new token: lineside agent join",
+        "Join under another name, with a new key: lineside agent join … --name NAME --force",
     ),
     Problem(
         "auth.forbidden",

@@ -45,12 +45,30 @@ ROWS = (
         "device.certificate_expires",
         Kind.UNAVAILABLE,
         "The device's certificate ends at {at}.",
-        "Join again with a new token: lineside agent join URL --token TOKEN --ca-sha256 HASH --force --root {root}",
+        "It is renewed by itself once the device reaches its control plane; see the conditions that stop it.",
     ),
     Problem(
         "device.key_unusable",
         Kind.UNAVAILABLE,
         "The file {path} cannot be used: {why}.",
         "Check the file and who may read it; if it is lost, join again with --force.",
+    ),
+    Problem(
+        "device.certificate_not_renewed",
+        Kind.UNAVAILABLE,
+        "The device's certificate ends at {at} and could not be renewed: {why}.",
+        "Look at the control plane's events about this device; the agent tries again by itself.",
+    ),
+    Problem(
+        "device.quarantined",
+        Kind.FORBIDDEN,
+        "The device {device} is quarantined: what runs keeps running, nothing new installs.",
+        "Find out why on the device's page, then: lineside devices accept {device} --fingerprint F",
+    ),
+    Problem(
+        "device.fingerprint_mismatch",
+        Kind.CONFLICT,
+        "The key of {device} has the fingerprint {actual}, not {given}.",
+        "Compare both with what the device says: lineside agent fingerprint",
     ),
 )

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from lineside.contract.device import JoinToken, JoinTokenRequest
+from lineside.contract.device import JoinToken, JoinTokenInfo, JoinTokenRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
-from lineside.server.access.store import JoinTokenRow, use_join_token
+from lineside.server.access.store import JoinTokenRow, open_join_tokens, use_join_token
 from lineside.server.clock import rfc3339
 from lineside.server.services import Core
 
@@ -19,6 +19,7 @@ TWINS = "twins"
 """The group of simulated devices; they, and only they, install what is not approved yet."""
 
 MAX_TTL = 90 * 24 * 3600
+_ID = 12  # letters of a token's hash that name it
 
 
 class JoinTokens:
@@ -46,6 +47,8 @@ class JoinTokens:
         session.add(row)
         words = f"a join token for {row.uses} device(s) of group {group} was made"
         self._core.events.record(session, kind="token.created", subject=group, message=words)
+        why = f"{words}, until {row.expires_at}"
+        self._core.audit.record(session, "token.create", f"join token {row.hash[:_ID]}", why=why)
         return JoinToken(
             token=token,
             group=group,
@@ -55,6 +58,23 @@ class JoinTokens:
             url=self._core.addresses.device_url,
             ca_sha256=self.ca_sha256,
         )
+
+    def open(self, session: Session) -> list[JoinTokenInfo]:
+        """Tokens that still open the door, newest first."""
+        now = rfc3339(self._core.clock.now())
+        return [_info(row) for row in open_join_tokens(session, now)]
+
+    def revoke(self, session: Session, id_: str) -> JoinTokenInfo:
+        """Nobody joins with this token any more. Raises `request.not_found`."""
+        now = rfc3339(self._core.clock.now())
+        row = next((row for row in open_join_tokens(session, now) if row.hash[:_ID] == id_), None)
+        if row is None:
+            raise LinesideError("request.not_found", what="join token", name=id_[:80])
+        row.expires_at = now
+        words = f"a join token of group {row.group} was revoked after {row.used} of {row.uses} uses"
+        self._core.events.record(session, kind="token.revoked", subject=row.group, message=words)
+        self._core.audit.record(session, "token.revoke", f"join token {id_}", why=words)
+        return _info(row)
 
     def find(self, session: Session, token: str) -> JoinTokenRow:
         """The token's row, used up or not. Raises `join.token_unknown`."""
@@ -73,16 +93,33 @@ class JoinTokens:
             raise LinesideError("join.token_used", uses=row.uses)
 
 
+def _info(row: JoinTokenRow) -> JoinTokenInfo:
+    return JoinTokenInfo(
+        id=row.hash[:_ID],
+        group=row.group,
+        uses=row.uses,
+        used=row.used,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        twin=row.twin,
+    )
+
+
 def hash_of(token: str) -> str:
     """How a token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _check(request: JoinTokenRequest, group: str) -> None:
+def check_group(group: str, *, twin: bool) -> None:
+    """Raises `request.invalid` when a device cannot land in this group."""
     if not is_name(group):
         raise LinesideError("request.invalid", why=f"{group!r} is not a name of a group")
-    if group == TWINS and not request.twin:
+    if group == TWINS and not twin:
         raise LinesideError("request.invalid", why=f"only twins may be in the group {TWINS}")
+
+
+def _check(request: JoinTokenRequest, group: str) -> None:
+    check_group(group, twin=request.twin)
     if not 1 <= request.uses <= 100_000:
         raise LinesideError("request.invalid", why="uses must be 1 to 100000")
     if not 1 <= request.ttl_seconds <= MAX_TTL:

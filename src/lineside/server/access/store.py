@@ -86,6 +86,12 @@ class AssertionRow(Base):
     until: Mapped[str] = mapped_column(String(32), index=True)
 
 
+def open_join_tokens(session: Session, now: str) -> list[JoinTokenRow]:
+    """Tokens that have not expired and are not used up, newest first."""
+    query = select(JoinTokenRow).where(JoinTokenRow.expires_at > now, JoinTokenRow.used < JoinTokenRow.uses)
+    return list(session.scalars(query.order_by(JoinTokenRow.created_at.desc(), JoinTokenRow.hash)))
+
+
 def use_join_token(session: Session, token_hash: str) -> bool:
     """Count one use, if one is left. One statement: two devices at once cannot take the same use."""
     statement = (

@@ -31,8 +31,8 @@ class Broker(Protocol):
         """Publish a hint; returns at once, from any thread, and never fails."""
         ...
 
-    def drop(self, device: str) -> None:
-        """End a device's connections; returns at once, from any thread, and never fails."""
+    def drop(self, device: str, serial: str | None = None) -> None:
+        """End a device's connections, or those with one certificate; returns at once, from any thread, never fails."""
         ...
 
 
@@ -53,8 +53,9 @@ class FakeBroker:
     def hint(self, device: str) -> None:
         self.hints.append(device)
 
-    def drop(self, device: str) -> None:
-        self.dropped.add(device)
+    def drop(self, device: str, serial: str | None = None) -> None:
+        if serial is None:
+            self.dropped.add(device)
 
     def publish(self, device: str, topic: str, payload: bytes) -> bool:
         """As if `device` published; whether it was allowed to."""

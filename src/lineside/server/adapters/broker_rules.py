@@ -15,8 +15,8 @@ from lineside.contract import topics
 class Desk(Protocol):
     """Who the rules ask, and where messages go."""
 
-    async def is_accepted(self, device: str) -> bool:
-        """Whether a device joined and was not revoked."""
+    async def may_connect(self, client_id: str) -> bool:
+        """Whether the device may, with the certificate that this client has shown."""
         ...
 
     async def received(self, client_id: str, topic: str, payload: bytes, packet: int | None) -> None:
@@ -34,11 +34,11 @@ class Rules(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]  # amqtt shi
         desk: Any
 
     async def authenticate(self, *, session: Session) -> bool:
-        """Accepted devices only. A last will is a message like any other: it must keep to the rules on topics."""
+        """Devices with a good certificate. A last will is a message like any other: it keeps to the rules on topics."""
         device = device_of(session.client_id)
         if session.will_flag and not topics.may_publish(device, session.will_topic or ""):
             return False
-        return bool(await self.config.desk.is_accepted(device))
+        return bool(await self.config.desk.may_connect(session.client_id or ""))
 
     async def topic_filtering(
         self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None

@@ -37,15 +37,19 @@ def tls_context(server_pem: Path, ca_pem: str) -> ssl.SSLContext:
 
 
 class EmbeddedBroker:
-    """Listens on a bound socket. `is_accepted` says whether a device may connect (called in a thread)."""
+    """Listens on a bound socket. `may_connect` says whether a device may, with a certificate of a serial number (hex).
+
+    It is called in a thread.
+    """
 
     def __init__(
-        self, listener: socket, tls: ssl.SSLContext, is_accepted: Callable[[str], bool], on_result: OnResult
+        self, listener: socket, tls: ssl.SSLContext, may_connect: Callable[[str, str], bool], on_result: OnResult
     ) -> None:
         self._listener, self._tls = listener, tls
-        self._is_accepted, self._on_result = is_accepted, on_result
+        self._may_connect, self._on_result = may_connect, on_result
         self._links: dict[str, LinkWriter] = {}
-        self._sockets: defaultdict[str, set[asyncio.StreamWriter]] = defaultdict(set)
+        self._serials: dict[str, str] = {}  # by client id
+        self._sockets: defaultdict[str, dict[asyncio.StreamWriter, str]] = defaultdict(dict)
         self._results: asyncio.Queue[tuple[str, bytes, LinkWriter, int | None]] = asyncio.Queue(_WAITING)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -74,9 +78,9 @@ class EmbeddedBroker:
         """Publish a hint; returns at once, from any thread, and never fails."""
         self._soon(lambda: asyncio.ensure_future(self._publish_hint(device)))
 
-    def drop(self, device: str) -> None:
-        """End a device's connections; returns at once, from any thread, and never fails."""
-        self._soon(lambda: self._abort(device))
+    def drop(self, device: str, serial: str | None = None) -> None:
+        """End a device's connections, or those with one certificate; returns at once, from any thread, never fails."""
+        self._soon(lambda: self._abort(device, serial))
 
     def _soon(self, action: Callable[[], object]) -> None:
         loop = self._loop
@@ -87,15 +91,17 @@ class EmbeddedBroker:
     async def _publish_hint(self, device: str) -> None:
         await self._broker.internal_message_broadcast(topics.hint(device), b"{}", 0)
 
-    def _abort(self, device: str) -> None:
-        for writer in self._sockets.get(device, set()):
-            writer.transport.abort()
+    def _abort(self, device: str, serial: str | None = None) -> None:
+        for writer, shown in self._sockets.get(device, {}).items():
+            if serial in (None, shown):
+                writer.transport.abort()
 
     # --- what the rules ask (broker_rules.Desk) -------------------------------------------------------------------
 
-    async def is_accepted(self, device: str) -> bool:
-        """Whether a device joined and was not revoked."""
-        return await asyncio.to_thread(self._is_accepted, device)
+    async def may_connect(self, client_id: str) -> bool:
+        """Whether the device may, with the certificate that this client has shown."""
+        serial = self._serials.get(client_id)
+        return serial is not None and await asyncio.to_thread(self._may_connect, device_of(client_id), serial)
 
     async def received(self, client_id: str, topic: str, payload: bytes, packet: int | None) -> None:
         """Queue a result to be stored; acknowledge everything else at once."""
@@ -110,19 +116,19 @@ class EmbeddedBroker:
     # --- connections and results ----------------------------------------------------------------------------------
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        device = _device_in(writer)
-        self._sockets[device].add(writer)
+        device, serial = _shown_by(writer)
+        self._sockets[device][writer] = serial
         client_id, link = "", LinkWriter(writer)
         try:
             client_id, link_reader = await asyncio.wait_for(read_connect(reader, device), _CONNECT_SECONDS)
-            self._links[client_id] = link
+            self._links[client_id], self._serials[client_id] = link, serial
             await self._broker.external_connected(link_reader, link, "default")
         except (AMQTTError, MQTTError, NoDataError, OSError, EOFError, TimeoutError) as error:
             _log.info("connection ended", device=device, why=repr(error))
         finally:
             if self._links.get(client_id) is link:
-                del self._links[client_id]
-            self._sockets[device].discard(writer)
+                del self._links[client_id], self._serials[client_id]
+            self._sockets[device].pop(writer, None)
             writer.close()
 
     async def _store(self) -> None:
@@ -145,8 +151,9 @@ class EmbeddedBroker:
         return True
 
 
-def _device_in(writer: asyncio.StreamWriter) -> str:
-    """The common name in the certificate that TLS has verified."""
+def _shown_by(writer: asyncio.StreamWriter) -> tuple[str, str]:
+    """The common name and the serial number (hex) in the certificate that TLS has verified."""
     der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    names = x509.load_der_x509_certificate(der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value)
+    certificate = x509.load_der_x509_certificate(der)
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value), f"{certificate.serial_number:x}"

@@ -10,15 +10,28 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from lineside.server.components.downloads import Downloads
+from lineside.server.devices.guard import QUARANTINED
 
 
-@get("/tuf/{name:str}", media_type="application/json", sync_to_thread=True, summary="A TUF metadata file")
+@get(
+    "/tuf/{name:str}",
+    opt=QUARANTINED,
+    media_type="application/json",
+    sync_to_thread=True,
+    summary="A TUF metadata file",
+)
 def get_metadata(name: FromPath[str], downloads: NamedDependency[Downloads]) -> bytes:
     """`timestamp.json`, or a version and a role: `3.snapshot.json`."""
     return downloads.metadata(name)
 
 
-@get("/targets/{target:path}", media_type="application/json", sync_to_thread=True, summary="A signed recipe")
+@get(
+    "/targets/{target:path}",
+    opt=QUARANTINED,
+    media_type="application/json",
+    sync_to_thread=True,
+    summary="A signed recipe",
+)
 def get_target(target: FromPath[str], downloads: NamedDependency[Downloads]) -> bytes:
     """By its TUF target path, with or without the hash of consistent snapshots before the file name."""
     return downloads.recipe(str(target).lstrip("/"))

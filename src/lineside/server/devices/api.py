@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from lineside.contract.device import Device, JoinToken, JoinTokenRequest
+from lineside.contract.device import (
+    AcceptRequest,
+    Device,
+    DeviceState,
+    JoinToken,
+    JoinTokenInfo,
+    JoinTokenRequest,
+    Preauthorisation,
+)
 from lineside.contract.inquiry import Inquiry, InquiryAnswer, InquiryRequest
 from lineside.contract.people import Permission
 from lineside.server.access.join_tokens import JoinTokens
@@ -14,6 +23,7 @@ from lineside.server.access.permissions import needs
 from lineside.server.database import Database
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.service import Devices
+from lineside.server.devices.standing import Standing
 
 
 @post("/devices/tokens", sync_to_thread=True, summary="Make a join token", opt=needs(Permission.OPERATE))
@@ -38,15 +48,106 @@ def get_device(name: FromPath[str], devices: NamedDependency[Devices]) -> Device
 
 
 @post(
+    "/devices/{name:str}/accept",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Let a device take part",
+    opt=needs(Permission.OPERATE),
+)
+def accept_device(
+    name: FromPath[str],
+    data: JSONBody[AcceptRequest],
+    standing: NamedDependency[Standing],
+    devices: NamedDependency[Devices],
+) -> Device:
+    """A pending or a quarantined one; `fingerprint` says which key was looked at."""
+    standing.accept(name, data)
+    return devices.get(name)
+
+
+@post(
+    "/devices/{name:str}/quarantine",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Let a device report, and install nothing",
+    opt=needs(Permission.OPERATE),
+)
+def quarantine_device(
+    name: FromPath[str],
+    standing: NamedDependency[Standing],
+    devices: NamedDependency[Devices],
+    why: FromQuery[str] = "",
+) -> Device:
+    """What runs goes on running."""
+    standing.quarantine(name, why)
+    return devices.get(name)
+
+
+@post(
     "/devices/{name:str}/revoke",
     sync_to_thread=True,
     status_code=200,
     summary="Shut a device out",
     opt=needs(Permission.OPERATE),
 )
-def revoke_device(name: FromPath[str], devices: NamedDependency[Devices]) -> Device:
-    """It may do nothing any more; what it runs goes on running."""
-    return devices.revoke(name)
+def revoke_device(
+    name: FromPath[str],
+    standing: NamedDependency[Standing],
+    devices: NamedDependency[Devices],
+    why: FromQuery[str] = "",
+) -> Device:
+    """It may do nothing any more, for good; what it runs goes on running. One that is pending is turned away."""
+    before = devices.get(name)
+    standing.revoke(name, why)
+    if before.state is DeviceState.PENDING:  # it is forgotten
+        return msgspec.structs.replace(before, state=DeviceState.REVOKED, summary="revoked")
+    return devices.get(name)
+
+
+@get("/join-tokens", sync_to_thread=True, summary="Join tokens that still open the door")
+def list_tokens(join_tokens: NamedDependency[JoinTokens], database: NamedDependency[Database]) -> list[JoinTokenInfo]:
+    """Newest first; their texts are not kept."""
+    with database.read() as session:
+        return join_tokens.open(session)
+
+
+@post(
+    "/join-tokens/{token:str}/revoke",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Take a join token back",
+    opt=needs(Permission.OPERATE),
+)
+def revoke_token(
+    token: FromPath[str], join_tokens: NamedDependency[JoinTokens], database: NamedDependency[Database]
+) -> JoinTokenInfo:
+    """Nobody joins with it any more; devices that have joined stay."""
+    with database.write() as session:
+        return join_tokens.revoke(session, token)
+
+
+@get("/preauthorised", sync_to_thread=True, summary="Keys that may join without a token")
+def list_preauthorised(standing: NamedDependency[Standing]) -> list[Preauthorisation]:
+    """By name."""
+    return standing.preauthorised()
+
+
+@post("/preauthorised", sync_to_thread=True, summary="Let a key join without a token", opt=needs(Permission.OPERATE))
+def preauthorise(data: JSONBody[Preauthorisation], standing: NamedDependency[Standing]) -> Preauthorisation:
+    """Once, and under one name."""
+    return standing.preauthorise(data)
+
+
+@post(
+    "/preauthorised/{fingerprint:str}/remove",
+    sync_to_thread=True,
+    status_code=200,
+    summary="A key may not join without a token any more",
+    opt=needs(Permission.OPERATE),
+)
+def remove_preauthorised(fingerprint: FromPath[str], standing: NamedDependency[Standing]) -> Preauthorisation:
+    """It has not been used."""
+    return standing.withdraw(fingerprint)
 
 
 @post(
@@ -83,4 +184,19 @@ def end_inquiry(name: FromPath[str], inquiry: FromPath[str], inquiries: NamedDep
     return inquiries.end(name, inquiry)
 
 
-routes = [create_token, list_devices, get_device, revoke_device, ask_device, get_inquiry, end_inquiry]
+routes = [
+    create_token,
+    list_tokens,
+    revoke_token,
+    list_preauthorised,
+    preauthorise,
+    remove_preauthorised,
+    list_devices,
+    get_device,
+    accept_device,
+    quarantine_device,
+    revoke_device,
+    ask_device,
+    get_inquiry,
+    end_inquiry,
+]

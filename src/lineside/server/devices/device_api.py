@@ -10,26 +10,41 @@ from litestar.enums import MediaType
 from litestar.params import FromPath, JSONBody
 
 from lineside.contract.desired import Desired
-from lineside.contract.device import AccessToken, JoinAnswer, JoinRequest, TokenRequest
+from lineside.contract.device import (
+    AccessToken,
+    CertificateAnswer,
+    CertificateRequest,
+    JoinAnswer,
+    JoinRequest,
+    TokenRequest,
+)
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import ReportsAnswer, ReportsRequest
+from lineside.server.devices.certificates import Certificates
 from lineside.server.devices.desired import etag
-from lineside.server.devices.guard import PUBLIC
+from lineside.server.devices.guard import PUBLIC, QUARANTINED
 from lineside.server.devices.inquiries import Inquiries
+from lineside.server.devices.joining import Joining
 from lineside.server.devices.reports import Reports
 from lineside.server.devices.service import Devices
 
 
 @get("/ca", media_type=MediaType.TEXT, sync_to_thread=False, opt=PUBLIC, summary="The CA's certificate")
-def get_ca(devices: NamedDependency[Devices]) -> str:
+def get_ca(joining: NamedDependency[Joining]) -> str:
     """PEM. A device compares its fingerprint with the one it was given before it sends its join token."""
-    return devices.ca_pem
+    return joining.ca_pem
 
 
-@post("/join", sync_to_thread=True, opt=PUBLIC, status_code=200, summary="Join with a token and a signing request")
-def join(data: JSONBody[JoinRequest], devices: NamedDependency[Devices]) -> JoinAnswer:
-    """Certificate, trust root and addresses for a new device."""
-    return devices.join(data)
+@get("/crl", media_type=MediaType.TEXT, sync_to_thread=True, opt=PUBLIC, summary="Certificates that are good no more")
+def get_crl(certificates: NamedDependency[Certificates]) -> str:
+    """PEM (RFC 5280): revoked and superseded ones. For a broker that is not the control plane's own."""
+    return certificates.revocation_list()
+
+
+@post("/join", sync_to_thread=True, opt=PUBLIC, status_code=200, summary="Join with a signing request")
+def join(data: JSONBody[JoinRequest], joining: NamedDependency[Joining]) -> JoinAnswer:
+    """Certificate, trust root and addresses for a new device; without leave to join it waits for a person."""
+    return joining.join(data)
 
 
 @post("/token", sync_to_thread=True, opt=PUBLIC, status_code=200, summary="An access token for a client assertion")
@@ -38,7 +53,15 @@ def get_token(data: JSONBody[TokenRequest], devices: NamedDependency[Devices]) -
     return devices.token(data.client_assertion)
 
 
-@get("/desired", sync_to_thread=True, summary="What this device should run")
+@post("/certificate", sync_to_thread=True, status_code=200, summary="The next certificate, for a new key")
+def renew_certificate(
+    data: JSONBody[CertificateRequest], caller: NamedDependency[str], certificates: NamedDependency[Certificates]
+) -> CertificateAnswer:
+    """The same for the same key. The old key is good until an assertion was signed with the new one."""
+    return certificates.renew(caller, data)
+
+
+@get("/desired", sync_to_thread=True, opt=QUARANTINED, summary="What this device should run")
 def get_desired(
     request: Request[Any, Any, Any],
     caller: NamedDependency[str],
@@ -54,7 +77,7 @@ def get_desired(
     return Response(document, headers={"ETag": tag, **asked})
 
 
-@post("/reports", sync_to_thread=True, status_code=200, summary="What this device runs")
+@post("/reports", sync_to_thread=True, opt=QUARANTINED, status_code=200, summary="What this device runs")
 def post_reports(
     data: JSONBody[ReportsRequest], caller: NamedDependency[str], reports: NamedDependency[Reports]
 ) -> ReportsAnswer:
@@ -62,13 +85,19 @@ def post_reports(
     return reports.accept(caller, data)
 
 
-@get("/inquiries", sync_to_thread=True, summary="What people ask of this device now")
+@get("/inquiries", sync_to_thread=True, opt=QUARANTINED, summary="What people ask of this device now")
 def get_inquiries(caller: NamedDependency[str], inquiries: NamedDependency[Inquiries]) -> list[Inquiry]:
     """Oldest first; what is not here any more need not be answered."""
     return inquiries.open(caller)
 
 
-@post("/inquiries/{inquiry:str}/parts", sync_to_thread=True, status_code=200, summary="A part of an answer")
+@post(
+    "/inquiries/{inquiry:str}/parts",
+    sync_to_thread=True,
+    opt=QUARANTINED,
+    status_code=200,
+    summary="A part of an answer",
+)
 def post_part(
     inquiry: FromPath[str],
     data: JSONBody[InquiryPart],
@@ -79,4 +108,14 @@ def post_part(
     return inquiries.accept(caller, inquiry, data)
 
 
-routes = [get_ca, join, get_token, get_desired, post_reports, get_inquiries, post_part]
+routes = [
+    get_ca,
+    get_crl,
+    join,
+    get_token,
+    renew_certificate,
+    get_desired,
+    post_reports,
+    get_inquiries,
+    post_part,
+]

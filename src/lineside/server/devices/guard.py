@@ -11,10 +11,13 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from lineside.contract.errors import LinesideError
+from lineside.server.access.caller import Caller, become, current
 from lineside.server.devices.service import Devices
 
 PUBLIC = {"public": True}
 """`opt=PUBLIC` on a handler: no token needed."""
+QUARANTINED = {"quarantined": True}
+"""`opt=QUARANTINED` on a handler: a quarantined device may come in too, since nothing new comes out."""
 
 
 def accepted_device(devices: Devices) -> Guard:
@@ -29,7 +32,10 @@ def accepted_device(devices: Devices) -> Guard:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise LinesideError("auth.token_missing")
-        connection.state.caller = await asyncio.to_thread(devices.authenticate, token.strip())
+        quarantined = bool(handler.opt.get("quarantined"))
+        name = await asyncio.to_thread(devices.authenticate, token.strip(), quarantined=quarantined)
+        connection.state.caller = name
+        become(Caller(name=name, by="device", source=current().source))
 
     return check
 

@@ -70,6 +70,7 @@ class Inquiries:
             session.add(row)
             message = f"{device} was asked for {_words(request)}."
             self._core.events.record(session, kind="device.asked", subject=device, message=message, actor=actor)
+            self._core.audit.record(session, "device.ask", device, why=f"for {_words(request)}")
             event.listen(session, "after_commit", lambda _session: self._core.hints.hint(device), once=True)
             return _inquiry(row, now)
 
@@ -128,7 +129,7 @@ class Inquiries:
         row = session.get(DeviceRow, device)
         if row is None:
             raise LinesideError("request.not_found", what="device", name=device)
-        if row.state != DeviceState.ACCEPTED.value:
+        if row.state not in (DeviceState.ACCEPTED.value, DeviceState.QUARANTINED.value):
             raise LinesideError("inquiry.not_accepted", device=device, state=row.state)
 
     def _is_there(self, session: Session, row: InquiryRow, now: datetime) -> bool:

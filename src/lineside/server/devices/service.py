@@ -1,139 +1,92 @@
-"""Use cases of the devices room: join, prove, report, show, revoke."""
+"""Use cases of the devices room: prove who it is, show it. How devices join is in `joining`, what people decide about
+them in `standing`."""
 
 from __future__ import annotations
 
 import msgspec
 from sqlalchemy.orm import Session
 
-from lineside.contract.device import AccessToken, Device, DeviceState, JoinAnswer, JoinRequest
+from lineside.contract.device import AccessToken, Device, DeviceState
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import is_name
-from lineside.server.access.ca import CertificateAuthority
-from lineside.server.access.join_tokens import JoinTokens
-from lineside.server.access.store import JoinTokenRow
-from lineside.server.access.tokens import AccessTokens
-from lineside.server.adapters.tuf.repository import Repository
-from lineside.server.clock import rfc3339
+from lineside.server.access.caller import Caller, acting, current
+from lineside.server.access.tokens import AccessTokens, Proof
 from lineside.server.devices import model
+from lineside.server.devices.certificates import Certificates
 from lineside.server.devices.desired import DesiredDocuments
-from lineside.server.devices.store import DeviceRow, GroupRow, all_devices, groups_of
+from lineside.server.devices.instances import Count, Verdict, judge
+from lineside.server.devices.standing import Standing
+from lineside.server.devices.store import DeviceRow, all_devices, ends_of, groups_of
 from lineside.server.services import Core
 
 
 class Devices:
-    """All devices of this control plane."""
+    """All devices of this control plane: how they prove who they are, and how they are shown."""
 
-    def __init__(self, core: Core, ca: CertificateAuthority, join_tokens: JoinTokens, tokens: AccessTokens) -> None:
+    def __init__(self, core: Core, tokens: AccessTokens, certificates: Certificates, standing: Standing) -> None:
         self._core = core
-        self._ca = ca
-        self._join_tokens = join_tokens
         self._tokens = tokens
+        self._certificates = certificates
+        self._standing = standing
         self._desired = DesiredDocuments(core)
-
-    # --- joining --------------------------------------------------------------------------------------------------
-
-    def join(self, request: JoinRequest) -> JoinAnswer:
-        """Use the token, store the device and sign its key: all in one transaction, or nothing.
-
-        A device that was cut off before it had its answer may ask again with the same token and key. Raises `join.*`;
-        each refusal is an event too.
-        """
-        try:
-            with self._core.database.write() as session:
-                row = self._join(session, request)
-        except LinesideError as error:
-            subject = request.name if is_name(request.name) else "?"
-            self._record(kind="join.refused", subject=subject, message=error.message, error=error)
-            raise
-        return self._answer(row)
-
-    def _join(self, session: Session, request: JoinRequest) -> DeviceRow:
-        if not is_name(request.name):
-            raise LinesideError("join.bad_name", name=request.name[:80])
-        token = self._join_tokens.find(session, request.token)
-        signed = self._ca.sign_request(request.csr, request.name, self._core.clock.now())
-        known = session.get(DeviceRow, request.name)
-        if known is not None and known.key == signed.public_key and known.token == token.hash and _accepted(known):
-            return known
-        self._join_tokens.use(session, token, twin=request.twin)
-        if known is not None:
-            raise LinesideError("join.name_taken", name=request.name)
-        return self._store(session, request, token, signed.certificate, signed.public_key)
-
-    def _store(self, session: Session, request: JoinRequest, token: JoinTokenRow, cert: str, key: str) -> DeviceRow:
-        now = rfc3339(self._core.clock.now())
-        row = DeviceRow(
-            name=request.name,
-            state=DeviceState.ACCEPTED.value,
-            twin=request.twin,
-            key=key,
-            certificate=cert,
-            token=token.hash,
-            facts=request.facts,
-            joined_at=now,
-            last_seen=now,
-            sequence=-1,
-        )
-        session.add(row)
-        session.flush()
-        session.add(GroupRow(device=row.name, group=token.group))
-        words = f"joined the group {token.group}"
-        self._core.events.record(session, kind="device.joined", subject=row.name, message=words, actor=row.name)
-        return row
-
-    def _answer(self, row: DeviceRow) -> JoinAnswer:
-        return JoinAnswer(
-            device=row.name,
-            certificate=row.certificate,
-            ca=self._ca.pem,
-            tuf_root=Repository.below(self._core.root, self._core.clock.now).root(),
-            mqtt_host=self._core.addresses.mqtt_host,
-            mqtt_port=self._core.addresses.mqtt_port,
-        )
-
-    @property
-    def ca_pem(self) -> str:
-        """The CA's certificate, for a device to compare with the fingerprint it was given."""
-        return self._ca.pem
 
     # --- access ---------------------------------------------------------------------------------------------------
 
     def token(self, assertion: str) -> AccessToken:
-        """An access token for a client assertion. Raises `auth.*`; each refusal is an event too."""
+        """An access token for a client assertion. Raises `auth.*`; each refusal is an event too.
+
+        A device whose count shows that there are two of it is quarantined, and gets a token that lets it report.
+        """
         try:
             with self._core.database.write() as session:
-                return self._tokens.exchange(session, assertion, lambda device: self._key(session, device))
+                proof = self._tokens.prove(session, assertion, lambda device: self._keys(session, device))
+                with acting(Caller(name=proof.device, by="device", source=current().source)):
+                    row, superseded = self._proven(session, proof)
+                    issued = self._tokens.issue(row.name, DeviceState(row.state))
         except LinesideError as error:
             subject = error.params.get("device", "?")
             self._record(kind="token.refused", subject=subject, message=error.message, error=error)
             raise
+        for serial in superseded:
+            self._core.hints.drop(proof.device, serial)
+        return issued
 
-    def authenticate(self, access_token: str) -> str:
-        """The accepted device an access token belongs to. Raises `auth.*`."""
+    def _proven(self, session: Session, proof: Proof) -> tuple[DeviceRow, list[str]]:
+        """What an assertion changes: its count is remembered, and a new key takes the old one's place."""
+        row = session.get_one(DeviceRow, proof.device)
+        self._count(session, row, proof)
+        superseded = self._certificates.promote(session, row) if proof.key == row.next_key else []
+        return row, superseded
+
+    def _count(self, session: Session, row: DeviceRow, proof: Proof) -> None:
+        if proof.count is None or proof.nonce is None:
+            if row.counted is not None:
+                raise LinesideError("auth.assertion_uncounted", device=row.name)
+            return
+        said = Count(count=proof.count, nonce=proof.nonce, earlier=proof.earlier)
+        match judge(row.counted, said):
+            case Verdict.NEWER:
+                row.counted = said
+            case Verdict.LATE:
+                raise LinesideError("auth.assertion_late", device=row.name)
+            case Verdict.CLONED if row.state == DeviceState.ACCEPTED.value:
+                assert row.counted is not None
+                why = f"it counts {said.count}, after {row.counted.count} was heard"
+                self._standing.cloned(session, row, why)
+            case _:
+                pass
+
+    def authenticate(self, access_token: str, *, quarantined: bool = False) -> str:
+        """The accepted device an access token belongs to; with `quarantined` it may be that too. Raises `auth.*`."""
         device = self._tokens.device_of(access_token)
         with self._core.database.read() as session:
-            self._key(session, device)
+            row = _known(session, device)
+            if row.state == DeviceState.QUARANTINED.value and not quarantined:
+                raise LinesideError("auth.device_quarantined", device=device)
         return device
 
-    def _key(self, session: Session, device: str) -> str:
-        row = session.get(DeviceRow, device)
-        if row is None:
-            raise LinesideError("auth.assertion_invalid", why="no such device has joined", device=device[:63])
-        if not _accepted(row):
-            raise LinesideError("auth.device_revoked", device=device)
-        return row.key
-
-    def revoke(self, name: str) -> Device:
-        """The device may do nothing any more, from now on. Raises `request.not_found`."""
-        with self._core.database.write() as session:
-            row = _found(session, name)
-            if _accepted(row):
-                row.state = DeviceState.REVOKED.value
-                row.revoked_at = rfc3339(self._core.clock.now())
-                self._core.events.record(session, kind="device.revoked", subject=name, message="was revoked")
-            shown = self._shown(session, row, groups_of(session).get(name, ()))
-        self._core.hints.drop(name)
-        return shown
+    def _keys(self, session: Session, device: str) -> list[str]:
+        row = _known(session, device)
+        return [row.key, row.next_key] if row.next_key else [row.key]
 
     # --- showing --------------------------------------------------------------------------------------------------
 
@@ -141,15 +94,19 @@ class Devices:
         """Every device, by name."""
         with self._core.database.read() as session:
             groups = groups_of(session)
-            return [self._shown(session, row, groups.get(row.name, ())) for row in all_devices(session)]
+            ends = ends_of(session)
+            return [
+                self._shown(session, row, groups.get(row.name, ()), ends.get(row.name)) for row in all_devices(session)
+            ]
 
     def get(self, name: str) -> Device:
         """One device. Raises `request.not_found`."""
         with self._core.database.read() as session:
-            shown = self._shown(session, _found(session, name), groups_of(session).get(name, ()))
+            groups, ends = groups_of(session).get(name, ()), ends_of(session).get(name)
+            shown = self._shown(session, _found(session, name), groups, ends)
             return msgspec.structs.replace(shown, wanted=self._desired.desired(session, name).components)
 
-    def _shown(self, session: Session, row: DeviceRow, groups: tuple[str, ...]) -> Device:
+    def _shown(self, session: Session, row: DeviceRow, groups: tuple[str, ...], ends: str | None) -> Device:
         settings, state = self._core.settings, DeviceState(row.state)
         desired = self._desired.desired(session, row.name)
         limit = max(settings.poll_seconds * settings.offline_polls, settings.offline_seconds)
@@ -164,6 +121,11 @@ class Devices:
             desired_revision=desired.revision,
             healthy=state is DeviceState.ACCEPTED and model.is_healthy(desired, row.report),
             summary=model.summary(state, desired, row.report, offline=offline),
+            fingerprint=row.fingerprint,
+            certificate_ends=ends,
+            asked_from=row.asked_from,
+            state_at=row.state_at,
+            state_why=row.state_why,
             report=row.report,
         )
 
@@ -172,8 +134,16 @@ class Devices:
             self._core.events.record(session, kind=kind, subject=subject, message=message, error=error.report())
 
 
-def _accepted(row: DeviceRow) -> bool:
-    return row.state == DeviceState.ACCEPTED.value
+def _known(session: Session, device: str) -> DeviceRow:
+    """A device that may prove who it is. Raises `auth.*`."""
+    row = session.get(DeviceRow, device)
+    if row is None:
+        raise LinesideError("auth.assertion_invalid", why="no such device has joined", device=device[:63])
+    if row.state == DeviceState.REVOKED.value:
+        raise LinesideError("auth.device_revoked", device=device)
+    if row.state == DeviceState.PENDING.value:
+        raise LinesideError("auth.device_pending", device=device)
+    return row
 
 
 def _found(session: Session, name: str) -> DeviceRow:

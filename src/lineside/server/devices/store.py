@@ -4,34 +4,79 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy import ForeignKey, Index, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.deployment import UpdatePolicy, ValidationPolicy
 from lineside.contract.desired import DesiredComponent
-from lineside.contract.device import DeviceState
+from lineside.contract.device import CertificatePurpose, DeviceState
 from lineside.contract.inquiry import InquiryPart, InquiryRequest
 from lineside.contract.reported import Report
 from lineside.server.database import Base, Json
+from lineside.server.devices.instances import Count
+
+GOOD, SUPERSEDED, WITHDRAWN = "good", "superseded", "revoked"
+"""States of a certificate."""
 
 
 class DeviceRow(Base):
-    """A device that joined. `key` is its public key (PEM), the one its assertions are verified with."""
+    """A device that joined, or asks to. `key` is its public key (PEM), the one its assertions are verified with.
+
+    While it renews its certificate it has a second one, which takes the first's place when it is first used.
+    """
 
     __tablename__ = "devices"
+    __table_args__ = (Index("uq_devices_fingerprint", "fingerprint", unique=True),)
 
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
     state: Mapped[str] = mapped_column(String(16), default=DeviceState.ACCEPTED.value)
     twin: Mapped[bool]
     key: Mapped[str]
     certificate: Mapped[str]
-    token: Mapped[str] = mapped_column(String(64))  # hash of the join token it came with
+    token: Mapped[str] = mapped_column(String(64))  # hash of the join token it came with; empty without one
     facts: Mapped[dict[str, Any]] = mapped_column(Json(dict[str, Any]))
     joined_at: Mapped[str] = mapped_column(String(32))
     revoked_at: Mapped[str | None] = mapped_column(String(32), default=None)
     last_seen: Mapped[str | None] = mapped_column(String(32), default=None)
     sequence: Mapped[int] = mapped_column(default=-1)  # of the newest report stored
     report: Mapped[Report | None] = mapped_column(Json(Report), default=None)
+    fingerprint: Mapped[str] = mapped_column(String(64), server_default="")  # of `key`
+    next_key: Mapped[str | None] = mapped_column(default=None)
+    next_certificate: Mapped[str | None] = mapped_column(default=None)
+    next_fingerprint: Mapped[str | None] = mapped_column(String(64), default=None)
+    counted: Mapped[Count | None] = mapped_column(Json(Count), default=None)  # the newest that an assertion said
+    asked_from: Mapped[str] = mapped_column(String(256), default="", server_default="")
+    state_at: Mapped[str | None] = mapped_column(String(32), default=None)
+    state_why: Mapped[str] = mapped_column(default="", server_default="")
+
+
+class CertificateRow(Base):
+    """A certificate that was signed for a device. `fingerprint` is of its key, which no other device may use, ever."""
+
+    __tablename__ = "certificates"
+    __table_args__ = (
+        Index("ix_certificates_device", "device"),
+        Index("ix_certificates_fingerprint", "fingerprint"),
+    )
+
+    serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # hex, as the certificate has it
+    device: Mapped[str] = mapped_column(ForeignKey("devices.name"))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    purpose: Mapped[str] = mapped_column(String(16))
+    ends_at: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))  # good, superseded, revoked
+    state_at: Mapped[str] = mapped_column(String(32))
+
+
+class PreauthorisedRow(Base):
+    """A key that may join without a token, once."""
+
+    __tablename__ = "preauthorised"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(63))
+    group: Mapped[str] = mapped_column(String(63))
+    created_at: Mapped[str] = mapped_column(String(32))
 
 
 class GroupRow(Base):
@@ -125,7 +170,45 @@ def group_exists(session: Session, group: str) -> bool:
     return session.scalar(select(GroupRow.device).where(GroupRow.group == group).limit(1)) is not None
 
 
-def is_accepted(session: Session, name: str) -> bool:
-    """Whether a device of that name joined and was not revoked."""
-    row = session.get(DeviceRow, name)
-    return row is not None and row.state == DeviceState.ACCEPTED.value
+def may_connect(session: Session, name: str, serial: str) -> bool:
+    """Whether a device may connect to the broker with this certificate (serial in hex).
+
+    A quarantined one may: it publishes results, which are marked, and hears hints.
+    """
+    row, certificate = session.get(DeviceRow, name), session.get(CertificateRow, serial)
+    if row is None or certificate is None or certificate.device != name or certificate.state != GOOD:
+        return False
+    return row.state in (DeviceState.ACCEPTED.value, DeviceState.QUARANTINED.value)
+
+
+def certificates_of(session: Session, name: str, *states: str) -> list[CertificateRow]:
+    """A device's certificates in these states."""
+    query = select(CertificateRow).where(CertificateRow.device == name, CertificateRow.state.in_(states))
+    return list(session.scalars(query))
+
+
+def withdrawn(session: Session, now: str) -> list[CertificateRow]:
+    """Certificates that are good no more though they have not ended, by serial."""
+    query = select(CertificateRow).where(CertificateRow.state != GOOD, CertificateRow.ends_at > now)
+    return list(session.scalars(query.order_by(CertificateRow.serial)))
+
+
+def key_is_taken(session: Session, fingerprint: str) -> bool:
+    """Whether a key belongs, or has belonged, to a device."""
+    mine = DeviceRow.fingerprint == fingerprint
+    device = select(DeviceRow.name).where(mine | (DeviceRow.next_fingerprint == fingerprint)).limit(1)
+    certificate = select(CertificateRow.serial).where(CertificateRow.fingerprint == fingerprint).limit(1)
+    return session.scalar(device) is not None or session.scalar(certificate) is not None
+
+
+def pending(session: Session) -> list[DeviceRow]:
+    """Devices that wait for a person, by name."""
+    query = select(DeviceRow).where(DeviceRow.state == DeviceState.PENDING.value)
+    return list(session.scalars(query.order_by(DeviceRow.name)))
+
+
+def ends_of(session: Session) -> dict[str, str]:
+    """When each device's newest good certificate ends."""
+    good = select(CertificateRow.device, func.max(CertificateRow.ends_at).label("ends_at"))
+    good = good.where(CertificateRow.state == GOOD, CertificateRow.purpose == CertificatePurpose.DEVICE.value)
+    return {row.device: row.ends_at for row in session.execute(good.group_by(CertificateRow.device))}
