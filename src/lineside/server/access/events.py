@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.errors import ErrorReport
 from lineside.contract.event import Event, EventPage
+from lineside.server.access.caller import SYSTEM, current
 from lineside.server.access.store import EventRow, events_about, events_before
 from lineside.server.clock import Clock, rfc3339
 
@@ -26,7 +27,9 @@ class Events:
         actor: str = "",
         error: ErrorReport | None = None,
     ) -> None:
-        """Add an event; it is stored when the session's transaction commits. `kind` is `noun.verb`."""
+        """Add an event; it is stored when the session's transaction commits. `kind` is `noun.verb`; `actor` is whoever
+        asks now, if a request is under way."""
+        actor = actor or ("" if current() is SYSTEM else current().name)
         at = rfc3339(self._clock.now())
         session.add(EventRow(at=at, kind=kind, subject=subject, message=message, actor=actor, error=error))
 

@@ -123,6 +123,8 @@ class DatasetsService:
             store.add_version(session, version, assembled.images)
             message = f"{version.images} images, {version.boxes} boxes; split {version.split_by}."
             self._core.events.record(session, kind="dataset.imported", subject=version.id, message=message)
+            why = f"{version.name}: {message}"
+            self._core.audit.record(session, "dataset.import", version.id, digest=version.digest, why=why)
         return ImportReport(version=version, created=True)
 
 

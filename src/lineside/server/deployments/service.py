@@ -118,6 +118,9 @@ class Deployments:
             message=f"The group {group} should run {named or 'nothing'}.",
             actor=actor,
         )
+        why = f"{document.deployment_name}: " if document.deployment_name else ""
+        why += f"{group} should run {named or 'nothing'}"
+        self._core.audit.record(session, "deployment.create", row.id, digest=digest, why=why)
         self._launcher.launch(session, row.value())
         return row.value()
 

@@ -27,6 +27,7 @@ from lineside.contract.bundle import (
 )
 from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
 from lineside.contract.recipes.builtin import is_builtin
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.clock import rfc3339
@@ -76,7 +77,11 @@ class Bundles:
                 BundleArtifact(name=one.name, digest=digest, size=one.size) for digest, one in sorted(artifacts.items())
             ),
         )
-        return Made(bundle.name, _zipped(self._core.objects, self._small(bundle, rows), bundle.artifacts))
+        small = self._small(bundle, rows)
+        with self._core.database.write() as session:
+            digest = digest_of(small[DOCUMENT])
+            self._core.audit.record(session, "bundle.export", bundle.name, digest=digest, why=_whose(device, group))
+        return Made(bundle.name, _zipped(self._core.objects, small, bundle.artifacts))
 
     def _of_device(self, session: Session, device: str) -> Desired:
         if session.get(DeviceRow, device) is None:
@@ -125,6 +130,10 @@ class Bundles:
             if len(data) > MAX_DOCUMENT_BYTES:
                 raise LinesideError("bundle.too_large", what=name, limit=MAX_DOCUMENT_BYTES)
         return files
+
+
+def _whose(device: str | None, group: str | None) -> str:
+    return f"what the device {device} should run" if device else f"what the group {group} should run"
 
 
 class _Sink:

@@ -48,6 +48,7 @@ class Rollouts:
         """Stop a rollout where it is: devices keep what they were last told. Raises `state.illegal_move`."""
         row = self._row(session, id_)
         self._move(session, row, RolloutState.ABORTED, "a person stopped it", actor)
+        self._core.audit.record(session, "rollout.abort", row.id, why=f"of {row.group}")
         return store.value_of(session, row)
 
     def show(self, session: Session, id_: str) -> Rollout:

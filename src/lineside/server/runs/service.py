@@ -61,6 +61,9 @@ class RunsService:
         with self._core.database.write() as session:
             store.add_run(session, row, steps)
             self._record(session, row.id, RunState.QUEUED, f"A run to {request.kind} {request.model} waits.")
+            action = "run.import" if request.kind == "import" else "run.start"
+            why = f"{request.kind} {request.model}" + (f" on {request.dataset}" if request.dataset else "")
+            self._core.audit.record(session, action, row.id, digest=request.init, why=why)
             return self._value(session, row)
 
     def all(self) -> list[Run]:
@@ -86,6 +89,7 @@ class RunsService:
             self._move(session, row, RunState.CANCELLED, finished_at=self._now())
             self._skip_rest(session, run)
             self._record(session, run, RunState.CANCELLED, f"The run {run} was stopped.", actor)
+            self._core.audit.record(session, "run.cancel", run)
             return self._value(session, row)
 
     def counts(self) -> dict[RunState, int]:
