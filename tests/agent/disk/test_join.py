@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.agent.control_plane import ControlPlane
 from tests.agent.disk.loss import Disk
 
+from lineside.agent.keys.opening import open_keys
 from lineside.agent.link import join_state
 from lineside.agent.link.https import Link
 from lineside.agent.paths import Paths
@@ -41,7 +42,7 @@ def test_joining_is_complete_or_has_not_happened(plane: ControlPlane, tmp_path: 
         else:
             joined += 1
         state = join_state.load(paths)
-        link = Link(state.url, state.device, paths.key, paths.ca)
+        link = Link(state.url, state.device, open_keys(paths), paths.ca)
         link.desired(None)  # its key is the one that was signed
         link.close()
         assert paths.trusted_root.read_text() == plane.tuf.root

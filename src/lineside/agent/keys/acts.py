@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from lineside.agent.durable import write_atomically
 from lineside.agent.keys.port import Box
 from lineside.agent.link.vault import Answer, Reference, Request
 from lineside.contract.sealing import fingerprint, seal, unseal
@@ -37,9 +36,7 @@ def _make(asked: Request) -> Answer:
         pkcs11_token.make(key)
         return Answer()
     new = ec.generate_private_key(ec.SECP256R1())
-    pem = new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    write_atomically(Path(key.path), pem, mode=0o600)
-    return Answer()
+    return Answer(text=new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
 
 
 def _find(asked: Request) -> Answer:

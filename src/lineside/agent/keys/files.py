@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lineside.agent.durable import make_directories, sync_directory
+from lineside.agent.durable import make_directories, sync_directory, write_atomically
 from lineside.agent.keys.port import CURRENT, NAMES, NEXT, PREVIOUS, Box
 from lineside.agent.link import vault
 from lineside.contract.sealing import Sealed
@@ -28,9 +28,10 @@ class FileKeys:
         """See `KeyStore.make`."""
         if self.exists(name):
             return
+        pem = vault.make(self._reference(name))
         make_directories(self._folder)
         self._folder.chmod(0o700)
-        vault.make(self._reference(name))
+        write_atomically(self.file(name), pem.encode(), 0o600)
 
     def public(self, name: str) -> str:
         """See `KeyStore.public`."""

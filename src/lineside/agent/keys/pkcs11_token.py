@@ -137,23 +137,29 @@ def _session(uri: TokenUri, writing: bool = False) -> Iterator[Any]:
     try:
         token = _token(uri)
         pin = uri.pin_file.read_text().strip() if uri.pin_file else None
-        with token.open(rw=writing, user_pin=pin) as session:
+        with _logged_in(token, pin, writing) as session:
             yield session
     except (pkcs11.PKCS11Error, RuntimeError) as error:
         raise ValueError(f"the token refuses: {type(error).__name__} {error}".strip()) from error
+
+
+def _logged_in(token: Any, pin: str | None, writing: bool) -> Any:
+    """A login is the whole process's: with a second key of the same token it is there already."""
+    try:
+        return token.open(rw=writing, user_pin=pin)
+    except pkcs11.UserAlreadyLoggedIn:
+        return token.open(rw=writing)
 
 
 def _token(uri: TokenUri) -> Any:
     wanted = (("label", uri.label), ("manufacturer", uri.manufacturer), ("model", uri.model), ("serial", uri.serial))
     found = []
     for token in pkcs11.lib(uri.module).get_tokens():
-        slot = token.slot
         said = {
             "label": token.label,
             "manufacturer": token.manufacturer_id,
             "model": token.model,
             "serial": bytes(token.serial).decode(errors="replace"),
-            "slot": slot,
         }
         if all(value is None or str(said[name]).strip() == value for name, value in wanted):
             found.append(token)

@@ -61,9 +61,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     not_after: float = 0.0
 
 
-def make(key: Reference) -> None:
-    """Make a P-256 key."""
-    _ask(Request(do="make", keys=(key,)))
+def make(key: Reference) -> str:
+    """Make a P-256 key: in its token, or as PEM for the caller to write where it belongs."""
+    return _ask(Request(do="make", keys=(key,))).text
 
 
 def find(key: Reference) -> str:
