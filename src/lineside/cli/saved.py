@@ -16,7 +16,7 @@ from lineside.contract.errors import LinesideError
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """How a control plane is reached after `lineside login`."""
 
-    token: str
+    token: str | None = None
     ca: str | None = None  # PEM of the CA that its certificate must come from; None: those the system trusts
 
     def __repr__(self) -> str:

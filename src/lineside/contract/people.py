@@ -50,6 +50,11 @@ def permissions_of(roles: tuple[Role, ...]) -> frozenset[Permission]:
     return frozenset().union(*(PERMISSIONS[role] for role in roles))
 
 
+def within_a_token(roles: tuple[Role, ...]) -> frozenset[Permission]:
+    """Everything that an API token of somebody with these roles may be made for. An admin's may be a worker's."""
+    return permissions_of(roles) | ({Permission.WORK} if Role.ADMIN in roles else frozenset())
+
+
 class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
     """Who the control plane takes the caller for, and how it knows."""
 

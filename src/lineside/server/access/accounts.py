@@ -22,6 +22,7 @@ from lineside.contract.people import (
     UseLink,
     WhoAmI,
     permissions_of,
+    within_a_token,
 )
 from lineside.server.access.api_tokens import ApiTokens
 from lineside.server.access.authentication import Credentials
@@ -89,21 +90,23 @@ class Accounts:
 
     def _who(self, shown: Credentials) -> Caller | None:
         with self._core.database.read() as session:
+            token = row = None
             if shown.token is not None:
                 token = self.tokens.find(session, shown.token)
                 user = session.get(UserRow, token.user) if token else None
-                scope, used = (set(token.permissions), token.used_at) if token else (set(), None)
+                used = token.used_at if token else None
             else:
                 row = self._sessions.find(session, shown.session or "")
                 user = session.get(UserRow, row.user) if row else None
-                scope, used = set(Permission), row.seen_at if row else None
+                used = row.seen_at if row else None
         if user is None or not user.enabled:
             return None
         if is_stale(used, self._core.clock.now()):
             self._touch(shown)
-        by = "session" if shown.token is None else "token"
-        permissions = permissions_of(user.roles) & scope
-        return Caller(name=user.name, by=by, permissions=permissions, roles=user.roles, source=shown.source)
+        if token is None:
+            return _themselves(user, "session", shown.source)
+        permissions = within_a_token(user.roles) & set(token.permissions)
+        return Caller(name=user.name, by="token", permissions=permissions, roles=user.roles, source=shown.source)
 
     def _touch(self, shown: Credentials) -> None:
         with self._core.database.write() as session:

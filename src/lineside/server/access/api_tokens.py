@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.people import ApiToken, MadeToken, NewToken, Permission, permissions_of
+from lineside.contract.people import ApiToken, MadeToken, NewToken, Permission, within_a_token
 from lineside.server.access.caller import Caller, current
 from lineside.server.access.join_tokens import hash_of
 from lineside.server.access.people_store import ApiTokenRow, UserRow, tokens_of
@@ -105,7 +105,7 @@ class ApiTokens:
     def _check(self, user: UserRow, request: NewToken, asked_with: ApiTokenRow | None) -> None:
         longest = self._core.settings.token_seconds
         wanted = set(request.permissions)
-        allowed = permissions_of(user.roles)
+        allowed = within_a_token(user.roles)
         if asked_with is not None:
             allowed &= set(asked_with.permissions)
         if not 1 <= len(request.name.strip()) <= _LONGEST_NAME or not request.name.isprintable():
