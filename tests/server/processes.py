@@ -51,7 +51,7 @@ class ControlPlaneProcess:
     def __enter__(self) -> ControlPlaneProcess:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        if not line.startswith("ready http://127.0.0.1:"):
+        if not line.startswith(("ready http://127.0.0.1:", "ready https://127.0.0.1:")):
             raise RuntimeError(f"not ready: {line} {self.process.communicate()}")
         self.found: dict[str, Any] = msgspec.json.decode((self.root / "server.json").read_bytes())
         self.url = line.split()[1]

@@ -26,6 +26,7 @@ from lineside.server.datasets.room import room as datasets
 from lineside.server.deployments.room import room as deployments
 from lineside.server.devices.guard import accepted_device, caller
 from lineside.server.devices.room import room as devices
+from lineside.server.lineage.room import room as lineage
 from lineside.server.loops.room import room as loops
 from lineside.server.models.room import room as models
 from lineside.server.overview.room import room as overview
@@ -33,10 +34,12 @@ from lineside.server.rollouts.room import room as rollouts
 from lineside.server.runs.room import room as runs
 from lineside.server.services import Core, Loop, Room
 from lineside.server.telemetry.room import room as telemetry
+from lineside.server.trust.room import room as trust
 from lineside.server.web.render import explained
 
 ROOMS: tuple[Callable[[Core], Room], ...] = (
     access,
+    trust,
     devices,
     blobs,
     datasets,
@@ -48,6 +51,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     captures,
     telemetry,
     overview,
+    lineage,
     loops,
 )
 
@@ -76,16 +80,19 @@ def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core],
 
 
 def _connect(services: Mapping[str, Any]) -> None:
-    """What happens across rooms that look one way only: an approval is signed by the components room."""
-    if "models" in services and "component_versions" in services:
-        services["models"].signers.append(services["component_versions"].release)
+    """What happens across rooms that look one way only: the components room has models signed."""
+    if "approvals" in services:
+        if "models" in services:
+            services["models"].approver = services["approvals"]
+        if "proposals" in services:
+            services["approvals"].attend(services["proposals"])
 
 
 def _people(core: Core, rooms: Sequence[Room], services: Mapping[str, Any], doorkeeper: Doorkeeper) -> Litestar:
     api = Router("/api/v1", route_handlers=[handler for room in rooms for handler in room.people])
     handlers = [handler for room in rooms for handler in room.pages]
     pages = Router("/", route_handlers=handlers, exception_handlers={LinesideError: explained})
-    middleware = [SameSite(core.settings.host), Authenticate(doorkeeper)]
+    middleware = [Authenticate(doorkeeper), SameSite(core.addresses.people_hosts, core.addresses.everywhere)]
     app = _litestar(core, services, [api, pages], middleware, [permitted], _reference())
     all_decided(app)
     return app

@@ -19,8 +19,11 @@ import uvicorn
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.overview import Need
+from lineside.contract.people import OneTimeLink
+from lineside.server.access.accounts import Accounts
+from lineside.server.access.binding import Front, bracketed, check_open, is_loopback, open_front
 from lineside.server.access.ca import CertificateAuthority, open_ca
-from lineside.server.access.local_token import LocalTokens, local_token, new_worker_token
+from lineside.server.access.local_token import Doorkeepers, LocalTokens, local_token, new_worker_token
 from lineside.server.adapters.embedded_broker import EmbeddedBroker, tls_context
 from lineside.server.adapters.files import write_atomic
 from lineside.server.app import build
@@ -47,6 +50,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     device_url: str
     mqtt_port: int
     ca_sha256: str
+    people_ca: str | None = None  # PEM: what the certificate of an https people_url is checked against
 
 
 class ControlPlane:
@@ -60,14 +64,19 @@ class ControlPlane:
         self._broker = EmbeddedBroker(
             listeners.mqtt, tls_context(self._server_pem, self._ca.pem), self._accepts, self._take_result
         )
-        addresses = _addresses(settings, listeners)
+        self._front = open_front(root / "keys", settings, self._ca, clock.now())
+        addresses = _addresses(settings, listeners, self._front)
         command, needs = _worker_command(settings)
+        needs = (*needs, *self._front.needs(clock.now()))
         self._core = replace(open_core(root, settings, clock, addresses, self._broker), needs=needs)
         bring_up(self._core.database)
+        accounts = Accounts(self._core)
+        check_open(root, settings, self._front.tls is not None, accounts.somebody_can_sign_in())
+        _keep_first_link(root / "keys", accounts.first_link())
         worker_token = new_worker_token()
-        doorkeeper = LocalTokens(local_token(root / "keys"), worker_token)
+        doorkeeper = Doorkeepers(LocalTokens(local_token(root / "keys"), worker_token), accounts)
         self._apps = build(self._core, doorkeeper)
-        entry = Entry(url=addresses.people_url, token=worker_token)
+        entry = Entry(url=addresses.people_url, token=worker_token, ca=_keep_people_ca(root, self._front))
         log = root / "worker.log"
         self._worker = Worker(command, root / "worker", log, settings.log_bytes, entry) if command else None
 
@@ -81,8 +90,9 @@ class ControlPlane:
                 await asyncio.to_thread(self._core.database.close)
 
     async def _serve(self, stopping: asyncio.Event, ready: Callable[[str], None]) -> None:
-        people = _Server(self._apps.people)
-        devices = _Server(self._apps.devices, str(self._server_pem))
+        tls = self._front.tls
+        people = _Server(self._apps.people, tls and tls.certificate, tls and tls.key)
+        devices = _Server(self._apps.devices, self._server_pem)
         await self._broker.start()
         serving = [
             asyncio.create_task(people.serve([self._listeners.people]), name="people's API"),
@@ -112,6 +122,7 @@ class ControlPlane:
             device_url=addresses.device_url,
             mqtt_port=addresses.mqtt_port,
             ca_sha256=self._ca.sha256,
+            people_ca=self._front.tls.ca if self._front.tls else None,
         )
         write_atomic(self._root / "server.json", msgspec.json.encode(found))
         _log.info("ready", url=addresses.people_url)
@@ -157,7 +168,7 @@ class ControlPlane:
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: the whole process ends in one place."""
 
-    def __init__(self, app: Any, server_pem: str | None = None) -> None:
+    def __init__(self, app: Any, certificate: Path | None = None, key: Path | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -165,7 +176,8 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # else anybody on this machine could name the address they come from
-                ssl_certfile=server_pem,
+                ssl_certfile=certificate,
+                ssl_keyfile=key,
                 timeout_keep_alive=65,
                 timeout_graceful_shutdown=2,
             )
@@ -217,20 +229,33 @@ def _write_server_pem(keys: Path, ca: CertificateAuthority, settings: Settings) 
     return path
 
 
-def _addresses(settings: Settings, listeners: Listeners) -> Addresses:
-    loopback = settings.device_host.startswith("127.") or settings.device_host in ("localhost", "::1")
-    name = settings.device_name or ("127.0.0.1" if loopback else socket.gethostname())
-    people = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+def _keep_first_link(keys: Path, link: OneTimeLink | None) -> None:
+    """R/keys/first.link, for whoever started this: the link is a secret, so it goes neither to a log nor a pipe."""
+    path = keys / "first.link"
+    if link is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_atomic(path, f"{link.url}\n".encode(), mode=0o600)
+
+
+def _keep_people_ca(root: Path, front: Front) -> Path | None:
+    if front.tls is None:
+        return None
+    path = root / "people-ca.pem"
+    write_atomic(path, front.tls.ca.encode())
+    return path
+
+
+def _addresses(settings: Settings, listeners: Listeners, front: Front) -> Addresses:
+    name = settings.device_name or ("127.0.0.1" if is_loopback(settings.device_host) else socket.gethostname())
     return Addresses(
-        people_url=f"http://{_bracketed(people)}:{listeners.people.getsockname()[1]}",
-        device_url=f"https://{_bracketed(name)}:{listeners.devices.getsockname()[1]}",
+        people_url=front.url(listeners.people.getsockname()[1]),
+        people_hosts=front.hosts,
+        everywhere=not is_loopback(settings.host),
+        device_url=f"https://{bracketed(name)}:{listeners.devices.getsockname()[1]}",
         mqtt_host=name,
         mqtt_port=listeners.mqtt.getsockname()[1],
     )
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def print_ready(url: str) -> None:

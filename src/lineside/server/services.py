@@ -46,6 +46,8 @@ class Addresses:
     """Where the control plane is reached; known once its ports are."""
 
     people_url: str = "http://127.0.0.1:8400"
+    people_hosts: frozenset[str] = frozenset()  # names people's API is called by, beside loopback's
+    everywhere: bool = False  # whether other machines may reach people's API, under any of this one's addresses
     device_url: str = "https://127.0.0.1:8443"
     mqtt_host: str | None = None
     mqtt_port: int | None = None

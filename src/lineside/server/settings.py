@@ -26,7 +26,9 @@ class Settings:
     """What the control plane can be told. Add a row here and nowhere else."""
 
     host: str = _setting(
-        "127.0.0.1", "address", "Where the people's API and the pages listen; keep it a loopback address."
+        "127.0.0.1",
+        "address",
+        "Where the people's API and the pages listen; anything but loopback needs TLS and somebody with a password.",
     )
     port: int = _setting(8400, "TCP port", "Port of the people's API and the pages.")
     device_host: str = _setting(
@@ -62,6 +64,16 @@ class Settings:
     ticket_seconds: int = _setting(900, "s", "How long an upload ticket is good for.")
     results_kept: int = _setting(20_000, "results", "How many results are kept of one device; older ones are dropped.")
     log_bytes: int = _setting(10 << 20, "B", "Size at which a log file is put aside; one older file is kept.")
+    tls: str = _setting(
+        "",
+        "own",
+        "`own`: people's API speaks TLS with a certificate of the control plane's own CA; empty: see tls_cert.",
+    )
+    tls_cert: str = _setting("", "file", "PEM file of the certificate (and chain) that people's API speaks TLS with.")
+    tls_key: str = _setting("", "file", "PEM file of its private key, without a passphrase.")
+    people_names: str = _setting(
+        "", "names", "Names and addresses people reach the pages by, comma-separated; the first stands in links."
+    )
     password_rounds: int = _setting(3, "passes", "Passes of argon2id over a password (RFC 9106, t).")
     password_memory_kib: int = _setting(65536, "KiB", "Memory that argon2id takes for a password (RFC 9106, m).")
     password_lanes: int = _setting(4, "lanes", "Lanes of argon2id (RFC 9106, p).")

@@ -50,7 +50,7 @@ def asking(core: Core) -> Room:
 
 
 CALLERS = {
-    "viewer": Caller(name="vera", by="session", permissions=frozenset({Permission.READ}), roles=(Role.VIEWER,)),
+    "viewer": Caller(name="vera", by="token", permissions=frozenset({Permission.READ}), roles=(Role.VIEWER,)),
     "worker": Caller(name="worker", by="worker", permissions=frozenset({Permission.READ, Permission.WORK})),
 }
 
@@ -68,7 +68,7 @@ def bearer(token: str) -> dict[str, str]:
 
 def test_a_handler_knows_its_caller_by_token(lineside: Running) -> None:
     answer = httpx.get(f"{lineside.people_url}/api/v1/ask", headers=bearer("viewer"))
-    assert answer.json() == {"name": "vera", "by": "session", "source": "127.0.0.1"}
+    assert answer.json() == {"name": "vera", "by": "token", "source": "127.0.0.1"}
 
 
 def test_a_handler_knows_its_caller_by_cookie(lineside: Running) -> None:

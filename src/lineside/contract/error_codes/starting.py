@@ -55,6 +55,13 @@ ROWS = (
         "The model {model} is not signed for devices yet.",
         "Approve it: lineside models approve {model}",
     ),
+    Problem("start.not_open", Kind.REFUSED, "People's API may not listen on {host} yet: {why}.", "{step}"),
+    Problem(
+        "start.tls_invalid",
+        Kind.REFUSED,
+        "People's API cannot speak TLS: {why}.",
+        "Give --tls own, or --tls-cert FILE --tls-key FILE (PEM, no passphrase).",
+    ),
     Problem("start.failed", Kind.UNAVAILABLE, "The control plane did not start: {why}", "See {log}"),
     Problem(
         "demo.control_plane_gone",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import jinja2
 from litestar import Request, Response
 from litestar.response import Redirect
 
 from lineside.contract.errors import LinesideError
+from lineside.server.access.caller import current
 
 AnyRequest = Request[Any, Any, Any]
 Page = Response[str]
@@ -31,6 +33,7 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.globals["who"] = current
 
 
 def page(
@@ -52,6 +55,18 @@ def see(path: str) -> Redirect:
     return Redirect(path, status_code=303)
 
 
-def explained(request: AnyRequest, error: LinesideError) -> Page:
-    """An error on a page: its sentence and the next step, in the frame of every page."""
+def explained(request: AnyRequest, error: LinesideError) -> Page | Redirect:
+    """An error on a page: its sentence and the next step, in the frame of every page; a stranger may sign in."""
+    if error.code == "auth.login_needed":
+        return _sign_in(request)
     return page(request, "error.html", here="", status=int(error.kind), error=error.report())
+
+
+def _sign_in(request: AnyRequest) -> Page | Redirect:
+    """To the login page, and from there back to where they were."""
+    if "hx-request" in request.headers:  # a part of a page: the whole page must go, so htmx is told
+        where = urlsplit(request.headers.get("hx-current-url", ""))
+        address = "/login?" + urlencode({"next": where.path + (f"?{where.query}" if where.query else "")})
+        return Response("", status_code=401, media_type="text/html", headers={**HEADERS, "HX-Redirect": address})
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return see("/login?" + urlencode({"next": here if request.method == "GET" else "/"}))
