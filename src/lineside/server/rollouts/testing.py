@@ -29,6 +29,7 @@ class Fleet:
                 session.add(
                     DeviceRow(
                         name=name,
+                        fingerprint=name,
                         twin=twin,
                         key="",
                         certificate="",
