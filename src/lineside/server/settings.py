@@ -64,6 +64,11 @@ class Settings:
     ticket_seconds: int = _setting(900, "s", "How long an upload ticket is good for.")
     results_kept: int = _setting(20_000, "results", "How many results are kept of one device; older ones are dropped.")
     log_bytes: int = _setting(10 << 20, "B", "Size at which a log file is put aside; one older file is kept.")
+    four_eyes: str = _setting(
+        "auto",
+        "auto, on or off",
+        "Whether who started a run may not be the only one to approve its model; auto means in offline trust.",
+    )
     tls: str = _setting(
         "",
         "own",
