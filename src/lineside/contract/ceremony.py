@@ -46,6 +46,7 @@ class TrustView(msgspec.Struct, frozen=True, kw_only=True):
 
     mode: TrustMode
     roles: tuple[RoleView, ...]
+    root_sha256: str = ""  # of the newest root metadata file, hex: to be compared with what other signers see
     open: int = 0  # proposals that wait for signatures
 
 
@@ -80,18 +81,32 @@ class ProposedFile(msgspec.Struct, frozen=True, kw_only=True):
         return all(len(set(one.keys) & set(self.signed_by)) >= one.threshold for one in self.quorums)
 
 
+class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
+    """A signature over one file of a proposal, as the control plane received it."""
+
+    role: str
+    key: str  # key id
+    name: str  # whose key it is, as metadata says
+    at: str
+    by: str  # who brought it: the caller
+    signature: str  # hex
+
+
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """A change that waits for signatures."""
 
     id: str
-    kind: str  # model.approve, model.withdraw, component.sign, key.add, key.remove, threshold, root.rotate, renew, init
+    kind: str  # model.approve, model.withdraw, component.sign, or one of CHANGES
     subject: str  # name:version of a model or component; the role
     state: ProposalState
     by: str  # who proposed it
     at: str
     why: str
     files: tuple[ProposedFile, ...]
+    changes: tuple[str, ...] = ()  # in sentences, as the control plane sees it; a signer's machine finds its own
+    signatures: tuple[SignedBy, ...] = ()
     decided_at: str | None = None
+    reason: str = ""  # why it was withdrawn or is stale
 
     @property
     def signed(self) -> tuple[int, int]:
@@ -111,14 +126,45 @@ class Signatures(msgspec.Struct, frozen=True, kw_only=True):
     signatures: dict[str, str]
 
 
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A public key to be trusted for a role from now on."""
+
+    role: str
+    public: str  # PEM
+    name: str = ""
+
+
+CHANGES = ("init", "key.add", "key.remove", "key.rotate", "threshold", "renew")
+"""Changes of keys that may be proposed by themselves."""
+
+TAKEN_OVER = ("root", "targets", "approvers", "builders")
+"""The roles whose keys lie elsewhere in offline trust. The control plane keeps snapshot, timestamp and staging."""
+
+KEY_NAME = "x-lineside-name"
+"""The field of a TUF key that says whose it is; signed with everything else."""
+
+
 class ProposeChange(msgspec.Struct, frozen=True, kw_only=True):
-    """Propose a change of keys. `key.add` needs `public` and `name`; `key.remove` needs `key`; `threshold` needs
-    `threshold`; `root.rotate` and `renew` need nothing more."""
+    """Propose a change of keys.
+
+    `key.add` needs `role`, `public` and `name`; `key.remove` needs `role` and `key` (the beginning of an id will do, or
+    a name); `threshold` needs `role` and `threshold`; `renew` needs `role`. `key.rotate` puts `public` in the place of
+    `key` (or of the only one); for a role of the control plane's own it needs `role` alone. `init` needs `keys`, all
+    the keys of TAKEN_OVER, and may say `thresholds`.
+    """
 
     kind: str
-    role: str
+    role: str = ""
     public: str | None = None
     name: str = ""
     key: str | None = None
     threshold: int | None = None
+    keys: tuple[NewKey, ...] = ()
+    thresholds: dict[str, int] = {}
+    why: str = ""
+
+
+class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
+    """Take a proposal back."""
+
     why: str = ""

@@ -1,5 +1,7 @@
 """The TUF repository that devices believe (TUF specification 1.0, python-tuf's metadata API)."""
 
-from lineside.server.adapters.tuf.repository import NewTarget, Repository
+from lineside.server.adapters.tuf.draft import Draft, NewTarget
+from lineside.server.adapters.tuf.repository import Repository
+from lineside.server.adapters.tuf.signed import SignedFile
 
-__all__ = ["NewTarget", "Repository"]
+__all__ = ["Draft", "NewTarget", "Repository", "SignedFile"]

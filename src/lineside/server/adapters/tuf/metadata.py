@@ -12,6 +12,10 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.trust import ROLE_PATHS
 
 ROLES = (*sorted(TOP_LEVEL_ROLE_NAMES), *ROLE_PATHS)
+TOP_ONLINE = ("snapshot", "timestamp")
+"""Signed by the control plane whenever something is published."""
+OFFLINE = ("root", "targets", "approvers", "builders")
+"""What decides what devices install: in offline trust their keys lie elsewhere."""
 
 _YEAR = timedelta(days=365)
 _LIFETIMES = {"timestamp": timedelta(days=1), "snapshot": timedelta(days=7)}
@@ -25,6 +29,11 @@ def expiry(role: str, now: datetime) -> datetime:
 def is_due(role: str, expires: datetime, now: datetime) -> bool:
     """Whether the role should be signed anew: half of its lifetime is over."""
     return expires - now < _LIFETIMES.get(role, _YEAR) / 2
+
+
+def signed_at(role: str, expires: datetime) -> datetime:
+    """When metadata of `role` that expires then was made."""
+    return expires - _LIFETIMES.get(role, _YEAR)
 
 
 def first_root(keys: Mapping[str, Key], now: datetime) -> Root:

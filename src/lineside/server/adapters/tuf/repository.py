@@ -2,59 +2,40 @@
 
 What counts is what `timestamp.json` names; it is renamed in last, so a kill between any two files leaves the state
 before, whole. Files that no timestamp names are never served to a client that follows the metadata, and their version
-numbers are not used again: versions only grow.
+numbers are not used again: versions only grow. What other people signed is published through the journal.
 
-What is read from disk is verified against the keys before it is built upon, so that a changed file is never signed.
+The control plane signs with the keys that lie here, and only where they are enough; everything else is drafted, signed
+elsewhere and brought back (`draft`, `publish_signed`).
 """
 
 from __future__ import annotations
 
 import fcntl
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from securesystemslib.signer import Signature
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
-from tuf.api.serialization.json import JSONSerializer
+from securesystemslib.signer import Key, Signature, Signer
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from lineside.contract.ceremony import ProposedFile
 from lineside.contract.errors import LinesideError
 from lineside.contract.trust import ROLE_PATHS
 from lineside.server.adapters.files import write_atomic
 from lineside.server.adapters.signer import KeyFiles, KeyRing
 from lineside.server.adapters.tuf import metadata as rules
+from lineside.server.adapters.tuf import signed as parts
+from lineside.server.adapters.tuf.draft import Draft, NewTarget
+from lineside.server.adapters.tuf.journal import Journal
+from lineside.server.adapters.tuf.names import is_metadata, path_of, versions_of
+from lineside.server.adapters.tuf.signed import SignedFile
+from lineside.server.adapters.tuf.state import State, load
 
 T = TypeVar("T", Root, Timestamp, Snapshot, Targets)
 
-_NAME = re.compile(r"(?:(?P<version>[1-9][0-9]*)\.)?(?P<role>[a-z]+)\.json")
 _KEPT = 20  # older versions stay this long for a client that reads right now
-_SERIALIZER = JSONSerializer(compact=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewTarget:
-    """A target to sign: its path, the bytes' digest (`sha256:<hex>`) and size, and what its signer says about it."""
-
-    path: str
-    digest: str
-    size: int
-    custom: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class _State:
-    """The state that `timestamp.json` names, verified from root to the delegated roles."""
-
-    root: Metadata[Root]
-    timestamp: Metadata[Timestamp]
-    snapshot: Metadata[Snapshot]
-    targets: Metadata[Targets]
-    roles: dict[str, Metadata[Targets]]
 
 
 class Repository:
@@ -69,6 +50,7 @@ class Repository:
     ) -> None:
         """Open the repository in `folder`, or make it. `now` gives the time in UTC. Raises `trust.metadata_damaged`."""
         self._folder, self._keys, self._now, self._write = folder, keys, now, write
+        self._journal = Journal(folder, write, keys.forget)
         folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
             if not self._path("timestamp").exists():
@@ -79,43 +61,135 @@ class Repository:
         """The control plane's repository, R/tuf with the keys of R/keys. Cheap: every user may open its own."""
         return cls(root / "tuf", KeyFiles(root / "keys"), now)
 
+    # --- signing with the keys that lie here ----------------------------------------------------------------------
+
     def publish(self, targets: Sequence[NewTarget]) -> bool:
         """Sign targets, each with the role of its path; False when all were signed already.
 
         A path that is signed keeps what its signer said. Raises `trust.target_exists` when it names other bytes,
-        `trust.no_role`, `trust.metadata_damaged`.
+        `trust.no_role`, `trust.keys_elsewhere`, `trust.metadata_damaged`.
         """
         with self._locked():
-            state = self._load()
-            changed = {role for new in targets if (role := self._add(state, new)) is not None}
-            if changed:
-                self._write_roles(state, changed)
-            return bool(changed)
+            state = load(self._folder)
+            draft = Draft(state, self._next, self._now())
+            added = [draft.add(new) for new in targets]
+            if not any(added):
+                return False
+            self._write_roles(state, {file.role: parts.of_text(file.text) for file in draft.files()})
+            return True
+
+    def renew(self) -> tuple[str, ...]:
+        """Sign anew what is past half of its lifetime and can be signed here, and drop old versions; the names of the
+        roles renewed."""
+        with self._locked():
+            state, now = load(self._folder), self._now()
+            old = {role for role, metadata in state if rules.is_due(role, metadata.signed.expires, now)}
+            due = {role for role in old if self._can_sign(state, role)}
+            if "root" in due:
+                self._put("root", state.root, state.root.signed.version + 1, state.keys_of("root"))
+            if due & {"snapshot", "targets", *ROLE_PATHS}:
+                again = {role: metadata for role, metadata in state if role in due & {"targets", *ROLE_PATHS}}
+                self._write_roles(state, again)
+            elif "timestamp" in due:
+                self._put("timestamp", state.timestamp, state.timestamp.signed.version + 1, state.keys_of("timestamp"))
+            self._prune(state)
+            return tuple(sorted(due))
+
+    def can_sign(self, role: str) -> bool:
+        """Whether the keys here are enough for a role. Raises `trust.metadata_damaged`."""
+        with self._locked():
+            return self._can_sign(load(self._folder), role)
+
+    def here(self, role: str) -> tuple[str, ...]:
+        """The ids of a role's keys whose private halves lie here, whether metadata trusts them or not."""
+        return tuple(signer.public_key.keyid for signer in self._keys.signers(role))
+
+    def make_key(self, role: str) -> Key:
+        """A new key for a role, kept here; nobody trusts it yet."""
+        return self._keys.make(role).public_key
+
+    def forget_key(self, key: str) -> None:
+        """Delete a private key that lies here."""
+        self._keys.forget(key)
+
+    def sign(self, role: str, data: bytes) -> Signature:
+        """A signature by a role's key over bytes that are no TUF metadata: say so in their first line.
+
+        Raises `trust.keys_elsewhere`.
+        """
+        with self._locked():
+            return self._signers(role, load(self._folder).keys(role))[0].sign(data)
+
+    # --- signing with keys that lie elsewhere ---------------------------------------------------------------------
+
+    def draft(self) -> Draft:
+        """A draft of changes on the present state. Raises `trust.metadata_damaged`."""
+        with self._locked():
+            return Draft(load(self._folder), self._next, self._now())
+
+    def sign_here(self, file: ProposedFile) -> dict[str, str]:
+        """Signatures (hex by key id) over a proposed file, by every key here that its quorums name."""
+        wanted = {key for quorum in file.quorums for key in quorum.keys}
+        signers = [one for one in self._keys.signers(file.role) if one.public_key.keyid in wanted]
+        return {one.public_key.keyid: one.sign(file.text.encode()).signature for one in signers}
+
+    def publish_signed(self, files: Sequence[SignedFile]) -> None:
+        """Publish files that have all their signatures, as one; publishing what is published already changes nothing.
+
+        Afterwards the private keys here that none of the changed roles trusts any more are deleted. Raises
+        `trust.overtaken` when one is not newer than what counts, `trust.not_signed`, `trust.metadata_damaged`.
+        """
+        with self._locked():
+            state = load(self._folder)
+            fresh = {file.role: file.metadata() for file in files if not self._published(state, file)}
+            if not fresh:
+                return
+            parts.check(state, fresh)
+            after = parts.applied(state, fresh)
+            out: dict[str, bytes] = {}
+            if "root" in fresh:
+                out[path_of(self._folder, "root", after.root.signed.version).name] = parts.to_bytes(after.root)
+            for role in fresh.keys() - {"root"}:
+                self._collect(out, after, role, fresh[role])
+            self._collect_online(out, after)
+            self._journal.publish(out, self._needless(state, after))
+
+    def rehearse(self, files: Sequence[SignedFile]) -> None:
+        """Raises what `publish_signed` would: `trust.overtaken`, `trust.not_signed`, `trust.metadata_damaged`."""
+        with self._locked():
+            parts.check(load(self._folder), {file.role: file.metadata() for file in files})
+
+    def signatures(self, role: str, version: int) -> dict[str, str]:
+        """The signatures (hex by key id) that a version of a role's metadata lies here with."""
+        with self._locked():
+            found: Metadata[Targets] = Metadata.from_bytes(self._path(role, version).read_bytes())
+            return {key: one.signature for key, one in found.signatures.items()}
+
+    def is_published(self, files: Iterable[SignedFile]) -> bool:
+        """Whether exactly these files count now, or did. Raises `trust.metadata_damaged`."""
+        with self._locked():
+            state = load(self._folder)
+            return all(self._published(state, file) for file in files)
+
+    # --- reading --------------------------------------------------------------------------------------------------
 
     def find(self, path: str) -> TargetFile | None:
         """The signed target at `path`, or None. Raises `trust.metadata_damaged`."""
         with self._locked():
-            return self._load().roles[rules.role_of(path)].signed.targets.get(path)
+            return load(self._folder).roles[rules.role_of(path)].signed.targets.get(path)
 
-    def renew(self) -> tuple[str, ...]:
-        """Sign anew what is past half of its lifetime, and drop old versions; the names of the roles renewed."""
+    def state(self) -> State:
+        """The state that counts now. Raises `trust.metadata_damaged`."""
         with self._locked():
-            state, now = self._load(), self._now()
-            due = {role for role, signed in _signed(state) if rules.is_due(role, signed.expires, now)}
-            if "root" in due:
-                self._put("root", state.root, state.root.signed.version + 1)
-            if due & {"snapshot", "targets", *ROLE_PATHS}:
-                self._write_roles(state, due & {"targets", *ROLE_PATHS})
-            elif "timestamp" in due:
-                self._put("timestamp", state.timestamp, state.timestamp.signed.version + 1)
-            self._prune(state)
-            return tuple(sorted(due))
+            return load(self._folder)
 
     def read(self, name: str) -> bytes:
         """A metadata file as a client asks for it (`timestamp.json`, `3.snapshot.json`). Raises `request.not_found`."""
-        matched = _NAME.fullmatch(name)
-        if matched is None or (matched["version"] is None) != (matched["role"] == "timestamp"):
+        if not is_metadata(name):
             raise LinesideError("request.not_found", what="metadata file", name=name)
+        if self._journal.open:
+            with self._locked():
+                pass  # whoever has the lock finishes it
         try:
             return (self._folder / name).read_bytes()
         except FileNotFoundError:
@@ -127,130 +201,115 @@ class Repository:
         Raises `trust.metadata_damaged`.
         """
         with self._locked():
-            versions = [(role, signed.version) for role, signed in _signed(self._load()) if role != "root"]
-            versions += [("root", version) for version in sorted(self._versions("root"))]
+            versions = [(role, one.signed.version) for role, one in load(self._folder) if role != "root"]
+            versions += [("root", version) for version in sorted(versions_of(self._folder, "root"))]
             paths = [self._path(role, version) for role, version in versions]
             return {path.name: path.read_bytes() for path in paths}
 
-    def sign(self, role: str, data: bytes) -> Signature:
-        """A signature by a role's key over bytes that are no TUF metadata: say so in their first line."""
-        return self._keys.signer(role).sign(data)
-
     def root(self) -> str:
         """The newest root metadata as JSON text: what a device that joins is given to believe."""
-        return self._path("root", max(self._versions("root"))).read_text()
+        with self._locked():
+            return self._path("root", max(versions_of(self._folder, "root"))).read_text()
+
+    # --- inside ---------------------------------------------------------------------------------------------------
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One writer at a time, whichever thread, process or object it is."""
+        """One writer at a time, whichever thread, process or object it is; what a kill left open is finished first."""
         with (self._folder / ".lock").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            self._journal.finish()
             yield
 
     def _create(self) -> None:
         """Write the first versions. Nobody has seen a repository without timestamp: a half-made one is made again."""
-        if max(self._versions("snapshot"), default=1) > 1:
+        if max(versions_of(self._folder, "snapshot"), default=1) > 1:
             raise LinesideError("trust.metadata_damaged", file="timestamp.json", why="it is missing")
         now = self._now()
-        keys = {role: self._keys.signer(role).public_key for role in rules.ROLES}
-        self._put("root", Metadata(rules.first_root(keys, now)), 1)
-        self._put("targets", Metadata(rules.first_targets(keys, now)), 1)
+        signers = {role: (self._keys.signers(role) or [self._keys.make(role)])[0] for role in rules.ROLES}
+        keys = {role: signer.public_key for role, signer in signers.items()}
+        self._put("root", Metadata(rules.first_root(keys, now)), 1, [keys["root"]])
+        self._put("targets", Metadata(rules.first_targets(keys, now)), 1, [keys["targets"]])
         for role in ROLE_PATHS:
-            self._put(role, Metadata(Targets()), 1)
+            self._put(role, Metadata(Targets()), 1, [keys[role]])
         meta = {f"{role}.json": self._meta(role, 1) for role in ("targets", *ROLE_PATHS)}
-        self._put("snapshot", Metadata(Snapshot(meta=meta)), 1)
-        self._put("timestamp", Metadata(Timestamp(snapshot_meta=self._meta("snapshot", 1))), 1)
+        self._put("snapshot", Metadata(Snapshot(meta=meta)), 1, [keys["snapshot"]])
+        stamp = Timestamp(snapshot_meta=self._meta("snapshot", 1))
+        self._put("timestamp", Metadata(stamp), 1, [keys["timestamp"]])
 
-    def _add(self, state: _State, new: NewTarget) -> str | None:
-        """Put a target into its role's metadata; the role, or None when it is there already."""
-        role = rules.role_of(new.path)
-        targets, hashes = state.roles[role].signed.targets, {"sha256": new.digest.removeprefix("sha256:")}
-        present = targets.get(new.path)
-        if present is not None:
-            if present.hashes != hashes:
-                raise LinesideError("trust.target_exists", path=new.path)
-            return None
-        extra = None if new.custom is None else {"custom": new.custom}
-        targets[new.path] = TargetFile(new.size, hashes, new.path, extra)
-        return role
-
-    def _write_roles(self, state: _State, roles: Iterable[str]) -> None:
+    def _write_roles(self, state: State, roles: Mapping[str, Metadata[Targets]]) -> None:
         """Sign new versions of `roles`, then the snapshot that names them, then the timestamp that names it."""
         for role in sorted(roles):
             version = self._next(role)
-            self._put(role, state.targets if role == "targets" else state.roles[role], version)
+            self._put(role, roles[role], version, state.keys_of(role))
             state.snapshot.signed.meta[f"{role}.json"] = self._meta(role, version)
         version = self._next("snapshot")
-        self._put("snapshot", state.snapshot, version)
+        self._put("snapshot", state.snapshot, version, state.keys_of("snapshot"))
         state.timestamp.signed.snapshot_meta = self._meta("snapshot", version)
-        self._put("timestamp", state.timestamp, state.timestamp.signed.version + 1)
+        self._put("timestamp", state.timestamp, state.timestamp.signed.version + 1, state.keys_of("timestamp"))
 
-    def _put(self, role: str, metadata: Metadata[T], version: int) -> None:
+    def _put(self, role: str, metadata: Metadata[T], version: int, keys: Iterable[Key]) -> None:
+        self._write(self._path(role, version), self._signed(role, metadata, version, keys))
+
+    def _signed(self, role: str, metadata: Metadata[T], version: int, keys: Iterable[Key]) -> bytes:
         metadata.signed.version = version
         metadata.signed.expires = rules.expiry(role, self._now())
-        metadata.sign(self._keys.signer(role))
-        self._write(self._path(role, version), metadata.to_bytes(_SERIALIZER))
+        for number, signer in enumerate(self._signers(role, keys)):
+            metadata.sign(signer, append=number > 0)
+        return parts.to_bytes(metadata)
+
+    def _signers(self, role: str, keys: Iterable[Key]) -> list[Signer]:
+        """The signers here among a role's keys. Raises `trust.keys_elsewhere` when there is none."""
+        wanted = {key.keyid for key in keys}
+        found = [signer for signer in self._keys.signers(role) if signer.public_key.keyid in wanted]
+        if not found:
+            raise LinesideError("trust.keys_elsewhere", role=role)
+        return found
+
+    def _can_sign(self, state: State, role: str) -> bool:
+        trusted = state.role(role)
+        return len(set(trusted.keyids) & set(self.here(role))) >= trusted.threshold
+
+    def _published(self, state: State, file: SignedFile) -> bool:
+        path = self._path(file.role, file.version)
+        if file.version > state.version(file.role) or not path.exists():
+            return False
+        present: Metadata[Targets] = Metadata.from_bytes(path.read_bytes())
+        return present.signed_bytes == file.text.encode()
+
+    def _collect(self, out: dict[str, bytes], after: State, role: str, metadata: Metadata[Targets]) -> None:
+        version, data = metadata.signed.version, parts.to_bytes(metadata)
+        out[self._path(role, version).name] = data
+        after.snapshot.signed.meta[f"{role}.json"] = MetaFile.from_data(version, data, ["sha256"])
+
+    def _collect_online(self, out: dict[str, bytes], after: State) -> None:
+        """The snapshot and the timestamp, by the keys that the new root trusts."""
+        version = self._next("snapshot")
+        data = self._signed("snapshot", after.snapshot, version, after.keys_of("snapshot"))
+        out[self._path("snapshot", version).name] = data
+        after.timestamp.signed.snapshot_meta = MetaFile.from_data(version, data, ["sha256"])
+        stamp = after.timestamp
+        out["timestamp.json"] = self._signed("timestamp", stamp, stamp.signed.version + 1, after.keys_of("timestamp"))
+
+    def _needless(self, before: State, after: State) -> tuple[str, ...]:
+        """Private keys here of roles whose keys have changed, which nothing trusts after it."""
+        changed = [role for role in rules.ROLES if set(before.role(role).keyids) != set(after.role(role).keyids)]
+        trusted = {key for role in rules.ROLES for key in after.role(role).keyids}
+        return tuple(key for role in changed for key in self.here(role) if key not in trusted)
 
     def _meta(self, role: str, version: int) -> MetaFile:
         return MetaFile.from_data(version, self._path(role, version).read_bytes(), ["sha256"])
 
-    def _load(self) -> _State:
-        root_version = max(self._versions("root"), default=1)
-        root = self._read(Root, "root", root_version)
-        self._verify(root, "root", root)
-        timestamp = self._read(Timestamp, "timestamp", None)
-        self._verify(root, "timestamp", timestamp)
-        snapshot = self._read(Snapshot, "snapshot", timestamp.signed.snapshot_meta.version)
-        self._verify(root, "snapshot", snapshot)
-        meta = snapshot.signed.meta
-        targets = self._read(Targets, "targets", meta["targets.json"].version)
-        self._verify(root, "targets", targets)
-        roles = {role: self._read(Targets, role, meta[f"{role}.json"].version) for role in ROLE_PATHS}
-        for role, delegated in roles.items():
-            self._verify(targets, role, delegated)
-        return _State(root, timestamp, snapshot, targets, roles)
-
-    def _read(self, kind: type[T], role: str, version: int | None) -> Metadata[T]:
-        path = self._path(role, version)
-        try:
-            loaded: Metadata[T] = Metadata.from_bytes(path.read_bytes())
-        except (OSError, RepositoryError) as error:
-            raise LinesideError("trust.metadata_damaged", file=path.name, why=error) from error
-        if not isinstance(loaded.signed, kind) or version not in (None, loaded.signed.version):
-            raise LinesideError("trust.metadata_damaged", file=path.name, why="it is another file")
-        return loaded
-
-    @staticmethod
-    def _verify(delegator: Metadata[Root] | Metadata[Targets], role: str, metadata: Metadata[T]) -> None:
-        try:
-            delegator.signed.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-        except RepositoryError as error:
-            raise LinesideError("trust.metadata_damaged", file=f"{role}.json", why=error) from error
-
-    def _prune(self, state: _State) -> None:
+    def _prune(self, state: State) -> None:
         """Remove versions no client can still be reading. Root keeps all: a client follows them one by one."""
-        current = {role: signed.version for role, signed in _signed(state)}
+        current = {role: metadata.signed.version for role, metadata in state}
         for role in ("snapshot", "targets", *ROLE_PATHS):
-            for version in self._versions(role):
+            for version in versions_of(self._folder, role):
                 if version < current[role] - _KEPT:
                     self._path(role, version).unlink(missing_ok=True)
 
     def _next(self, role: str) -> int:
-        return max(self._versions(role), default=0) + 1
-
-    def _versions(self, role: str) -> list[int]:
-        names = (_NAME.fullmatch(path.name) for path in self._folder.iterdir())
-        return [int(name["version"]) for name in names if name and name["version"] and name["role"] == role]
+        return max(versions_of(self._folder, role), default=0) + 1
 
     def _path(self, role: str, version: int | None = None) -> Path:
-        return self._folder / (f"{role}.json" if role == "timestamp" else f"{version}.{role}.json")
-
-
-def _signed(state: _State) -> list[tuple[str, Signed]]:
-    top: list[tuple[str, Signed]] = [
-        ("root", state.root.signed),
-        ("timestamp", state.timestamp.signed),
-        ("snapshot", state.snapshot.signed),
-        ("targets", state.targets.signed),
-    ]
-    return top + [(role, metadata.signed) for role, metadata in state.roles.items()]
+        return path_of(self._folder, role, version)

@@ -1,0 +1,1 @@
+"""Trust: whose keys decide what devices install, and the ceremonies that change signed metadata."""
