@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
+from lineside.cli.lineage import of_capture
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, rows, size, when
 from lineside.contract.capture import Capture, CapturePage
 
 app = typer.Typer(name="captures", help="Captures: images devices kept, and why.", no_args_is_help=True)
+app.command("lineage")(of_capture)
 
 
 @app.command("list")

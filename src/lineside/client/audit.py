@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lineside.client.calls import Calls
+from lineside.client.connection import path
 from lineside.contract.audit import AuditPage, AuditVerdict
+from lineside.contract.lineage import ResultLineage
 
 
 class AuditTrail(Calls):
@@ -33,3 +35,11 @@ class AuditTrail(Calls):
     def export_audit(self, *, since: int = 0) -> Iterator[bytes]:
         """Rows numbered above `since` as JSON lines, in pieces. This is a decision, too: their last row says so."""
         return self.connection.stream("/audit/export", {"since": since or None})
+
+    def lineage(self, result: int) -> ResultLineage:
+        """Where a result came from, back to the images."""
+        return self.connection.call("GET", path("lineage", result), ResultLineage)
+
+    def capture_lineage(self, capture: str) -> ResultLineage:
+        """The same for the result that came with a capture, also when the result itself is not kept any more."""
+        return self.connection.call("GET", path("captures", capture, "lineage"), ResultLineage)
