@@ -118,7 +118,7 @@ class Repository:
         Raises `trust.keys_elsewhere`.
         """
         with self._locked():
-            return self._signers(role, load(self._folder).keys(role))[0].sign(data)
+            return self._signers(role, load(self._folder).keys_of(role))[0].sign(data)
 
     # --- signing with keys that lie elsewhere ---------------------------------------------------------------------
 

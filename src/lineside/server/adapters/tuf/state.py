@@ -41,7 +41,7 @@ class State:
 
     def version(self, role: str) -> int:
         """The version of a role that counts now."""
-        return dict(self)[role].signed.version
+        return int(dict(self)[role].signed.version)
 
     def role(self, name: str) -> Role:
         """Who may sign for a role, and how many must."""
