@@ -17,6 +17,7 @@ from lineside.server.access.audit import AuditRow
 from lineside.server.access.authentication import Credentials
 from lineside.server.access.caller import Caller
 from lineside.server.access.room import room as access
+from lineside.server.app import ROOMS
 from lineside.server.clock import Clock
 from lineside.server.devices.room import room as devices
 from lineside.server.testing import Running, running
@@ -47,7 +48,9 @@ class House:
         self.api = up.people_url + "/api/v1"
 
     def browser(self, **options: Any) -> httpx.Client:
-        """Somebody's browser: it keeps cookies. Closed with the house."""
+        """Somebody's browser: it keeps cookies, and says that its requests come from our own pages. Closed with the
+        house."""
+        options = {"headers": {"Origin": self.up.people_url}} | options
         return self._open.enter_context(httpx.Client(base_url=self.up.people_url, **options))
 
     def with_token(self, token: str) -> httpx.Client:
@@ -88,10 +91,12 @@ class House:
 
 
 @contextmanager
-def house(root: Path, clock: Clock | None = None, **settings: Any) -> Iterator[House]:
-    """A control plane on `root`; people come back to it when it is opened a second time."""
+def house(root: Path, clock: Clock | None = None, *, full: bool = False, **settings: Any) -> Iterator[House]:
+    """A control plane on `root`, with every room when it is to be `full`; people come back to it when it is opened a
+    second time."""
     door = _Door()
-    with running(root, clock, (access, devices), door, **(CHEAP | settings)) as up:
+    rooms = ROOMS if full else (access, devices)
+    with running(root, clock, rooms, door, **(CHEAP | settings)) as up:
         door.accounts = Accounts(up.core)
         with ExitStack() as open_:
             yield House(up, door.accounts, open_)

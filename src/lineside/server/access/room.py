@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineside.server.access import api, audit_api, audit_pages, pages, people_api
+from lineside.server.access import api, audit_api, audit_pages, pages, people_api, people_pages
 from lineside.server.access.accounts import Accounts
 from lineside.server.access.trail import AuditTrail
 from lineside.server.services import Core, Room
@@ -13,5 +13,5 @@ def room(core: Core) -> Room:
     return Room(
         services={"audit_trail": AuditTrail(core), "accounts": Accounts(core)},
         people=[*api.routes, *audit_api.routes, *people_api.routes],
-        pages=[*pages.routes, *audit_pages.routes],
+        pages=[*pages.routes, *audit_pages.routes, *people_pages.routes],
     )
