@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from lineside.contract.ceremony import Proposal, ProposalState, ProposeChange, Signatures, TrustView, Withdrawal
 from lineside.contract.people import Permission
@@ -28,11 +30,11 @@ def get_trust(trust_page: NamedDependency[TrustPage], database: NamedDependency[
 def list_proposals(
     proposals: NamedDependency[Proposals],
     database: NamedDependency[Database],
-    state: FromQuery[ProposalState | None] = None,
+    wanted: Annotated[ProposalState | None, QueryParameter(name="state")] = None,
 ) -> list[Proposal]:
     """All of them, or those in one state: `open` waits for signatures."""
     with database.read() as session:
-        return proposals.all(session, state)
+        return proposals.all(session, wanted)
 
 
 @get("/trust/proposals/{proposal:str}", sync_to_thread=True, summary="One proposal with the bytes to be signed")
