@@ -13,6 +13,7 @@ import msgspec
 
 from lineside.agent.durable import write_atomically
 from lineside.contract.ids import digest_of
+from lineside.contract.reading import UNREADABLE
 
 COPIED = ("desired", "good", "previous", "outcome", "stamps", "local")
 """Keys of the table `facts`."""
@@ -54,7 +55,7 @@ class Copy:
             found = msgspec.json.decode(file.facts, type=dict[str, msgspec.Raw])
         except FileNotFoundError:
             return {}
-        except (msgspec.DecodeError, OSError) as error:
+        except (OSError, *UNREADABLE) as error:
             _log.warning("the copy of the state cannot be read: %s", error)
             return {}
         return {key: bytes(value) for key, value in found.items() if key in COPIED}

@@ -13,6 +13,7 @@ import msgspec
 from lineside.cli.saved import find as find_saved
 from lineside.client import Client
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 DEFAULT_ROOT = Path("~/.lineside")
@@ -33,7 +34,7 @@ def read_server(root: Path) -> Server | None:
     """The control plane that last became ready on this root, or None when there was none."""
     try:
         return msgspec.json.decode((root / "server.json").read_bytes(), type=Server)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, *UNREADABLE):
         return None
 
 

@@ -22,6 +22,7 @@ from lineside.client import Client
 from lineside.contract.bundle import DOCUMENT, read_bundle
 from lineside.contract.deployment import Deployment, DeploymentDocument
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 
 app = typer.Typer(name="deployments", help="Deployments: components wanted by a group.", no_args_is_help=True)
 
@@ -144,7 +145,7 @@ def read_document(file: Path) -> DeploymentDocument:
 def _parse(text: str) -> object:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return yaml.safe_load(text)
 
 

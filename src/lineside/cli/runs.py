@@ -18,6 +18,7 @@ from lineside.client import Client
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.model import GateResult
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.run import CurvePoint, Run, RunRequest, RunState, Step, StepState
 
 app = typer.Typer(name="runs", help="Runs: executions of the pipeline.", no_args_is_help=True)
@@ -106,7 +107,7 @@ def parse_parameters(settings: Sequence[str]) -> dict[str, Any]:
             raise typer.BadParameter(f"{setting!r} is not NAME=VALUE")
         try:
             parameters[name] = msgspec.json.decode(value)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             parameters[name] = value
     return parameters
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ def _read(path: Path) -> dict[str, Saved]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Saved])
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise LinesideError("cli.file_unreadable", file=path, why=error) from error
 
 

@@ -12,6 +12,7 @@ import msgspec
 import urllib3
 
 from lineside.contract.errors import ErrorReport, LinesideError, RemoteError
+from lineside.contract.reading import UNREADABLE
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class Connection:
 def _error(response: urllib3.BaseHTTPResponse) -> LinesideError:
     try:
         report = msgspec.json.decode(response.data, type=_ErrorBody).error
-    except msgspec.DecodeError:
+    except UNREADABLE:
         report = ErrorReport(
             code="client.bad_answer", message=f"The answer was HTTP {response.status} without a reason."
         )

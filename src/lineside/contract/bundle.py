@@ -27,6 +27,7 @@ import msgspec
 from lineside.contract.desired import DESIRED_SCHEMA, Desired
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest, is_name
+from lineside.contract.reading import UNREADABLE
 
 BUNDLE_SCHEMA = "lineside.bundle/1"
 DOCUMENT = "bundle.json"
@@ -93,7 +94,7 @@ def read_bundle(document: bytes) -> Bundle:
     """The value of `bundle.json`. Raises `bundle.invalid`."""
     try:
         bundle = msgspec.json.decode(document, type=Bundle)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise LinesideError("bundle.invalid", why=f"{DOCUMENT}: {error}") from error
     problem = _problem(bundle)
     if problem:

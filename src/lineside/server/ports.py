@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 from lineside.server.adapters.files import write_atomic
 from lineside.server.settings import Settings
 
@@ -95,5 +96,5 @@ def _kept(path: Path) -> dict[str, int]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
     except FileNotFoundError:
         return {}
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise LinesideError("start.setting_invalid", why=f"{path} is damaged ({error}); remove it") from error

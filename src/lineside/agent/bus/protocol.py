@@ -13,6 +13,7 @@ from lineside.agent.bus.connection import MAX_STREAMS, Call, Connection
 from lineside.agent.bus.failures import Failure, failure, invalid
 from lineside.agent.bus.frames import Frame, FrameError, MessageType
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 
 VERSION = "0.1.0"
 SERVICE = "aws.greengrass#"
@@ -75,7 +76,7 @@ class Protocol:
             try:
                 token = msgspec.json.decode(frame.payload, type=_Connect).auth_token
                 component = self._admit(token, connection.user)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 component = None
         if component is None:
             _log.warning("refused a connection of user %d: wrong token or version", connection.user)
@@ -129,5 +130,5 @@ def answer(call: Call, work: Callable[[], Any]) -> None:
 def _decoded(decoder: msgspec.json.Decoder[Any], payload: bytes) -> Any:
     try:
         return decoder.decode(payload or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise invalid(f"The request cannot be read: {error}.") from error

@@ -11,6 +11,7 @@ import msgspec
 
 from lineside.agent.commands.common import Commands, add_command, paths_of, show
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 
 if TYPE_CHECKING:
     from lineside.agent.bus.ports import LocalDeploymentRequest
@@ -88,7 +89,7 @@ def _read(path: Path) -> str:
 def _json(text: str | None) -> Any:
     try:
         return msgspec.json.decode(text) if text is not None else {}
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise LinesideError("local.bad_request", why=f"{text[:80] if text else ''}: {error}") from error
 
 

@@ -17,6 +17,7 @@ from lineside.agent.durable import write_atomically
 from lineside.agent.keys.port import CURRENT, NAMES, NEXT, PREVIOUS, Box
 from lineside.agent.link import vault
 from lineside.agent.link.error import LinkError
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.sealing import Sealed
 
 _ID_BYTES = 16
@@ -125,7 +126,7 @@ class TokenKeys:
     def _read(self) -> TokenFile:
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=TokenFile)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *UNREADABLE) as error:
             raise LinkError("device.key_unusable", path=self._file, why=error) from error
 
     def _write(self, file: TokenFile) -> None:

@@ -12,6 +12,7 @@ from lineside.agent.supervision.logs import reading
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.contract.inquiry import CheckResult
+from lineside.contract.reading import UNREADABLE
 
 AGENT = "agent"
 """The name of the agent's own log."""
@@ -63,7 +64,7 @@ def _readable(line: bytes) -> bytes:
     """One record as `2026-01-31T12:00:00.123Z warning message`; what is no record stays as it is."""
     try:
         record = msgspec.json.decode(line, type=_Record)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return line
     text = f"{record.at} {record.level:<7} {record.message}\n"
     return (text + record.error.rstrip("\n") + "\n" if record.error else text).encode()

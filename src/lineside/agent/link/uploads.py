@@ -19,6 +19,7 @@ from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.processes import StopSignal
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.errors import Kind, LinesideError, RemoteError
+from lineside.contract.reading import UNREADABLE
 
 LOOK_SECONDS = 1.0
 MAX_WAIT = 60.0
@@ -51,7 +52,7 @@ def _settle(path: Path, control: ControlPlane) -> None:
         if error.kind in _TRY_LATER:
             raise
         _log.warning("capture %s is not wanted: %s", path.stem, error.message)
-    except (msgspec.DecodeError, FileNotFoundError) as error:
+    except (FileNotFoundError, *UNREADABLE) as error:
         _log.warning("capture %s cannot be read: %s", path.stem, error)
     image.unlink(missing_ok=True)
     path.unlink()

@@ -10,6 +10,7 @@ from lineside.agent.paths import Paths
 from lineside.agent.updating.trust import Trust
 from lineside.contract.bundle import SIGNATURES, Bundle, BundleSignatures, signed_bytes
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 
 
 def check_for(bundle: Bundle, joined: JoinState, known: int | None) -> None:
@@ -38,7 +39,7 @@ def check_signature(file: BundleFile, document: bytes, trust: Trust) -> None:
     try:
         found = msgspec.json.decode(data, type=BundleSignatures).signatures
         trust.vouch(signed_bytes(document), {one.keyid: one.sig for one in found})
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise LinesideError("bundle.signature", why=error) from error
     except LinesideError as error:
         if error.code != "trust.signature":

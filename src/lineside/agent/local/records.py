@@ -9,6 +9,7 @@ import msgspec
 
 from lineside.agent.database import Database
 from lineside.agent.local.model import Record
+from lineside.contract.reading import UNREADABLE
 
 _KEY = "local"
 _QUERY = "SELECT value FROM facts WHERE key = ?"
@@ -33,7 +34,7 @@ def _decoded(row: tuple[bytes] | None) -> Record:
         return Record()
     try:
         return msgspec.json.decode(row[0], type=Record)
-    except msgspec.DecodeError:  # of another agent's time: what runs is in the good set all the same
+    except UNREADABLE:  # of another agent's time: what runs is in the good set all the same
         return Record()
 
 

@@ -18,6 +18,7 @@ from lineside.agent.local.bundle_file import BundleFile
 from lineside.agent.ports import ControlPlane, Download
 from lineside.contract.bundle import artifact_path, metadata_path
 from lineside.contract.errors import LinesideError, RemoteError
+from lineside.contract.reading import UNREADABLE
 
 _CHUNK = 1 << 18
 
@@ -116,5 +117,5 @@ def _read(bundle: BundleFile, name: str) -> _Signed:
         raise LinesideError("bundle.incomplete", what=metadata_path(name))
     try:
         return msgspec.json.decode(data, type=_Envelope).signed
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise LinesideError("bundle.invalid", why=f"{name}: {error}") from error

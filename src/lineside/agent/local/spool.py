@@ -25,6 +25,7 @@ from lineside.agent.durable import remove_tree, sync_directory, sync_file, sync_
 from lineside.agent.lock import holder
 from lineside.agent.paths import Paths
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 
 WAKE = signal.SIGURG
 """What tells a running agent to look; a process that knows nothing of it ignores it."""
@@ -100,7 +101,7 @@ class Spool:
                 continue
             try:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Spooled))
-            except (OSError, msgspec.DecodeError):
+            except (OSError, *UNREADABLE):
                 continue
         return sorted(found, key=lambda one: (one.created_at, one.id))
 

@@ -24,6 +24,7 @@ from lineside.agent.supervision.processes import Interrupt
 from lineside.agent.supervision.scripts import run_step
 from lineside.agent.supervision.walls.surroundings import Surroundings
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS
 
 
@@ -121,6 +122,6 @@ def _failed(launch: Launch, why: object) -> LinesideError:
 def _object(line: str | bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(line)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {}
     return value if isinstance(value, dict) else {}

@@ -37,6 +37,7 @@ from lineside.agent.updating.requirements import Requirement, read_requirements,
 from lineside.agent.updating.store import RESERVE, free_bytes, hash_file
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.recipes.recipe import Recipe
 
 REQUIREMENTS = "requirements.txt"
@@ -120,7 +121,7 @@ def intact(recipe: Recipe, paths: Paths) -> bool:
     try:
         listing = msgspec.json.decode((place / _MARKER).read_bytes(), type=dict[str, str])
         return (place / "bin" / "python").exists() and all(_digest(place / name) == listing[name] for name in listing)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return False
 
 

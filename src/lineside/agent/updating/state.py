@@ -15,6 +15,7 @@ from lineside.agent.updating.installed import EMPTY, Attempt, Component, Compone
 from lineside.contract.configuration import merged_at
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport, LinesideError
+from lineside.contract.reading import UNREADABLE
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class State:
         """Read everything once. Raises `Damaged` when a value is not what it should be."""
         try:
             self.desired(), self.good(), self.previous(), self.attempt(), self.outcome(), self.packages()
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise Damaged(str(error)) from error
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table is not there

@@ -39,6 +39,7 @@ from lineside.agent.updating.verdicts import (
 from lineside.contract.component import ComponentKind
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import Kind, LinesideError, RemoteError
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.trust import accepts, release_target, staging_target
 
 PATIENCE = 180.0
@@ -210,7 +211,7 @@ class _Judge:
         line, _, self._buffer = self._buffer.partition(b"\n")
         try:
             answer: FromChild = msgspec.json.decode(line, type=FromChild)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise LinesideError("trust.metadata", why=error) from error
         return answer
 

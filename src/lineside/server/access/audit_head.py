@@ -20,6 +20,7 @@ import structlog
 
 from lineside.contract.audit import FIRST, AuditFinding
 from lineside.contract.ids import canonical
+from lineside.contract.reading import UNREADABLE
 from lineside.server.adapters.files import write_atomic
 
 _log = structlog.get_logger("lineside.audit")
@@ -72,7 +73,7 @@ class AuditHead:
         try:
             head = msgspec.json.decode(self._path.read_bytes(), type=Head)
             expected = self._mac(head)
-        except (OSError, msgspec.DecodeError, UnicodeError):
+        except (OSError, *UNREADABLE):
             return None
         return head if hmac.compare_digest(head.mac.encode(), expected.encode()) else None
 

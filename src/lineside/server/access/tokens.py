@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.device import AccessToken, DeviceState
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 from lineside.server.access.store import remember_assertion
 from lineside.server.adapters.files import write_atomic
 from lineside.server.clock import rfc3339
@@ -140,7 +141,7 @@ def _unverified_payload(assertion: str) -> bytes:
 def _claims(payload: bytes) -> _Assertion:
     try:
         return msgspec.json.decode(payload, type=_Assertion)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise LinesideError("auth.assertion_invalid", why=error) from error
 
 

@@ -17,6 +17,7 @@ from lineside.contract.lineage import (
     ResultLineage,
 )
 from lineside.contract.model import ModelState, ModelVersion
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.result import Result, StoredResult
 from lineside.contract.run import Run
 from lineside.server.captures.service import CapturesService
@@ -128,7 +129,7 @@ class LineageService:
             if digest_of(data) == model.twin_report:
                 return msgspec.json.decode(data, type=TwinReport)
             why = "it was changed"
-        except (LinesideError, msgspec.DecodeError) as error:
+        except (LinesideError, *UNREADABLE) as error:
             why = str(error)
         gaps.append(_gap("twins", f"The twins' report cannot be read: {why}."))
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.result import RESULT_SCHEMA, Result
 
 MAX_BYTES = 256 << 10
@@ -20,7 +21,7 @@ def read(device: str, payload: bytes) -> Result:
         raise LinesideError("result.invalid", device=device, why=f"it has over {MAX_BYTES} bytes")
     try:
         result = _decoder.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise LinesideError("result.invalid", device=device, why=error) from error
     why = _what_is_wrong(device, result)
     if why:

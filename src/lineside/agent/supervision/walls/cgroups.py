@@ -21,6 +21,7 @@ import msgspec
 
 from lineside.agent.durable import write_atomically
 from lineside.contract.deployment import ResourceLimits
+from lineside.contract.reading import UNREADABLE
 
 MOST_TASKS = 2048
 """Processes and threads one component may have, where the kernel can hold it to that: a fork bomb stops there."""
@@ -221,5 +222,5 @@ def _thaw_any(directory: Path) -> None:
 def _recorded(root: Path) -> list[str]:
     try:
         return msgspec.json.decode((root / RECORD).read_bytes(), type=list[str])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return []

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 from lineside.server.adapters.files import sync_folder
 
 _NAME = "publishing"
@@ -47,7 +48,7 @@ class Journal:
             pages = msgspec.json.decode(self._path.read_bytes(), type=_Pages)
         except FileNotFoundError:
             return
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise LinesideError("trust.metadata_damaged", file=_NAME, why=error) from error
         for name, text in pages.files.items():
             self._write(self._folder / name, text.encode())
