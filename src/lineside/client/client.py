@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from lineside.client.approvals import Approvals
 from lineside.client.audit import AuditTrail
 from lineside.client.connection import Connection, path
 from lineside.client.fleet import Fleet
@@ -23,7 +24,7 @@ from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
 from lineside.contract.ids import digest_of
-from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
+from lineside.contract.model import ImportModel, ModelVersion, RegisterModel
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
 from lineside.contract.run import CachedStep, CurvePoint, Run, RunFinish, RunRequest, StepReport
@@ -52,7 +53,7 @@ def _saved(pieces: Iterable[bytes], target: Path) -> Path:
     return target
 
 
-class Client(Fleet, People, Trust, AuditTrail, Secrets):
+class Client(Approvals, Fleet, People, Trust, AuditTrail, Secrets):
     """A control plane, seen through its API."""
 
     def __init__(self, url: str, token: str | None = None, ca: str | None = None) -> None:
@@ -189,14 +190,6 @@ class Client(Fleet, People, Trust, AuditTrail, Secrets):
     def model(self, name: str, version: int) -> ModelVersion:
         """One model version."""
         return self.connection.call("GET", path("models", name, version), ModelVersion)
-
-    def approve_model(self, name: str, version: int, decision: Decision) -> ModelVersion:
-        """Approve: the model is signed and devices may install it."""
-        return self.connection.call("POST", path("models", name, version, "approve"), ModelVersion, body=decision)
-
-    def reject_model(self, name: str, version: int, decision: Decision) -> ModelVersion:
-        """Reject, with a reason."""
-        return self.connection.call("POST", path("models", name, version, "reject"), ModelVersion, body=decision)
 
     # --- components, deployments, rollouts ------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ import enum
 
 import msgspec
 
+from lineside.contract.ceremony import SignedBy
+
 
 class TwinOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the test on one twin."""
@@ -26,16 +28,6 @@ class TwinReport(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str | None
     recipes: dict[str, str]  # component ► digest of the recipe that was tested
     twins: tuple[TwinOutcome, ...]
-
-
-class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
-    """A signature: with whose key, and who was signed in when it arrived."""
-
-    role: str
-    key: str  # key id
-    name: str  # whose key it is
-    by: str
-    at: str
 
 
 class ApprovalState(enum.Enum):

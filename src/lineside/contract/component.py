@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from lineside.contract.approval import Approval
+
 
 class ComponentKind(enum.Enum):
     """Who must sign it: approvers sign models, builders sign apps."""
@@ -70,3 +72,4 @@ class ComponentDetails(msgspec.Struct, frozen=True, kw_only=True):
     recipe: dict[str, Any]
     signed: tuple[Signed, ...] = ()
     uses: tuple[ComponentUse, ...] = ()
+    approval: Approval | None = None  # of an app that somebody was asked to sign; a model's files have the model's

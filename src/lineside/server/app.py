@@ -32,6 +32,7 @@ from lineside.server.models.room import room as models
 from lineside.server.overview.room import room as overview
 from lineside.server.rollouts.room import room as rollouts
 from lineside.server.runs.room import room as runs
+from lineside.server.secrets.room import room as secrets
 from lineside.server.services import Core, Loop, Room
 from lineside.server.telemetry.room import room as telemetry
 from lineside.server.trust.room import room as trust
@@ -46,6 +47,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     runs,
     models,
     components,
+    secrets,
     deployments,
     rollouts,
     captures,

@@ -8,11 +8,10 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.deployment import ComponentSpec
 from lineside.contract.errors import LinesideError
-from lineside.contract.model import Decision
 from lineside.contract.trust import ApprovalStatement
 from lineside.server.components.downloads import Downloads
 from lineside.server.components.service import Components
-from lineside.server.components.testing import model_version
+from lineside.server.components.testing import model_version, release
 from lineside.server.deployments.store import DeploymentRow
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.rollouts.assignments import Assignments
@@ -62,7 +61,7 @@ def test_staging_signs_for_twins_only(core, components, session):
 def test_release_signs_the_approval_with_its_numbers(core, components, session):
     model = model_version(core.objects)
     components.stage(session, components.package(session, model))
-    files, code = components.release(session, model, Decision())
+    files, code = release(components, session, model)
     assert (files.target, code.target) == ("models/tags.model-1.0.0.json", "apps/tags.inference-0.1.0.json")
     signed = components.repository.find("models/tags.model-1.0.0.json")
     assert signed.hashes["sha256"] == files.recipe_digest.removeprefix("sha256:")
@@ -73,15 +72,15 @@ def test_release_signs_the_approval_with_its_numbers(core, components, session):
 def test_release_twice_keeps_the_first_approval(core, components, session):
     model = model_version(core.objects)
     components.package(session, model)
-    components.release(session, model, Decision())
-    components.release(session, msgspec.structs.replace(model, metrics={}), Decision())
+    release(components, session, model)
+    release(components, session, msgspec.structs.replace(model, metrics={}))
     signed = components.repository.find("models/tags.model-1.0.0.json")
     assert ApprovalStatement.from_custom(signed.custom).metrics == model.metrics
 
 
 def test_a_model_that_was_never_packed_cannot_be_released(core, components, session):
     with pytest.raises(LinesideError, match=r"request\.not_found"):
-        components.release(session, model_version(core.objects), Decision())
+        release(components, session, model_version(core.objects))
 
 
 def test_a_device_fetches_recipes_and_only_the_artifacts_it_should_run(core, components):

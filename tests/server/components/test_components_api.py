@@ -15,14 +15,14 @@ from lineside.contract.component import Component
 from lineside.contract.deployment import Deployment, Rollout, RolloutState
 from lineside.contract.desired import Desired
 from lineside.contract.ids import digest_of
-from lineside.contract.model import Decision, ModelState, RegisterModel
+from lineside.contract.model import ModelState, RegisterModel
 from lineside.contract.reported import ComponentState, Phase, ReportedComponent
 from lineside.contract.trust import ApprovalStatement
 from lineside.server.access.room import room as access
 from lineside.server.clock import SystemClock
 from lineside.server.components.room import room as components
 from lineside.server.components.service import Components
-from lineside.server.components.testing import model_version
+from lineside.server.components.testing import model_version, release
 from lineside.server.datasets.room import room as datasets
 from lineside.server.deployments.room import room as deployments
 from lineside.server.devices.room import room as devices
@@ -62,7 +62,7 @@ def released(lineside: Running) -> tuple[Component, Component]:
     with lineside.core.database.write() as session:
         model = model_version(lineside.core.objects, state=ModelState.APPROVED)
         service.stage(session, service.package(session, model))
-        return service.release(session, model, Decision())
+        return release(service, session, model)
 
 
 def tick(lineside: Running) -> None:

@@ -24,12 +24,12 @@ from lineside.contract.desired import Desired
 from lineside.contract.device import JoinTokenRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
-from lineside.contract.model import Decision, ModelState
+from lineside.contract.model import ModelState
 from lineside.contract.recipes.builtin import builtin_digest, builtin_target
 from lineside.contract.trust import release_target
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.components.service import Components
-from lineside.server.components.testing import KnownModels, model_version
+from lineside.server.components.testing import KnownModels, model_version, release
 from lineside.server.deployments import model
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.desired import DesiredDocuments, etag
@@ -58,7 +58,7 @@ class Office:
         with self.core.database.write() as session:
             staged = self.components.stage(session, self.components.package(session, made))
             if state is ModelState.APPROVED:
-                self.components.release(session, made, Decision())
+                release(self.components, session, made)
         return staged[0], staged[1]
 
     def deploy(self, document: DeploymentDocument):

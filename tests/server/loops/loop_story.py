@@ -19,6 +19,7 @@ from lineside.contract.reported import Phase
 from lineside.server.adapters.files import write_atomic
 from lineside.server.adapters.signer import KeyFiles
 from lineside.server.adapters.tuf import Repository
+from lineside.server.components.approvals import Approvals
 from lineside.server.components.service import Components
 from lineside.server.components.testing import model_version
 from lineside.server.datasets.service import DatasetsService
@@ -32,6 +33,7 @@ from lineside.server.rollouts.service import Rollouts
 from lineside.server.rollouts.testing import Fleet
 from lineside.server.runs.service import RunsService
 from lineside.server.testing import make_core
+from lineside.server.trust.service import Proposals
 
 DEVICES = ("a", "b")
 
@@ -54,7 +56,7 @@ class House:
         repository = Repository(root / "tuf", KeyFiles(root / "keys"), self.core.clock.now, write)
         self.components = Components(self.core, repository, sources)
         self.models = ModelsService(self.core, RunsService(self.core, DatasetsService(self.core)))
-        self.models.signers.append(self.components.release)
+        self.approvals = Approvals(self.core, self.components, self.models, Proposals(self.core, repository))
         self.rollouts = Rollouts(self.core, DesiredDocuments(self.core), self.components)
         self.deployments = Deployments(self.core, self.components, self.models, self.rollouts)
         self.delivery = DeliveryLoop(

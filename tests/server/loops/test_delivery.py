@@ -93,7 +93,7 @@ def test_models_are_tested_one_at_a_time_in_their_order(house):
 
 def test_a_model_whose_component_s_name_is_taken_is_rejected_and_holds_up_nobody(house):
     house.join()
-    own = OwnComponents(house.core, house.components)
+    own = OwnComponents(house.core, house.components, house.approvals)
     recipe = RECIPE.replace("NAME", "tags.model").replace("VERSION", "1.0.0")
     with house.core.database.write() as session:
         own.add(session, own.prepare(AddComponent(recipe=recipe)))

@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from lineside.client import Client
+from lineside.contract.approval import Approval
+from lineside.contract.ceremony import Proposal
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.model import (
@@ -26,7 +28,7 @@ from lineside.contract.model import (
     Variant,
 )
 from lineside.contract.run import RunState
-from lineside.server.access.caller import Caller, acting
+from lineside.server.access.caller import Caller, acting, current
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.models.service import ModelsService
 from lineside.server.runs.service import RunsService
@@ -83,6 +85,31 @@ def moved(core: Core, models: ModelsService, *states: ModelState, **fields: Any)
         with core.database.write() as session:
             model = models.move(session, model.name, model.version, state, "as it goes", **fields)
     return model
+
+
+class Approver:
+    """Signs nothing, and calls it approved."""
+
+    def __init__(self, models: ModelsService) -> None:
+        self.models = models
+
+    def signs_here(self) -> bool:
+        return True
+
+    def approve(self, session: Session, model: ModelVersion, decision: Decision) -> None:
+        self.models.approved(session, model, current().name, decision.reason)
+
+    def propose(self, session: Session, model: ModelVersion, decision: Decision) -> Proposal:
+        raise NotImplementedError
+
+    def withdraw(self, session: Session, model: ModelVersion, decision: Decision) -> None:
+        self.models.withdrawn(session, model, current().name, decision.reason)
+
+    def rejected(self, session: Session, model: ModelVersion, why: str) -> None:
+        pass
+
+    def of_model(self, session: Session, model: ModelVersion) -> Approval | None:
+        return None
 
 
 TO_APPROVAL = (ModelState.IN_TWIN, ModelState.AWAITING_APPROVAL)
@@ -196,10 +223,12 @@ def test_approving_signs_first(core: Core, models: ModelsService, clock: FakeClo
     moved(core, models, *TO_APPROVAL)
     signed: list[tuple[ModelState, str]] = []
 
-    def sign(session: Session, model: ModelVersion, decision: Decision) -> None:
-        signed.append((models.find(session, model.name, model.version).state, decision.reason))
+    class Signing(Approver):
+        def approve(self, session: Session, model: ModelVersion, decision: Decision) -> None:
+            signed.append((models.find(session, model.name, model.version).state, decision.reason))
+            super().approve(session, model, decision)
 
-    models.signers.append(sign)
+    models.approver = Signing(models)
     clock.advance(60)
     with acting(ADA):
         approved = models.approve("tags", 1, Decision(reason="looks right"))
@@ -214,10 +243,12 @@ def test_approving_signs_first(core: Core, models: ModelsService, clock: FakeClo
 def test_a_failing_signature_leaves_the_model_as_it_was(core: Core, models: ModelsService, failure: Exception) -> None:
     before = moved(core, models, *TO_APPROVAL)
 
-    def sign(session: Session, model: ModelVersion, decision: Decision) -> None:
-        raise failure
+    class Failing(Approver):
+        def approve(self, session: Session, model: ModelVersion, decision: Decision) -> None:
+            super().approve(session, model, decision)
+            raise failure
 
-    models.signers.append(sign)
+    models.approver = Failing(models)
     with pytest.raises(type(failure)):
         models.approve("tags", 1, Decision())
     assert models.get("tags", 1) == before

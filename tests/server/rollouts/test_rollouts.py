@@ -14,10 +14,9 @@ from lineside.contract.deployment import (
     RolloutState,
 )
 from lineside.contract.errors import LinesideError
-from lineside.contract.model import Decision
 from lineside.contract.reported import Phase
 from lineside.server.components.service import Components
-from lineside.server.components.testing import KnownModels, model_version
+from lineside.server.components.testing import KnownModels, model_version, release
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.store import GroupRow
@@ -48,7 +47,7 @@ class Plant:
         with self.core.database.write() as session:
             model = model_version(self.core.objects, version)
             self.components.stage(session, self.components.package(session, model))
-            self.components.release(session, model, Decision())
+            release(self.components, session, model)
 
     def deploy(self, version: int, group: str = "line", policy: str = "ROLLBACK") -> str:
         document = DeploymentDocument(
@@ -302,7 +301,7 @@ def test_a_device_in_two_groups_runs_what_both_want(plant):
     with plant.core.database.write() as session:
         model = model_version(plant.core.objects, 1, name="bolts")
         plant.components.package(session, model)
-        plant.components.release(session, model, Decision())
+        release(plant.components, session, model)
         document = DeploymentDocument(
             group_name="cell", components={"bolts.model": ComponentSpec(component_version="1.0.0")}
         )

@@ -26,6 +26,7 @@ from lineside.contract.recipes.publishing import Published, published
 from lineside.contract.trust import ROLE_PATHS
 from lineside.server.access.caller import current
 from lineside.server.components import store
+from lineside.server.components.approvals import Approvals
 from lineside.server.components.packaging import Packed
 from lineside.server.components.service import Components
 from lineside.server.components.store import ComponentRow
@@ -39,8 +40,8 @@ _EVENTS = 1000
 class OwnComponents:
     """Adding and showing components; what takes a session takes part in the caller's transaction."""
 
-    def __init__(self, core: Core, components: Components) -> None:
-        self._core, self._components = core, components
+    def __init__(self, core: Core, components: Components, approvals: Approvals) -> None:
+        self._core, self._components, self._approvals = core, components, approvals
 
     def prepare(self, request: AddComponent) -> Published:
         """The recipe as devices get it. Takes its time with a large one: call it outside of a transaction.
@@ -54,7 +55,7 @@ class OwnComponents:
         return ready
 
     def add(self, session: Session, ready: Published, *, stage: bool = False) -> Component:
-        """Store a component version and sign it. Raises `component.not_yours`, `component.exists`."""
+        """Store a component version and have it signed. Raises `component.not_yours`, `component.exists`."""
         if any(row.kind == ComponentKind.MODEL.value for row in store.versions(session, ready.name)):
             raise LinesideError("component.not_yours", name=ready.name)
         known = store.component(session, ready.name, ready.version) is not None
@@ -76,7 +77,7 @@ class OwnComponents:
         if stage:
             self._components.stage(session, [row.value()])
         else:
-            self._components.sign(session, row, current().name)
+            self._approvals.sign(session, row)
         return row.value()
 
     def details(self, session: Session, name: str, version: str) -> ComponentDetails:
@@ -84,7 +85,11 @@ class OwnComponents:
         row = self._components.row(session, name, version)
         recipe: dict[str, Any] = msgspec.json.decode(self._core.objects.get(row.recipe_digest))
         return ComponentDetails(
-            component=row.value(), recipe=recipe, signed=self._signed(session, row), uses=_uses(session, row)
+            component=row.value(),
+            recipe=recipe,
+            signed=self._signed(session, row),
+            uses=_uses(session, row),
+            approval=self._approvals.of_component(session, row),
         )
 
     def _there(self, artifact: Artifact) -> Artifact:

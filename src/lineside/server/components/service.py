@@ -17,7 +17,6 @@ from lineside.contract.ids import digest_of
 from lineside.contract.model import ModelVersion
 from lineside.contract.recipes.recipe import Dependency
 from lineside.contract.trust import ApprovalStatement, release_target, staging_target
-from lineside.server.access.caller import current
 from lineside.server.adapters.tuf import NewTarget, Repository
 from lineside.server.clock import rfc3339
 from lineside.server.components import code, recipes, store
@@ -82,26 +81,6 @@ class Components:
         for row, path in zip(rows, paths, strict=True):
             row.staging_target = path
         return tuple(row.value() for row in rows)
-
-    def release(self, session: Session, model: ModelVersion, decision: object = None) -> tuple[Component, Component]:
-        """Sign what a model's twin tested for the fleet: its files by the approvers with who approved and on which
-        numbers, its code by the builders. What is signed already keeps its first approval."""
-        files, inference = self.packaged_rows(session, model)
-        self.publish(session, files, current().name, self.statement(session, model, files))
-        self.publish(session, inference, current().name)
-        return files.value(), inference.value()
-
-    def sign(self, session: Session, row: ComponentRow, by: str) -> None:
-        """Sign a component's recipe for the fleet, by the role of its kind. What is signed already stays as it is."""
-        if row.target is None:
-            self.publish(session, row, by)
-
-    def publish(self, session: Session, row: ComponentRow, by: str, statement: ApprovalStatement | None = None) -> None:
-        """Sign with a key of this machine."""
-        path = release_target(ComponentKind(row.kind), row.name, row.version)
-        custom = None if statement is None else statement.to_custom()
-        self.repository.publish([NewTarget(path=path, digest=row.recipe_digest, size=row.recipe_size, custom=custom)])
-        self.released(session, row, by)
 
     def released(self, session: Session, row: ComponentRow, by: str) -> None:
         """Everybody who must has signed a component for the fleet."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from lineside.contract.component import Component, ComponentKind
 from lineside.contract.model import Lineage, Metrics, ModelState, ModelVersion, Signature, Variant
+from lineside.contract.trust import release_target
 from lineside.server.adapters.objects import ObjectStore
+from lineside.server.adapters.tuf import NewTarget
+from lineside.server.components.service import Components
 
 
 def model_version(
@@ -39,6 +43,19 @@ def model_version(
         golden=golden,
         created_at="2026-01-01T00:00:00.000Z",
     )
+
+
+def release(components: Components, session: Session, model: ModelVersion) -> tuple[Component, Component]:
+    """Sign a packed model and its code for the fleet with the keys of this machine, as if a person had approved it."""
+    both = components.packaged_rows(session, model)
+    for row in both:
+        path = release_target(ComponentKind(row.kind), row.name, row.version)
+        custom = components.statement(session, model, row).to_custom() if row.model else None
+        components.repository.publish(
+            [NewTarget(path=path, digest=row.recipe_digest, size=row.recipe_size, custom=custom)]
+        )
+        components.released(session, row, "tester")
+    return both[0].value(), both[1].value()
 
 
 class KnownModels:

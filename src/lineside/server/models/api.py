@@ -6,6 +6,7 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from lineside.contract.ceremony import Proposal
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.people import Permission
 from lineside.contract.run import Run
@@ -53,7 +54,7 @@ def get_model(name: FromPath[str], version: FromPath[int], models: NamedDependen
 def approve_model(
     name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
 ) -> ModelVersion:
-    """It is signed, and devices may install it."""
+    """Signed with the keys of this machine; devices may install it. `approval.key_needed`: the keys lie elsewhere."""
     return models.approve(name, version, data)
 
 
@@ -71,4 +72,41 @@ def reject_model(
     return models.reject(name, version, data)
 
 
-routes = [register_model, import_model, list_models, get_model, approve_model, reject_model]
+@post(
+    "/models/{name:str}/{version:int}/proposal",
+    sync_to_thread=True,
+    status_code=200,
+    summary="What approvers are to sign about a model",
+    opt=needs(Permission.APPROVE),
+)
+def propose_model(
+    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
+) -> Proposal:
+    """Asked again it is the same proposal, unless the model has changed meanwhile."""
+    return models.propose(name, version, data)
+
+
+@post(
+    "/models/{name:str}/{version:int}/withdraw",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Take an approval back",
+    opt=needs(Permission.APPROVE),
+)
+def withdraw_model(
+    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
+) -> ModelVersion:
+    """Needs a reason. Where the keys lie elsewhere, `approval.proposal` waits to be signed."""
+    return models.withdraw(name, version, data)
+
+
+routes = [
+    register_model,
+    import_model,
+    list_models,
+    get_model,
+    approve_model,
+    propose_model,
+    withdraw_model,
+    reject_model,
+]

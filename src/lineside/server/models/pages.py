@@ -11,6 +11,7 @@ from litestar.response import Redirect
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.model import Decision, ModelState, ModelVersion, Prediction, Predictions
 from lineside.contract.people import Permission
+from lineside.server.access.caller import current
 from lineside.server.access.permissions import needs
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.models.service import ModelsService
@@ -34,7 +35,7 @@ def model_page(
     objects: NamedDependency[ObjectStore],
 ) -> Page:
     """One version; it refreshes itself while it moves without a person."""
-    return _shown(request, models.get(name, version), objects)
+    return _shown(request, models, (name, version), objects)
 
 
 @post(
@@ -55,7 +56,7 @@ def approve_model(
     try:
         models.approve(name, version, data)
     except LinesideError as error:
-        return _shown(request, models.get(name, version), objects, error.report(), int(error.kind))
+        return _shown(request, models, (name, version), objects, error.report(), int(error.kind))
     return see(f"/models/{name}/{version}")
 
 
@@ -77,17 +78,41 @@ def reject_model(
     try:
         models.reject(name, version, data)
     except LinesideError as error:
-        return _shown(request, models.get(name, version), objects, error.report(), int(error.kind))
+        return _shown(request, models, (name, version), objects, error.report(), int(error.kind))
+    return see(f"/models/{name}/{version}")
+
+
+@post(
+    "/models/{name:str}/{version:int}/withdraw",
+    sync_to_thread=True,
+    include_in_schema=False,
+    opt=needs(Permission.APPROVE),
+)
+def withdraw_model(
+    request: AnyRequest,
+    name: FromPath[str],
+    version: FromPath[int],
+    data: URLEncodedBody[Decision],
+    models: NamedDependency[ModelsService],
+    objects: NamedDependency[ObjectStore],
+) -> Page | Redirect:
+    """Take an approval back, then look."""
+    try:
+        models.withdraw(name, version, data)
+    except LinesideError as error:
+        return _shown(request, models, (name, version), objects, error.report(), int(error.kind))
     return see(f"/models/{name}/{version}")
 
 
 def _shown(
     request: AnyRequest,
-    model: ModelVersion,
+    models: ModelsService,
+    which: tuple[str, int],
     objects: ObjectStore,
     refusal: ErrorReport | None = None,
     status: int = 200,
 ) -> Page:
+    model = models.get(*which)
     return page(
         request,
         "models/page.html",
@@ -95,6 +120,8 @@ def _shown(
         live=model.state in _MOVING,
         status=status,
         model=model,
+        signs_here=models.signs_here(),
+        may_approve=current().may(Permission.APPROVE),
         predictions=_predictions(model, objects),
         refusal=refusal,
     )
@@ -106,4 +133,4 @@ def _predictions(model: ModelVersion, objects: ObjectStore) -> tuple[Prediction,
     return msgspec.json.decode(objects.get(model.predictions), type=Predictions).images
 
 
-routes = [models_page, model_page, approve_model, reject_model]
+routes = [models_page, model_page, approve_model, reject_model, withdraw_model]

@@ -7,10 +7,15 @@ Each move is one compare-and-set, its history row and its event, in one transact
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
+import msgspec
 from sqlalchemy.orm import Session
 
+from lineside.contract.approval import Approval
+from lineside.contract.ceremony import Proposal
 from lineside.contract.deployment import Moved
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.ids import is_digest
@@ -33,8 +38,33 @@ from lineside.server.models.store import ModelMoveRow, ModelRow
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
 
-Signer = Callable[[Session, ModelVersion, Decision], object]
-"""Makes an approval hold: signs the model for the fleet, and does no harm when called again for the same model."""
+
+class Approver(Protocol):
+    """Who has models signed. All but `signs_here` take part in the caller's transaction."""
+
+    def signs_here(self) -> bool:
+        """Whether the keys that approve models lie on this machine."""
+        ...
+
+    def approve(self, session: Session, model: ModelVersion, decision: Decision) -> None:
+        """Sign a model with the keys of this machine. Raises `approval.…`."""
+        ...
+
+    def propose(self, session: Session, model: ModelVersion, decision: Decision) -> Proposal:
+        """What is to be signed where the keys are. Raises `approval.…`, `model.not_approvable`."""
+        ...
+
+    def withdraw(self, session: Session, model: ModelVersion, decision: Decision) -> None:
+        """Take an approval back, or ask those who have the keys to. Raises `approval.…`."""
+        ...
+
+    def rejected(self, session: Session, model: ModelVersion, why: str) -> None:
+        """Nobody is to be asked about this model any more."""
+        ...
+
+    def of_model(self, session: Session, model: ModelVersion) -> Approval | None:
+        """How far a model's approval is, and whether it still holds."""
+        ...
 
 
 class ModelsService:
@@ -42,8 +72,7 @@ class ModelsService:
 
     def __init__(self, core: Core, runs: RunsService) -> None:
         self._core, self._runs = core, runs
-        self.signers: list[Signer] = []
-        """Called in turn before a model becomes approved, inside the transaction; an error undoes the approval."""
+        self.approver: Approver | None = None  # comes from the components room, which has what is signed
 
     # --- registering ----------------------------------------------------------------------------------------------
 
@@ -78,9 +107,13 @@ class ModelsService:
             return self.versions(session)
 
     def get(self, name: str, version: int) -> ModelVersion:
-        """One version. Raises `request.not_found`."""
+        """One version, with how far its approval is. Raises `request.not_found`."""
         with self._core.database.read() as session:
-            return self.find(session, name, version)
+            return self._with_approval(session, name, version)
+
+    def signs_here(self) -> bool:
+        """Whether models are approved with keys that lie on this machine."""
+        return self.approver is not None and self.approver.signs_here()
 
     def history(self, name: str, version: int) -> tuple[Moved, ...]:
         """Every move of a version, oldest first."""
@@ -121,17 +154,31 @@ class ModelsService:
         return row.value()
 
     def approve(self, name: str, version: int, decision: Decision) -> ModelVersion:
-        """Sign a model that awaits approval, then call it approved; approving it again changes nothing.
+        """Have a model that awaits approval signed with the keys of this machine; an approved one stays as it is.
 
         Signing comes first: when it fails, or the power goes before the commit, the model still awaits approval, and
         approving again signs the same again. Raises `request.not_found`, `model.not_approvable`, and what signing does.
         """
-        try:
-            with self._core.database.write() as session:
-                return self._approve(session, name, version, decision)
-        except LinesideError as error:
-            self._refused(f"{name}:{version}", current().name, error.report())
-            raise
+        with self._telling(name, version), self._core.database.write() as session:
+            model = self.find(session, name, version)
+            if model.state is not ModelState.APPROVED:
+                check_approvable(model)
+                self._approver().approve(session, model, decision)
+            return self._with_approval(session, name, version)
+
+    def propose(self, name: str, version: int, decision: Decision) -> Proposal:
+        """What is to be signed where the keys are; asked again, the same. Raises as `approve`."""
+        with self._telling(name, version), self._core.database.write() as session:
+            return self._approver().propose(session, self.find(session, name, version), decision)
+
+    def withdraw(self, name: str, version: int, decision: Decision) -> ModelVersion:
+        """Take an approval back: at once with the keys of this machine, else `approval.proposal` is to be signed.
+
+        Raises `request.not_found`, `approval.not_withdrawable`, `approval.reason_missing`.
+        """
+        with self._core.database.write() as session:
+            self._approver().withdraw(session, self.find(session, name, version), decision)
+            return self._with_approval(session, name, version)
 
     def approved(self, session: Session, model: ModelVersion, by: str, reason: str) -> bool:
         """All who must have signed it; False when that was known."""
@@ -159,21 +206,31 @@ class ModelsService:
             actor = current().name
             decided = {"decided_at": at, "decided_by": actor, "reason": reason}
             model = self.move(session, name, version, ModelState.REJECTED, reason, actor, **decided)
+            if self.approver is not None:
+                self.approver.rejected(session, model, reason)
             self._core.audit.record(session, "model.reject", model.label, digest=model.digest, why=reason)
             return model
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _approve(self, session: Session, name: str, version: int, decision: Decision) -> ModelVersion:
+    def _approver(self) -> Approver:
+        if self.approver is None:
+            raise LinesideError("approval.key_needed", what="models", command="lineside models list")
+        return self.approver
+
+    def _with_approval(self, session: Session, name: str, version: int) -> ModelVersion:
         model = self.find(session, name, version)
-        if model.state is ModelState.APPROVED:
-            return model
-        check_approvable(model)
-        for sign in self.signers:
-            sign(session, model, decision)
-        self.approved(session, model, current().name, decision.reason.strip())
-        self._core.audit.record(session, "model.approve", model.label, digest=model.digest, why=decision.reason.strip())
-        return self.find(session, name, version)
+        found = self.approver.of_model(session, model) if self.approver is not None else None
+        return msgspec.structs.replace(model, approval=found)
+
+    @contextmanager
+    def _telling(self, name: str, version: int) -> Iterator[None]:
+        """A refusal is an event, too."""
+        try:
+            yield
+        except LinesideError as error:
+            self._refused(f"{name}:{version}", current().name, error.report())
+            raise
 
     def _refused(self, label: str, actor: str, error: ErrorReport) -> None:
         with self._core.database.write() as session:
