@@ -33,7 +33,8 @@ def test_the_approval_is_read_from_the_signed_metadata(decided: Decided) -> None
     assert approval is not None
     assert (approval.role, approval.threshold, approval.reason) == ("approvers", 1, "fine on the twin")
     assert [one.verified for one in approval.signatures] == [True]
-    assert (approval.signatures[0].by, approval.decided_by) == ("tester", "tester")
+    (one,) = approval.signatures
+    assert (one.name, one.by, approval.decided_by) == ("this control plane", "tester", "tester")
     assert approval.statement is not None
     assert approval.statement.digest == decided.result.digest
     assert approval.statement.dataset_digest == decided.dataset.digest

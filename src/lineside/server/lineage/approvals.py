@@ -20,6 +20,7 @@ from lineside.server.components.store import ComponentRow
 from lineside.server.trust.service import Proposals
 
 _APPROVE = "model.approve"
+_HERE = "this control plane"  # whose a key is that lies here and has no name
 
 
 class SignedApprovals:
@@ -70,7 +71,11 @@ class SignedApprovals:
         for keyid, key in checked.signed.items():
             known = found.get(keyid, LineageSignature(key=keyid, name=str(key.unrecognized_fields.get(KEY_NAME, ""))))
             found[keyid] = msgspec.structs.replace(known, verified=True)
-        return tuple(found.values())
+        here = self._repository.here(role)
+        return tuple(
+            msgspec.structs.replace(one, name=_HERE) if one.key in here and not one.name else one
+            for one in found.values()
+        )
 
 
 def _statement(custom: dict[str, object] | None) -> ApprovalStatement | None:

@@ -206,7 +206,8 @@ class _Trace:
         named = next((one for one in found if one.label == said), None)
         if named is not None or not found:
             if named is None:
-                why = f"No model here has the file that decided, {self._result.digest}; the device calls it {said}."
+                file = self._result.digest.removeprefix("sha256:")[:12]
+                why = f"No model here has the file that decided, {file}; the device calls it {said}."
                 self.gaps.append(_gap("model", why))
             return named
         labels = ", ".join(one.label for one in found)
