@@ -24,6 +24,7 @@ from lineside.server.access.accounts import Accounts
 from lineside.server.access.binding import Front, bracketed, check_open, is_loopback, open_front
 from lineside.server.access.ca import CertificateAuthority, open_ca
 from lineside.server.access.local_token import Doorkeepers, LocalTokens, local_token, new_worker_token
+from lineside.server.access.started import record_start
 from lineside.server.adapters.embedded_broker import EmbeddedBroker, tls_context
 from lineside.server.adapters.files import write_atomic
 from lineside.server.app import build
@@ -73,6 +74,7 @@ class ControlPlane:
         accounts = Accounts(self._core)
         check_open(root, settings, self._front.tls is not None, accounts.somebody_can_sign_in())
         _keep_first_link(root / "keys", accounts.first_link())
+        self._core = replace(self._core, needs=(*needs, *record_start(self._core)))
         worker_token = new_worker_token()
         doorkeeper = Doorkeepers(LocalTokens(local_token(root / "keys"), worker_token), accounts)
         self._apps = build(self._core, doorkeeper)

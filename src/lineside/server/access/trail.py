@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.audit import AuditEntry, AuditFinding, AuditPage, AuditVerdict, Chain
 from lineside.server.access.audit import AuditRow, newest
+from lineside.server.access.audit_head import Mark
 from lineside.server.services import Core
 
 _COLUMNS = tuple(getattr(AuditRow, name) for name in AuditEntry.__struct_fields__)
@@ -66,11 +67,7 @@ class AuditTrail:
         """
         chain = Chain()
         with self._core.database.read() as session:
-            with self._core.audit.turn:  # nobody commits a row between the look at the table and that at the file
-                last = newest(session)
-                head = self._core.audit.head.read()
-                known = None if head is None else _hash_of(session, head.newest.number)
-                ending = self._core.audit.head.compare(last, known)
+            last, ending = self._ending(session)
             for number, entry in _rows(session, last.number):
                 if entry is None:
                     chain.unreadable(number)
@@ -82,6 +79,18 @@ class AuditTrail:
         if ending is not None:
             chain.add(ending)
         return chain.verdict(ending=True)
+
+    def ending(self) -> AuditFinding | None:
+        """What is wrong with the end of the trail alone, in no time."""
+        with self._core.database.read() as session:
+            return self._ending(session)[1]
+
+    def _ending(self, session: Session) -> tuple[Mark, AuditFinding | None]:
+        head = self._core.audit.head
+        with self._core.audit.turn:  # nobody commits a row between the look at the table and that at the file
+            last, said = newest(session), head.read()
+            known = None if said is None else _hash_of(session, said.newest.number)
+            return last, head.compare(last, known)
 
     def export(self, since: int) -> Iterator[bytes]:
         """Rows numbered above `since` as JSON lines, oldest first. That they left is a row of its own, their last."""
