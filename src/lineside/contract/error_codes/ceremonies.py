@@ -54,7 +54,7 @@ ROWS = (
         "trust.key_not_asked",
         Kind.FORBIDDEN,
         "The proposal {proposal} asks for no signature over {role} by the key {key}.",
-        "See whose signatures it waits for: lineside trust proposal {proposal}",
+        "See whose signatures it waits for: lineside trust proposal show {proposal}",
     ),
     Problem(
         "trust.signature_wrong",
@@ -114,7 +114,7 @@ ROWS = (
         "trust.nothing_to_sign",
         Kind.CONFLICT,
         "The proposal {proposal} waits for no signature by the key {key}.",
-        "See whose signatures it waits for: lineside trust proposal {proposal}",
+        "See whose signatures it waits for: lineside trust proposal show {proposal}",
     ),
     Problem(
         "trust.not_confirmed", Kind.REFUSED, "Nothing was signed.", "Read what it changes, then answer yes, or: --yes"

@@ -1,0 +1,39 @@
+"""Options and steps that the commands of `lineside trust` share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineside.cli.output import Output
+from lineside.cli.signing import signed_by_all
+from lineside.cli.trust_view import draw_proposal
+from lineside.client import Client
+from lineside.contract.ceremony import Proposal, ProposalState, ProposeChange
+
+Role = Annotated[str, typer.Argument(help="root, targets, approvers, builders, staging, snapshot or timestamp.")]
+Why = Annotated[str, typer.Option("--why", help="Why, for the record.")]
+Sign = Annotated[
+    list[Path] | None, typer.Option("--sign", help="Sign it at once with this key file; may be given again.")
+]
+RootSha = Annotated[
+    str | None, typer.Option("--root-sha256", help="The root that this control plane must have, at first use.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking.")]
+
+
+def propose(
+    client: Client,
+    out: Output,
+    change: ProposeChange,
+    sign: list[Path] | None,
+    root_sha256: str | None,
+    yes: bool,
+) -> None:
+    """Propose a change, sign it with the keys that were named, and show what came of it."""
+    proposal: Proposal = client.propose_change(change)
+    if sign and proposal.state is ProposalState.OPEN:
+        proposal = signed_by_all(client, out, proposal, sign, root_sha256, yes)
+    out.show(proposal, draw_proposal)
