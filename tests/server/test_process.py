@@ -49,7 +49,7 @@ def test_keys_are_their_owners_only(tmp_path: Path) -> None:
         keys = tmp_path / "r" / "keys"
         assert stat.S_IMODE(keys.stat().st_mode) == 0o700
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in keys.iterdir()}
-    assert {name for name, mode in modes.items() if mode != 0o600} <= {"ca.pem"}
+    assert {name for name, mode in modes.items() if mode != 0o600} <= {"ca.pem", "ca.crl"}
     assert {"ca.key", "server.pem", "access-token.key", "local.token"} <= modes.keys()
 
 

@@ -93,7 +93,7 @@ class ControlPlane:
 
     async def _serve(self, stopping: asyncio.Event, ready: Callable[[str], None]) -> None:
         tls = self._front.tls
-        people = _Server(self._apps.people, tls and tls.certificate, tls and tls.key)
+        people = _Server(self._apps.people, tls.certificate, tls.key) if tls else _Server(self._apps.people)
         devices = _Server(self._apps.devices, self._server_pem)
         await self._broker.start()
         serving = [

@@ -16,6 +16,7 @@ from lineside.server.access.accounts import Accounts
 from lineside.server.access.audit import AuditRow
 from lineside.server.access.authentication import Credentials
 from lineside.server.access.caller import Caller
+from lineside.server.access.local_token import Doorkeepers, LocalTokens
 from lineside.server.access.room import room as access
 from lineside.server.app import ROOMS
 from lineside.server.clock import Clock
@@ -28,15 +29,14 @@ LOCAL = Caller(name="local", by="local", permissions=frozenset(Permission), role
 
 
 class _Door:
-    """The accounts of a control plane that is only being built; and whoever is at its own machine ("local")."""
+    """The accounts of a control plane that is only being built; and its own machine ("local", "worker")."""
 
     accounts: Accounts | None = None
+    machine = LocalTokens("local", "worker")
 
     async def who(self, shown: Credentials) -> Caller | None:
-        if shown.token == "local":
-            return LOCAL
         assert self.accounts is not None
-        return await self.accounts.who(shown)
+        return await Doorkeepers(self.machine, self.accounts).who(shown)
 
 
 class House:
