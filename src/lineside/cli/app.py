@@ -16,12 +16,18 @@ from lineside.cli import (
     deployments,
     devices,
     events,
+    lineage,
+    login,
     models,
     overview,
     results,
     rollouts,
     runs,
+    secrets,
+    tokens,
+    trust,
     up,
+    users,
 )
 from lineside.cli.demo import command as demo
 from lineside.cli.main import program
@@ -36,7 +42,27 @@ app = typer.Typer(
 app.command("up", context_settings={"ignore_unknown_options": True})(up.up)
 app.command("demo")(demo.demo)
 app.command("overview")(overview.overview)
-for noun in (devices, datasets, runs, models, components, deployments, rollouts, results, captures, events, audit):
+app.command("lineage")(lineage.lineage)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
+for noun in (
+    devices,
+    datasets,
+    runs,
+    models,
+    components,
+    deployments,
+    rollouts,
+    results,
+    captures,
+    events,
+    audit,
+    secrets,
+    trust,
+    users,
+    tokens,
+):
     app.add_typer(noun.app)
 
 
