@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from tests.agent.certificates import TestCa
@@ -30,6 +31,8 @@ from lineside.contract.export import ExportRecord
 from lineside.contract.ids import content_digest, digest_of
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequest
+from lineside.contract.sealing import seal
+from lineside.contract.secret import GivenSecret, GivenSecrets, GivenVersion, about
 
 PREFIX = "/device/v1/"
 
@@ -53,6 +56,7 @@ class ControlPlane:
         self.captures: dict[str, CaptureRecord] = {}
         self.exports: dict[str, ExportRecord] = {}
         self.uploaded: dict[str, bytes] = {}
+        self.secrets: dict[str, bytes] = {}
         self.questions: dict[str, Inquiry] = {}
         self.answers: dict[str, list[InquiryPart]] = {}
         self.served: Counter[str] = Counter()  # requests by path
@@ -156,6 +160,15 @@ class ControlPlane:
         self.tokens.add(token)
         return AccessToken(access_token=token, expires_in=600)
 
+    def given(self) -> GivenSecrets:
+        """The secrets, sealed for the device; the version of each is its name."""
+        certificate = x509.load_pem_x509_certificate(self.certificates["cell-1"].encode())
+        public = certificate.public_key()
+        assert isinstance(public, ec.EllipticCurvePublicKey)
+        boxes = {name: seal(public, value, about(name, name).encode()) for name, value in self.secrets.items()}
+        versions = {name: GivenVersion(id=name, stages=("AWSCURRENT",), box=box) for name, box in boxes.items()}
+        return GivenSecrets(secrets=tuple(GivenSecret(name=name, versions=(one,)) for name, one in versions.items()))
+
     def accept(self, request: ReportsRequest) -> ReportsAnswer:
         with self.reported:
             known = {one.sequence for one in self.reports}
@@ -254,6 +267,11 @@ class _Handler(BaseHTTPRequestHandler):
             same = self.headers.get("If-None-Match") == tag
             asked = {"Lineside-Asked": str(len(plane.questions))} if plane.questions else {}
             self._answer(304 if same else 200, b"" if same else msgspec.json.encode(plane.document), ETag=tag, **asked)
+        elif path == "secrets":
+            given = plane.given()
+            tag = content_digest(sorted(plane.secrets.items()))
+            same = self.headers.get("If-None-Match") == tag
+            self._answer(304 if same else 200, b"" if same else msgspec.json.encode(given), ETag=tag)
         elif path == "inquiries":
             self._answer(200, msgspec.json.encode(list(plane.questions.values())))
         elif path.startswith("tuf/"):

@@ -10,6 +10,8 @@ import pytest
 from tests.agent.rig import Rig, fakes
 
 from lineside.agent.host import AgentHost
+from lineside.agent.keys.opening import open_keys
+from lineside.agent.secrets import Secrets
 from lineside.agent.updating.steps import Begin, Start
 from lineside.contract.errors import LinesideError
 
@@ -27,7 +29,10 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 def host(rig: Rig) -> AgentHost:
     agent = rig.agent
-    return AgentHost(rig.paths, agent._state, agent._supervisor, agent._executor, agent._local, lambda *_: None)
+    secrets = Secrets(rig.paths.secrets, open_keys(rig.paths))
+    return AgentHost(
+        rig.paths, agent._state, agent._supervisor, agent._executor, agent._local, lambda *_: None, secrets
+    )
 
 
 def test_a_change_just_before_the_trial_begins_is_in_it(rig: Rig) -> None:

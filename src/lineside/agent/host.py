@@ -37,13 +37,14 @@ class AgentHost:
         executor: Executor,
         local: LocalDeployments,
         measured: Callable[[str, Sequence[Metric]], None],
+        secrets: Secrets,
     ) -> None:
         self._paths = paths
         self._state = state
         self._supervisor = supervisor
         self._executor = executor
         self._local = local
-        self._secrets = Secrets(paths.secrets)
+        self._secrets = secrets
         self._measured = measured
 
     # --- components -----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from lineside.contract.desired import Desired
 from lineside.contract.export import ExportRecord
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
+from lineside.contract.secret import GivenSecrets
 
 
 def _nothing() -> None:
@@ -81,6 +82,10 @@ class ControlPlane(Supplies, Protocol):
 
     def report(self, reports: tuple[Report, ...]) -> int:
         """Hand over reports; everything up to the returned sequence number is stored."""
+        ...
+
+    def secrets(self, etag: str) -> tuple[GivenSecrets, str] | None:
+        """The secrets that this device's components name, with their ETag; None when `etag` is still the newest."""
         ...
 
     def ticket(self, record: CaptureRecord) -> Ticket:

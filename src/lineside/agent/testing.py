@@ -14,6 +14,7 @@ from lineside.contract.export import ExportRecord
 from lineside.contract.ids import digest_of
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
+from lineside.contract.secret import GivenSecrets
 
 
 class FakeControlPlane:
@@ -22,6 +23,7 @@ class FakeControlPlane:
 
     def __init__(self) -> None:
         self.document: tuple[Desired, str] | None = None
+        self.given: tuple[GivenSecrets, str] | None = None
         self.blobs: dict[str, bytes] = {}
         self.files: dict[str, bytes] = {}
         self.reports: list[Report] = []
@@ -68,6 +70,11 @@ class FakeControlPlane:
         begins = offset if self.resumes else 0
         data = self.blobs[digest][begins:]
         yield Download(begins, len(data), self._pieces(data))
+
+    def secrets(self, etag: str) -> tuple[GivenSecrets, str] | None:
+        """See `ControlPlane.secrets`."""
+        self._answer()
+        return None if self.given is None or self.given[1] == etag else self.given
 
     def ticket(self, record: CaptureRecord) -> Ticket:
         """See `ControlPlane.ticket`."""

@@ -19,6 +19,7 @@ from tests.agent.bus.harness import PATH, policies
 from tests.agent.components import SLEEPER, recipe
 from tests.agent.control_plane import ControlPlane
 
+from lineside.agent.keys.opening import open_keys
 from lineside.agent.secrets import Secrets
 from lineside.agent.supervision.processes import marked
 from lineside.contract.reported import Phase
@@ -113,7 +114,7 @@ def test_awsiotsdk_a_component_changes_its_configuration_for_good(
 def test_awsiotsdk_gets_a_real_secret_and_its_metrics_reach_the_control_plane(
     plane: ControlPlane, agent: AgentProcess, client: GreengrassCoreIPCClientV2
 ) -> None:
-    version = Secrets(agent.paths.secrets).set("camera", b"\0password")
+    version = Secrets(agent.paths.secrets, open_keys(agent.paths)).set("camera", b"\0password")
     answer = client.get_secret_value(secret_id="camera")
     assert (answer.version_id, answer.version_stage) == (version, ["AWSCURRENT"])
     assert answer.secret_value.secret_binary == b"\0password" or answer.secret_value.secret_string == "\0password"

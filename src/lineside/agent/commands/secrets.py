@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from lineside.agent.commands.common import Commands, add_command, paths_of, show
+from lineside.agent.keys.opening import open_keys
 from lineside.agent.secrets import Secrets
 
 
@@ -27,8 +28,10 @@ def _set(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    names = _secrets(options).names()
-    show(options, {"secrets": names}, "\n".join(names) or "no secrets")
+    secrets = _secrets(options)
+    here, delivered = secrets.names(), secrets.delivered()
+    lines = [*here, *(f"{name} (from the control plane)" for name in delivered)]
+    show(options, {"secrets": here, "delivered": delivered}, "\n".join(lines) or "no secrets")
     return 0
 
 
@@ -39,4 +42,5 @@ def _remove(options: argparse.Namespace) -> int:
 
 
 def _secrets(options: argparse.Namespace) -> Secrets:
-    return Secrets(paths_of(options).secrets)
+    paths = paths_of(options)
+    return Secrets(paths.secrets, open_keys(paths))

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from lineside.agent.keys.port import Box
 from lineside.agent.link.vault import Answer, Reference, Request
-from lineside.contract.sealing import fingerprint, seal, unseal
+from lineside.contract.sealing import Sealed, fingerprint, seal, unseal
 
 _HALF = 32  # bytes of r and of s in an ES256 signature (RFC 7518, section 3.4)
 
@@ -91,17 +91,29 @@ def _reseal(asked: Request) -> Answer:
         keys = [_opened(key, stack) for key in asked.keys]
         public = keys[0].public_key()
         current = fingerprint(public)
-        return Answer(
-            boxes=tuple(
-                box.sealed if box.sealed.key == current else seal(public, _in(box, keys), box.about.encode())
-                for box in asked.boxes
-            )
-        )
+        return Answer(boxes=tuple(_anew(box, keys, public, current) for box in asked.boxes))
 
 
 def _certificate(asked: Request) -> Answer:
     found = x509.load_pem_x509_certificate(Path(asked.path).read_bytes())
-    return Answer(not_after=found.not_valid_after_utc.timestamp(), text=found.subject.rfc4514_string())
+    return Answer(
+        not_before=found.not_valid_before_utc.timestamp(),
+        not_after=found.not_valid_after_utc.timestamp(),
+        text=found.subject.rfc4514_string(),
+    )
+
+
+def _anew(
+    box: Box, keys: Sequence[ec.EllipticCurvePrivateKey], public: ec.EllipticCurvePublicKey, current: str
+) -> Sealed:
+    """A box for the current key; one that cannot be opened stays as it is, and is no reason to keep an old key."""
+    if box.sealed.key == current:
+        return box.sealed
+    try:
+        plain = _in(box, keys)
+    except ValueError:
+        return box.sealed
+    return seal(public, plain, box.about.encode())
 
 
 def _in(box: Box, keys: Sequence[ec.EllipticCurvePrivateKey]) -> bytes:

@@ -23,6 +23,7 @@ from lineside.contract.export import ExportRecord
 from lineside.contract.ids import NAME
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
+from lineside.contract.secret import GivenSecrets
 
 _ETAG = "alone"
 _HOUR = 3600.0
@@ -66,6 +67,10 @@ class Alone:
     def artifact(self, digest: str, offset: int) -> AbstractContextManager[Download]:
         """See `ArtifactSource.artifact`."""
         self._nobody(digest)
+
+    def secrets(self, etag: str) -> tuple[GivenSecrets, str] | None:
+        """See `ControlPlane.secrets`."""
+        return None
 
     def ticket(self, record: CaptureRecord) -> Ticket:
         """See `ControlPlane.ticket`."""
