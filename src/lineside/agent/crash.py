@@ -26,6 +26,14 @@ POINTS = (
     "uninstalled",
     "collected",
     "report.queued",
+    "instance.torn",
+    "instance.written",
+    "instance.kept",
+    "renewal.key_made",
+    "renewal.certified",
+    "renewal.proven",
+    "renewal.key_promoted",
+    "renewal.promoted",
 )
 
 

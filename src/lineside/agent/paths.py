@@ -25,6 +25,16 @@ class Paths:
         return self.root / "keys" / "device.crt"
 
     @property
+    def mqtt_certificate(self) -> Path:
+        """For the broker, of a device whose own key is in a token; `mqtt.key` lies beside it."""
+        return self.root / "keys" / "mqtt.crt"
+
+    @property
+    def instance(self) -> Path:
+        """How often this device has asked for a token, see `link.instance`."""
+        return self.root / "keys" / "instance.json"
+
+    @property
     def ca(self) -> Path:
         return self.root / "keys" / "ca.crt"
 

@@ -29,11 +29,14 @@ from lineside.agent.link.error import LinkError
 from lineside.agent.link.exports import Exports
 from lineside.agent.link.https import Link
 from lineside.agent.link.inquiries import Inquiries
+from lineside.agent.link.instance import Instance
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.link.mqtt import Mqtt
 from lineside.agent.link.outbox import Outbox
 from lineside.agent.link.polling import Listener, Poller
+from lineside.agent.link.renewal import renewals
 from lineside.agent.link.report import Reporter
+from lineside.agent.link.secrets import SecretsLink
 from lineside.agent.link.uploads import Uploader
 from lineside.agent.loader.control import SelfUpdate
 from lineside.agent.local.alone import Alone, identity, is_alone
@@ -45,6 +48,7 @@ from lineside.agent.lock import locked
 from lineside.agent.paths import Paths
 from lineside.agent.platforms import this_platform
 from lineside.agent.ports import ControlPlane
+from lineside.agent.secrets import Secrets
 from lineside.agent.supervision.orphans import end_orphans
 from lineside.agent.supervision.service import Timing
 from lineside.agent.supervision.supervise import Supervisor
@@ -137,7 +141,7 @@ class Agent:
             flush=self._reporter.flush,
             failed=self._failed,
             reached=self._reached,
-            look=self._watch.look,
+            look=self._look,
             pulse=lambda seconds: self._pulse.beat("link", seconds),
         )
         answers = DeviceSources(paths, joined.device, self._checks)
@@ -147,7 +151,16 @@ class Agent:
         self._mqtt = Mqtt(joined, paths, self.conditions)
         self._mqtt.subscribe(topics.hint(joined.device), 1, lambda message: self._poller.hint())
         self._mqtt.watch(self._connected)
-        host = AgentHost(paths, self._state, self._supervisor, self._executor, self._local, self._reporter.measured)
+        self._renewals = (
+            renewals(paths, open_keys(paths), joined.device, control, self.conditions, self._mqtt.renewed)
+            if isinstance(control, Link)
+            else []
+        )
+        secrets = Secrets(paths.secrets, open_keys(paths))
+        self._given = SecretsLink(control, secrets)
+        host = AgentHost(
+            paths, self._state, self._supervisor, self._executor, self._local, self._reporter.measured, secrets
+        )
         self._bus = Bus(paths, host, self._mqtt, joined.device, self.conditions)
         self._executor.attach(self._bus)
         self._notifier, self._pulse = Notifier(), Pulse()
@@ -206,10 +219,17 @@ class Agent:
         if up:
             self._poller.hint()  # something may have been said while there was no connection
 
+    def _look(self) -> None:
+        """Look after the device itself."""
+        self._watch.look()
+        for one in self._renewals:
+            one.look()
+
     def _reached(self, answered: bool) -> None:
         """The control plane answered a poll, or did not."""
         self._self.reached(answered)
         if answered:
+            self._given.look()
             self._inquiries.look()
 
     def _checks(self) -> Iterator[CheckResult]:
@@ -324,4 +344,5 @@ def _built(paths: Paths, control: ControlPlane, conditions: Conditions) -> Agent
 
 
 def _link(joined: JoinState, paths: Paths, conditions: Conditions) -> Link:
-    return Link(joined.url, joined.device, open_keys(paths), paths.ca, conditions=conditions)
+    instance = Instance(paths.instance)
+    return Link(joined.url, joined.device, open_keys(paths), paths.ca, conditions=conditions, instance=instance)

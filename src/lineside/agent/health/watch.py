@@ -25,8 +25,9 @@ LOOK_SECONDS = 10.0
 CERTIFICATE_SECONDS = 86_400.0
 FIRST_CERTIFICATE_SECONDS = 1.0
 """After the start, which has better things to do."""
-CERTIFICATE_DAYS = 30.0
-"""Days before its end from which on a certificate is a condition."""
+CERTIFICATE_DAYS = 14.0
+"""Days before its end from which on a certificate is a condition; of a short-lived one, a sixth of its life. It is
+renewed with a third of its life to go, so something keeps it from that."""
 TOO_HOT = 90.0
 """°C, for sensors that do not say what is too much."""
 _KEY = "conditions"
@@ -118,14 +119,19 @@ def limit_of(one: sensors.Temperature) -> float:
 
 
 def look_at_certificate(paths: Paths, clock: Clock, conditions: Conditions) -> None:
-    """`device.certificate_expires` in its last 30 days; `device.key_unusable` when it cannot be read."""
+    """`device.certificate_expires` in its last 14 days; `device.key_unusable` when it cannot be read."""
     try:
-        end = vault.certificate_end(paths.certificate)
+        begin, end = vault.certificate_life(paths.certificate)
     except LinesideError as error:
         conditions.put(error)
         return
     conditions.clear("device.key_unusable")
-    if end - clock.time() < CERTIFICATE_DAYS * 86_400:
+    if ends_soon(begin, end, clock.time()):
         conditions.set("device.certificate_expires", at=rfc3339(end), root=paths.root)
     else:
         conditions.clear("device.certificate_expires")
+
+
+def ends_soon(begin: float, end: float, now: float) -> bool:
+    """Whether a certificate, of which begin and end are given in seconds, should have been renewed long ago."""
+    return end - now < min(CERTIFICATE_DAYS * 86_400, (end - begin) / 6)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import email.utils
 import threading
 import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -17,20 +16,32 @@ from urllib.parse import quote
 
 import msgspec
 
+from lineside.agent import crash
 from lineside.agent.clock import DEVICE, Clock
 from lineside.agent.health.conditions import Conditions
-from lineside.agent.keys.port import CURRENT, KeyStore
+from lineside.agent.keys.port import CURRENT, NEXT, KeyStore
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.http import Http, Response
+from lineside.agent.link.identity import Identity
+from lineside.agent.link.instance import Instance
 from lineside.agent.link.tls import for_server
 from lineside.agent.ports import Content, Download
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.desired import Desired
-from lineside.contract.device import AccessToken, TokenRequest
+from lineside.contract.device import (
+    AccessToken,
+    CertificateAnswer,
+    CertificatePurpose,
+    CertificateRequest,
+    DeviceState,
+    TokenRequest,
+)
 from lineside.contract.errors import ErrorReport, RemoteError
 from lineside.contract.export import ExportRecord
 from lineside.contract.inquiry import Inquiry, InquiryPart
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.reported import Report, ReportsAnswer, ReportsRequest
+from lineside.contract.secret import GivenSecrets
 
 PREFIX = "/device/v1/"
 T = TypeVar("T")
@@ -72,7 +83,7 @@ def check(response: Response, path: str) -> None:
     if response.status < 500 and response.status != 429:
         try:
             raise RemoteError(msgspec.json.decode(body, type=_ErrorBody).error, response.status)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             pass
     raise LinkError(
         "link.answer",
@@ -110,9 +121,10 @@ class Link:
         *,
         clock: Clock = DEVICE,
         conditions: Conditions | None = None,
+        instance: Instance | None = None,
     ) -> None:
+        self._identity = Identity(device, keys, instance, clock)
         self._device = device
-        self._keys = keys
         self._clock = clock
         self._conditions = conditions or Conditions()
         self._http = Http(url, for_server(str(ca)), clock)
@@ -162,6 +174,14 @@ class Link:
         finally:
             response.close()
 
+    def secrets(self, etag: str) -> tuple[GivenSecrets, str] | None:
+        """See `ControlPlane.secrets`."""
+        response = self._request("GET", "secrets", If_None_Match=etag)
+        body = response.read()
+        if response.status == 304:
+            return None
+        return decode(body, GivenSecrets, "secrets"), response.headers.get("ETag", "")
+
     def ticket(self, record: CaptureRecord) -> Ticket:
         """See `ControlPlane.ticket`."""
         response = self._request("POST", "captures", msgspec.json.encode(record))
@@ -191,6 +211,20 @@ class Link:
         path = f"inquiries/{quote(inquiry, safe='')}/parts"
         response = self._request("POST", path, msgspec.json.encode(part))
         return decode(response.read(), Inquiry, path)
+
+    # --- renewal (`renewal.Issuer`) -------------------------------------------------------------------------------
+
+    def certificate(self, csr: str, purpose: CertificatePurpose) -> str:
+        """See `Issuer.certificate`."""
+        body = msgspec.json.encode(CertificateRequest(csr=csr, purpose=purpose))
+        return decode(self._request("POST", "certificate", body).read(), CertificateAnswer, "certificate").certificate
+
+    def adopt(self, promote: Callable[[], None]) -> None:
+        """See `Issuer.adopt`."""
+        with self._lock:
+            self._prove(NEXT)
+            crash.point("renewal.proven")
+            promote()
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -226,32 +260,30 @@ class Link:
         with self._lock:
             if self._token and self._token != refused and time.monotonic() < self._renew_at:
                 return self._token
-            unsure = not self._clock.sure()
-            response = self._assert_identity()
-            if response.status == 401 and unsure and self._clock.sure():
-                response.read()
-                response = self._assert_identity()  # the refusal has told the time
-            check(response, "token")
-            answer = decode(response.read(), AccessToken, "token")
-            self._token = answer.access_token
-            self._renew_at = time.monotonic() + max(answer.expires_in - _EARLY, answer.expires_in / 2)
-            return self._token
+            return self._prove(CURRENT)
 
-    def _assert_identity(self) -> Response:
-        return self._try("POST", "token", msgspec.json.encode(TokenRequest(client_assertion=self._assertion())))
+    def _prove(self, key: str) -> str:
+        """A token for an assertion by one of the device's keys."""
+        unsure = not self._clock.sure()
+        response = self._assert_identity(key)
+        if response.status == 401 and unsure and self._clock.sure():
+            response.read()
+            response = self._assert_identity(key)  # the refusal has told the time
+        check(response, "token")
+        answer = decode(response.read(), AccessToken, "token")
+        if answer.state is DeviceState.QUARANTINED:
+            self._conditions.set("device.quarantined", device=self._device)
+        else:
+            self._conditions.clear("device.quarantined")
+        self._token = answer.access_token
+        self._renew_at = time.monotonic() + max(answer.expires_in - _EARLY, answer.expires_in / 2)
+        return self._token
 
-    def _assertion(self) -> str:
-        """A client assertion (RFC 7523), good for a minute and for one use."""
-        now = int(self._clock.time())
-        claims = {
-            "iss": self._device,
-            "sub": self._device,
-            "aud": "lineside",
-            "iat": now,
-            "exp": now + 60,
-            "jti": uuid.uuid4().hex,
-        }
-        return self._keys.sign(CURRENT, claims)
+    def _assert_identity(self, key: str) -> Response:
+        request = TokenRequest(client_assertion=self._identity.assertion(key))
+        response = self._try("POST", "token", msgspec.json.encode(request))
+        self._identity.answered()
+        return response
 
 
 def _range_start(response: Response) -> int:
@@ -264,5 +296,5 @@ def decode(body: bytes, kind: type[T], path: str) -> T:
     """A body as a value. Raises `link.answer` when it is something else."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise LinkError("link.answer", status=f"something unreadable ({error})", path=path) from error

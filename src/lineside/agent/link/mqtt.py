@@ -68,6 +68,7 @@ class Mqtt:
         self._signal = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._up = False
         self._stopping = False
+        self._again = False  # connect anew
         self._synced_at = 0.0
         self._failures = 0
         self._thread = threading.Thread(target=self._work, name="mqtt", daemon=True)
@@ -131,6 +132,11 @@ class Mqtt:
             self._spool.sync()
         self._spool.close()
 
+    def renewed(self) -> None:
+        """The device has a new certificate: connect with that."""
+        self._again = True
+        self._wake()
+
     def waiting(self) -> int:
         """QoS 1 messages that the broker has not acknowledged."""
         return len(self._spool)
@@ -162,6 +168,7 @@ class Mqtt:
 
     def _live(self) -> Exception | None:
         """One connection, from its beginning to its end; why it ended."""
+        self._again = False
         try:
             session = Session(self._device, self._address, self._paths, self._subscriptions, self._clock)
             self._serve(session)
@@ -182,7 +189,7 @@ class Mqtt:
                 self._settle(session)
                 if session.ready:
                     sent = self._pump(session, sent)
-                if self._stopping:
+                if self._stopping or self._again:
                     break
         finally:
             session.close()

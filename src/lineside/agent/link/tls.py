@@ -44,11 +44,13 @@ def for_server(cafile: str | None) -> ContextMaker:
 
 
 def for_device(paths: Paths) -> ContextMaker:
-    """Contexts with the device's certificate and key, for the broker. They raise OSError when a file is unusable."""
+    """Contexts with the device's certificate and key, for the broker, read anew each time: they are renewed. They raise
+    OSError when a file is unusable."""
 
     def make(check_time: bool) -> ssl.SSLContext:
         context = server_context(str(paths.ca), check_time)
-        context.load_cert_chain(paths.certificate, paths.key)
+        certificate = paths.certificate if paths.key.exists() else paths.mqtt_certificate
+        context.load_cert_chain(certificate, certificate.with_suffix(".key"))
         return context
 
     return make

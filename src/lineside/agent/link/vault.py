@@ -22,6 +22,7 @@ import msgspec
 
 from lineside.agent.keys.port import Box
 from lineside.agent.link.error import LinkError
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.sealing import Sealed
 
 SECONDS = 30.0
@@ -58,6 +59,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     plain: bytes = b""
     boxes: tuple[Sealed, ...] = ()
+    not_before: float = 0.0
     not_after: float = 0.0
 
 
@@ -106,9 +108,10 @@ def reseal(keys: Sequence[Reference], boxes: Sequence[Box]) -> list[Sealed]:
     return list(_ask(Request(do="reseal", keys=tuple(keys), boxes=tuple(boxes))).boxes)
 
 
-def certificate_end(path: Path) -> float:
-    """When a certificate ends, in seconds since the epoch. Raises `device.key_unusable`."""
-    return _ask(Request(do="certificate", path=str(path))).not_after
+def certificate_life(path: Path) -> tuple[float, float]:
+    """When a certificate begins and ends, in seconds since the epoch. Raises `device.key_unusable`."""
+    answer = _ask(Request(do="certificate", path=str(path)))
+    return answer.not_before, answer.not_after
 
 
 def _ask(request: Request) -> Answer:
@@ -122,7 +125,7 @@ def _ask(request: Request) -> Answer:
             answer = msgspec.json.decode(done.stdout, type=Answer)
         else:
             answer = Answer(error=_last_line(done.stderr.decode(errors="replace")))
-    except (OSError, msgspec.DecodeError, subprocess.TimeoutExpired) as error:
+    except (OSError, subprocess.TimeoutExpired, *UNREADABLE) as error:
         answer = Answer(error=str(error))
     if answer.error:
         what = request.path or (str(request.keys[0]) if request.keys else "key")

@@ -40,7 +40,7 @@ def is_offline(last_seen: str | None, now: datetime, limit_seconds: float) -> bo
 def summary(state: DeviceState, desired: Desired, report: Report | None, *, offline: bool) -> str:
     """One word for people. What is wrong beats what is under way."""
     if state is not DeviceState.ACCEPTED:
-        return state.value
+        return str(state.value)
     if offline:
         return "offline"
     if not desired.components and (report is None or not report.running):
