@@ -11,12 +11,16 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from lineside.cli.approving import Key, RootSha, Yes, sign_component
 from lineside.cli.check import check
+from lineside.cli.model_view import draw_approval
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, short, size, spaced, when
 from lineside.client.own_component import add_component
-from lineside.contract.component import Component, ComponentDetails
+from lineside.contract.ceremony import ProposalState
+from lineside.contract.component import Component, ComponentDetails, ComponentKind
+from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState
 
 app = typer.Typer(name="components", help="Components: recipes with their artifacts.", no_args_is_help=True)
@@ -58,6 +62,9 @@ def add(
     release: Annotated[
         bool, typer.Option("--release/--stage", help="Sign it for all devices, or for twins only.")
     ] = True,
+    key: Key = None,
+    root_sha256: RootSha = None,
+    yes: Yes = False,
     url: Url = None,
     root: Root = None,
     json: Json = False,
@@ -65,7 +72,31 @@ def add(
     """Add a component of your own; only files that the control plane lacks are sent."""
     with session(url, root, json) as (client, out):
         made = add_component(client, recipe, artifacts, name=name, version=version, stage=not release)
+        if release and key is not None and made.target is None:
+            sign_component(client, out, made.name, made.version, key, root_sha256, yes)
+            made = client.component(made.name, made.version).component
         out.show(made, _added)
+
+
+@app.command()
+def sign(
+    name: Annotated[str, typer.Argument(help="Name of the component.")],
+    version: Annotated[str, typer.Argument(help="Its version.")],
+    key: Key = None,
+    root_sha256: RootSha = None,
+    yes: Yes = False,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Sign a component's recipe, so that devices may install it."""
+    with session(url, root, json) as (client, out):
+        if key is not None:
+            sign_component(client, out, name, version, key, root_sha256, yes)
+        elif client.propose_component(name, version).state is ProposalState.OPEN:
+            command = f"lineside components sign {name} {version} --key FILE"
+            raise LinesideError("approval.key_needed", what="components", command=command)
+        out.show(client.component(name, version), _details)
 
 
 def _table(components: Sequence[Component]) -> RenderableType:
@@ -92,6 +123,12 @@ def _signed(component: Component) -> str | None:
     return "twins" if component.staging_target else None
 
 
+def _next(component: Component) -> str | None:
+    if component.target or component.kind is ComponentKind.MODEL:
+        return None
+    return f"lineside components sign {component.name} {component.version} --key FILE"
+
+
 def _head(component: Component) -> RenderableType:
     return details(
         (
@@ -102,6 +139,7 @@ def _head(component: Component) -> RenderableType:
             ("signed for", _signed(component)),
             ("recipe", short(component.recipe_digest)),
             ("added", when(component.created_at)),
+            ("next", _next(component)),
         )
     )
 
@@ -124,6 +162,7 @@ def _details(found: ComponentDetails) -> RenderableType:
     return spaced(
         (
             _head(found.component),
+            *([draw_approval(found.approval)] if found.approval else []),
             rows(("signed as", "by", "when", "target"), signed, "Nobody has signed it: no device would install it."),
             _artifacts(found.component),
             rows(("device", "wanted", "state"), uses, "No device runs it or should."),

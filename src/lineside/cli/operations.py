@@ -52,6 +52,7 @@ OPERATIONS = (
     Operation("reject_model", "POST /models/{name}/{version}/reject", "models reject"),
     Operation("components", "GET /components", "components list"),
     Operation("component", "GET /components/{name}/{version}", "components show"),
+    Operation("propose_component", "POST /components/{name}/{version}/proposal", "components sign"),
     Operation("add_component", "POST /components", "components add"),
     Operation("deploy", "POST /deployments", "deployments create"),
     Operation("deployments", "GET /deployments", "deployments list"),
