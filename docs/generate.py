@@ -5,6 +5,7 @@ docs/reference/states.md      every state machine              from the tables o
 docs/reference/settings.md    every setting                    from lineside.server.settings
 docs/reference/cli.md         every command                    from lineside.cli
 docs/reference/operations.md  API, client and CLI side by side from lineside.cli.operations
+docs/reference/permissions.md what each route needs            from lineside.server.app
 docs/schemas/*.json           what travels, as JSON Schema     from lineside.contract
 docs/schemas/openapi.json     people's API                     from lineside.server.app
 """
@@ -16,6 +17,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,11 @@ from lineside.contract.error_codes import PROBLEMS
 from lineside.contract.golden import GoldenSet
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.model import MODEL_MOVES, ModelState, Signature
+from lineside.contract.people import Permission
 from lineside.contract.reported import Report
 from lineside.contract.result import Result
 from lineside.contract.run import RUN_MOVES, RunState
+from lineside.server.access.permissions import needed
 from lineside.server.access.testing import OpenDoor
 from lineside.server.app import build
 from lineside.server.settings import table
@@ -138,13 +142,41 @@ def _command(command: Any, path: tuple[str, ...]) -> str:
 
 def openapi() -> str:
     """People's API as OpenAPI 3.1."""
+    with _people() as people:
+        schema = people.openapi_schema.to_schema()
+    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
+
+
+def permissions() -> str:
+    """What each route of people's API and pages needs, from the routes themselves."""
+    with _people() as people:
+        rows = sorted(
+            (route.path, method, needed(handler.opt, frozenset({method})) or ())
+            for route in people.routes
+            for handler in route.route_handlers
+            for method in map(str, handler.http_methods)
+            if method != "OPTIONS"
+        )
+    lines = [f"| `{method} {path}` | {_who(wanted)} |" for path, method, wanted in rows]
+    head = "# Permissions\n\nOne of those named is enough; see [who may do what](../access.md).\n\n"
+    return _MADE + head + "| route | needs |\n|---|---|\n" + "\n".join(lines) + "\n"
+
+
+def _who(wanted: tuple[Permission, ...]) -> str:
+    if not wanted:
+        return "anybody"
+    return "anybody signed in" if set(wanted) == set(Permission) else " or ".join(one.value for one in wanted)
+
+
+@contextmanager
+def _people() -> Iterator[Any]:
+    """The application that answers people, on a root of its own."""
     with tempfile.TemporaryDirectory() as folder:
         core = make_core(Path(folder))
         try:
-            schema = build(core, OpenDoor()).people.openapi_schema.to_schema()
+            yield build(core, OpenDoor()).people
         finally:
             core.database.close()
-    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
 
 
 def _schema(kind: type) -> str:
@@ -158,6 +190,7 @@ def pages() -> Iterator[tuple[str, Callable[[], str]]]:
     yield "reference/settings.md", settings
     yield "reference/operations.md", operations
     yield "reference/cli.md", cli
+    yield "reference/permissions.md", permissions
     yield "schemas/openapi.json", openapi
     for name, kind in _SCHEMAS.items():
         yield f"schemas/{name}.json", lambda kind=kind: _schema(kind)
