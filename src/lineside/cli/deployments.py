@@ -138,7 +138,7 @@ def read_document(file: Path) -> DeploymentDocument:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
         return msgspec.convert(_parse(text), DeploymentDocument)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as why:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, msgspec.ValidationError) as why:
         raise LinesideError("cli.bad_document", file=file, why=" ".join(str(why).split())) from why
 
 
