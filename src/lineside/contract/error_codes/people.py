@@ -24,6 +24,13 @@ ROWS = (
         "This link was used, has expired, was replaced by a newer one, or was never made.",
         "Ask an admin for another: lineside users link NAME",
     ),
+    Problem(
+        "login.bad_address",
+        Kind.REFUSED,
+        "{url} is no address of a control plane.",
+        "Name one: lineside login https://HOST:PORT",
+    ),
+    Problem("login.none_kept", Kind.MISSING, "No login at {url} is kept here.", "Sign in: lineside login {url}"),
     Problem("user.name_bad", Kind.REFUSED, "{name} cannot be the name of a person: {why}.", "Choose another name."),
     Problem("user.exists", Kind.CONFLICT, "There is somebody named {name} already.", "Choose another name."),
     Problem("user.unknown", Kind.MISSING, "There is nobody named {name}.", "See who there is: lineside users list"),
