@@ -1,4 +1,4 @@
-"""Proposals that wait for signatures, and what is known about keys."""
+"""Proposals that wait for signatures, what is known about keys, who started a run, what the twins saw of a model."""
 
 from __future__ import annotations
 
@@ -60,8 +60,12 @@ def upgrade() -> None:
         sa.Column("last_used", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("role", "key", name=op.f("pk_trust_keys")),
     )
+    op.add_column("runs", sa.Column("by", sa.String(length=256), nullable=False, server_default=""))
+    op.add_column("models", sa.Column("twin_report", sa.String(length=71), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("models", "twin_report")
+    op.drop_column("runs", "by")
     for table in ("trust_keys", "proposal_signatures", "proposed_files", "proposals"):
         op.drop_table(table)
