@@ -192,6 +192,11 @@ class Accounts:
                 raise LinesideError("login.refused")
             return self._enter(session, row, "oidc", shown, None)
 
+    def refused(self, error: LinesideError) -> None:
+        """Write down that somebody who came from a provider was not let in."""
+        with self._core.database.write() as session:
+            self._core.audit.record(session, "session.refuse", "somebody unknown", why=error.code)
+
     def _welcome(self, session: Session, identity: Identity) -> UserRow:
         check_name(identity.name)
         if session.get(UserRow, identity.name) is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lineside.server.access import api, audit_api, audit_pages, pages, people_api, people_pages
+from lineside.server.access import api, audit_api, audit_pages, oidc_pages, pages, people_api, people_pages
 from lineside.server.access.accounts import Accounts
+from lineside.server.access.oidc import Provider
 from lineside.server.access.trail import AuditTrail
 from lineside.server.services import Core, Room
 
@@ -11,7 +12,11 @@ from lineside.server.services import Core, Room
 def room(core: Core) -> Room:
     """Events, the audit trail and people; the app itself offers `database` and `events` to every handler."""
     return Room(
-        services={"audit_trail": AuditTrail(core), "accounts": Accounts(core)},
+        services={
+            "audit_trail": AuditTrail(core),
+            "accounts": Accounts(core),
+            "oidc": Provider(core.settings, core.clock),
+        },
         people=[*api.routes, *audit_api.routes, *people_api.routes],
-        pages=[*pages.routes, *audit_pages.routes, *people_pages.routes],
+        pages=[*pages.routes, *audit_pages.routes, *people_pages.routes, *oidc_pages.routes],
     )
