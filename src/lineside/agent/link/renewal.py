@@ -31,7 +31,7 @@ from lineside.agent.paths import Paths
 from lineside.contract.device import CertificatePurpose
 from lineside.contract.errors import LinesideError, RemoteError
 
-LOOK_SECONDS = 5.0
+FIRST_SECONDS, LOOK_SECONDS = 2.0, 5.0
 LONGEST_WAIT = 3600.0
 """Between two tries of a renewal that fails."""
 _CONDITION = "device.certificate_not_renewed"
@@ -114,7 +114,8 @@ class Renewal:
         self._renewed = renewed
         self._clock = clock
         self._life: tuple[float, float] | None = None  # of the present certificate, seconds since the epoch
-        self._next_look = 0.0
+        # After the start, which has better things to do; but at once when the control plane may want the next key.
+        self._next_look = 0.0 if certified.begun else time.monotonic() + FIRST_SECONDS
         self._failures = 0
 
     def look(self) -> None:
