@@ -74,6 +74,10 @@ class OwnComponents:
             self._core.events.record(
                 session, kind="component.added", subject=subject, message=f"{subject} was added.", actor=current().name
             )
+            why = "for twins" if stage else "for the fleet"
+            self._core.audit.record(
+                session, "component.add", f"{row.name}:{row.version}", digest=row.recipe_digest, why=why
+            )
         if stage:
             self._components.stage(session, [row.value()])
         else:

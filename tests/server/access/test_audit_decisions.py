@@ -1,0 +1,398 @@
+"""Every decision over people's API leaves its row: who, what, about what, from where, why, and the digest.
+
+The table below is held against the API's routes: a route that changes something is performed here, or is named among
+those that decide nothing, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.routes import HTTPRoute
+
+from lineside.client.folder import upload_folder
+from lineside.contract.audit import AuditEntry
+from lineside.contract.ceremony import ProposalState, ProposeChange
+from lineside.contract.component import AddComponent
+from lineside.contract.deployment import ComponentSpec, DeploymentDocument
+from lineside.contract.device import AcceptRequest, JoinTokenRequest, Preauthorisation
+from lineside.contract.inquiry import InquiryKind, InquiryRequest
+from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
+from lineside.contract.run import RunRequest
+from lineside.server.testing import running
+from tests.pages.story import House, labelled_folder
+from tests.server.access.people import PASSWORD
+from tests.server.access.people import house as locked_house
+from tests.server.trust.hands import Hand
+
+RECIPE = """
+RecipeFormatVersion: "2020-01-25"
+ComponentName: com.example.lamp
+ComponentVersion: "{version}"
+Manifests: [{{Platform: {{os: linux}}, Lifecycle: {{Run: sleep 1}}}}]
+"""
+
+
+class World(House):
+    """The house with everything, and what its decisions made."""
+
+    hand = Hand("Ada")
+
+    def candidate(self, name: str) -> ModelVersion:
+        """Another model version that passed its gates."""
+        fields = {one: getattr(self.model, one) for one in RegisterModel.__struct_fields__}
+        return self.client.register_model(RegisterModel(**(fields | {"name": name})))
+
+    def awaiting(self, name: str) -> ModelVersion:
+        """Another model version that its twin has tested."""
+        model = self.candidate(name)
+        self.deliver(self.twin, lambda: self.client.model(name, 1).state.value == "awaiting_approval")
+        return model
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a row must say beside who and from where."""
+
+    subject: str
+    digest: str | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A route, what is done there, and the action that its row must name."""
+
+    route: str
+    action: str
+    do: Callable[[World], Said]
+
+
+def _approve(world: World) -> Said:
+    world.client.approve_model("plates", 1, Decision(reason="fine on the twin"))
+    return Said("plates:1", world.model.digest, "fine on the twin")
+
+
+def _propose_model(world: World) -> Said:
+    model = world.awaiting("bowls")
+    world.client.propose_model("bowls", 1, Decision(reason="look at it"))
+    return Said("bowls:1", model.digest, "look at it")
+
+
+def _withdraw_model(world: World) -> Said:
+    world.client.withdraw_model("bowls", 1, Decision(reason="they are blue now"))
+    return Said("bowls:1", world.client.model("bowls", 1).digest, "they are blue now")
+
+
+def _reject(world: World) -> Said:
+    model = world.candidate("cups")
+    world.client.reject_model("cups", 1, Decision(reason="too many chips missed"))
+    return Said("cups:1", model.digest, "too many chips missed")
+
+
+def _deploy(world: World) -> Said:
+    world.deploy()
+    newest = world.client.deployments()[0]
+    return Said(newest.id, newest.digest, "line-1 should run plates.inference")
+
+
+def _abort(world: World) -> Said:
+    version = next(one.version for one in world.client.components() if one.name == "plates.model")
+    document = DeploymentDocument(
+        group_name="line-1", components={"plates.model": ComponentSpec(component_version=version)}
+    )
+    rollout = world.client.deploy(document).rollout
+    world.client.abort_rollout(rollout)
+    return Said(rollout, None, "line-1")
+
+
+def _start(world: World) -> Said:
+    run = world.client.start_run(RunRequest(model="plates", dataset=world.dataset.id))
+    return Said(run.id, None, f"train plates on {world.dataset.id}")
+
+
+def _cancel(world: World) -> Said:
+    run = world.client.runs()[0].id
+    world.client.cancel_run(run)
+    return Said(run)
+
+
+def _import_model(world: World) -> Said:
+    file = world.client.put_blob(b"an ONNX file")
+    run = world.client.import_model(ImportModel(name="bought", file=file, head="compact", labels=("scratch",)))
+    return Said(run.id, file, "import bought")
+
+
+def _import_dataset(world: World) -> Said:
+    folder = labelled_folder(world.folder / "more")
+    (folder / "images" / "plate-8.png").unlink()
+    version = upload_folder(world.client, folder, "fewer").version
+    return Said(version.id, version.digest, "fewer: 8 images")
+
+
+def _add(world: World) -> Said:
+    made = world.client.add_component(AddComponent(recipe=RECIPE.format(version="1.0.0")))
+    return Said("com.example.lamp:1.0.0", made.recipe_digest, "for the fleet")
+
+
+def _sign_component(world: World) -> Said:
+    made = world.client.add_component(AddComponent(recipe=RECIPE.format(version="1.1.0"), stage=True))
+    world.client.propose_component(made.name, made.version)
+    return Said("com.example.lamp:1.1.0", made.recipe_digest)
+
+
+def _token(world: World) -> Said:
+    world.client.create_join_token(JoinTokenRequest(group="line-2"))
+    return Said(world.client.join_tokens()[0].id, None, "line-2")
+
+
+def _revoke_token(world: World) -> Said:
+    id_ = world.client.join_tokens()[0].id
+    world.client.revoke_join_token(id_)
+    return Said(id_)
+
+
+def _preauthorise(world: World) -> Said:
+    world.client.preauthorise(Preauthorisation(fingerprint="ab" * 32, name="cam-9", group="line-2"))
+    return Said("cam-9", "sha256:" + "ab" * 32, "line-2")
+
+
+def _remove_preauthorised(world: World) -> Said:
+    world.client.remove_preauthorised("ab" * 32)
+    return Said("cam-9", "sha256:" + "ab" * 32)
+
+
+def _quarantine(world: World) -> Said:
+    device = world.client.quarantine_device("station-1", why="it smells of smoke")
+    return Said("station-1", f"sha256:{device.fingerprint}", "it smells of smoke")
+
+
+def _accept(world: World) -> Said:
+    fingerprint = world.client.device("station-1").fingerprint
+    world.client.accept_device("station-1", AcceptRequest(fingerprint=fingerprint))
+    return Said("station-1", f"sha256:{fingerprint}")
+
+
+def _revoke(world: World) -> Said:
+    device = world.client.revoke_device("station-1", why="scrapped")
+    return Said("station-1", f"sha256:{device.fingerprint}", "scrapped")
+
+
+def _ask(world: World) -> Said:
+    world.client.ask_device("station-1", InquiryRequest(kind=InquiryKind.LOGS, component="plates.inference"))
+    return Said("station-1", None, "the log of plates.inference")
+
+
+def _secret(world: World) -> Said:
+    world.client.set_secret("camera-login", b"hunter2")
+    return Said("camera-login")
+
+
+def _remove_secret(world: World) -> Said:
+    world.client.remove_secret("camera-login")
+    return Said("camera-login")
+
+
+def _rotate(world: World) -> Said:
+    world.client.rotate_secrets_key()
+    return Said("")
+
+
+def _propose_change(world: World) -> Said:
+    """A second approver, and both of them needed: that waits for Ada."""
+    ada = ProposeChange(kind="key.add", role="approvers", public=world.hand.public, name="Ada")
+    world.client.propose_change(ada)
+    world.client.propose_change(ProposeChange(kind="threshold", role="approvers", threshold=2, why="two are better"))
+    return Said("", None, "two are better")
+
+
+def _sign(world: World) -> Said:
+    proposal = world.client.proposals(ProposalState.OPEN)[0]
+    world.client.add_signatures(proposal.id, world.hand.sign(proposal))
+    return Said("", None, world.hand.id)
+
+
+def _withdraw_proposal(world: World) -> Said:
+    world.awaiting("vases")
+    proposal = world.client.propose_model("vases", 1, Decision())
+    world.client.withdraw_proposal(proposal.id, "not today")
+    return Said(proposal.id, None, "not today")
+
+
+def _blob(world: World) -> Said:
+    world.client.get_blob(world.model.digest)
+    return Said(world.model.digest, world.model.digest)
+
+
+def _bundle(world: World) -> Said:
+    world.client.bundle(world.folder / "line-1.zip", group="line-1")
+    return Said("line-1", None, "what the group line-1 should run")
+
+
+def _export(world: World) -> Said:
+    assert sum(1 for _ in world.client.export_audit(since=3))
+    return Said("audit", None, "rows after 3")
+
+
+STEPS = (
+    Step("POST /datasets", "dataset.import", _import_dataset),
+    Step("POST /runs", "run.start", _start),
+    Step("POST /runs/{run}/cancel", "run.cancel", _cancel),
+    Step("POST /models/import", "run.import", _import_model),
+    Step("POST /models/{name}/{version}/approve", "model.approve", _approve),
+    Step("POST /deployments", "deployment.create", _deploy),
+    Step("POST /rollouts/{rollout}/abort", "rollout.abort", _abort),
+    Step("POST /models/{name}/{version}/reject", "model.reject", _reject),
+    Step("POST /models/{name}/{version}/proposal", "model.approve", _propose_model),
+    Step("POST /models/{name}/{version}/withdraw", "model.withdraw", _withdraw_model),
+    Step("POST /components", "component.add", _add),
+    Step("POST /components/{name}/{version}/proposal", "component.sign", _sign_component),
+    Step("GET /bundles", "bundle.export", _bundle),
+    Step("GET /blobs/{digest}", "blob.export", _blob),
+    Step("GET /audit/export", "audit.export", _export),
+    Step("POST /devices/tokens", "token.create", _token),
+    Step("POST /join-tokens/{id}/revoke", "token.revoke", _revoke_token),
+    Step("POST /preauthorised", "device.preauthorise", _preauthorise),
+    Step("POST /preauthorised/{fingerprint}/remove", "device.preauthorise", _remove_preauthorised),
+    Step("POST /devices/{name}/inquiries", "device.ask", _ask),
+    Step("POST /devices/{name}/quarantine", "device.quarantine", _quarantine),
+    Step("POST /devices/{name}/accept", "device.accept", _accept),
+    Step("POST /devices/{name}/revoke", "device.revoke", _revoke),
+    Step("POST /secrets", "secret.set", _secret),
+    Step("POST /secrets/remove", "secret.remove", _remove_secret),
+    Step("POST /secrets/rotate-key", "secret.rotate_key", _rotate),
+    Step("POST /trust/proposals", "trust.proposed", _propose_change),
+    Step("POST /trust/proposals/{proposal}/signatures", "trust.signed", _sign),
+    Step("POST /trust/proposals/{proposal}/withdraw", "trust.withdrawn", _withdraw_proposal),
+)
+
+PEOPLE = {
+    "POST /login",
+    "POST /login/link",
+    "POST /logout",
+    "POST /me/password",
+    "POST /users",
+    "POST /users/{name}/roles",
+    "POST /users/{name}/disable",
+    "POST /users/{name}/enable",
+    "POST /users/{name}/link",
+    "POST /users/{name}/remove",
+    "POST /tokens",
+    "POST /tokens/{token}/revoke",
+}
+"""Performed by somebody who signs in: see the second test."""
+
+NOT_DECISIONS = {
+    "POST /blobs/missing": "a question",
+    "PUT /blobs/{digest}": "bytes that nothing names yet",
+    "POST /runs/claim": "a worker's",
+    "POST /runs/{run}/steps": "a worker's",
+    "POST /runs/{run}/finish": "a worker's",
+    "PUT /steps/{key}": "a worker's",
+    "POST /models": "a worker's: what its run made",
+    "POST /devices/{name}/inquiries/{inquiry}/end": "ends a question that is on the trail",
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("decisions")
+    with running(folder / "root", soak_seconds=0.0) as lineside:
+        world = World(lineside, folder / "plates")
+        world.folder = folder
+        yield world
+
+
+def _newest(world: World) -> int:
+    page = world.client.audit(limit=1)
+    return page.entries[0].number if page.entries else 0
+
+
+def _fits(entry: AuditEntry, step: Step, said: Said) -> bool:
+    return (
+        entry.action == step.action
+        and (entry.actor, entry.by, entry.source) == ("tester", "local", "127.0.0.1")
+        and said.subject in entry.subject
+        and said.digest in (None, entry.digest)
+        and said.why in entry.why
+    )
+
+
+def test_each_decision_leaves_its_row(world: World) -> None:
+    lacking = []
+    for step in STEPS:
+        before = _newest(world)
+        said = step.do(world)
+        rows = [entry for entry in world.client.audit(limit=1000).entries if entry.number > before]
+        if not any(_fits(entry, step, said) for entry in rows):
+            lacking.append((step.route, step.action, said, rows))
+    assert lacking == []
+    assert world.client.verify_audit().findings == ()
+
+
+def test_a_device_that_joins_is_a_row_in_its_own_name(world: World) -> None:
+    (entry,) = world.client.audit(action="device.join", subject="twin-1").entries
+    assert (entry.actor, entry.by, entry.source) == ("twin-1", "device", "127.0.0.1")
+    assert entry.digest == f"sha256:{world.client.device('twin-1').fingerprint}"
+
+
+def test_people_and_their_tokens(tmp_path: Path) -> None:
+    """Who signs in, who is let in, and what they may do from then on."""
+    with locked_house(tmp_path) as house:
+        admin, done = house.local(), {}
+
+        def post(route: str, browser: Any = admin, body: Any = None, **names: str) -> Any:
+            before = len(house.audit())
+            answer = browser.post("/api/v1" + route.format(**names), json=body or {})
+            answer.raise_for_status()
+            done[f"POST {route}"] = [
+                (entry.actor, entry.action, entry.subject, entry.source) for entry in house.audit()[before:]
+            ]
+            return answer.json() if answer.content else None
+
+        post("/users", body={"name": "ann", "roles": ["operator"]})
+        link = post("/users/{name}/link", name="ann")["url"].partition("token=")[2]
+        ann = house.browser()
+        post("/login/link", ann, {"link": link, "password": PASSWORD})
+        post("/me/password", ann, {"current": PASSWORD, "new": PASSWORD + "!"})
+        post("/logout", ann)
+        post("/login", ann, {"name": "ann", "password": PASSWORD + "!"})
+        token = post("/tokens", ann, {"name": "job", "permissions": ["read"], "ttl_seconds": 60})
+        post("/tokens/{token}/revoke", ann, token=token["about"]["id"])
+        for change, body in (("roles", {"roles": ["viewer"]}), ("disable", None), ("enable", None), ("remove", None)):
+            post(f"/users/{{name}}/{change}", body=body, name="ann")
+    lacking = {route: rows for route, rows in done.items() if not rows}
+    assert lacking == {}
+    assert done.keys() == PEOPLE
+    for route, rows in done.items():
+        by_ann = any(words in route for words in ("/login", "/logout", "/me", "/tokens"))
+        for actor, _, subject, source in rows:
+            assert (actor, "ann" in subject, source) == ("ann" if by_ann else "local", True, "127.0.0.1"), (route, rows)
+
+
+def test_no_route_that_changes_something_is_forgotten(world: World) -> None:
+    routes = {
+        f"{method} {re.sub(r':[a-z]+', '', route.path.removeprefix('/api/v1'))}"
+        for route in world.lineside.apps.people.routes
+        if isinstance(route, HTTPRoute) and route.path.startswith("/api/v1/")
+        for method in route.methods - {"OPTIONS", "HEAD", "GET"}
+    }
+    known = {step.route for step in STEPS if not step.route.startswith("GET")} | PEOPLE | set(NOT_DECISIONS)
+    assert {_shape(route) for route in routes} == {_shape(route) for route in known}
+
+
+def _shape(route: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", route)
+
+
+def test_looking_leaves_no_row(world: World) -> None:
+    before = _newest(world)
+    for look in ("overview", "events", "datasets", "runs", "models", "components", "deployments", "devices", "audit"):
+        getattr(world.client, look)()
+    world.client.verify_audit()
+    assert _newest(world) == before
