@@ -22,6 +22,7 @@ _NOT_OPERATIONS = {
     "demo": "plays the loop with the other commands' operations",
     "agent": "another room's program",
     "components check": "reads a file of this machine",
+    "trust key make": "makes a file on this machine",
 }
 
 

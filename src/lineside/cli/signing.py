@@ -13,7 +13,7 @@ from securesystemslib.signer import Signer
 from lineside.cli.output import Output
 from lineside.client import Client, key_files, signing, trusted
 from lineside.client.signing import Review
-from lineside.contract.ceremony import Proposal
+from lineside.contract.ceremony import Proposal, ProposalState
 from lineside.contract.errors import LinesideError
 
 PASSPHRASE = "LINESIDE_KEY_PASSPHRASE"
@@ -78,7 +78,8 @@ def signed_by_all(
     show(out, found)
     agreed(yes)
     for key in keys:
-        proposal = signed(client, out, found, key)
+        if proposal.state is ProposalState.OPEN:  # enough of them may have signed before the last
+            proposal = signed(client, out, found, key)
     return proposal
 
 

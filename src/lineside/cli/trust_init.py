@@ -78,7 +78,8 @@ def _take_over(
     show(out, found)
     agreed(yes)
     for signer in mine:
-        if any(signer.public_key.keyid in keys for keys in found.asked.values()):
+        waits = proposal.state is ProposalState.OPEN  # enough of them may have signed before the last
+        if waits and any(signer.public_key.keyid in keys for keys in found.asked.values()):
             proposal = send(client, found, signer)
     return proposal
 

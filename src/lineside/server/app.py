@@ -97,6 +97,8 @@ def _people(core: Core, rooms: Sequence[Room], services: Mapping[str, Any], door
     middleware = [Authenticate(doorkeeper), SameSite(core.addresses.people_hosts, core.addresses.everywhere)]
     app = _litestar(core, services, [api, pages], middleware, [permitted], _reference())
     all_decided(app)
+    if "proposals" in services:
+        app.state.trust_mode = services["proposals"].mode
     return app
 
 

@@ -12,7 +12,7 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.api.metadata import TargetFile
 from tuf.ngclient import FetcherInterface, Updater
 
-from lineside.contract.ceremony import TAKEN_OVER, NewKey, Proposal, ProposeChange, Signatures
+from lineside.contract.ceremony import TAKEN_OVER, NewKey, Proposal, ProposalState, ProposeChange, Signatures
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.adapters.tuf import NewTarget, Repository
@@ -64,6 +64,8 @@ class House:
 
     def sign(self, proposal: Proposal, *hands: Hand) -> Proposal:
         for hand in hands:
+            if proposal.state is not ProposalState.OPEN:
+                break
             with self.core.database.write() as session:
                 proposal = self.proposals.add_signatures(session, proposal.id, hand.sign(proposal))
         return proposal
@@ -92,9 +94,10 @@ class _Folder(FetcherInterface):
 class Follower:
     """python-tuf's client, as the agent uses it, which keeps what it believes between look-ups."""
 
-    def __init__(self, folder: Path, repository: Repository) -> None:
+    def __init__(self, folder: Path, repository: Repository, root: bytes | None = None) -> None:
+        """It joined with `root`; the newest when none is given."""
         self._folder, self._repository = folder, repository
-        self._root: bytes | None = repository.root().encode()
+        self._root = root or repository.root().encode()
         folder.mkdir(parents=True)
 
     def find(self, path: str) -> TargetFile | None:

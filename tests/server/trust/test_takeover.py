@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from lineside.contract.ceremony import ProposalState, TrustMode
@@ -11,35 +9,10 @@ from lineside.contract.errors import LinesideError
 from lineside.server.services import Core
 from tests.server.trust.hands import Follower, Hand, House
 
+People = dict[str, list[Hand]]
+
 MODEL = "models/tags.model-1.0.0.json"
 OTHER = "models/tags.model-2.0.0.json"
-
-
-@pytest.fixture
-def core(core: Core, clock) -> Core:
-    from datetime import UTC, datetime
-
-    clock.advance((datetime.now(UTC) - clock.now()).total_seconds())
-    return core
-
-
-@pytest.fixture
-def house(core: Core) -> House:
-    return House(core)
-
-
-@pytest.fixture
-def device(house: House, tmp_path: Path) -> Follower:
-    return Follower(tmp_path / "device", house.proposals.repository)
-
-
-def hands() -> dict[str, list[Hand]]:
-    return {
-        "root": [Hand("root-1"), Hand("root-2"), Hand("root-3")],
-        "targets": [Hand("targets")],
-        "approvers": [Hand("anna"), Hand("ben", ecdsa=True)],
-        "builders": [Hand("builder")],
-    }
 
 
 def test_in_developer_trust_what_is_proposed_is_published_in_the_same_breath(house: House, device: Follower) -> None:
@@ -49,11 +22,10 @@ def test_in_developer_trust_what_is_proposed_is_published_in_the_same_breath(hou
 
 
 def test_a_takeover_is_published_when_every_new_key_has_signed_and_devices_follow(
-    house: House, device: Follower, core: Core
+    house: House, device: Follower, core: Core, people: People
 ) -> None:
     house.approve(MODEL)
     assert device.find(MODEL) is not None
-    people = hands()
     done = house.take_over(people, root=2, approvers=2)
     assert done.state is ProposalState.PUBLISHED
     assert house.proposals.mode() is TrustMode.OFFLINE
@@ -65,8 +37,7 @@ def test_a_takeover_is_published_when_every_new_key_has_signed_and_devices_follo
     assert device.find(MODEL) is not None
 
 
-def test_after_it_a_model_needs_its_approvers(house: House, device: Follower) -> None:
-    people = hands()
+def test_after_it_a_model_needs_its_approvers(house: House, device: Follower, people: People) -> None:
     house.take_over(people, root=2, approvers=2)
     waiting = house.approve(OTHER)
     assert (waiting.state, waiting.signed) == (ProposalState.OPEN, (0, 2))
@@ -77,15 +48,13 @@ def test_after_it_a_model_needs_its_approvers(house: House, device: Follower) ->
     assert device.find(OTHER) is not None
 
 
-def test_one_approver_twice_is_one(house: House) -> None:
-    people = hands()
+def test_one_approver_twice_is_one(house: House, people: People) -> None:
     house.take_over(people, approvers=2)
     anna = people["approvers"][0]
     assert house.sign(house.approve(OTHER), anna, anna).signed == (1, 2)
 
 
-def test_a_signature_of_another_key_or_over_other_bytes_is_refused(house: House) -> None:
-    people = hands()
+def test_a_signature_of_another_key_or_over_other_bytes_is_refused(house: House, people: People) -> None:
     house.take_over(people, approvers=2)
     first, second = house.approve(MODEL), house.approve(OTHER)
     anna, builder = people["approvers"][0], people["builders"][0]
@@ -98,8 +67,7 @@ def test_a_signature_of_another_key_or_over_other_bytes_is_refused(house: House)
     assert house.find(first.id).signed == (0, 2)
 
 
-def test_what_was_published_first_makes_the_other_stale(house: House) -> None:
-    people = hands()
+def test_what_was_published_first_makes_the_other_stale(house: House, people: People) -> None:
     house.take_over(people)
     first, second = house.approve(MODEL), house.approve(OTHER)
     anna = people["approvers"][0]

@@ -14,8 +14,10 @@ class TimestampLoop:
 
     def step(self) -> None:
         """Renew what is due; an event says so."""
-        renewed = self._repository.renew()
+        renewed = {role: self._repository.digest(role) for role in self._repository.renew()}
         if renewed:
             with self._core.database.write() as session:
                 message = f"Signed anew before it expires: {', '.join(renewed)}."
                 self._core.events.record(session, kind="trust.renewed", subject="metadata", message=message)
+                for role, digest in renewed.items():
+                    self._core.audit.record(session, "trust.renewed", role, digest=digest)

@@ -21,6 +21,7 @@ from lineside.server.rollouts.service import Rollouts
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core, Room
 from lineside.server.telemetry.service import ResultsService
+from lineside.server.trust.view import TrustPage
 from lineside.server.web.pictures import show_picture
 from lineside.server.web.render import HERE
 
@@ -47,5 +48,6 @@ def _overview(
     rollouts: NamedDependency[Rollouts],
     results: NamedDependency[ResultsService],
     captures: NamedDependency[CapturesService],
+    trust_page: NamedDependency[TrustPage],
 ) -> OverviewService:
-    return OverviewService(core, join_tokens, datasets, runs, models, devices, rollouts, results, captures)
+    return OverviewService(core, join_tokens, datasets, runs, models, devices, rollouts, results, captures, trust_page)

@@ -21,6 +21,7 @@ from lineside.server.rollouts.service import Rollouts
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
 from lineside.server.telemetry.service import ResultsService
+from lineside.server.trust.view import TrustPage
 
 _SILENT = ("offline", "revoked")
 _WRONG = ("failed", "refused", "rolled back", "different")
@@ -39,6 +40,7 @@ class OverviewService:
     rollouts: Rollouts
     results: ResultsService
     captures: CapturesService
+    trust: TrustPage
 
     def look(self) -> Overview:
         """The loop as it stands now."""
@@ -48,10 +50,14 @@ class OverviewService:
             people_url=self.core.addresses.people_url,
             device_url=self.core.addresses.device_url,
             ca_sha256=self.join_tokens.ca_sha256,
-            trust_mode="developer",
+            trust_mode=self.trust.mode().value,
             stages=(*self._made(models), *self._running(devices)),
-            needs=(*self.core.needs, *self._decisions(models, devices), *_worries(devices)),
+            needs=(*self.core.needs, *self._decisions(models, devices), *self._signing(), *_worries(devices)),
         )
+
+    def _signing(self) -> list[Need]:
+        with self.core.database.read() as session:
+            return list(self.trust.needs(session))
 
     def _made(self, models: list[ModelVersion]) -> tuple[Stage, ...]:
         datasets, runs = self.datasets.versions(), self.runs.counts()

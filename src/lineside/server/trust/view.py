@@ -28,6 +28,10 @@ class TrustPage:
     def __init__(self, core: Core, proposals: Proposals) -> None:
         self._core, self._proposals = core, proposals
 
+    def mode(self) -> TrustMode:
+        """Where the keys lie that decide what devices install."""
+        return self._proposals.mode()
+
     def look(self, session: Session) -> TrustView:
         """Everything on one page."""
         repository = self._proposals.repository

@@ -10,6 +10,7 @@ import jinja2
 from litestar import Request, Response
 from litestar.response import Redirect
 
+from lineside.contract.ceremony import TrustMode
 from lineside.contract.errors import LinesideError
 from lineside.server.access.caller import current
 
@@ -41,7 +42,14 @@ def page(
 ) -> Page:
     """A page from a template. `here` is the entry of the main menu it belongs to; `live` pages refresh themselves."""
     address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return fragment(template, status=status, here=here, live=live, address=address, **values)
+    developer = _developer_trust(request)
+    return fragment(template, status=status, here=here, live=live, address=address, developer=developer, **values)
+
+
+def _developer_trust(request: AnyRequest) -> bool:
+    """Whether the keys that decide what devices install lie on this machine: every page says so."""
+    mode = request.app.state.get("trust_mode")
+    return mode is not None and mode() is TrustMode.DEVELOPER
 
 
 def fragment(template: str, *, status: int = 200, **values: Any) -> Page:

@@ -22,6 +22,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 
 from lineside.contract.ceremony import ProposedFile
 from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
 from lineside.contract.trust import ROLE_PATHS
 from lineside.server.adapters.files import write_atomic
 from lineside.server.adapters.signer import KeyFiles, KeyRing
@@ -194,6 +195,12 @@ class Repository:
             return (self._folder / name).read_bytes()
         except FileNotFoundError:
             raise LinesideError("request.not_found", what="metadata file", name=name) from None
+
+    def digest(self, role: str) -> str:
+        """The digest of the file that counts for a role."""
+        with self._locked():
+            version = load(self._folder).version(role)
+            return digest_of(self._path(role, version).read_bytes())
 
     def current(self) -> dict[str, bytes]:
         """The metadata files that count now, each by the name it is asked for, and every root there was.
