@@ -29,7 +29,7 @@ class Clock:
         self._wall = wall
         self._ticks = ticks
         self._lock = threading.Lock()
-        self._floor = 0.0  # it cannot be earlier than this
+        self._floor = 0.0  # it was this late already, by the last that could be believed
         self._heard = False
         self._then, self._at = 0.0, ticks()  # it was `_then` when ticks were `_at`
 
@@ -65,7 +65,7 @@ class Clock:
             if self._heard and abs(wall - expected) > TOLERANCE:
                 return f"the control plane says {rfc3339(expected)}"
             if not self._heard and wall < self._floor - TOLERANCE:
-                return f"the device joined at {rfc3339(self._floor)}"
+                return f"it was {rfc3339(self._floor)} already"
         return None
 
     def joined(self, at: str) -> None:
@@ -74,9 +74,23 @@ class Clock:
         if moment is None:
             return
         with self._lock:
-            self._floor = moment
-            if not self._heard:
-                self._then, self._at = moment, self._ticks()
+            self._begin_at(moment)
+
+    def remembered(self, moment: float) -> None:
+        """It was that late before the last restart (`clock_floor`): what was believed then counts, not the joining."""
+        with self._lock:
+            self._begin_at(moment)
+
+    def signed(self, moment: float) -> None:
+        """Somebody who is trusted signed something at that time. What the control plane itself says goes before."""
+        with self._lock:
+            if not self._heard and moment > max(self._floor, self._expected()):
+                self._begin_at(moment)
+
+    def floor(self) -> float:
+        """How late it is at least, by everything that could be believed; what the system's clock says is not in it."""
+        with self._lock:
+            return self._expected() if self._heard else self._floor
 
     def heard(self, date: str) -> None:
         """The control plane's `Date` header has just arrived, over TLS that checked who it is."""
@@ -86,6 +100,11 @@ class Clock:
             return
         with self._lock:
             self._heard = True
+            self._then, self._at = moment, self._ticks()
+
+    def _begin_at(self, moment: float) -> None:
+        self._floor = moment
+        if not self._heard:
             self._then, self._at = moment, self._ticks()
 
     def _expected(self) -> float:

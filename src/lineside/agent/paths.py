@@ -56,6 +56,11 @@ class Paths:
         return self.root / "spool.db"
 
     @property
+    def clock(self) -> Path:
+        """How late it was, see `clock_floor`."""
+        return self.root / "clock.json"
+
+    @property
     def lock(self) -> Path:
         return self.root / "lock"
 

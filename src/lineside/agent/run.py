@@ -18,6 +18,7 @@ from lineside.agent.attention import Attention, Interrupted, RestartAsked, Super
 from lineside.agent.backoff import Backoff
 from lineside.agent.bus.bus import Bus
 from lineside.agent.clock import DEVICE
+from lineside.agent.clock_floor import ClockFloor
 from lineside.agent.database import Damaged, Database
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.health.disk import DiskWatch, disk_problem
@@ -56,9 +57,12 @@ from lineside.agent.supervision.walls.cgroups import find_corner
 from lineside.agent.systemd.notify import Notifier
 from lineside.agent.systemd.watchdog import Pulse, Watchdog
 from lineside.agent.updating.execute import Executor
+from lineside.agent.updating.freshness import Freshness
+from lineside.agent.updating.installed import document_of
 from lineside.agent.updating.reconcile import Reconciler
 from lineside.agent.updating.state import State
 from lineside.agent.updating.store import Store
+from lineside.agent.updating.trust import Trust
 from lineside.contract import topics
 from lineside.contract.desired import Desired
 from lineside.contract.errors import RemoteError
@@ -84,7 +88,8 @@ class Agent:
             folder.mkdir(parents=True, exist_ok=True)
         self.attention = Attention()
         self.again = False  # after `run`: the agent is to start anew
-        DEVICE.joined(joined.joined_at)
+        self._answered = False  # the control plane, when it was asked last
+        floor = ClockFloor(paths.clock, joined.joined_at, DEVICE)
         self.conditions = conditions or Conditions()
         self._paths = paths
         self._backoff = Backoff()
@@ -92,10 +97,26 @@ class Agent:
         self._database = Database(paths.database, mend=True)
         self._unchecked = threading.Event()  # what is on disk has not been compared with what is remembered
         self._unchecked.set()
-        self._watch = Watch(paths, self._database, self.conditions, self._disk)
+        self._watch = Watch(paths, self._database, self.conditions, self._disk, floor=floor)
         self._state = State(self._database)
         self._wire_updating(joined, control, timing or Timing())
         self._wire_link(joined, control)
+        self._freshness = self._wire_freshness(joined, control)
+
+    def _wire_freshness(self, joined: JoinState, control: ControlPlane) -> Freshness:
+        """What notices that signed metadata has expired while nothing new is wanted."""
+        trust = Trust(control, self._paths, self.attention, twin=joined.twin)
+
+        def refresh() -> float:
+            try:
+                return trust.refresh()
+            finally:
+                trust.close()
+
+        signed = refresh if self._paths.trusted_root.exists() else None
+        freshness = Freshness(signed, self._database, self.conditions, DEVICE, lambda: self._answered)
+        self._executor.refreshed = freshness.refreshed
+        return freshness
 
     def _wire_updating(self, joined: JoinState, control: ControlPlane, timing: Timing) -> None:
         """What the update thread works with."""
@@ -227,6 +248,7 @@ class Agent:
 
     def _reached(self, answered: bool) -> None:
         """The control plane answered a poll, or did not."""
+        self._answered = answered
         self._self.reached(answered)
         if answered:
             self._given.look()
@@ -281,6 +303,7 @@ class Agent:
                 self._unchecked.clear()
             desired = self._wanted()
             again = None if desired is None else self._reconciler.round(desired)
+            self._freshness.look(None if desired is None else self._reconciler.refusal(document_of(desired)))
         except (LinkError, RemoteError) as error:
             _log.warning("%s", error)
             if self._local.stranded():

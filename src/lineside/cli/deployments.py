@@ -137,7 +137,9 @@ def read_document(file: Path) -> DeploymentDocument:
     """A deployment document from a JSON or YAML file. Raises `cli.bad_document`."""
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        return msgspec.convert(_parse(text), DeploymentDocument)
+        document = msgspec.convert(_parse(text), DeploymentDocument)
+        msgspec.json.encode(document)  # YAML can say half a character, which nobody could send
+        return document
     except (OSError, ValueError, RecursionError, yaml.YAMLError, msgspec.ValidationError) as why:
         raise LinesideError("cli.bad_document", file=file, why=" ".join(str(why).split())) from why
 

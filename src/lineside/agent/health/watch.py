@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from lineside.agent.clock import DEVICE, Clock, rfc3339
+from lineside.agent.clock_floor import ClockFloor
 from lineside.agent.database import Database
 from lineside.agent.health import sensors
 from lineside.agent.health.conditions import Conditions
@@ -44,6 +45,7 @@ class Watch:
         disk: DiskWatch,
         clock: Clock = DEVICE,
         machine: Path = Path("/"),
+        floor: ClockFloor | None = None,
     ) -> None:
         self._paths = paths
         self._database = database
@@ -54,6 +56,7 @@ class Watch:
         self._next_look = 0.0
         self._next_certificate = time.monotonic() + FIRST_CERTIFICATE_SECONDS
         self._kept: tuple[ErrorReport, ...] | None = None
+        self._floor = floor
 
     def look(self) -> None:
         """Set and clear what has changed."""
@@ -63,6 +66,8 @@ class Watch:
             self._disk.look()
             look_at_memory(self._conditions, self._machine)
             look_at_temperature(self._conditions, self._machine)
+            if self._floor is not None:
+                self._floor.keep()
         if time.monotonic() >= self._next_certificate:
             self._next_certificate = time.monotonic() + CERTIFICATE_SECONDS
             if self._paths.join.exists():  # a device that is alone has none

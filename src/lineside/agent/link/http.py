@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from lineside import __version__
-from lineside.agent.clock import Clock
+from lineside.agent.clock import TOLERANCE, Clock
 from lineside.agent.link.dial import DatesRefused, dial, explained, secure
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.tls import ContextMaker, handshake, valid_at
@@ -84,6 +84,11 @@ class Response:
             self._done = True
             self._found.close()
             self._client.keep(self._connection, self._found)
+
+    def certificate(self) -> dict[str, object]:
+        """Whose answer it is, as `SSLSocket.getpeercert` describes it."""
+        found = self._socket.getpeercert() if isinstance(self._socket, ssl.SSLSocket) else None
+        return dict(found or {})
 
     def abort(self) -> None:
         """Make a read in another thread return now."""
@@ -178,7 +183,7 @@ class Http:
     def _check(self, response: Response) -> None:
         """Take the time from an answer, and refuse one that something else gave in the control plane's place."""
         if self._pinned:
-            self._clock.heard(response.headers.get("Date", ""))
+            self._hear(response.headers.get("Date", ""), response.certificate())
         kind = response.headers.get_content_type()
         redirected = 300 <= response.status < 400 and response.status != 304
         page = kind == "text/html" and (response.status < 400 or response.status == 511)
@@ -187,6 +192,14 @@ class Http:
             what = response.headers.get("Location", "elsewhere") if redirected else "a page for people"
             why = f"it {'sends us to' if redirected else 'answers with'} {what}"
             raise LinkError("link.captive_portal", url=self.base, why=why)
+
+    def _hear(self, date: str, certificate: dict[str, object]) -> None:
+        """Take the time, unless the control plane's own certificate is not valid then: its clock is wrong, not ours."""
+        told = Clock(wall=lambda: 0.0)
+        told.heard(date)
+        near = abs(told.time() - self._clock.time()) <= TOLERANCE
+        if near or valid_at(certificate, told.time()):
+            self._clock.heard(date)
 
     def _ask_the_time(self) -> None:
         """Ask the control plane for the time, and for nothing else, on a connection whose dates nobody has checked yet;

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from lineside.agent.clock import Clock
-from lineside.agent.link.dial import secure
+from lineside.agent.link.dial import DatesRefused, secure
 from lineside.agent.link.error import LinkError
 from lineside.agent.paths import Paths
 
@@ -68,7 +68,7 @@ def handshake(connection: socket.socket, make: ContextMaker, host: str, url: str
     judged = context.verify_mode == ssl.CERT_REQUIRED and not check_time
     if judged and not valid_at(secured.getpeercert() or {}, clock.time()):
         secured.close()
-        raise LinkError("link.unreachable", url=url, why="its certificate is not valid now")
+        raise DatesRefused("link.unreachable", url=url, why="its certificate is not valid now")
     return secured
 
 

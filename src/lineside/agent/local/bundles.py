@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lineside.agent.clock import Clock, parse_rfc3339
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.local.bundle_file import BundleFile
 from lineside.agent.paths import Paths
@@ -45,3 +46,14 @@ def check_signature(file: BundleFile, document: bytes, trust: Trust) -> None:
         if error.code != "trust.signature":
             raise
         raise LinesideError("bundle.signature", why=error.params.get("why", "")) from error
+
+
+def learn_the_time(bundle: Bundle, expires: float, clock: Clock) -> None:
+    """It is later than when a signed bundle was made: all that a device without a network or a clock battery can know.
+
+    Not when the metadata in it, which is good until `expires`, could not have been good then: the clock of whoever made
+    it was wrong, and a floor beyond all expiry would let nothing be installed any more.
+    """
+    made = parse_rfc3339(bundle.created_at)
+    if made is not None and made < expires:
+        clock.signed(made)

@@ -17,10 +17,11 @@ import msgspec
 
 from lineside.agent.attention import Attention
 from lineside.agent.bus.ports import LocalDeployment, LocalDeploymentRequest
+from lineside.agent.clock import DEVICE
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.local.bundle_file import BundleFile
-from lineside.agent.local.bundles import check_for, check_joined, check_signature
+from lineside.agent.local.bundles import check_for, check_joined, check_signature, learn_the_time
 from lineside.agent.local.history import ENDED, check_cancel, describe, entries, entry_of
 from lineside.agent.local.model import Bad, LocalComponent, Overlay, Record, Trial
 from lineside.agent.local.overlay import apply, prune, with_components
@@ -281,8 +282,9 @@ class LocalDeployments:
             check_for(bundle, self._joined, known.document.revision if known else None)
             file.check_complete(bundle)
             self._sources.use({}, str(path))
-            trust.refresh()
+            expires = trust.refresh()
             check_signature(file, document, trust)
+            learn_the_time(bundle, expires, DEVICE)
         finally:
             trust.close()
             file.close()

@@ -115,6 +115,7 @@ class Executor:
         self._local = local
         self._switching = Switching(self_update, paths, attention)
         self._trust = Trust(control, paths, attention, twin=joined.twin)
+        self.refreshed: Callable[[float], None] = lambda expires: None  # told when signed metadata expires
         self._platform = this_platform()
         self._recipes: dict[str, Recipe] = {}
         self._bus: dict[str, dict[str, str]] = {}  # the bus's variables that components were started with
@@ -235,7 +236,7 @@ class Executor:
     # --- one handler a kind ---------------------------------------------------------------------------------------
 
     def _refresh(self, step: RefreshTrust) -> None:
-        self._trust.refresh()
+        self.refreshed(self._trust.refresh())
 
     def _fetch_recipe(self, step: FetchRecipe) -> None:
         wanted = step.component

@@ -62,10 +62,10 @@ class Trust:
         self._until = 0.0
         self._failure: LinesideError | None = None
 
-    def refresh(self) -> None:
-        """Bring the top-level metadata up to date. Raises `trust.…`, `LinkError`."""
+    def refresh(self) -> float:
+        """Bring the top-level metadata up to date; when the first of it expires. Raises `trust.…`, `LinkError`."""
         self.close()
-        self._ask(Refresh(), "metadata")
+        return self._ask(Refresh(), "metadata").expires
 
     def check(self, wanted: DesiredComponent) -> str:
         """The signed digest of a component's recipe. Raises `trust.…`."""

@@ -61,10 +61,12 @@ class Wanted(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """What was asked for is done. `digest`: sha256:…, None for a path that nobody signed."""
+    """What was asked for is done. `digest`: sha256:…, None for a path that nobody signed. `expires`: after a refresh,
+    when the first of what was read expires (seconds since the epoch)."""
 
     digest: str | None = None
     data: bytes = b""
+    expires: float = 0.0
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

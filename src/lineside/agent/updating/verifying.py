@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from tuf.api import exceptions
-from tuf.api.metadata import Signature, TargetFile
+from tuf.api.metadata import Signature, Signed, TargetFile
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
@@ -119,13 +119,18 @@ class Verifier:
         updater.refresh()
         self._check_expiry(updater)
         self._updater = updater
-        return Done()
+        return Done(expires=min(signed.expires.timestamp() for signed in self._lasting(updater)))
 
     def _check_expiry(self, updater: Updater) -> None:
-        """For metadata carried by hand: whether all but its timestamp and snapshot is good now."""
-        for signed in updater._trusted_set:
-            if signed.type not in ("timestamp", "snapshot") and signed.is_expired(self._now):
+        """Whether everything that must be good now is: carried metadata was judged as of another time."""
+        for signed in self._lasting(updater):
+            if signed.is_expired(self._now):
                 raise exceptions.ExpiredMetadataError(f"{signed.type} metadata is expired")
+
+    def _lasting(self, updater: Updater) -> list[Signed]:
+        """What must not have expired: of metadata carried by hand all but its timestamp and snapshot."""
+        short = () if self._fresh is None else ("timestamp", "snapshot")
+        return [signed for signed in updater._trusted_set if signed.type not in short]
 
     def _vouch(self, request: Vouch) -> Done:
         signatures = {keyid: Signature(keyid, value) for keyid, value in request.signatures.items()}
