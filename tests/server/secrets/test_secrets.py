@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.sealing import unseal
 from lineside.contract.secret import GivenSecrets, GivenVersion, about
-from lineside.server.testing_device import TestDevice
+from lineside.server.devices.store import DeviceRow
+from lineside.server.testing_device import TestDevice, make_key
 from tests.server.secrets.conftest import Plant, recipe
 
 VALUE = b"hunter2-\xff-planted"
@@ -104,7 +106,32 @@ def test_decisions_and_deliveries_are_in_the_trail_once_and_without_the_value(pl
         ("tester", "secret.rotate_key"),
         ("tester", "secret.remove"),
     ]
-    assert plant.client.verify_audit().intact
+    assert plant.client.verify_audit().good
+
+
+def test_a_quarantined_device_is_given_nothing(plant: Plant) -> None:
+    device = TestDevice.join(plant.lineside, "cell-1")
+    plant.want("cell-1", recipe("a", ["db"]))
+    plant.client.set_secret("db", VALUE)
+    assert list(given(device)) == ["db"]
+    plant.client.quarantine_device("cell-1")
+    assert device.get("/secrets").status_code == 403
+
+
+def test_a_device_with_another_key_is_given_its_secrets_for_that_one(plant: Plant) -> None:
+    device = TestDevice.join(plant.lineside, "cell-1")
+    plant.want("cell-1", recipe("a", ["db"]))
+    plant.client.set_secret("db", VALUE)
+    tag = device.get("/secrets").headers["etag"]
+    device.key = make_key()
+    with plant.lineside.core.database.write() as session:
+        row = session.get(DeviceRow, "cell-1")
+        assert row is not None
+        public = device.key.public_key()
+        row.key = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    assert device.get("/secrets", headers={"If-None-Match": tag}).status_code == 200
+    assert given(device) == {"db": [("AWSCURRENT", VALUE)]}
+    assert [action for _, action, _ in plant.audited()] == ["secret.set", "secret.deliver", "secret.deliver"]
 
 
 def test_a_new_storage_key_leaves_values_and_devices_alone(plant: Plant) -> None:
