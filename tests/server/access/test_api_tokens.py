@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lineside.contract.people import NewUser, Permission, Role
@@ -17,6 +18,11 @@ from tests.server.access.people import PASSWORD, House, code, house
 def here(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
     with house(tmp_path / "root", clock) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def operator(shared: House) -> httpx.Client:
+    return shared.person("opal", Role.OPERATOR)
 
 
 def test_a_token_is_shown_once_and_kept_as_a_hash(here: House) -> None:
@@ -140,9 +146,8 @@ def test_tokens_of_others_are_none_of_ones_business(here: House) -> None:
         {"name": "n" * 65},
     ],
 )
-def test_tokens_that_cannot_be_made(here: House, wrong: dict[str, object]) -> None:
-    ann = here.person("ann", Role.OPERATOR)
-    answer = ann.post("/api/v1/tokens", json={"name": "job", "permissions": ["read"]} | wrong)
+def test_tokens_that_cannot_be_made(operator: httpx.Client, wrong: dict[str, object]) -> None:
+    answer = operator.post("/api/v1/tokens", json={"name": "job", "permissions": ["read"]} | wrong)
     assert (answer.status_code, code(answer)) == (400, "token.bad")
 
 
@@ -167,8 +172,8 @@ def test_a_login_can_ask_for_a_token_that_a_logout_revokes(here: House) -> None:
 
 
 @pytest.mark.parametrize("token", ["lsu", "lsu_", "lsu_" + "a" * 43, "lsj_" + "a" * 40, "x" * 20_000])
-def test_what_was_never_made_is_nobodys(here: House, token: str) -> None:
-    answer = here.with_token(token).get("/api/v1/me")
+def test_what_was_never_made_is_nobodys(shared: House, token: str) -> None:
+    answer = shared.with_token(token).get("/api/v1/me")
     assert (answer.status_code, code(answer)) == (401, "auth.credential_refused")
 
 

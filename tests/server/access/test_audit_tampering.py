@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineside.contract.audit import FIRST, AuditEntry, AuditVerdict, Chain, entry_hash
-from lineside.server.access.trail import AuditTrail
+from lineside.server.access.trail import AuditTrail, Wanted
 from lineside.server.services import Core
 from lineside.server.testing import FakeClock, make_core
 
@@ -166,6 +166,24 @@ def test_reordered_rows_are_named(tampered: Check, pair: list[int], anew: bool) 
     verdict = tampered(swap)
     assert names(verdict, one)
     assert names(verdict, other)
+
+
+def test_what_cannot_be_read_does_not_hide_the_rest(whole: Path, tmp_path: Path) -> None:
+    """Pages and exports go on without it; whoever checks the export finds that it is not there."""
+    root = tmp_path / "root"
+    shutil.copytree(whole, root)
+    with closing(sqlite3.connect(root / "lineside.db")) as database, database:
+        database.execute("UPDATE audit SET actor = CAST(x'ff00fe' AS TEXT) WHERE number = 5")
+    core = make_core(root)
+    trail = AuditTrail(core)
+    page = trail.page(Wanted(), None, 100)
+    lines = b"".join(trail.export(0)).splitlines()
+    core.database.close()
+    assert [entry.number for entry in page.entries] == [12, 11, 10, 9, 8, 7, 6, 4, 3, 2, 1]
+    chain = Chain()
+    for line in lines:
+        chain.follow(msgspec.json.decode(line, type=AuditEntry))
+    assert [(finding.first, finding.last) for finding in chain.findings] == [(5, 5)]
 
 
 def test_a_row_that_cannot_even_be_read_is_named(tampered: Check) -> None:

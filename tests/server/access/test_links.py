@@ -81,9 +81,8 @@ def test_a_link_dies_with_its_persons_access(here: House) -> None:
 
 
 @pytest.mark.parametrize("link", ["", "x", "\x00", "a" * 100_000, "ü"])
-def test_what_was_never_made_opens_nothing(here: House, link: str) -> None:
-    made(here)
-    assert code(use(here, link)) == "login.link_unknown"
+def test_what_was_never_made_opens_nothing(shared: House, link: str) -> None:
+    assert code(use(shared, link)) == "login.link_unknown"
 
 
 def test_a_program_gets_a_token_in_place_of_a_session(here: House) -> None:

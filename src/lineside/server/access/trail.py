@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +55,10 @@ class AuditTrail:
         """Rows numbered below `before` (all when None), newest first, at most `limit`."""
         with self._core.database.read() as session:
             total = session.scalar(select(func.count()).select_from(AuditRow).where(*wanted.conditions())) or 0
-            query = select(*_COLUMNS).where(*wanted.conditions()).order_by(AuditRow.number.desc()).limit(limit)
-            if before is not None:
-                query = query.where(AuditRow.number < before)
-            return AuditPage(entries=tuple(_entry(row) for row in session.execute(query)), total=total)
+            query = select(AuditRow.number).where(*wanted.conditions()).order_by(AuditRow.number.desc()).limit(limit)
+            numbers = list(session.scalars(query if before is None else query.where(AuditRow.number < before)))
+            entries = (entry for _, entry in reversed(_read(session, numbers)) if entry is not None)
+            return AuditPage(entries=tuple(entries), total=total)
 
     def verify(self, kept: tuple[int, str] | None = None) -> AuditVerdict:
         """Follow the whole chain, and compare its end with R/audit.head.
@@ -102,48 +102,38 @@ class AuditTrail:
         return self._lines(since, last)
 
     def _lines(self, since: int, last: int) -> Iterator[bytes]:
-        while since < last:
+        while True:
             with self._core.database.read() as session:
-                query = select(*_COLUMNS).where(AuditRow.number > since, AuditRow.number <= last)
-                entries = [_entry(row) for row in session.execute(query.order_by(AuditRow.number).limit(_PIECE))]
-            if not entries:
+                numbers = _numbers(session, since, last)
+                entries = [entry for _, entry in _read(session, numbers) if entry is not None]
+            if not numbers:
                 return
             yield b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
-            since = entries[-1].number
+            since = numbers[-1]
 
 
 def _rows(session: Session, last: int) -> Iterator[tuple[int, AuditEntry | None]]:
     """Every row up to `last` by number; None in place of one that cannot be read."""
-    numbers = _numbers(session, last)
-    for piece in numbers:
-        try:
-            yield from _piece(session, piece)
-        except DBAPIError:  # a text that is no text: one by one, to say which
-            for number in piece:
-                yield from _one(session, number)
+    piece = _numbers(session, None, last)
+    while piece:
+        yield from _read(session, piece)
+        piece = _numbers(session, piece[-1], last)
 
 
-def _numbers(session: Session, last: int) -> Iterator[list[int]]:
-    after: int | None = None
-    while True:
-        query = select(AuditRow.number).where(AuditRow.number <= last).order_by(AuditRow.number).limit(_PIECE)
-        piece = list(session.scalars(query if after is None else query.where(AuditRow.number > after)))
-        if not piece:
-            return
-        yield piece
-        after = piece[-1]
+def _numbers(session: Session, after: int | None, last: int) -> list[int]:
+    query = select(AuditRow.number).where(AuditRow.number <= last).order_by(AuditRow.number).limit(_PIECE)
+    return list(session.scalars(query if after is None else query.where(AuditRow.number > after)))
 
 
-def _piece(session: Session, numbers: list[int]) -> list[tuple[int, AuditEntry | None]]:
-    query = select(*_COLUMNS).where(AuditRow.number.between(numbers[0], numbers[-1])).order_by(AuditRow.number)
-    return [(row[0], _entry(row)) for row in session.execute(query)]
-
-
-def _one(session: Session, number: int) -> list[tuple[int, AuditEntry | None]]:
+def _read(session: Session, numbers: Sequence[int]) -> list[tuple[int, AuditEntry | None]]:
+    """Rows by number, oldest first; None in place of one whose texts are no texts."""
+    query = select(*_COLUMNS).where(AuditRow.number.in_(numbers)).order_by(AuditRow.number)
     try:
-        return _piece(session, [number])
+        return [(row[0], _entry(row)) for row in session.execute(query)]
     except DBAPIError:
-        return [(number, None)]
+        if len(numbers) == 1:
+            return [(numbers[0], None)]
+        return [one for number in sorted(numbers) for one in _read(session, [number])]
 
 
 def _hash_of(session: Session, number: int) -> str | None:
