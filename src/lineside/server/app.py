@@ -9,10 +9,8 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler, Guard, Middleware
 
-import lineside
 from lineside.contract.errors import LinesideError
 from lineside.server import errors
 from lineside.server.access.authentication import Authenticate, Doorkeeper, FromOutside
@@ -30,6 +28,7 @@ from lineside.server.lineage.room import room as lineage
 from lineside.server.loops.room import room as loops
 from lineside.server.models.room import room as models
 from lineside.server.overview.room import room as overview
+from lineside.server.reference import describe_errors, device_reference, people_reference
 from lineside.server.rollouts.room import room as rollouts
 from lineside.server.runs.room import room as runs
 from lineside.server.secrets.room import room as secrets
@@ -95,27 +94,32 @@ def _people(core: Core, rooms: Sequence[Room], services: Mapping[str, Any], door
     handlers = [handler for room in rooms for handler in room.pages]
     pages = Router("/", route_handlers=handlers, exception_handlers={LinesideError: explained})
     middleware = [Authenticate(doorkeeper), SameSite(core.addresses.people_hosts, core.addresses.everywhere)]
-    app = _litestar(core, services, [api, pages], middleware, [permitted], _reference())
+    app = _litestar(core, services, [api, pages], middleware, [permitted], people_reference())
     all_decided(app)
+    describe_errors(app)
     if "proposals" in services:
         app.state.trust_mode = services["proposals"].mode
     return app
 
 
-def _reference() -> OpenAPIConfig:
-    """The people's API as OpenAPI, at /schema; JSON only, since the readers that come with the framework need a CDN."""
-    plugins = [JsonRenderPlugin(path=["/", "/openapi.json"])]
-    return OpenAPIConfig(title="Lineside: people's API", version=lineside.__version__, render_plugins=plugins)
+def devices_described(core: Core, openers: Sequence[Callable[[Core], Room]] = ROOMS) -> Litestar:
+    """The devices' API with its OpenAPI document, for the reference and for tests; it is never served."""
+    rooms = [open_room(core) for open_room in openers]
+    app = _devices(core, rooms, _services(core, rooms), device_reference())
+    describe_errors(app)
+    return app
 
 
-def _devices(core: Core, rooms: Sequence[Room], services: Mapping[str, Any]) -> Litestar:
+def _devices(
+    core: Core, rooms: Sequence[Room], services: Mapping[str, Any], reference: OpenAPIConfig | None = None
+) -> Litestar:
     api = Router(
         "/device/v1",
         route_handlers=[handler for room in rooms for handler in room.devices],
         guards=[accepted_device(services["devices"])],
         dependencies={"caller": Provide(caller)},
     )
-    return _litestar(core, services, [api], [FromOutside()], [])
+    return _litestar(core, services, [api], [FromOutside()], [], reference)
 
 
 def _litestar(
