@@ -7,9 +7,11 @@ with Plant(tmp_path) as plant:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -63,6 +65,16 @@ class Station:
     def kill(self) -> None:
         """kill -9."""
         self.end(signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The agent stands still as long as the context lasts."""
+        assert self.agent is not None
+        self.agent.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.agent.send_signal(signal.SIGCONT)
 
     def runtimes(self) -> list[int]:
         """Pids of the components that run on it."""

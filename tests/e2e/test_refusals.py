@@ -39,9 +39,15 @@ class Line:
         self.plant.deploy(self.first)
         self.plant.wait_runs(self.station, self.first)
 
-    def offer(self, model: ModelVersion) -> None:
-        """Deploy; whoever refuses it tries again later, as the deployment is to be left as it is."""
-        self.plant.deploy(model, policy="DO_NOTHING")
+    @contextlib.contextmanager
+    def offered(self, model: ModelVersion, file: Path, data: bytes) -> Iterator[None]:
+        """Deploy while all is right, for the control plane deploys nothing that is not; then put `data` into a file, as
+        long as the context lasts. Whoever refuses it tries again later, as the deployment is to be left as it is."""
+        with contextlib.ExitStack() as stack:
+            with self.station.frozen():
+                self.plant.deploy(model, policy="DO_NOTHING")
+                stack.enter_context(_replaced(file, data))
+            yield
 
     def refused(self, code: str) -> None:
         """The device refuses with this code, and it shows; version 1 still runs and publishes."""
@@ -112,8 +118,7 @@ def test_a_flipped_byte_in_an_artifact(line: Line) -> None:
     file = _object(line.plant, second.digest)
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
-    with _replaced(file, bytes(data)):
-        line.offer(second)
+    with line.offered(second, file, bytes(data)):
         line.refused("artifact.digest_mismatch")
     line.plant.wait_runs(line.station, second)
 
@@ -121,8 +126,10 @@ def test_a_flipped_byte_in_an_artifact(line: Line) -> None:
 def test_a_flipped_byte_stops_a_rollout_and_the_device_is_told_to_stay(line: Line) -> None:
     second = line.plant.release("flipped in a rollout")
     file = _object(line.plant, second.digest)
-    with _replaced(file, file.read_bytes()[:-1] + b"!"):
-        rollout = line.plant.deploy(second).rollout
+    with contextlib.ExitStack() as stack:
+        with line.station.frozen():
+            rollout = line.plant.deploy(second).rollout
+            stack.enter_context(_replaced(file, file.read_bytes()[:-1] + b"!"))
         eventually(lambda: line.plant.client.rollout(rollout).state is RolloutState.FAILED, PATIENCE)
     (device,) = line.plant.client.rollout(rollout).devices
     assert device.error is not None
@@ -137,8 +144,7 @@ def test_a_flipped_byte_stops_a_rollout_and_the_device_is_told_to_stay(line: Lin
 
 def test_metadata_rolled_back(line: Line) -> None:
     second = line.plant.release("rolled back")
-    with _replaced(line.plant.root / "tuf" / "timestamp.json", line.early):
-        line.offer(second)
+    with line.offered(second, line.plant.root / "tuf" / "timestamp.json", line.early):
         line.refused("trust.rollback")
     line.plant.wait_runs(line.station, second)
 
@@ -147,8 +153,7 @@ def test_a_recipe_swapped_for_another(line: Line) -> None:
     second = line.plant.release("swapped")
     file = _object(line.plant, _component(line.plant, second).recipe_digest)
     data = file.read_bytes()
-    with _replaced(file, data.replace(b"Lineside", b"Somebody")):
-        line.offer(second)
+    with line.offered(second, file, data.replace(b"Lineside", b"Somebody")):
         line.refused("trust.recipe_mismatch")
     line.plant.wait_runs(line.station, second)
 

@@ -3,98 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.server.trust.hands import Hand, House
+from tests.server.components.office import TARGET, Office, person
+from tests.server.trust.hands import Hand
 
 from lineside.contract.approval import ApprovalState
-from lineside.contract.ceremony import Proposal, ProposalState
+from lineside.contract.ceremony import ProposalState, Signatures
 from lineside.contract.errors import LinesideError
-from lineside.contract.model import Decision, ModelState, ModelVersion, RegisterModel
-from lineside.contract.run import RunRequest
+from lineside.contract.model import Decision, ModelState, ModelVersion
 from lineside.contract.trust import ApprovalStatement
-from lineside.server.access.audit import AuditRow
-from lineside.server.access.caller import Caller, acting
-from lineside.server.components.approvals import Approvals, statement_in
-from lineside.server.components.service import Components
-from lineside.server.components.testing import model_version
-from lineside.server.datasets.service import DatasetsService
-from lineside.server.models.service import ModelsService
-from lineside.server.runs.service import RunsService
-from lineside.server.services import Core
+from lineside.server.access.caller import acting
+from lineside.server.components.approvals import statement_in
+from lineside.server.models.store import by_label
 from lineside.server.testing import FakeClock, make_core
-
-TARGET = "models/tags.model-1.0.0.json"
-
-
-def person(name: str) -> Caller:
-    return Caller(name=name, by="session")
-
-
-class Office(House):
-    """Where a model, tested by a twin, is decided about. With hands its keys lie elsewhere."""
-
-    def __init__(self, core: Core) -> None:
-        super().__init__(core)
-        self.components = Components(core, self.proposals.repository)
-        self.runs = RunsService(core, DatasetsService(core))
-        self.models = ModelsService(core, self.runs)
-        self.approvals = Approvals(core, self.components, self.models, self.proposals)
-
-    def offline(self, *approvers: Hand, threshold: int = 1) -> None:
-        self.builder = Hand("bea")
-        hands = {"root": [Hand("r")], "targets": [Hand("t")], "approvers": [*approvers], "builders": [self.builder]}
-        self.take_over(hands, approvers=threshold)
-
-    def tested(self, by: str = "ola", version: int = 1) -> ModelVersion:
-        """A model that awaits approval, of a run that somebody started."""
-        with acting(person(by)):
-            run = self.runs.start(RunRequest(kind="import", model="tags", init=self.core.objects.put(b"weights"),
-                                             parameters={"head": "compact", "labels": ["scratch"]}))  # fmt: skip
-        made = model_version(self.core.objects, version)
-        self.models.register(
-            RegisterModel(
-                name=made.name,
-                signature=made.signature,
-                variants=made.variants,
-                gates=(),
-                lineage=_of_run(made, run.id),
-                golden=made.golden,
-            )
-        )
-        with self.core.database.write() as session:
-            model = self.models.find(session, "tags", version)
-            self.components.stage(session, self.components.package(session, model))
-            report = {"twin_rollout": f"rollout-{version}", "twin_report": self.core.objects.put(b"{}")}
-            self.models.move(session, "tags", version, ModelState.IN_TWIN, "test", **report)
-            return self.models.move(session, "tags", version, ModelState.AWAITING_APPROVAL, "test")
-
-    def ask(self, who: str = "ana", version: int = 1) -> Proposal:
-        with acting(person(who)):
-            return self.models.propose("tags", version, Decision(reason="good"))
-
-    def give(self, proposal: Proposal, hand: Hand, by: str | None = None) -> Proposal:
-        with acting(person(by or hand.name)):
-            return self.sign(proposal, hand)
-
-    def model(self, version: int = 1) -> ModelVersion:
-        return self.models.get("tags", version)
-
-    def file(self, digest: str) -> Path:
-        value = digest.removeprefix("sha256:")
-        return self.core.root / "objects" / "sha256" / value[:2] / value
-
-    def audit(self, action: str) -> list[tuple[str, str, str | None, str]]:
-        with self.core.database.read() as session:
-            rows = session.query(AuditRow).filter(AuditRow.action == action).order_by(AuditRow.number)
-            return [(row.actor, row.subject, row.digest, row.why) for row in rows]
-
-
-def _of_run(model: ModelVersion, run: str):
-    import msgspec
-
-    return msgspec.structs.replace(model.lineage, run=run)
 
 
 @pytest.fixture
@@ -107,7 +31,7 @@ def office(tmp_path: Path, clock: FakeClock) -> Iterator[Office]:
 ANA, BO = Hand("ana"), Hand("bo")
 
 
-# --- developer trust ---------------------------------------------------------------------------------------------------
+# --- developer trust ---------------------------------------------------------------------------------------------
 
 
 def test_in_developer_trust_approving_signs_model_and_code_at_once(office: Office) -> None:
@@ -143,7 +67,7 @@ def test_in_developer_trust_the_starter_may_approve_unless_four_eyes_are_wanted(
     core.database.close()
 
 
-# --- keys elsewhere ----------------------------------------------------------------------------------------------------
+# --- keys elsewhere ----------------------------------------------------------------------------------------------
 
 
 def test_without_the_key_here_approving_says_where_to_sign(office: Office) -> None:
@@ -179,7 +103,7 @@ def test_asking_again_is_the_same_proposal_with_its_signatures(office: Office) -
     assert (again.id, again.signed) == (first.id, (1, 2))
 
 
-def test_one_of_two_says_whose_and_two_of_two_approve(office: Office) -> None:
+def test_one_of_two_says_whose_and_two_of_two_approve(office: Office, clock: FakeClock) -> None:
     office.offline(ANA, BO, threshold=2)
     office.tested()
     proposal = office.give(office.ask(), ANA)
@@ -189,6 +113,7 @@ def test_one_of_two_says_whose_and_two_of_two_approve(office: Office) -> None:
     assert (waiting.approval.signed, waiting.approval.needed) == (1, 2)
     assert [one.name for one in waiting.approval.by] == ["ana"]
     assert office.components.repository.find(TARGET) is None
+    clock.advance(60)
     office.give(proposal, BO)
     assert (office.model().state, office.model().decided_by) == (ModelState.APPROVED, "ana, bo")
 
@@ -206,17 +131,17 @@ def test_a_key_of_nobody_and_a_signature_over_something_else_are_refused(office:
     office.tested(version=1)
     office.tested(version=2)
     one, two = office.ask(version=1), office.ask(version=2)
-    stranger = Hand("eve").sign(one)
     swapped = ANA.sign(two)
+    eve = Hand("eve")
+    forged = Signatures(key=eve.id, signatures={"approvers": eve.signer.sign(one.files[0].text.encode()).signature})
     with pytest.raises(LinesideError, match=r"^trust\.key_not_asked:"), office.core.database.write() as session:
-        forged = {"approvers": next(iter(swapped.signatures.values()))}
-        office.proposals.add_signatures(session, one.id, type(stranger)(key=Hand("eve").id, signatures=forged))
+        office.proposals.add_signatures(session, one.id, forged)
     with pytest.raises(LinesideError, match=r"^trust\.signature_wrong:"), office.core.database.write() as session:
         office.proposals.add_signatures(session, one.id, swapped)
     assert office.model(1).state is office.model(2).state is ModelState.AWAITING_APPROVAL
 
 
-# --- four eyes ---------------------------------------------------------------------------------------------------------
+# --- four eyes ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("started", "brought"), [("ana", "ana"), ("ana", "somebody"), ("ola", "ola")])
@@ -240,7 +165,7 @@ def test_with_two_signatures_one_may_be_the_starter_s(office: Office) -> None:
     assert office.model().state is ModelState.APPROVED
 
 
-# --- void --------------------------------------------------------------------------------------------------------------
+# --- void --------------------------------------------------------------------------------------------------------
 
 
 def _flip(office: Office, digest: str) -> None:
@@ -254,8 +179,6 @@ def _pack_again(office: Office, model: ModelVersion) -> None:
 
 
 def _test_again(office: Office, model: ModelVersion) -> None:
-    from lineside.server.models.store import by_label
-
     with office.core.database.write() as session:
         by_label(session, "tags", 1).twin_report = office.core.objects.put(b'{"another": "report"}')
 
@@ -312,7 +235,7 @@ def test_an_approval_that_no_longer_matches_is_shown_as_void(office: Office, why
     assert (shown.state, shown.why) == (ApprovalState.VOID, why)
 
 
-# --- rejecting and withdrawing -----------------------------------------------------------------------------------------
+# --- rejecting and withdrawing -----------------------------------------------------------------------------------
 
 
 def test_rejecting_ends_what_was_asked(office: Office) -> None:
@@ -357,21 +280,21 @@ def test_withdrawing_with_keys_elsewhere_waits_for_a_signature(office: Office) -
 def test_what_a_kill_left_half_done_is_finished_by_asking_again(office: Office) -> None:
     """The files went out, and the power went before the database knew."""
     office.tested()
-    with pytest.raises(ZeroDivisionError), office.core.database.write() as session:
+    with suppress(ZeroDivisionError), office.core.database.write() as session:
         office.approvals.approve(session, office.models.find(session, "tags", 1), Decision())
         raise ZeroDivisionError
     assert office.model().state is ModelState.AWAITING_APPROVAL
     assert office.components.repository.find(TARGET) is not None
     office.models.approve("tags", 1, Decision())
     assert office.model().state is ModelState.APPROVED
-    with pytest.raises(ZeroDivisionError), office.core.database.write() as session:
+    with suppress(ZeroDivisionError), office.core.database.write() as session:
         office.approvals.withdraw(session, office.models.find(session, "tags", 1), Decision(reason="bad"))
         raise ZeroDivisionError
     assert office.model().state is ModelState.APPROVED
     assert office.models.withdraw("tags", 1, Decision(reason="bad")).state is ModelState.RETIRED
 
 
-# --- components --------------------------------------------------------------------------------------------------------
+# --- components --------------------------------------------------------------------------------------------------
 
 
 def test_the_code_of_a_model_waits_for_its_builders(office: Office) -> None:
@@ -383,10 +306,9 @@ def test_the_code_of_a_model_waits_for_its_builders(office: Office) -> None:
         assert code.target is None
         proposal = office.approvals.propose_component(session, code)
     assert proposal.kind == "component.sign"
+    forged = Signatures(key=ANA.id, signatures={"builders": ANA.signer.sign(proposal.files[0].text.encode()).signature})
     with pytest.raises(LinesideError, match=r"^trust\.key_not_asked:"), office.core.database.write() as session:
-        office.proposals.add_signatures(session, proposal.id, type(ANA.sign(proposal))(
-            key=ANA.id, signatures={"builders": ANA.signer.sign(proposal.files[0].text.encode()).signature}
-        ))  # fmt: skip
+        office.proposals.add_signatures(session, proposal.id, forged)
     office.give(proposal, office.builder)
     with office.core.database.read() as session:
         _, code = office.components.packaged_rows(session, model)
