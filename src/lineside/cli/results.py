@@ -61,7 +61,7 @@ def _sentence(stored: StoredResult) -> str:
 
 def _found(stored: StoredResult) -> str:
     found = (f"{detection.label} {detection.confidence:.2f}" for detection in stored.result.detections)
-    return ", ".join(found) or "good"
+    return (", ".join(found) or "good") + (" (quarantined)" if stored.quarantined else "")
 
 
 def _table(page: ResultPage) -> RenderableType:

@@ -42,6 +42,7 @@ class StoredResult(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     received_at: str
     result: Result
+    quarantined: bool = False  # its device was when it came
 
 
 class ResultPage(msgspec.Struct, frozen=True, kw_only=True):

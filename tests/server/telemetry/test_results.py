@@ -15,6 +15,7 @@ from lineside.contract.result import Detection, Result
 from lineside.server.services import Core
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.testing import FakeClock, Running, make_core
+from lineside.server.testing_device import TestDevice
 
 DETECTION = Detection(label="dent", class_index=0, confidence=0.9, x=1, y=2, width=3, height=4)
 
@@ -162,3 +163,13 @@ def test_from_the_broker_to_the_client(lineside: Running) -> None:
         2
     ]
     assert client.results(device="cam-2").total == 0
+
+
+def test_results_of_a_quarantined_device_are_kept_and_marked(lineside: Running) -> None:
+    TestDevice.join(lineside, "cam-1")
+    client = Client(lineside.people_url)
+    lineside.apps.on_result("cam-1", payload(1))
+    client.quarantine_device("cam-1", why="it sees dents everywhere")
+    lineside.apps.on_result("cam-1", payload(2))
+    found = client.results(device="cam-1").results
+    assert [(one.result.sequence, one.quarantined) for one in found] == [(1, False), (2, True)]

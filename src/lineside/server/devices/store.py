@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, func, select
@@ -199,6 +200,12 @@ def key_is_taken(session: Session, fingerprint: str) -> bool:
     device = select(DeviceRow.name).where(mine | (DeviceRow.next_fingerprint == fingerprint)).limit(1)
     certificate = select(CertificateRow.serial).where(CertificateRow.fingerprint == fingerprint).limit(1)
     return session.scalar(device) is not None or session.scalar(certificate) is not None
+
+
+def quarantined(session: Session, names: Collection[str]) -> set[str]:
+    """Which of these devices are quarantined."""
+    query = select(DeviceRow.name).where(DeviceRow.name.in_(names), DeviceRow.state == DeviceState.QUARANTINED.value)
+    return set(session.scalars(query))
 
 
 def pending(session: Session) -> list[DeviceRow]:

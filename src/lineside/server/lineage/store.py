@@ -17,14 +17,14 @@ from lineside.server.telemetry.store import ResultRow
 def result(session: Session, id_: int) -> StoredResult | None:
     """The result of this id, if it is still kept."""
     row = session.get(ResultRow, id_)
-    return StoredResult(id=row.id, received_at=row.received_at, result=row.result) if row else None
+    return row.value() if row else None
 
 
 def same_result(session: Session, result: Result) -> StoredResult | None:
     """A result as it is kept, found by its content."""
     query = select(ResultRow).where(ResultRow.device == result.device, ResultRow.sequence == result.sequence)
     row = session.scalars(query.where(ResultRow.digest == content_digest(result))).first()
-    return StoredResult(id=row.id, received_at=row.received_at, result=row.result) if row else None
+    return row.value() if row else None
 
 
 def capture_of(session: Session, result: Result) -> CaptureRow | None:

@@ -13,6 +13,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest
 from lineside.contract.result import Result, ResultPage
 from lineside.server.clock import rfc3339
+from lineside.server.devices.store import quarantined
 from lineside.server.services import Core
 from lineside.server.telemetry import model, store
 from lineside.server.telemetry.store import RefusedRow
@@ -95,6 +96,7 @@ class ResultsService:
 
     def _store(self, session: Session, results: Sequence[Result]) -> None:
         now, keep = self._now(), self._core.settings.results_kept
+        doubtful = quarantined(session, {result.device for result in results})
         rows = [
             {
                 "device": result.device,
@@ -102,6 +104,7 @@ class ResultsService:
                 "digest": content_digest(result),
                 "received_at": now,
                 "result": result,
+                "quarantined": result.device in doubtful,
             }
             for result in results
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Index, String, delete, func, select
+from sqlalchemy import Index, String, delete, false, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -29,6 +29,11 @@ class ResultRow(Base):
     digest: Mapped[str] = mapped_column(String(80))
     received_at: Mapped[str] = mapped_column(String(32))
     result: Mapped[Result] = mapped_column(Json(Result))
+    quarantined: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+    def value(self) -> StoredResult:
+        """The row as it travels."""
+        return StoredResult(id=self.id, received_at=self.received_at, result=self.result, quarantined=self.quarantined)
 
 
 class RefusedRow(Base):
@@ -66,8 +71,7 @@ def results(session: Session, after: int | None, device: str | None, limit: int)
         rows = list(session.scalars(query.order_by(ResultRow.id.desc()).limit(limit)))[::-1]
     else:
         rows = list(session.scalars(query.where(ResultRow.id > after).order_by(ResultRow.id).limit(limit)))
-    found = [StoredResult(id=row.id, received_at=row.received_at, result=row.result) for row in rows]
-    return found, session.scalar(count) or 0
+    return [row.value() for row in rows], session.scalar(count) or 0
 
 
 def count_by_device(session: Session) -> dict[str, int]:

@@ -24,6 +24,7 @@ def upgrade() -> None:
     op.add_column("devices", sa.Column("asked_from", sa.String(length=256), server_default="", nullable=False))
     op.add_column("devices", sa.Column("state_at", sa.String(length=32), nullable=True))
     op.add_column("devices", sa.Column("state_why", sa.String(), server_default="", nullable=False))
+    op.add_column("results", sa.Column("quarantined", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_table(
         "certificates",
         sa.Column("serial", sa.String(length=40), nullable=False),
@@ -86,6 +87,7 @@ def downgrade() -> None:
     op.drop_index("uq_devices_fingerprint", "devices")
     op.drop_table("preauthorised")
     op.drop_table("certificates")
+    op.drop_column("results", "quarantined")
     for column in (
         "state_why",
         "state_at",
