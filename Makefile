@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check bench format docs clean
+.PHONY: help demo test check bench format docs release clean
 
 help:  ## Show this menu
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -14,12 +14,13 @@ demo: $(READY)  ## The whole loop on rendered tags: train, approve, roll out to 
 test: $(READY)  ## Every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: $(READY)  ## ruff, mypy --strict, import rules, generated files
+check: $(READY)  ## ruff, mypy --strict, import rules, generated files, licences, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/repository
+	$(BIN)/python tools/advisories.py
 
 bench: $(READY)  ## Every benchmark, quickly
 	@for file in $$(grep -l __main__ benchmarks/*.py); do \
@@ -31,6 +32,15 @@ format: $(READY)  ## Format and fix what can be fixed
 
 docs: $(READY)  ## Write the generated reference pages again
 	$(BIN)/python docs/generate.py
+
+release: $(READY)  ## dist/: sdist, wheel, and the bill of materials of all that an installation of [all] brings (CycloneDX)
+	rm -rf dist build/sbom && mkdir -p dist
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv build/sbom
+	build/sbom/bin/pip install --quiet --disable-pip-version-check -c constraints.txt "$$(ls dist/*.whl)[all]"
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --of JSON \
+	  --output-reproducible -o dist/lineside.cdx.json build/sbom/bin/python
+	@ls -l dist
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
