@@ -152,6 +152,7 @@ def draw_run(run: Run) -> RenderableType:
             ("dataset", request.dataset),
             ("model", f"{request.model}:{run.model_version}" if run.model_version else request.model),
             ("created", when(run.created_at)),
+            ("started by", run.by),
             ("finished", when(run.finished_at)),
             ("error", f"{run.error.code}: {run.error.message}" if run.error else None),
             ("next", _next(run)),

@@ -12,6 +12,16 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _owners_of_runs()
+    _proposals()
+
+
+def _owners_of_runs() -> None:
+    op.add_column("runs", sa.Column("by", sa.String(length=256), nullable=False, server_default=""))
+    op.add_column("models", sa.Column("twin_report", sa.String(length=71), nullable=True))
+
+
+def _proposals() -> None:
     op.create_table(
         "proposals",
         sa.Column("number", sa.Integer(), nullable=False),
@@ -60,8 +70,6 @@ def upgrade() -> None:
         sa.Column("last_used", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("role", "key", name=op.f("pk_trust_keys")),
     )
-    op.add_column("runs", sa.Column("by", sa.String(length=256), nullable=False, server_default=""))
-    op.add_column("models", sa.Column("twin_report", sa.String(length=71), nullable=True))
 
 
 def downgrade() -> None:
