@@ -17,6 +17,7 @@ from lineside.cli.output import Output, session
 from lineside.cli.table import details, mark, rows, short, spaced, when
 from lineside.contract.audit import AuditEntry, AuditPage, AuditVerdict, Chain, entry_hash
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 
 app = typer.Typer(name="audit", help="Audit: who decided what, chained by hashes.", no_args_is_help=True)
 
@@ -154,7 +155,7 @@ def _entries(file: Path) -> Iterator[AuditEntry | None]:
 def _entry(line: bytes) -> AuditEntry | None:
     try:
         return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 
