@@ -19,11 +19,16 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of, greengrass_digest
 from lineside.contract.recipes.reader import read_recipe
 from lineside.contract.recipes.recipe import Recipe
+from lineside.server.components.approvals import Approvals
 from lineside.server.components.own import OwnComponents
 from lineside.server.components.service import Components
 from lineside.server.components.testing import model_version
+from lineside.server.datasets.service import DatasetsService
+from lineside.server.models.service import ModelsService
+from lineside.server.runs.service import RunsService
 from lineside.server.testing import Running, running, until
 from lineside.server.testing_device import TestDevice
+from lineside.server.trust.service import Proposals
 
 RECIPE = """\
 recipeFormatVersion: 2020-01-25
@@ -202,9 +207,14 @@ def test_what_devices_would_refuse_is_refused_here(client, before, after, code, 
     assert client.components() == []
 
 
+def approvals(core, components) -> Approvals:
+    models = ModelsService(core, RunsService(core, DatasetsService(core)))
+    return Approvals(core, components, models, Proposals(core, components.repository))
+
+
 def test_the_name_of_a_model_is_not_for_others(core):
     components = Components(core)
-    own = OwnComponents(core, components)
+    own = OwnComponents(core, components, approvals(core, components))
     recipe = RECIPE.replace("com.example.Hello", "tags.model")
     artifacts = tuple(Artifact(name=name, digest=core.objects.put(data), size=0) for name, data in FILES.items())
     with core.database.write() as session:
@@ -215,7 +225,7 @@ def test_the_name_of_a_model_is_not_for_others(core):
 
 def test_a_model_is_not_packed_as_what_somebody_else_added(core):
     components = Components(core)
-    own = OwnComponents(core, components)
+    own = OwnComponents(core, components, approvals(core, components))
     artifacts = tuple(Artifact(name=name, digest=core.objects.put(data), size=0) for name, data in FILES.items())
     with core.database.write() as session:
         recipe = RECIPE.replace("com.example.Hello", "tags.model")
