@@ -85,18 +85,11 @@ class Device:
         return key.public_key() == self.certificate.public_key() and not self.certified.begun
 
 
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlaneProcess]:
-    arguments = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
-    with ControlPlaneProcess(tmp_path_factory.mktemp("plane"), *arguments) as found:
-        yield found
-
-
 @pytest.fixture
-def device(plane: ControlPlaneProcess, tmp_path: Path) -> Iterator[Device]:
+def device(real_plane: ControlPlaneProcess, tmp_path: Path) -> Iterator[Device]:
     name = f"cell-{time.time_ns()}"
-    token = plane.post("/devices/tokens", {})["token"]
-    url, ca = plane.found["device_url"], plane.found["ca_sha256"]
+    token = real_plane.post("/devices/tokens", {})["token"]
+    url, ca = real_plane.found["device_url"], real_plane.found["ca_sha256"]
     state = join(JoinOptions(url=url, token=token, ca_sha256=ca, name=name), Paths(tmp_path / "device"))
     found = Device(tmp_path / "device", state)
     yield found
@@ -121,14 +114,14 @@ def test_nothing_happens_before_two_thirds_of_its_life(device: Device) -> None:
 
 
 def test_it_is_renewed_with_a_new_key_and_the_old_certificate_is_superseded(
-    plane: ControlPlaneProcess, device: Device
+    real_plane: ControlPlaneProcess, device: Device
 ) -> None:
     old_key, old_serial = device.fingerprint, device.serial
     device.look()
     assert device.renewed == 1
     assert device.is_whole()
     assert device.fingerprint != old_key
-    shown = plane.get(f"/devices/{device.state.device}")
+    shown = real_plane.get(f"/devices/{device.state.device}")
     assert shown["fingerprint"] == device.fingerprint
     crl = x509.load_pem_x509_crl(device.link._request("GET", "crl").read())
     assert crl.get_revoked_certificate_by_serial_number(int(old_serial, 16)) is not None
@@ -139,7 +132,7 @@ def test_it_is_renewed_with_a_new_key_and_the_old_certificate_is_superseded(
 
 @pytest.mark.parametrize("point", POINTS)
 def test_the_power_goes(
-    plane: ControlPlaneProcess, device: Device, point: str, monkeypatch: pytest.MonkeyPatch
+    real_plane: ControlPlaneProcess, device: Device, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, passed = device.fingerprint, []
 
@@ -157,14 +150,14 @@ def test_the_power_goes(
     assert device.is_whole()
     assert device.fingerprint != old
     assert not device.certified.keys.exists(NEXT)
-    shown = plane.get(f"/devices/{device.state.device}")
+    shown = real_plane.get(f"/devices/{device.state.device}")
     assert (shown["fingerprint"], shown["state"]) == (device.fingerprint, "accepted")  # and nobody saw a clone
     device.boot()
     assert device.link.desired(None) is not None
 
 
 def test_the_old_key_is_good_until_the_new_one_was_seen(
-    plane: ControlPlaneProcess, device: Device, monkeypatch: pytest.MonkeyPatch
+    real_plane: ControlPlaneProcess, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(promote: object) -> None:
         raise LinkError("link.timeout", url=device.state.url)
@@ -217,14 +210,16 @@ def test_a_refusal_is_a_condition_and_an_absence_only_when_time_runs_out(
     assert device.conditions.current() == ()
 
 
-def test_a_device_that_was_away_beyond_its_certificates_end_renews(plane: ControlPlaneProcess, device: Device) -> None:
+def test_a_device_that_was_away_beyond_its_certificates_end_renews(
+    real_plane: ControlPlaneProcess, device: Device
+) -> None:
     device.days = 400.0
     device.look()
     assert device.is_whole()
     assert device.renewed == 1
 
 
-def test_a_second_certificate_for_the_broker_alone(plane: ControlPlaneProcess, device: Device) -> None:
+def test_a_second_certificate_for_the_broker_alone(real_plane: ControlPlaneProcess, device: Device) -> None:
     from lineside.agent.keys.opening import mqtt_keys
 
     keys = mqtt_keys(device.paths)
@@ -235,7 +230,7 @@ def test_a_second_certificate_for_the_broker_alone(plane: ControlPlaneProcess, d
     renewal.look()
     found = x509.load_pem_x509_certificate(device.paths.mqtt_certificate.read_bytes())
     assert (found.not_valid_after_utc - found.not_valid_before_utc).total_seconds() < 1.2 * DAY
-    assert plane.get(f"/devices/{device.state.device}")["fingerprint"] == before
+    assert real_plane.get(f"/devices/{device.state.device}")["fingerprint"] == before
     device.links.append(Link(device.state.url, device.state.device, keys, device.paths.ca))
     with pytest.raises(RemoteError) as refused:
         device.links[-1].desired(None)  # its key proves nothing

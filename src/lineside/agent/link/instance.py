@@ -23,6 +23,7 @@ import msgspec
 from lineside.agent import crash
 from lineside.agent.durable import write_atomically
 from lineside.contract.ids import content_digest
+from lineside.contract.reading import UNREADABLE
 
 BLOCK = 4096
 MAX_EARLIER = 60
@@ -124,7 +125,7 @@ def _read(path: Path) -> Count | None:
         return None
     found = []
     for start in (0, BLOCK):
-        with contextlib.suppress(msgspec.DecodeError):
+        with contextlib.suppress(*UNREADABLE):
             line = msgspec.json.decode(data[start : start + BLOCK], type=_Line)
             if line.digest == content_digest(line.said):
                 found.append(line.said)
