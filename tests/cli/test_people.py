@@ -81,7 +81,8 @@ def test_signing_in_by_name_and_password(here: House, lineside: Run) -> None:
     assert saved.find(here.up.people_url) is None
     kept = answered(lineside("login", here.up.people_url + "/", "--name", "ada", "--json", typed=f"{PASSWORD}\n"))
     assert (kept["who"]["name"], kept["who"]["by"], kept["url"]) == ("ada", "token", here.up.people_url)
-    (token,) = answered(lineside("tokens", "list", "--json"))
+    answered(lineside("login", here.up.people_url, "--name", "ada", "--json", typed=f"{PASSWORD}\n"))
+    (token,) = answered(lineside("tokens", "list", "--json"))  # the one before was revoked
     assert token["name"].startswith("lineside on ")
     answered(lineside("users", "password", "--json", typed=f"{PASSWORD}\nanother password\n"))
     assert here.login("ada", "another password").status_code == 200
@@ -98,6 +99,9 @@ def test_signing_in_with_a_token_from_standard_input(here: House, lineside: Run)
     assert kept["who"]["permissions"] == ["read"]
     status, out, _ = lineside("whoami")
     assert (status, "ada" in out, "read" in out) == (0, True, True)
+    assert lineside("logout")[0] == 0
+    assert here.with_token(made["token"]).get("/api/v1/me").status_code == 200  # it is not this command's to revoke
+    answered(lineside("login", here.up.people_url, "--token", "--json", typed=made["token"] + "\n"))
     assert answered(lineside("tokens", "revoke", made["about"]["id"], "--json"))["name"] == "a job"
     assert lineside("whoami")[0] == 1
     assert lineside("logout")[0] == 0  # what is good no more is forgotten all the same

@@ -59,7 +59,7 @@ def logout(
     address: Annotated[str | None, typer.Argument(metavar="[URL]", help="The control plane's address.")] = None,
     json: Json = False,
 ) -> None:
-    """Forget the API token that `lineside login` keeps, here and at the control plane."""
+    """Forget the API token that `lineside login` keeps; one that it made for itself is revoked, too."""
     out = Output(json)
     with out.explaining():
         url, _ = _address(address)
@@ -67,11 +67,8 @@ def logout(
         if found is None:
             raise LinesideError("login.none_kept", url=url)
         saved.forget(url)
-        try:
-            Client(url, found.token, found.ca).logout()
-        except LinesideError as error:
-            if error.kind is not Kind.UNAUTHENTICATED:  # else it was good no more anyway
-                raise
+        if found.made:
+            _revoke(url, found)
         out.show({"url": url}, lambda _: details((("signed out", url),)))
 
 
@@ -113,8 +110,19 @@ def _with_token(url: str, ca: str | None) -> Kept:
 
 
 def _keep(url: str, ca: str | None, answer: SignedIn) -> Kept:
-    file = saved.keep(url, saved.Saved(token=answer.token, ca=ca))
+    before = saved.find(url)
+    file = saved.keep(url, saved.Saved(token=answer.token, made=True, ca=ca))
+    if before is not None and before.made:
+        _revoke(url, before)
     return Kept(url=url, who=answer.who, expires_at=answer.expires_at, file=str(file))
+
+
+def _revoke(url: str, old: saved.Saved) -> None:
+    try:
+        Client(url, old.token, old.ca).logout()
+    except LinesideError as error:
+        if error.kind is not Kind.UNAUTHENTICATED:  # else it was good no more anyway
+            raise
 
 
 def _kept(kept: Kept) -> RenderableType:

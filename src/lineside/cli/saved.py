@@ -18,6 +18,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """How a control plane is reached after `lineside login`."""
 
     token: str | None = None
+    made: bool = False  # by `lineside login` for itself: `lineside logout` revokes it
     ca: str | None = None  # PEM of the CA that its certificate must come from; None: those the system trusts
 
     def __repr__(self) -> str:

@@ -42,6 +42,8 @@ _PEOPLE = {
         POST /api/v1/login/link
         GET /login
         POST /login
+        GET /login/oidc
+        GET /login/oidc/callback
         GET /static/{file_path:path}
         HEAD /static/{file_path:path}
         GET /welcome

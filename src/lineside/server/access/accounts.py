@@ -34,6 +34,7 @@ from lineside.server.access.people_store import (
     all_users,
     anybody_with_a_way_in,
     end_sessions,
+    user_named,
     user_of_subject,
 )
 from lineside.server.access.sessions import Sessions, is_stale
@@ -141,13 +142,13 @@ class Accounts:
         `login.refused`, `login.too_often`, `login.busy`."""
         name = request.name.strip().lower()
         with self._core.database.read() as session:
-            row = session.get(UserRow, name)
+            row = user_named(session, name)
         stored = row.password if row is not None and row.enabled else None
         attempt = self._judged(name, stored, request.password, shown, known)
         assert stored is not None
         renewed = self._passwords.hash(request.password) if self._passwords.is_outdated(stored) else stored
         with self._core.database.write() as session:
-            row = session.get(UserRow, name, with_for_update=True)
+            row = user_named(session, name, lock=True)
             if row is None or not row.enabled or row.password != stored:  # it has changed in this very moment
                 raise LinesideError("login.refused")
             self._throttle.succeeded(session, attempt)
@@ -256,7 +257,7 @@ class Accounts:
             return attempt
         with self._core.database.write() as session:
             # A name that nobody has is not written down: people type passwords there.
-            subject = name if session.get(UserRow, name) is not None else "somebody unknown"
+            subject = name if user_named(session, name) is not None else "somebody unknown"
             self._core.audit.record(session, "session.refuse", subject, why="the name and the password do not fit")
         raise LinesideError("login.refused")
 

@@ -17,7 +17,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.people import ApiToken, MadeToken, NewToken, Permission, within_a_token
 from lineside.server.access.caller import Caller, current
 from lineside.server.access.join_tokens import hash_of
-from lineside.server.access.people_store import ApiTokenRow, UserRow, tokens_of
+from lineside.server.access.people_store import ApiTokenRow, UserRow, tokens_of, user_named
 from lineside.server.clock import rfc3339
 from lineside.server.services import Core
 
@@ -53,7 +53,7 @@ class ApiTokens:
         if owner != caller.name or caller.by not in ("session", "token"):
             caller.check(Permission.ADMINISTER)
         with self._core.database.write() as session:
-            row = session.get(UserRow, owner)
+            row = user_named(session, owner)
             if row is None:
                 raise LinesideError("user.unknown", name=owner)
             asked_with = self.find(session, shown) if shown and caller.by == "token" else None
@@ -87,7 +87,7 @@ class ApiTokens:
     def revoke(self, caller: Caller, id: str) -> ApiToken:
         """Take one back. Raises `token.unknown`, also for one of somebody else unless the caller is an admin."""
         with self._core.database.write() as session:
-            row = session.get(ApiTokenRow, id)
+            row = session.get(ApiTokenRow, id) if id.isalnum() else None
             if row is None or (row.user != caller.name and not caller.may(Permission.ADMINISTER)):
                 raise LinesideError("token.unknown", id=id)
             self.remove(session, row)

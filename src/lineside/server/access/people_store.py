@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Index, String, Text, UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.people import ApiToken, Permission, Role, User
+from lineside.contract.people import USER_NAME, ApiToken, Permission, Role, User
 from lineside.server.database import Base, Json
 
 
@@ -103,6 +103,13 @@ class AttemptsRow(Base):
 def all_users(session: Session) -> Sequence[UserRow]:
     """Everybody by name."""
     return session.scalars(select(UserRow).order_by(UserRow.name)).all()
+
+
+def user_named(session: Session, name: str, *, lock: bool = False) -> UserRow | None:
+    """Who has this name; a text that cannot be a name is nobody's, and no database sees it."""
+    if USER_NAME.fullmatch(name) is None:
+        return None
+    return session.get(UserRow, name, with_for_update=lock or None)
 
 
 def user_of_subject(session: Session, issuer: str, subject: str) -> UserRow | None:

@@ -11,7 +11,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.people import RESERVED_NAMES, USER_NAME, NewUser, OneTimeLink, Role, User
 from lineside.server.access.caller import current
 from lineside.server.access.links import Links
-from lineside.server.access.people_store import LinkRow, UserRow, all_users, end_sessions, forget_user
+from lineside.server.access.people_store import LinkRow, UserRow, all_users, end_sessions, forget_user, user_named
 from lineside.server.clock import rfc3339
 from lineside.server.services import Core
 
@@ -40,7 +40,7 @@ class Users:
         """Somebody new, without a password; make them a link. Raises `user.name_bad`, `user.no_role`, `user.exists`."""
         check_name(request.name)
         with self._core.database.write() as session:
-            if session.get(UserRow, request.name) is not None:
+            if user_named(session, request.name) is not None:
                 raise LinesideError("user.exists", name=request.name)
             return self.add(session, request.name, _sorted(request.name, request.roles)).value()
 
@@ -132,7 +132,7 @@ def check_name(name: str) -> None:
 
 
 def _found(session: Session, name: str, *, lock: bool = True) -> UserRow:
-    row = session.get(UserRow, name, with_for_update=lock or None)
+    row = user_named(session, name, lock=lock)
     if row is None:
         raise LinesideError("user.unknown", name=name)
     return row
