@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from lineside.contract.errors import ErrorReport, Kind, LinesideError
+from lineside.contract.reading import UNREADABLE
 
 _log = structlog.get_logger("lineside.http")
 
@@ -51,9 +53,18 @@ def from_framework(request: AnyRequest, error: HTTPException) -> Response[ErrorB
 
 def unexpected(request: AnyRequest, error: Exception) -> Response[ErrorBody]:
     """A failure nobody foresaw: the traceback is for the log, the caller only learns the kind of error."""
+    if isinstance(error, UNREADABLE) and _in_decoder(error):
+        report = LinesideError("request.invalid", why=f"the body cannot be read ({type(error).__name__})").report()
+        return answer(report, int(Kind.REFUSED))
     _log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
     report = LinesideError("internal.unexpected", why=type(error).__name__).report()
     return answer(report, int(Kind.INTERNAL))
+
+
+def _in_decoder(error: Exception) -> bool:
+    """Whether the framework's reader of bodies raised it: it refuses only some of what it cannot read."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith("litestar.serialization")
 
 
 def _why(error: HTTPException) -> str:
