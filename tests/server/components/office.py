@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 from tests.server.trust.hands import Hand, House
 
+from lineside.contract.approval import TwinOutcome, TwinReport
 from lineside.contract.ceremony import Proposal
+from lineside.contract.ids import canonical
 from lineside.contract.model import Decision, Lineage, ModelState, ModelVersion, RegisterModel
 from lineside.contract.run import RunRequest
 from lineside.server.access.audit import AuditRow
@@ -60,9 +62,18 @@ class Office(House):
         )
         with self.core.database.write() as session:
             model = self.models.find(session, "tags", version)
-            self.components.stage(session, self.components.package(session, model))
-            report = {"twin_rollout": f"rollout-{version}", "twin_report": self.core.objects.put(b"{}")}
-            self.models.move(session, "tags", version, ModelState.IN_TWIN, "test", **report)
+            staged = self.components.stage(session, self.components.package(session, model))
+            report = TwinReport(
+                model=model.label,
+                digest=model.digest,
+                rollout=f"rollout-{version}",
+                state="succeeded",
+                finished_at=None,
+                recipes={one.name: one.recipe_digest for one in staged},
+                twins=(TwinOutcome(device="twin-1", progress="healthy"),),
+            )
+            fields = {"twin_rollout": report.rollout, "twin_report": self.core.objects.put(canonical(report))}
+            self.models.move(session, "tags", version, ModelState.IN_TWIN, "test", **fields)
             return self.models.move(session, "tags", version, ModelState.AWAITING_APPROVAL, "test")
 
     def ask(self, who: str = "ana", version: int = 1) -> Proposal:
