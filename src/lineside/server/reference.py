@@ -55,9 +55,10 @@ def device_reference() -> OpenAPIConfig:
 
 
 def describe_errors(app: Litestar) -> None:
-    """Let every documented route say that errors are `ErrorBody`, whatever their status."""
+    """Let every documented route say that errors are `ErrorBody`, whatever their status, and that 204 has no body."""
     said = {int(kind): ResponseSpec(ErrorBody, generate_examples=False, description=_MEANING[kind]) for kind in Kind}
     for route in app.routes:
         if isinstance(route, HTTPRoute):
             for handler in route.route_handlers:
-                handler.responses = said | dict(handler.responses or {})
+                empty = {204: ResponseSpec(None, description="Done")} if handler.status_code == 204 else {}
+                handler.responses = said | empty | dict(handler.responses or {})

@@ -15,6 +15,8 @@ from lineside.server.access.trail import AuditTrail, Wanted
 MOST = 2**53
 """Numbers above this are not exact in JSON."""
 
+_JSON_LINES = "application/x-ndjson"
+
 
 @get("/audit", sync_to_thread=True, summary="Decisions, newest first")
 def list_audit(
@@ -41,14 +43,14 @@ def verify_audit(
     return audit_trail.verify((number, hash) if number is not None and hash is not None else None)
 
 
-@get("/audit/export", sync_to_thread=True, summary="Rows as JSON lines, oldest first")
+@get("/audit/export", sync_to_thread=True, media_type=_JSON_LINES, summary="Rows as JSON lines, oldest first")
 def export_audit(
     audit_trail: NamedDependency[AuditTrail],
     since: Annotated[int, QueryParameter(ge=0, le=MOST)] = 0,
 ) -> Stream:
     """Those numbered above `since`. The last row says that they were exported, and by whom."""
     headers = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
-    return Stream(audit_trail.export(since), headers=headers, media_type="application/x-ndjson")
+    return Stream(audit_trail.export(since), headers=headers, media_type=_JSON_LINES)
 
 
 routes = [list_audit, verify_audit, export_audit]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from litestar import Response, get, post, put
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
 from lineside.contract.errors import LinesideError
@@ -54,6 +55,7 @@ def cancel_run(run: FromPath[str], runs: NamedDependency[RunsService]) -> Run:
     sync_to_thread=True,
     status_code=200,
     summary="For workers: the next run to work on",
+    responses={204: ResponseSpec(None, description="Nothing waits")},
     opt=needs(Permission.WORK),
 )
 def claim_run(data: JSONBody[Claim], runs: NamedDependency[RunsService]) -> Response[Run | None]:
