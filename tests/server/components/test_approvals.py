@@ -235,6 +235,16 @@ def test_an_approval_that_no_longer_matches_is_shown_as_void(office: Office, why
     assert (shown.state, shown.why) == (ApprovalState.VOID, why)
 
 
+def test_metadata_that_cannot_be_believed_voids_approvals(office: Office) -> None:
+    office.tested()
+    office.models.approve("tags", 1, Decision())
+    file = max((office.core.root / "tuf").glob("*.approvers.json"), key=lambda path: int(path.name.split(".")[0]))
+    file.write_bytes(file.read_bytes().replace(b"tags", b"bags"))
+    shown = office.model().approval
+    assert shown is not None
+    assert (shown.state, "approvers.json" in shown.why) == (ApprovalState.VOID, True)
+
+
 # --- rejecting and withdrawing -----------------------------------------------------------------------------------
 
 

@@ -127,7 +127,8 @@ class Approvals:
 
     def of_model(self, session: Session, model: ModelVersion) -> Approval | None:
         """The approval of a model version, or of its being taken back while that waits for signatures."""
-        if model.state not in (ModelState.AWAITING_APPROVAL, ModelState.APPROVED):
+        decided_about = (ModelState.AWAITING_APPROVAL, ModelState.APPROVED)
+        if model.state not in decided_about or not self._components.is_packaged(session, model):
             return None
         going = self._open(session, WITHDRAW, model.label)
         if going is not None:

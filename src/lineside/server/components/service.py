@@ -58,6 +58,10 @@ class Components:
         files, inference = self.packaged_rows(session, model)
         return files.value(), inference.value()
 
+    def is_packaged(self, session: Session, model: ModelVersion) -> bool:
+        """Whether a model version was packed, as it is for its twin test."""
+        return session.get(PackageRow, (model.name, model.version)) is not None
+
     def packaged_rows(self, session: Session, model: ModelVersion) -> tuple[ComponentRow, ComponentRow]:
         """As `packaged`, the rows themselves."""
         pair = session.get(PackageRow, (model.name, model.version))
@@ -97,7 +101,13 @@ class Components:
         """Why what was signed about a component no longer holds, empty when it does; `model` is what it carries."""
         path = row.target or release_target(ComponentKind(row.kind), row.name, row.version)
         wanted = None if model is None else self.statement(session, model, row)
-        return why_void(self._core.objects, row, self.repository.find(path), wanted)
+        try:
+            signed = self.repository.find(path)
+        except LinesideError as error:
+            if error.code != "trust.metadata_damaged":
+                raise
+            return error.message.rstrip(".")
+        return why_void(self._core.objects, row, signed, wanted)
 
     def statement(self, session: Session, model: ModelVersion, row: ComponentRow) -> ApprovalStatement:
         """What approvers would sign about a model today, packed as `row`."""

@@ -99,11 +99,12 @@ class OverviewService:
         return sum(model.state is ModelState.APPROVED for model in self.models.all())
 
     def _decisions(self, models: list[ModelVersion], devices: list[Device]) -> list[Need]:
+        key = "" if self.models.signs_here() else " --key FILE"
         needs = [
             Need(
                 what=f"{model.label} awaits approval",
                 href=f"/models/{model.name}/{model.version}",
-                command=f"lineside models approve {model.label}",
+                command=f"lineside models approve {model.label}{key}",
             )
             for model in models
             if model.state is ModelState.AWAITING_APPROVAL
