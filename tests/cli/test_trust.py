@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata
 
 from lineside.cli.main import main
 from lineside.contract.ceremony import ProposalState
@@ -116,9 +118,7 @@ def test_two_approvers_sign_on_machines_of_their_own(
     assert (status, code(answer)) == (1, "trust.root_differs")
     status, second = cli(*ben, "--root-sha256", root)
     assert (status, second["state"]) == (0, "published")
-    found = device.find(MODEL)
-    assert found is not None
-    assert found.custom == {"model": "tags"}
+    assert device.find(MODEL) == DIGEST
 
 
 def test_ceremonies_after_it_are_followed_by_devices(
@@ -152,7 +152,7 @@ def test_ceremonies_after_it_are_followed_by_devices(
     ben = cli("trust", "sign", waiting, "--key", str(keys / "approver-ben.pem"), "--yes")
     assert (ben[0], code(ben[1])) == (1, "trust.nothing_to_sign")
     done("trust", "sign", waiting, "--key", str(keys / "carl.pem"))
-    assert device.find(MODEL) is not None
+    assert device.find(MODEL) == DIGEST
 
 
 def test_a_proposal_that_does_more_than_it_says_is_not_signed(
@@ -189,6 +189,24 @@ def test_a_control_plane_that_was_set_back_is_not_signed_for(
     status, answer = cli("trust", "renew", "builders")
     assert answer["state"] == ProposalState.OPEN.value
     status, answer = cli("trust", "sign", answer["id"], "--key", str(keys / "builder-builder.pem"), "--yes")
+    assert (status, code(answer)) == (1, "trust.history_broken")
+
+
+def test_a_root_that_the_old_one_did_not_sign_is_not_followed(
+    plane: Running, cli: Cli, proposals: Proposals, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    take_over(cli, keys)
+    waiting = propose_model(plane, proposals)
+    forged = Metadata.from_bytes((plane.core.root / "tuf" / "2.root.json").read_bytes())
+    forged.signed.version = 3
+    mallory = CryptoSigner.generate_ed25519()
+    forged.signed.add_key(mallory.public_key, "root")
+    forged.signed.roles["root"].threshold = 1
+    forged.sign(mallory)
+    (plane.core.root / "tuf" / "3.root.json").write_bytes(forged.to_bytes())
+    sign = ("trust", "sign", waiting, "--key", str(keys / "approver-anna.pem"), "--yes")
+    status, answer = cli(*sign)
     assert (status, code(answer)) == (1, "trust.history_broken")
 
 

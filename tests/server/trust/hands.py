@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from pathlib import Path
-from urllib.parse import urlparse
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from securesystemslib.signer import CryptoSigner
-from tuf.api.exceptions import DownloadHTTPError
-from tuf.api.metadata import TargetFile
-from tuf.ngclient import FetcherInterface, Updater
 
+from lineside.agent.updating.verdicts import Begin, Check, Done, Found, Refresh
+from lineside.agent.updating.verifying import Verifier
 from lineside.contract.ceremony import TAKEN_OVER, NewKey, Proposal, ProposalState, ProposeChange, Signatures
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
@@ -80,19 +78,12 @@ class House:
         return self.sign(proposal, *(hand for role in TAKEN_OVER for hand in hands[role]))
 
 
-class _Folder(FetcherInterface):
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        try:
-            return iter([self._repository.read(urlparse(url).path.removeprefix("/tuf/"))])
-        except LinesideError:
-            raise DownloadHTTPError(f"no {url}", 404) from None
+class Refused(Exception):
+    """A device does not believe what it was given."""
 
 
 class Follower:
-    """python-tuf's client, as the agent uses it, which keeps what it believes between look-ups."""
+    """A device's verifier, as the agent runs it, which keeps what it believes between look-ups."""
 
     def __init__(self, folder: Path, repository: Repository, root: bytes | None = None) -> None:
         """It joined with `root`; the newest when none is given."""
@@ -100,8 +91,17 @@ class Follower:
         self._root = root or repository.root().encode()
         folder.mkdir(parents=True)
 
-    def find(self, path: str) -> TargetFile | None:
-        updater = Updater(
-            str(self._folder), "http://server/tuf/", fetcher=_Folder(self._repository), bootstrap=self._root
-        )
-        return updater.get_targetinfo(path)
+    def find(self, path: str) -> str | None:
+        """The digest that is signed at a path. Raises `Refused`."""
+        verifier = Verifier(Begin(str(self._folder / "metadata"), self._root, time.time()), self._ask)
+        for question in (Refresh(), Check(path)):
+            answer = verifier.answer(question)
+            if not isinstance(answer, Done):
+                raise Refused(f"{answer.code}: {answer.why}")
+        return answer.digest
+
+    def _ask(self, url: str, limit: int) -> Found:
+        try:
+            return Found(self._repository.read(url.removeprefix("tuf/")))
+        except LinesideError:
+            return Found(missing=True)

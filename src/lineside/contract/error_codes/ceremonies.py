@@ -51,6 +51,12 @@ ROWS = (
     ),
     Problem("trust.kind_unknown", Kind.REFUSED, "There is no change of kind {kind} to propose.", "Use one of: {known}"),
     Problem(
+        "trust.online_role",
+        Kind.REFUSED,
+        "The control plane signs {role} by itself, with one key of its own.",
+        "Give it a new one: lineside trust rotate {role}",
+    ),
+    Problem(
         "trust.key_not_asked",
         Kind.FORBIDDEN,
         "The proposal {proposal} asks for no signature over {role} by the key {key}.",

@@ -23,7 +23,7 @@ def subject_of(change: ProposeChange) -> str:
 
 def prepared(change: ProposeChange, repository: Repository) -> Build:
     """What puts a change into a draft. Raises `trust.kind_unknown`, `trust.change_incomplete`, `trust.key_invalid`,
-    `trust.key_unknown`, `trust.role_unknown`, `trust.taken_over`."""
+    `trust.key_unknown`, `trust.role_unknown`, `trust.online_role`, `trust.taken_over`."""
     state = repository.state()
     if change.kind not in CHANGES:
         raise LinesideError("trust.kind_unknown", kind=change.kind, known=", ".join(CHANGES))
@@ -31,6 +31,8 @@ def prepared(change: ProposeChange, repository: Repository) -> Build:
         return _init(change, repository)
     if change.role not in rules.ROLES:
         raise LinesideError("trust.role_unknown", role=change.role, known=", ".join(rules.ROLES))
+    if change.role not in TAKEN_OVER and (change.kind != "key.rotate" or change.public is not None):
+        raise LinesideError("trust.online_role", role=change.role)
     if change.kind == "key.add":
         key = public_key(_needed(change, change.public, "a public key"), _needed(change, change.name, "a name"))
         return lambda draft: draft.add_key(change.role, key)
@@ -62,7 +64,7 @@ def _rotate(change: ProposeChange, repository: Repository, state: State) -> Buil
     if change.key is None and len(trusted.keyids) != 1:
         raise LinesideError("trust.change_incomplete", kind=change.kind, what="the key to be replaced")
     gone = trusted.keyids[0] if change.key is None else find_key(state, role, change.key)
-    if change.public is None and role not in rules.OFFLINE:
+    if role not in TAKEN_OVER:
         fresh = repository.make_key(role)
     else:
         pem = _needed(change, change.public, "a public key")

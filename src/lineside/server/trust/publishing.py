@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from lineside.contract.ceremony import Proposal, ProposalState
+from lineside.contract.ceremony import TAKEN_OVER, Proposal, ProposalState
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.access.caller import current
@@ -52,6 +52,7 @@ class Publishing:
         """A proposal that is not to be published."""
         row.state, row.reason, row.decided_at = state.value, reason, self.now()
         session.flush()
+        self._drop_key(session, row)
         words = f"{row.id} ({row.kind} of {row.subject}) is {state.value}: {reason}."
         self.say(session, f"trust.{state.value}", row, words)
         self.core.audit.record(session, f"trust.{state.value}", row.id, why=reason)
@@ -72,6 +73,16 @@ class Publishing:
         return rfc3339(self.core.clock.now())
 
     # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _drop_key(self, session: Session, row: ProposalRow) -> None:
+        """A key of its own that the control plane made for this proposal, when nothing else wants it."""
+        if row.kind != "key.rotate" or row.subject in TAKEN_OVER:
+            return
+        trusted = {key for role in rules.ROLES for key in self.repository.state().role(role).keyids}
+        others = store.proposals(session, state=ProposalState.OPEN, kind=row.kind, subject=row.subject)
+        for key in self.repository.here(row.subject) if not others else ():
+            if key not in trusted:
+                self.repository.forget_key(key)
 
     def _signed(self, session: Session, row: ProposalRow) -> list[SignedFile]:
         signed = store.signatures(session, row)

@@ -102,6 +102,7 @@ class Draft:
         for keyid in set(delegator.get_delegated_role(role).keyids) - wanted.keys():
             delegator.revoke_key(keyid, role)
         self.set_threshold(role, threshold)
+        self._delegated(role)
         self._resign(role)
 
     def set_threshold(self, role: str, threshold: int) -> None:
@@ -109,8 +110,9 @@ class Draft:
         found = self._delegator(role).get_delegated_role(role)
         if not 1 <= threshold <= len(found.keyids):
             raise LinesideError("trust.too_few_keys", role=role, keys=len(found.keyids), threshold=threshold)
-        found.threshold = threshold
-        self._delegated(role)
+        if found.threshold != threshold:
+            found.threshold = threshold
+            self._delegated(role)
 
     def touch(self, role: str) -> None:
         """Sign a role anew as it is, with a later expiry. Raises `trust.role_unknown`."""
