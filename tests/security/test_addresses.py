@@ -41,7 +41,6 @@ def test_other_addresses_are_refused_when_the_recipe_is_read(uri: str) -> None:
 @pytest.mark.parametrize(
     "uri",
     [
-        "s3://bucket/key/a.bin",
         "lineside:sha256/../../../device/v1/desired",
         "lineside:http://127.0.0.1/a",
         "lineside:x/a",
