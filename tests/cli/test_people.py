@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,6 +124,15 @@ def test_what_admins_do(here: House, lineside: Run) -> None:
     status, _, err = lineside("users", "disable", "ada", token="local")
     assert (status, "last admin" in err) == (1, True)
     assert lineside("users", "create", "bob", "--role", "king", token="local")[0] == 2
+
+
+def test_a_link_and_a_token_are_printed_in_one_piece(lineside: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = lineside("users", "link", "ada", token="local")[1]
+    assert [line for line in out.splitlines() if re.fullmatch(r"http://.*/welcome\?token=[\w-]{43}", line)]
+    out = lineside("tokens", "create", "job", "--may", "read", "--user", "ada", token="local")[1]
+    assert [line for line in out.splitlines() if re.fullmatch(r"lsu_[\w-]{43}", line)]
 
 
 @pytest.mark.parametrize("address", ["localhost:8400", "ftp://host", "https://", "not an address"])

@@ -30,12 +30,16 @@ class Output:
         self.console = _console(stderr=False)
         self.progress = _console(stderr=True)
 
-    def show(self, value: T, draw: Callable[[T], RenderableType]) -> None:
-        """The command's answer: drawn for people, or as one JSON document."""
+    def show(self, value: T, draw: Callable[[T], RenderableType], *, copied: str = "") -> None:
+        """The command's answer: drawn for people, or as one JSON document. `copied` is a part of it that people copy:
+        it stands below the rest in one piece, however narrow the terminal is."""
         if self.json:
             self.line(value)
-        else:
-            self.console.print(draw(value))
+            return
+        self.console.print(draw(value))
+        if copied:
+            self.console.print()
+            self.console.print(copied, markup=False, soft_wrap=True)
 
     def line(self, value: Any) -> None:
         """A value as one line of JSON."""

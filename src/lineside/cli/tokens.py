@@ -36,7 +36,8 @@ def create(
     """Make an API token. It is shown this once."""
     request = NewToken(name=name, permissions=tuple(may), ttl_seconds=round(days * 86400), user=user)
     with session(url, root, json) as (client, out):
-        out.show(client.create_token(request), _made)
+        made = client.create_token(request)
+        out.show(made, _made, copied=made.token)
 
 
 @app.command()
@@ -60,7 +61,6 @@ def _table(tokens: Sequence[ApiToken]) -> RenderableType:
 def _made(made: MadeToken) -> RenderableType:
     return details(
         (
-            ("token", made.token),
             ("for", made.about.name),
             ("of", made.about.user),
             ("may", _can(made.about)),

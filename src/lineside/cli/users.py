@@ -45,14 +45,16 @@ def create(
     """Give somebody access, and make the link by which they choose their password."""
     with session(url, root, json) as (client, out):
         user = client.create_user(NewUser(name=name, roles=tuple(role)))
-        out.show(Created(user=user, link=client.link_user(name)), lambda made: _link(made.link))
+        made = Created(user=user, link=client.link_user(name))
+        out.show(made, lambda made: _link(made.link), copied=made.link.url)
 
 
 @app.command()
 def link(name: Name, url: Url = None, root: Root = None, json: Json = False) -> None:
     """Make a one-time link by which somebody chooses a password, the first or another one."""
     with session(url, root, json) as (client, out):
-        out.show(client.link_user(name), _link)
+        made = client.link_user(name)
+        out.show(made, _link, copied=made.url)
 
 
 @app.command()
@@ -124,7 +126,7 @@ def _user(user: User) -> RenderableType:
 
 
 def _link(link: OneTimeLink) -> RenderableType:
-    return details((("for", link.user), ("link", link.url), ("good once, until", when(link.expires_at))))
+    return details((("for", link.user), ("good once, until", when(link.expires_at))))
 
 
 def _roles(user: User) -> str:
