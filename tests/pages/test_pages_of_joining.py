@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark
 def test_a_waiting_device_is_accepted_quarantined_and_revoked(page: Page, house: House) -> None:
     body = msgspec.json.encode(JoinRequest(name="walk-in", csr=make_csr(make_key(), "walk-in")))
     fingerprint = httpx.post(f"{house.lineside.device_url}/device/v1/join", content=body).json()["fingerprint"]
+    open_page(page, house, "/")
+    expect(page.get_by_text("walk-in waits to be accepted")).to_be_visible()
     open_page(page, house, "/devices")
     expect(page.locator("#pending")).to_contain_text(fingerprint)
     page.locator("#pending").get_by_role("link", name="Decide").click()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+
 import httpx
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lineside.contract.desired import DesiredComponent
 from lineside.server.devices.desired import DesiredDocuments
@@ -57,6 +62,23 @@ def test_only_the_devices_own_key_counts(lineside: Running, clock: FakeClock) ->
     assert code(post_token(lineside, forged)) == "auth.assertion_invalid"
     for nonsense in ("", "a.b", "a.b.c", "a.YQ.c", "a.é.c"):
         assert code(post_token(lineside, nonsense)) == "auth.assertion_invalid"
+
+
+def test_no_algorithm_but_the_devices_own_counts(lineside: Running) -> None:
+    """Not "none", and not the public key, which anybody may have, taken for a secret (RFC 8725, section 3.1)."""
+    device = TestDevice.join(lineside, "cam-1")
+    header, claims, _ = device.assertion().split(".")
+    public = device.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for algorithm in ("none", "HS256"):
+        changed = _encoded({"alg": algorithm})
+        signed = hmac.digest(public, f"{changed}.{claims}".encode(), "sha256") if algorithm == "HS256" else b""
+        forged = f"{changed}.{claims}.{base64.urlsafe_b64encode(signed).decode().rstrip('=')}"
+        assert code(post_token(lineside, forged)) == "auth.assertion_invalid"
+    assert code(post_token(lineside, f"{header}.{claims}.")) == "auth.assertion_invalid"
+
+
+def _encoded(value: object) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
 
 
 def test_every_other_route_asks_for_a_token(lineside: Running, clock: FakeClock) -> None:

@@ -24,6 +24,7 @@ from lineside.server.telemetry.service import ResultsService
 from lineside.server.trust.view import TrustPage
 
 _SILENT = ("offline", "revoked")
+_WAITING = {"pending": "waits to be accepted", "quarantined": "is quarantined"}
 _WRONG = ("failed", "refused", "rolled back", "different")
 
 
@@ -120,10 +121,19 @@ class OverviewService:
 
 def _worries(devices: list[Device]) -> list[Need]:
     found = ((device, worry) for device in devices for worry in _worries_of(device))
+    waiting = (device for device in devices if device.summary in _WAITING)
     return [
-        Need(what=worry, href=f"/devices/{device.name}", command=f"lineside devices show {device.name}")
-        for device, worry in found
+        *(_decision(device, _WAITING[device.summary]) for device in waiting),
+        *(
+            Need(what=worry, href=f"/devices/{device.name}", command=f"lineside devices show {device.name}")
+            for device, worry in found
+        ),
     ]
+
+
+def _decision(device: Device, what: str) -> Need:
+    command = f"lineside devices accept {device.name} --fingerprint F"
+    return Need(what=f"{device.name} {what}", href=f"/devices/{device.name}", command=command)
 
 
 def _worries_of(device: Device) -> Iterator[str]:
