@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,10 @@ settings.load_profile("lineside")
 # A shell starts background jobs with Ctrl-C ignored, children inherit that, and tests of Ctrl-C then wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What commands keep for their user is kept apart from that of whoever runs the tests.
+_KEPT = tempfile.TemporaryDirectory(prefix="lineside-tests-")
+os.environ |= {"XDG_STATE_HOME": f"{_KEPT.name}/state", "XDG_CONFIG_HOME": f"{_KEPT.name}/config"}
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _PROGRAMS = {"mosquitto": "/usr/sbin/mosquitto", "browser": "/usr/bin/chromium"}

@@ -12,6 +12,7 @@ import pytest
 
 from lineside.cli import connection
 from lineside.cli.connection import DEFAULT_URL, Found, Server, alive, find, find_url, option_of, read_server
+from lineside.cli.roots import known_roots, remember_root
 from lineside.cli.saved import Saved, keep
 from lineside.contract.errors import LinesideError
 from tests.cli.control_plane import CannedControlPlane
@@ -64,7 +65,7 @@ def _with_token(root: Path, token: str = "lsl_of_the_root") -> Path:
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """No default root, and nothing saved."""
     monkeypatch.setattr(connection, "DEFAULT_ROOT", tmp_path / "nothing")
-    return {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    return {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
 
 
 def test_the_token_of_a_root_goes_to_its_own_control_plane_only(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -128,3 +129,26 @@ def test_commands_are_told_of_a_root_that_is_not_the_default(tmp_path: Path, mon
     monkeypatch.setattr(connection, "DEFAULT_ROOT", tmp_path / "default")
     assert option_of(tmp_path / "default") == ""
     assert option_of(tmp_path / "an other") == f" --root '{tmp_path}/an other'"
+
+
+def test_a_control_plane_this_user_started_is_known_by_its_address(tmp_path: Path, environ: dict[str, str]) -> None:
+    root = _with_token(_root(tmp_path / "root", "http://127.0.0.1:1", os.getpid()))
+    other = _with_token(_root(tmp_path / "other", DEFAULT_URL, os.getpid()), "lsl_of_the_other")
+    remember_root(root, environ)
+    remember_root(other, environ)
+    remember_root(root, environ)
+    assert known_roots(environ) == [root, other]
+    assert find("http://127.0.0.1:1", None, environ).token == "lsl_of_the_root"
+    assert find(None, None, environ).token == "lsl_of_the_other"
+    (other / "server.json").unlink()
+    assert known_roots(environ) == [root]
+    assert find(None, None, environ).token is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"a": 1}', b"\xff", b"[1]"])
+def test_a_damaged_list_of_roots_is_forgotten(tmp_path: Path, environ: dict[str, str], content: bytes) -> None:
+    (tmp_path / "state" / "lineside").mkdir(parents=True)
+    (tmp_path / "state" / "lineside" / "roots.json").write_bytes(content)
+    assert known_roots(environ) == []
+    remember_root(_root(tmp_path / "root", DEFAULT_URL), environ)
+    assert known_roots(environ) == [tmp_path / "root"]

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from lineside.cli.roots import known_roots
 from lineside.cli.saved import find as find_saved
 from lineside.client import Client
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.reading import UNREADABLE
 
 DEFAULT_URL = "http://127.0.0.1:8400"
@@ -65,9 +67,9 @@ class Found:
 def find(url: str | None, root: Path | None, environ: Mapping[str, str] = os.environ) -> Found:
     """The control plane of `find_url`, and the token for it.
 
-    The token is that of `--root`, else LINESIDE_TOKEN, else that of a root on this machine whose control plane has
-    this very address, else the one `lineside login` saved for it. A root's token is never sent to another address,
-    nor when its control plane has ended: somebody else may listen there.
+    The token is that of `--root`, else LINESIDE_TOKEN, else that of a root of this user whose control plane has this
+    very address, else the one `lineside login` saved for it. A root's token is never sent to another address, nor when
+    its control plane has ended: somebody else may listen there.
     """
     wanted = find_url(url, root, environ).rstrip("/")
     if root and (found := of_root(root)) and found.url == wanted:
@@ -128,7 +130,7 @@ def _url_of(root: Path) -> str | None:
 
 def _roots(environ: Mapping[str, str]) -> list[Path]:
     named = environ.get("LINESIDE_ROOT")
-    return [Path(named), DEFAULT_ROOT] if named else [DEFAULT_ROOT]
+    return [*([Path(named)] if named else []), DEFAULT_ROOT, *known_roots(environ)]
 
 
 def _text(file: str) -> str:

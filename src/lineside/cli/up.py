@@ -19,6 +19,7 @@ from lineside.cli.connection import DEFAULT_ROOT, first_link, option_of, read_se
 from lineside.cli.extras import need_extra
 from lineside.cli.options import Json
 from lineside.cli.output import Output
+from lineside.cli.roots import remember_root
 from lineside.contract.errors import ErrorReport, Kind, LinesideError, RemoteError
 
 SERVER = (sys.executable, "-m", "lineside.server")
@@ -92,6 +93,7 @@ def _relay(lines: IO[str], root: Path, out: Output) -> str | None:
 
 
 def _welcome(url: str, root: Path, out: Output) -> None:
+    remember_root(root)
     link, option = first_link(root), option_of(root)
     if out.json:
         out.line((msgspec.to_builtins(read_server(root)) or {}) | {"first_link": link})

@@ -13,6 +13,7 @@ from lineside.cli.connection import Found, Server, of_root, read_server
 from lineside.cli.demo.display import Display
 from lineside.cli.demo.processes import Child, Processes
 from lineside.cli.demo.root import DemoRoot
+from lineside.cli.roots import remember_root
 from lineside.cli.up import SERVER, refusal
 from lineside.client import Client
 from lineside.contract.errors import LinesideError, RemoteError
@@ -112,6 +113,7 @@ def start_control_plane(root: DemoRoot, port: int | None, processes: Processes, 
     while True:
         server = read_server(root.path)
         if server is not None and server.pid == child.pid:
+            remember_root(root.path)
             return ControlPlane(root.path, server, child, display)
         if child.status is not None:
             raise _here(refusal(read_from(child.log, written), child.log), root.path)
