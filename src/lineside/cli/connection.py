@@ -15,7 +15,6 @@ from lineside.cli.saved import find as find_saved
 from lineside.client import Client
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
-from lineside.contract.reading import UNREADABLE
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 DEFAULT_ROOT = Path("~/.lineside")
@@ -36,7 +35,7 @@ def read_server(root: Path) -> Server | None:
     """The control plane that last became ready on this root, or None when there was none."""
     try:
         return msgspec.json.decode((root / "server.json").read_bytes(), type=Server)
-    except (FileNotFoundError, NotADirectoryError, *UNREADABLE):
+    except (OSError, *UNREADABLE):
         return None
 
 
