@@ -16,12 +16,19 @@ def release_document(
 ) -> DeploymentDocument:
     """What deploys `model` to `group`; `merge` goes into the inference component's configuration.
 
-    `components` come newest first. Raises `cli.not_released` when a needed component is not signed for devices.
+    `components` come newest first. Raises `cli.not_released`, or `deployment.not_released` for unsigned code.
     """
     name, version = model
     released = [component for component in components if component.target]
     weights = _first(released, f"{name}.model", f"{version}.0.0")
     inference = _first(released, f"{name}.inference")
+    code = _first(components, f"{name}.inference")
+    if weights is not None and inference is None and code is not None:
+        command = f"lineside components sign {code.name} {code.version} --key FILE"
+        state = "its builders have not signed it"
+        raise LinesideError(
+            "deployment.not_released", name=code.name, version=code.version, state=state, command=command
+        )
     if weights is None or inference is None:
         raise LinesideError("cli.not_released", model=f"{name}:{version}")
     update = ConfigurationUpdate(merge=merge or {})

@@ -40,8 +40,8 @@ class Office(House):
         self.approvals = Approvals(core, self.components, self.models, self.proposals)
 
     def offline(self, *approvers: Hand, threshold: int = 1) -> None:
-        self.builder = Hand("bea")
-        hands = {"root": [Hand("r")], "targets": [Hand("t")], "approvers": [*approvers], "builders": [self.builder]}
+        self.builder, self.owner = Hand("bea"), Hand("t")
+        hands = {"root": [Hand("r")], "targets": [self.owner], "approvers": [*approvers], "builders": [self.builder]}
         self.take_over(hands, approvers=threshold)
 
     def tested(self, by: str = "ola", version: int = 1) -> ModelVersion:

@@ -165,6 +165,20 @@ def test_with_two_signatures_one_may_be_the_starter_s(office: Office) -> None:
     assert office.model().state is ModelState.APPROVED
 
 
+def test_a_lowered_threshold_does_not_make_the_starter_s_signature_enough(office: Office) -> None:
+    """1 of 2 becomes 1 of 1 when the owners say so: what completes a proposal is judged like a signature."""
+    office.offline(ANA, BO, threshold=2)
+    office.tested(by="ana")
+    proposal = office.give(office.ask(), ANA)
+    lowered = office.propose(kind="threshold", role="approvers", threshold=1)
+    office.sign(lowered, office.owner)
+    office.proposals.settle()
+    assert office.components.repository.state().role("approvers").threshold == 1
+    assert office.model().state is ModelState.AWAITING_APPROVAL
+    assert office.components.repository.find(TARGET) is None
+    assert office.give(proposal, BO).state is ProposalState.PUBLISHED
+
+
 # --- void --------------------------------------------------------------------------------------------------------
 
 

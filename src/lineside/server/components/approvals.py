@@ -9,7 +9,7 @@ With keys that lie on this machine (developer trust) a proposal is signed and pu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -46,6 +46,7 @@ class Approvals:
     def attend(self, proposals: Proposals) -> None:
         """Judge the signatures that arrive there, and act on what is published there."""
         proposals.checks.append(self._check)
+        proposals.judges.append(self._may_be_published)
         proposals.listeners.append(self._published)
 
     # --- what people ask for --------------------------------------------------------------------------------------
@@ -183,7 +184,11 @@ class Approvals:
             if why:
                 command = f"lineside models approve {model.label} --key FILE"
                 raise LinesideError("approval.void", subject=model.label, why=why, command=command)
-            self._four_eyes(session, proposal, key)
+            earlier = tuple(one for one in proposal.signatures if one.key != key.id)
+            mine = SignedBy(role="", key=key.id, name=key.name, at="", by=current().name, signature="")
+            starter = self._starters_alone(proposal, (*earlier, mine))
+            if starter:
+                raise LinesideError("approval.four_eyes", who=starter, model=model.label)
         elif proposal.kind == SIGN:
             self._intact(proposal.subject, self._row(session, proposal.subject))
 
@@ -196,18 +201,23 @@ class Approvals:
         now = self._components.statement(session, model, row)
         return differs(said.to_custom(), now) or changed_bytes(self._core.objects, row)
 
-    def _four_eyes(self, session: Session, proposal: Proposal, key: TrustKey) -> None:
-        """Raises `approval.four_eyes` when this signature would be the last one needed, and all were the starter's."""
+    def _may_be_published(self, session: Session, proposal: Proposal) -> bool:
+        """As `_check`, of signatures that became enough because fewer are needed now."""
+        if proposal.kind != APPROVE:
+            return True
+        model = self._model(session, proposal.subject)
+        right = model.state is ModelState.AWAITING_APPROVAL and not self._changed(session, proposal, model)
+        return right and not self._starters_alone(proposal, proposal.signatures)
+
+    def _starters_alone(self, proposal: Proposal, signatures: Sequence[SignedBy]) -> str:
+        """Who started the run, when these signatures would be enough and all of them are the starter's."""
         said = statement_in(proposal)
         starter = said.started_by if said else ""
         if not starter or not self._two_people():
-            return
-        earlier = [one for one in self._proposals.signers(session, proposal.id) if one.key != key.id]
-        givers = [{one.name, one.by} for one in earlier] + [{key.name, current().name}]
-        signing = {one.key for one in earlier} | {key.id}
-        complete = all(len(signing & set(q.keys)) >= q.threshold for file in proposal.files for q in file.quorums)
-        if complete and all(starter in one for one in givers):
-            raise LinesideError("approval.four_eyes", who=starter, model=proposal.subject)
+            return ""
+        keys = {one.key for one in signatures}
+        enough = all(len(keys & set(q.keys)) >= q.threshold for file in proposal.files for q in file.quorums)
+        return starter if enough and all(starter in (one.name, one.by) for one in signatures) else ""
 
     def _two_people(self) -> bool:
         wanted = self._core.settings.four_eyes
@@ -228,7 +238,7 @@ class Approvals:
         elif proposal.kind in (APPROVE, WITHDRAW):
             model = self._model(session, proposal.subject)
             row, _ = self._components.packaged_rows(session, model)
-            by = _names(self._proposals.signers(session, proposal.id), self._proposals.mode()) or proposal.by
+            by = _names(proposal.signatures, self._proposals.mode()) or proposal.by
             done = self._approved if proposal.kind == APPROVE else self._withdrawn
             done(session, model, row, by, proposal.why)
 

@@ -21,6 +21,7 @@ from lineside.server.trust import store
 from lineside.server.trust.store import FileRow, ProposalRow, SignatureRow
 
 Listener = Callable[[Session, Proposal], object]
+Judge = Callable[[Session, Proposal], bool]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Publishing:
     core: Core
     repository: Repository
     listeners: list[Listener] = field(default_factory=list)
+    judges: list[Judge] = field(default_factory=list)
 
     def settle(self, session: Session, row: ProposalRow) -> bool:
         """Bring a proposal up to date; whether it still waits."""
@@ -44,7 +46,10 @@ class Publishing:
             self.close(session, row, ProposalState.STALE, f"{newer} was signed anew meanwhile: propose it again")
             return False
         self._ask_anew(files, state)
-        if not all(file.complete for file in store.value(session, row).files):
+        proposal = store.value(session, row)
+        if not all(file.complete for file in proposal.files) or not all(
+            says(session, proposal) for says in self.judges
+        ):
             return True
         return not self._publish(session, row)
 

@@ -25,7 +25,7 @@ from lineside.server.adapters.tuf.state import State
 from lineside.server.services import Core
 from lineside.server.trust import store
 from lineside.server.trust.keys import asked, trust_key
-from lineside.server.trust.publishing import Listener, Publishing
+from lineside.server.trust.publishing import Judge, Listener, Publishing
 from lineside.server.trust.store import FileRow, ProposalRow, SignatureRow
 
 Build = Callable[[Draft], object]
@@ -50,6 +50,14 @@ class Proposals:
         """Called with what is about to be published; an error undoes it. Called again for the same proposal when a kill
         came between its files and the commit."""
         return self._publishing.listeners
+
+    @property
+    def judges(self) -> list[Judge]:
+        """Asked whether a proposal that has all its signatures may be published; until each says yes, it waits.
+
+        A lowered threshold can complete a proposal without a further signature, which `checks` would be asked about.
+        """
+        return self._publishing.judges
 
     # --- looking --------------------------------------------------------------------------------------------------
 
