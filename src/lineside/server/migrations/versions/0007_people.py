@@ -12,6 +12,11 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _people()
+    _proofs()
+
+
+def _people() -> None:
     op.create_table(
         "users",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -25,6 +30,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_users")),
         sa.UniqueConstraint("issuer", "subject", name=op.f("uq_users_issuer_subject")),
     )
+
+
+def _proofs() -> None:
     op.create_table(
         "sessions",
         sa.Column("hash", sa.String(length=64), nullable=False),
