@@ -83,16 +83,17 @@ def _work(asked: argparse.Namespace) -> None:
     if asked.parent_stdin:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     root: Path = asked.root.resolve()
-    Worker(_client(asked.url), root, asked.name, usable_cores(), threading.Event()).run()
+    Worker(connect(asked.url), root, asked.name, usable_cores(), threading.Event()).run()
 
 
-def _client(url: str) -> Client:
+def connect(url: str) -> Client:
+    """A client with what the environment says: LINESIDE_TOKEN, LINESIDE_CA. Raises `cli.file_unreadable`."""
     token = os.environ.pop("LINESIDE_TOKEN", None)  # not for the programs that steps start
     ca = os.environ.get("LINESIDE_CA")
     try:
         return Client(url, token, Path(ca).read_text() if ca else None)
-    except OSError as failure:
-        raise LinesideError("cli.file_unreadable", file=ca, why=failure.strerror) from failure
+    except (OSError, UnicodeDecodeError) as failure:
+        raise LinesideError("cli.file_unreadable", file=ca, why=failure) from failure
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import ssl
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +17,20 @@ from lineside.contract.errors import LinesideError
 from lineside.server.access.binding import check_open, is_loopback, open_front
 from lineside.server.access.ca import CertificateAuthority, open_ca
 from lineside.server.settings import Settings
+from lineside.server.testing import until
 from tests.server.processes import ControlPlaneProcess
 
 FREE = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ASKING = """
+import pathlib, sys
+from lineside.pipeline.main import connect
+value = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+assert value["--url"].startswith("https://")
+assert connect(value["--url"]).claim_run("worker") is None
+(pathlib.Path(value["--root"]) / "asked").touch()
+while sys.stdin.read(1): pass
+"""
 PASSWORD = "correct horse battery"
 
 
@@ -116,7 +128,9 @@ def test_a_real_control_plane_opens_to_others_only_with_tls_and_a_password(tmp_p
         assert link.startswith(lineside.url)
         body = {"link": link.partition("token=")[2], "password": PASSWORD}
         assert httpx.post(f"{lineside.url}/api/v1/login/link", json=body).status_code == 200
-    with ControlPlaneProcess(root, *wide, "--tls", "own", "--people-names", "127.0.0.1") as lineside:
+    worker = shlex.join([sys.executable, "-c", ASKING])
+    with ControlPlaneProcess(root, *wide, "--tls", "own", "--people-names", "127.0.0.1", worker=worker) as lineside:
+        until((root / "worker" / "asked").exists, 30)
         assert not (root / "keys" / "first.link").exists()
         assert lineside.url.startswith("https://127.0.0.1:")
         near = of_root(root)
