@@ -132,6 +132,9 @@ def test_a_component_is_signed_and_a_deployment_waits_for_it(
     office.offline(ANA)
     office.tested()
     office.give(office.ask(), ANA)
+    status, _, err = command("deployments", "create", "--group", "line", "--model", "tags:1")
+    assert status == 1
+    assert "lineside components sign tags.inference 0.1.0 --key FILE" in err
     sha = ("--root-sha256", root_of(lineside), "--yes")
     status, out, _ = command("components", "sign", "tags.inference", "0.1.0", "--key", file_of(ANA, tmp_path), *sha)
     assert status == 1
