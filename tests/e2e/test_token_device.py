@@ -1,4 +1,5 @@
-"""A device whose key lies in a PKCS#11 token (SoftHSM) joins a real control plane, runs, is given secrets, restarts."""
+"""Devices whose key lies in a PKCS#11 token (SoftHSM) or a file: they join a real control plane, are given secrets,
+change their keys, and start again."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ from tests.e2e.plant import GROUP, PATIENCE, Plant, Station
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 
+_SECONDS = str(12 / 86_400)
+"""A certificate's life in days."""
 NAME = "com.example.Keeper"
 RECIPE = f"""
 RecipeFormatVersion: 2020-01-25
@@ -35,27 +38,58 @@ Manifests:
 """
 
 
-def test_a_device_with_a_key_in_a_token_joins_runs_and_opens_its_secrets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["token", "file"])
+def test_a_device_that_changes_its_key_all_the_time_keeps_its_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    token = make_token(tmp_path / "hsm", monkeypatch)
-    with Plant(tmp_path) as plant:
+    key = make_token(tmp_path / "hsm", monkeypatch).uri if kind == "token" else "file"
+    with Plant(tmp_path, "--certificate-days", _SECONDS) as plant:
         plant.client.set_secret("line1/database", b"hunter2")
-        station = Station(tmp_path, "cell-1")
-        joined = station.join(plant.token(), "--key", token.uri)
-        assert joined.returncode == 0, joined.stdout + joined.stderr
-        plant.stations.append(station)
-        station.start()
-        _deploy(plant, tmp_path)
-        eventually(lambda: plant.shown(station).healthy, PATIENCE)
-        _holds_its_secret(station)
-        assert _identity_key_is_no_file(station)
+        station = _joined(plant, tmp_path, key)
+        keys = open_keys(Paths(station.root))
+        kept = Secrets(Paths(station.root).secrets, keys)
+        kept.set("own", b"set here")
+        seen = {keys.public(CURRENT)}
+
+        def changed() -> bool:
+            assert (kept.get("line1/database").text, kept.get("own").text) == ("hunter2", "set here")
+            seen.add(keys.public(CURRENT))
+            return len(seen) > 3
+
+        eventually(changed, PATIENCE * 2)
+        assert plant.shown(station).healthy
+        if kind == "token":
+            _works_without_a_key_in_a_file(plant, station)
         station.end(signal.SIGTERM)
         station.start()
         plant.client.set_secret("line1/database", b"new")
-        paths = Paths(station.root)
-        kept = Secrets(paths.secrets, open_keys(paths))
         eventually(lambda: kept.get("line1/database").text == "new", PATIENCE)
+
+
+def _works_without_a_key_in_a_file(plant: Plant, station: Station) -> None:
+    """Only the broker's own key is one, whose certificate opens nothing else."""
+    eventually(Paths(station.root).mqtt_certificate.exists, PATIENCE)
+    files = [path for path in (station.root / "keys").iterdir() if path.is_file()]
+    assert [path.name for path in files if b"PRIVATE KEY" in path.read_bytes()] == ["mqtt.key"]
+    eventually(lambda: "link.broker" not in _conditions(plant, station), PATIENCE)
+
+
+def _joined(plant: Plant, folder: Path, key: str) -> Station:
+    """A device that runs a component which names the secret."""
+    station = Station(folder, "cell-1")
+    joined = station.join(plant.token(), "--key", key)
+    assert joined.returncode == 0, joined.stdout + joined.stderr
+    plant.stations.append(station)
+    station.start()
+    _deploy(plant, folder)
+    eventually(lambda: plant.shown(station).healthy, PATIENCE)
+    return station
+
+
+def _conditions(plant: Plant, station: Station) -> list[str]:
+    report = plant.shown(station).report
+    assert report is not None
+    return [one.code for one in report.conditions]
 
 
 def _deploy(plant: Plant, folder: Path) -> None:
@@ -64,15 +98,3 @@ def _deploy(plant: Plant, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     spec = ComponentSpec(component_version="1.0.0")
     plant.client.deploy(DeploymentDocument(group_name=GROUP, components={NAME: spec}))
-
-
-def _holds_its_secret(station: Station) -> None:
-    paths = Paths(station.root)
-    kept = Secrets(paths.secrets, open_keys(paths))
-    assert kept.get("line1/database").text == "hunter2"
-
-
-def _identity_key_is_no_file(station: Station) -> bool:
-    paths = Paths(station.root)
-    keys = open_keys(paths)
-    return keys.exists(CURRENT) and keys.file(CURRENT) is None and not paths.key.exists()

@@ -76,6 +76,16 @@ class Secrets:
 
         Raises `bus.secret_unknown`, `device.key_unusable`.
         """
+        name, one = self._found(id, version, stage)
+        try:
+            return _secret(name, one, self._value(name, one))
+        except LinesideError:
+            again = self._found(id, version, stage)
+            if again[1].box == one.box:
+                raise
+        return _secret(again[0], again[1], self._value(*again))  # it was sealed anew meanwhile
+
+    def _found(self, id: str, version: str | None, stage: str | None) -> tuple[str, SecretVersion]:
         delivered = {one.name: _as_file(one) for one in self._delivered().secrets}
         for name in _names(id):
             file = delivered.get(name) or self._read(name)
@@ -83,7 +93,7 @@ class Secrets:
                 continue
             for one in file.versions:
                 if one.id == version or (version is None and (stage or CURRENT) in one.stages):
-                    return _secret(file.id, one, self._value(file.id, one))
+                    return file.id, one
         raise LinesideError("bus.secret_unknown", secret=id)
 
     # --- for people at the device ---------------------------------------------------------------------------------

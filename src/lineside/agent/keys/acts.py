@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from lineside.agent.keys.port import Box
+from lineside.agent.keys.port import Box, KeyMissing
 from lineside.agent.link.vault import Answer, Reference, Request
 from lineside.contract.sealing import Sealed, fingerprint, seal, unseal
 
@@ -82,14 +82,14 @@ def _seal(asked: Request) -> Answer:
 
 def _unseal(asked: Request) -> Answer:
     with ExitStack() as stack:
-        keys = [_opened(key, stack) for key in asked.keys]
+        keys = _there(asked.keys, stack)
         return Answer(plain=_in(asked.boxes[0], keys))
 
 
 def _reseal(asked: Request) -> Answer:
     with ExitStack() as stack:
-        keys = [_opened(key, stack) for key in asked.keys]
-        public = keys[0].public_key()
+        public = _opened(asked.keys[0], stack).public_key()
+        keys = _there(asked.keys, stack)
         current = fingerprint(public)
         return Answer(boxes=tuple(_anew(box, keys, public, current) for box in asked.boxes))
 
@@ -127,6 +127,15 @@ def _in(box: Box, keys: Sequence[ec.EllipticCurvePrivateKey]) -> bytes:
 
             return unseal(box.sealed, box.about.encode(), public, agree)
     raise ValueError("it is sealed for another key")
+
+
+def _there(keys: Sequence[Reference], stack: ExitStack) -> list[ec.EllipticCurvePrivateKey]:
+    """Those of these keys that there are; the names of keys change hands while a box is opened."""
+    found = []
+    for key in keys:
+        with suppress(FileNotFoundError, KeyMissing):
+            found.append(_opened(key, stack))
+    return found
 
 
 def _opened(key: Reference, stack: ExitStack) -> ec.EllipticCurvePrivateKey:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lineside.agent.durable import make_directories, sync_directory, write_atomically
-from lineside.agent.keys.port import CURRENT, NAMES, NEXT, PREVIOUS, Box
+from lineside.agent.keys.port import CURRENT, NEXT, PREVIOUS, Box
 from lineside.agent.link import vault
 from lineside.contract.sealing import Sealed
 
@@ -85,4 +85,5 @@ class FileKeys:
         return vault.Reference(path=str(self.file(name)))
 
     def _references(self) -> list[vault.Reference]:
-        return [self._reference(name) for name in NAMES if self.exists(name)]
+        """In the order in which a promotion moves them, so that whoever reads one after the other misses none."""
+        return [self._reference(name) for name in (CURRENT, NEXT, PREVIOUS)]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
+from lineside.agent.keys.port import KeyMissing
 from lineside.agent.keys.uri import TokenUri, parse
 from lineside.agent.link.vault import Reference
 
@@ -84,7 +85,7 @@ def opened(key: Reference) -> Iterator[TokenKey]:
     with _session(parse(key.uri)) as session:
         private, public = (_object(session, kind, key.id) for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY))
         if private is None or public is None:
-            raise ValueError("the token has no such key")
+            raise KeyMissing("the token has no such key")
         yield TokenKey(private, _point(public))
 
 

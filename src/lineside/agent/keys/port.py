@@ -18,6 +18,10 @@ CURRENT, NEXT, PREVIOUS = "current", "next", "previous"
 NAMES = (CURRENT, NEXT, PREVIOUS)
 
 
+class KeyMissing(ValueError):
+    """There is no such key. Only the short-lived process sees it."""
+
+
 class Box(msgspec.Struct, frozen=True, kw_only=True):
     """A sealed box, and what it was sealed as."""
 

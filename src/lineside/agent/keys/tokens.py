@@ -117,7 +117,8 @@ class TokenKeys:
         return vault.Reference(uri=file.uri, id=slot.id)
 
     def _references(self) -> list[vault.Reference]:
-        return [self._reference(name) for name in NAMES if self.exists(name)]
+        file = self._read()
+        return [vault.Reference(uri=file.uri, id=file.slots[name].id) for name in NAMES if name in file.slots]
 
     def _keep(self, name: str, slot: Slot) -> None:
         file = self._read()

@@ -24,7 +24,7 @@ from lineside.agent.clock import DEVICE, Clock, rfc3339
 from lineside.agent.durable import sync_directory, write_atomically
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.keys.opening import mqtt_keys
-from lineside.agent.keys.port import CURRENT, NEXT, KeyStore
+from lineside.agent.keys.port import CURRENT, NEXT, PREVIOUS, KeyStore
 from lineside.agent.link import vault
 from lineside.agent.link.error import LinkError
 from lineside.agent.paths import Paths
@@ -69,6 +69,7 @@ class Certified:
         """Finish a promotion that was cut off between the key and its certificate."""
         if self.begun and not self.keys.exists(NEXT):
             self._replace()
+        self._tidy()
 
     def promote(self) -> None:
         """The next key and certificate take the present ones' place."""
@@ -76,6 +77,7 @@ class Certified:
         crash.point("renewal.key_promoted")
         self._replace()
         crash.point("renewal.promoted")
+        self._tidy()
 
     def ask(self, issuer: Issuer, device: str) -> None:
         """A key and a certificate for it, both on disk."""
@@ -89,6 +91,11 @@ class Certified:
         """The control plane does not know the next key: begin anew."""
         self.next.unlink(missing_ok=True)
         self.keys.discard(NEXT)
+
+    def _tidy(self) -> None:
+        """Nothing is ever sealed for the broker's key; the device's own stays until its secrets are sealed anew."""
+        if self.purpose is CertificatePurpose.MQTT and self.keys.exists(PREVIOUS):
+            self.keys.discard(PREVIOUS)
 
     def _replace(self) -> None:
         self.next.replace(self.certificate)
@@ -133,6 +140,8 @@ class Renewal:
     def _due(self) -> bool:
         if not self._certified.certificate.exists():
             return True
+        if self._certified.keys.exists(PREVIOUS):
+            return False  # secrets are still sealed for it; `Secrets.reseal` ends that after a poll
         if self._life is None:
             self._life = vault.certificate_life(self._certified.certificate)
         begins, ends = self._life
