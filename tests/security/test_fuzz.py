@@ -39,8 +39,8 @@ def test_a_reader_that_fails_is_found_and_its_input_made_small_and_kept(tmp_path
             raise KeyError("a mistake")
 
     score = Score()
-    for number in range(10):
-        hunt(Target("wrong", [b'{"a": "name"}'], read), score, number, tmp_path, until=float("inf"), most=500)
+    for number in range(4):
+        hunt(Target("wrong", [b'{"a": "name"}'], read), score, number, tmp_path, until=float("inf"), most=300)
     (crasher,) = score.crashes.values()
     assert b"../" in crasher.read_bytes()
     assert "KeyError" in crasher.with_name(f"{crasher.name}.txt").read_text()
