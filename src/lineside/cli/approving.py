@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Group, RenderableType
 
@@ -99,8 +100,8 @@ def sign_component(
     review = reviewed(client, out, proposal, root_sha256, yes)
     (change,) = review.changes
     component = component_of(client, name, version, change.subject, change.digest or "")
-    artifacts = ", ".join(f"{one.name} {one.digest}" for one in component.component.artifacts)
-    out.say(f"{name} {version}: recipe {change.digest}; {artifacts or 'no artifacts'}")
+    out.say(msgspec.json.format(msgspec.json.encode(component.recipe)).decode())
+    out.say(f"{name} {version}: the recipe above, {change.digest}")
     _ask(f"Sign {name} {version} for all devices", yes, f"lineside components sign {name} {version} --key FILE")
     return signed(client, out, review, key)
 
