@@ -10,11 +10,12 @@ import pytest
 from pkcs11 import Attribute, ObjectClass
 from tests.agent.keys.tokens import Token, make_token
 
-from lineside.agent.keys.opening import choose
+from lineside.agent.keys.opening import choose, open_keys
 from lineside.agent.keys.port import CURRENT, NEXT
 from lineside.agent.keys.uri import parse
 from lineside.agent.link import vault
 from lineside.agent.paths import Paths
+from lineside.agent.secrets import Secrets
 from lineside.contract.errors import LinesideError
 
 
@@ -61,6 +62,21 @@ def test_a_key_that_a_power_cut_left_half_made_is_finished(token: Token, tmp_pat
     file.write_text(json.dumps({"uri": token.uri, "slots": {CURRENT: {"id": "ab" * 16, "made": False}}}))
     keys.make(CURRENT)
     assert keys.public(CURRENT) == before
+
+
+def test_secrets_move_from_a_key_in_a_file_into_the_token_and_the_file_is_destroyed(
+    token: Token, tmp_path: Path
+) -> None:
+    paths = Paths(tmp_path / "root")
+    Secrets(paths.secrets, choose(paths, "file")).set("db", b"hunter2")
+    assert paths.key.exists()
+    keys = choose(paths, token.uri)
+    keys.make(CURRENT)
+    moved = Secrets(paths.secrets, open_keys(paths))
+    assert moved.get("db").text == "hunter2"
+    moved.reseal()
+    assert not paths.key.exists()
+    assert moved.get("db").text == "hunter2"
 
 
 def test_what_is_wrong_with_a_token_is_said(token: Token, tmp_path: Path) -> None:

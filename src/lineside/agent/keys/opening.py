@@ -22,7 +22,7 @@ FILE = "file"
 def open_keys(paths: Paths) -> KeyStore:
     """The keys of a root."""
     file = _token_file(paths)
-    return TokenKeys(file) if file.exists() else FileKeys(paths.key.parent, paths.key.stem)
+    return TokenKeys(file, paths.key) if file.exists() else FileKeys(paths.key.parent, paths.key.stem)
 
 
 def mqtt_keys(paths: Paths) -> FileKeys:

@@ -1,7 +1,8 @@
 """Keys in a PKCS#11 token: a small file says which object of it is `current`, `next` and `previous`.
 
 Promoting a key is one rename of that file. A key's id is written down before the key is made, so that a power cut in
-between leaves no key in the token that nobody knows.
+between leaves no key in the token that nobody knows. A key in a file that the device had before counts as `previous`:
+it opens what was sealed for it until that has been sealed anew, and is then destroyed.
 """
 
 from __future__ import annotations
@@ -40,13 +41,15 @@ class TokenFile(msgspec.Struct, frozen=True, kw_only=True):
 class TokenKeys:
     """The `KeyStore` port over a token."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, before: Path) -> None:
+        """`file` says which objects; `before` is where a key in a file would be."""
         self._file = file
+        self._before = before
 
     def exists(self, name: str) -> bool:
         """See `KeyStore.exists`: as far as is written down; the token itself is not asked."""
         slot = self._read().slots.get(name)
-        return slot is not None and slot.made
+        return (slot is not None and slot.made) or (name == PREVIOUS and self._before.exists())
 
     def make(self, name: str) -> None:
         """See `KeyStore.make`. The first key is one that the URI names already, if the token has it."""
@@ -98,6 +101,8 @@ class TokenKeys:
 
     def discard(self, name: str) -> None:
         """See `KeyStore.discard`."""
+        if name == PREVIOUS:
+            self._before.unlink(missing_ok=True)
         file = self._read()
         if name not in file.slots:
             return
@@ -118,7 +123,8 @@ class TokenKeys:
 
     def _references(self) -> list[vault.Reference]:
         file = self._read()
-        return [vault.Reference(uri=file.uri, id=file.slots[name].id) for name in NAMES if name in file.slots]
+        found = [vault.Reference(uri=file.uri, id=file.slots[name].id) for name in NAMES if name in file.slots]
+        return [*found, vault.Reference(path=str(self._before))]
 
     def _keep(self, name: str, slot: Slot) -> None:
         file = self._read()
