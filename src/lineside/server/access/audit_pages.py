@@ -28,7 +28,8 @@ def audit_page(
     """Decisions, newest first, filtered; the check of the chain is asked for by the page itself, once."""
     wanted = Wanted(actor=actor, action=action, subject=subject, since=since)
     found = audit_trail.page(wanted, before, _A_PAGE)
-    return page(request, "audit/list.html", here="/audit", page=found, wanted=wanted)
+    first = before is None and wanted == Wanted(actor="", action="", subject="", since="")
+    return page(request, "audit/list.html", here="/audit", page=found, wanted=wanted, first=first)
 
 
 @get("/audit/state", sync_to_thread=True, include_in_schema=False)
