@@ -22,6 +22,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from lineside.client.client import Client
 from lineside.contract.ceremony_changes import Part
 from lineside.contract.errors import Kind, LinesideError
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.trust import ROLE_PATHS
 
 T = TypeVar("T", Root, Timestamp, Snapshot, Targets)
@@ -212,7 +213,7 @@ def _read(file: Path) -> _Kept | None:
         return msgspec.json.decode(file.read_bytes(), type=_Kept)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise LinesideError("cli.file_unreadable", file=file, why=error) from error
 
 

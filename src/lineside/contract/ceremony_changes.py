@@ -26,7 +26,10 @@ def part_of(text: str) -> dict[str, Any]:
 
     Canonical JSON leaves line ends in texts as they are, which strict JSON does not know.
     """
-    found = json.loads(text, strict=False)
+    try:
+        found = json.loads(text, strict=False)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
     if not isinstance(found, dict):
         raise ValueError("it is no object")
     return found

@@ -129,7 +129,7 @@ class Ceremonies(RuleBasedStateMachine):
         state = self.house.proposals.repository.state()
         for role in ROLES:
             assert len(set(state.role(role).keyids)) >= state.role(role).threshold >= 1
-        assert all(self.house.proposals.can_sign(role) for role in ("snapshot", "timestamp"))
+        assert all(self.house.proposals.can_sign(role) for role in ("snapshot", "timestamp", "staging"))
 
     def teardown(self) -> None:
         self._core.database.close()
