@@ -31,6 +31,7 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
+_CHANGES = (*("value",) * 4, "remove", "again", "rename", "deep", "swap", "many")
 _DEPTHS = st.sampled_from((2, 33, 65, 200, 2_000, 20_000))
 _BYTES = (b"\0", b"\xff", b"\x7f", b"\x80", b"\n", b"{", b"[", b'"', b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x80\0\0\0")
 
@@ -73,7 +74,7 @@ def _edited(draw: st.DrawFn, tree: Any) -> Any:
 
 
 def _change(draw: st.DrawFn, holder: Any, key: Any) -> None:
-    kind = draw(st.sampled_from(("value", "value", "remove", "again", "rename", "deep", "swap", "many")))
+    kind = draw(st.sampled_from(_CHANGES))
     if kind == "remove":
         del holder[key]
     elif kind == "rename" and isinstance(holder, dict):

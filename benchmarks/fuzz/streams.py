@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import socket
 import struct
@@ -86,13 +87,26 @@ def _drain(source: socket.socket) -> None:
             pass
 
 
-def _conversation(*requests: tuple[Operation, dict[str, Any]]) -> bytes:
-    connect = {"requestId": "0", "protocolVersion": "1.1.0", "otherSupportedProtocolVersions": ["1.0.0"], "sdk": "x"}
+CONNECT = {"protocolVersion": "1.1.0", "otherSupportedProtocolVersions": ["1.0.0"], "sdkVersion": "x"}
+
+
+def _conversation(*requests: tuple[Any, Any]) -> bytes:
+    """What a client sends; of operations and requests that cannot be written, as much as can."""
     out = b"\x01"
-    for number, (operation, request) in enumerate(((Operation.CONNECT, connect), *requests)):
-        body = cbor.dumps({"requestId": str(number)} | request)
-        out += struct.pack(">ib", len(body) + 1, operation) + body
+    for operation, request in requests:
+        with contextlib.suppress(cbor.CborError, UnicodeEncodeError, struct.error):
+            body = cbor.dumps(request)
+            out += struct.pack(">ib", len(body) + 1, operation) + body
     return out
+
+
+def _as_frames(data: bytes) -> bytes:
+    """JSON `[[operation, request], …]` as frames of a client that has connected; other bytes as they are."""
+    try:
+        said = json.loads(data)
+        return _conversation(*[(one[0], one[1]) for one in said])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return data
 
 
 def _ipc(data: bytes) -> None:
@@ -125,20 +139,32 @@ def _resealed(data: bytes) -> bytes:
 def targets(folder: Path) -> list[Target]:
     """`folder`: for their temporary files."""
     definition = {"name": "s", "strategyOnFull": 0, "maxSize": 4096, "streamSegmentSize": 1024, "persistence": 0}
-    talk = _conversation(
+    reading = {"minMessageCount": 1, "maxMessageCount": 2, "desiredStartSequenceNumber": 0}
+    executor = {"identifier": "e", "sizeThresholdForMultipartUploadBytes": 5 << 20, "priority": 1}
+    exporting = definition | {"name": "t", "exportDefinition": {"s3TaskExecutor": [executor]}}
+    requests: list[tuple[Operation, dict[str, Any]]] = [
+        (Operation.CONNECT, CONNECT),
         (Operation.CREATE, {"definition": definition}),
-        (Operation.APPEND, {"name": "s", "payload": b"hello"}),
-        (Operation.READ, {"streamName": "s", "readMessagesOptions": {"minMessageCount": 1, "maxMessageCount": 2}}),
+        (Operation.CREATE, {"definition": exporting}),
+        (Operation.APPEND, {"name": "s", "payload": "hello"}),
+        (Operation.APPEND, {"name": "t", "payload": '{"inputUrl": "file:///a", "bucket": "b", "key": "k"}'}),
+        (Operation.READ, {"streamName": "s", "readMessagesOptions": reading}),
         (Operation.DESCRIBE, {"name": "s"}),
         (Operation.UPDATE, {"definition": definition | {"maxSize": 8192}}),
         (Operation.LIST, {}),
         (Operation.DELETE, {"name": "s"}),
-    )
+    ]
+    requests = [(operation, {"requestId": str(number)} | one) for number, (operation, one) in enumerate(requests)]
+    payload = {"requestId": "1", "name": "s", "payload": b"hello"}
+    talk = _conversation(*requests[:2], (Operation.APPEND, payload), *requests[5:])
+    said = json.dumps(requests).encode()
+    streams = _Streams(folder)
     value = cbor.dumps({"a": [1, -2, 3.5, None, True, b"bytes", "text"], "b": {"c": 2**63}})
     hello = frames.encode({":version": "0.1.0", ":message-type": 4, ":stream-id": 0, "flag": True, "b": b"x"}, b"{}")
     call = frames.message(MessageType.APPLICATION_MESSAGE, 0, 1, b'{"a":1}', "PublishToTopicRequest")
     return [
         Target("cbor", [value, cbor.dumps([[[]]]), bytes.fromhex("bf6161019f02ffff")], _cbor),
-        Target("stream-frames", [talk, _conversation()], _Streams(folder).read),
+        Target("stream-frames", [talk, _conversation(requests[0])], streams.read),
+        Target("stream-requests", [said], lambda data: streams.read(_as_frames(data)), bytes_too=False),
         Target("ipc-frames", [hello + call, call], _ipc),
     ]

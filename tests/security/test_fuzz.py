@@ -15,7 +15,7 @@ import pytest
 
 TARGETS = (
     *("recipe", "desired", "result", "deployment", "bundle-document", "bundle", "archive", "metadata"),
-    *("cbor", "stream-frames", "ipc-frames"),
+    *("cbor", "stream-frames", "stream-requests", "ipc-frames"),
 )
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -134,7 +134,8 @@ class _Connection:
         self._socket.sendall(bytes((CONNECT_VERSION,)))
         operation, request = self._receive()
         status, protocol = Status.SUCCESS, VERSIONS[0]
-        offered = [request.get("protocolVersion"), *(request.get("otherSupportedProtocolVersions") or [])]
+        others = request.get("otherSupportedProtocolVersions")
+        offered = [request.get("protocolVersion"), *(others if isinstance(others, list) else ())]
         spoken = [one for one in offered if one in VERSIONS]
         token = request.get("authToken")
         if operation != Operation.CONNECT:
