@@ -16,7 +16,7 @@ from lineside.server.services import Core, Loop, Room
 
 
 def room(core: Core) -> Room:
-    """Devices, their desired documents and their reports."""
+    """Devices: how they join, what each should run, what each says."""
     ca = open_ca(core.keys, core.clock.now())
     join_tokens = JoinTokens(core, ca.sha256)
     certificates = Certificates(core, ca)
