@@ -8,6 +8,7 @@ from pathlib import Path
 import pkcs11
 import pytest
 from pkcs11 import Attribute, ObjectClass
+from pkcs11.util.ec import encode_named_curve_parameters
 from tests.agent.keys.tokens import Token, make_token
 
 from lineside.agent.keys.opening import choose, open_keys
@@ -121,3 +122,24 @@ def test_a_uri_that_cannot_be_used_is_refused(uri: str, why: str) -> None:
         parse(uri)
     assert refused.value.code == "key.uri_invalid"
     assert "1234" not in str(refused.value)
+
+
+def test_a_key_that_may_only_sign_proves_the_device_and_opens_nothing(token: Token, tmp_path: Path) -> None:
+    """What a token without ECDH has: the device joins, and says why it reads no secrets."""
+    library = pkcs11.lib(str(token.module))
+    library.reinitialize()
+    with library.get_token(token_label="line").open(rw=True, user_pin=token.pin_file.read_text().strip()) as session:
+        curve = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
+        session.create_domain_parameters(pkcs11.KeyType.EC, curve, local=True).generate_keypair(
+            store=True,
+            id=b"\x07",
+            label="device",
+            mechanism=pkcs11.Mechanism.EC_KEY_PAIR_GEN,
+            capabilities=pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY,
+        )
+    keys = choose(Paths(tmp_path / "root"), token.uri)
+    keys.make(CURRENT)
+    assert keys.sign(CURRENT, {}).count(".") == 2
+    with pytest.raises(LinesideError, match="the token refuses") as refused:
+        keys.open(keys.seal(b"hunter2", "secret db 1"), "secret db 1")
+    assert refused.value.code == "device.key_unusable"

@@ -53,6 +53,8 @@ class TokenKey(ec.EllipticCurvePrivateKey):
 
     def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
         """ECDH in the token; what comes out is a session object that may be read once and never stored."""
+        if not hasattr(self._private, "derive_key"):  # python-pkcs11 gives a key only the methods that it allows
+            raise ValueError("the token refuses: this key may sign and not derive (CKA_DERIVE)")
         point = peer_public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         shared = self._private.derive_key(
             KeyType.GENERIC_SECRET,
