@@ -78,6 +78,7 @@ def test_killed_in_training_the_run_goes_on_after_its_last_epoch(tmp_path: Path)
             assert _finished(earlier).items() <= _finished(ended).items()  # times and outputs as they were
         points = Counter(point.epoch for point in plant.client.run_curves(run.id) if point.series == "loss")
         assert points == Counter(range(1, _EPOCHS + 1))
+        assert plant.client.verify_audit().findings == ()
         assert _resumed_after(plant, run) == [resumed]  # what was trained was not trained again
         assert len(plant.client.models()) == 1
         assert len(plant.workers()) == 1

@@ -148,6 +148,7 @@ def test_after_kill_9_ports_and_data_are_as_they_were(tmp_path: Path) -> None:
     with ControlPlaneProcess(tmp_path / "r") as again:
         assert {**again.found, "pid": 0} == {**before, "pid": 0}
         assert again.get("/events?kind=token")["total"] == 1
+        assert again.get("/audit/verify")["findings"] == []
         assert again.found["ca_sha256"] == token["ca_sha256"]
 
 

@@ -14,6 +14,7 @@ from loop_story import DEVICES, House, Killed, count_down
 
 from lineside.contract.deployment import RolloutState
 from lineside.contract.model import ModelState
+from lineside.server.access.trail import AuditTrail, Wanted
 
 
 @pytest.fixture
@@ -59,6 +60,9 @@ def _check(root: Path, sources: Path) -> None:
             + ["rollout.wave_opened", "model.candidate", "model.in_twin", "model.awaiting_approval", "model.approved"]
         )
         assert kinds.count("component.released") == 2
+        trail = AuditTrail(house.core)
+        assert trail.verify().findings == ()
+        assert trail.page(Wanted(action="model.approve"), None, 10).total == 1
     finally:
         house.close()
 
