@@ -20,6 +20,8 @@ from sqlalchemy.types import TypeDecorator
 BUSY_TIMEOUT = 10_000
 """Milliseconds a SQLite statement waits for another process's write."""
 
+_POOL: dict[str, Any] = {"pool_size": 16, "max_overflow": 32, "hide_parameters": True}  # values are not for logs
+
 _MODE = "lineside_mode"
 _AT_END = "lineside_at_end"
 
@@ -117,10 +119,10 @@ def at_end(session: Session, context: Callable[[Session], AbstractContextManager
 
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
-        engine = create_engine(url, pool_pre_ping=True, pool_size=16, max_overflow=32)
+        engine = create_engine(url, pool_pre_ping=True, **_POOL)
         event.listen(engine, "begin", _begin_other)
         return engine
-    engine = create_engine(url, pool_size=16, max_overflow=32)
+    engine = create_engine(url, **_POOL)
     event.listen(engine, "connect", _connect_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from argon2 import PasswordHasher
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.people import Login, NewUser, Role
+from lineside.server.access import passwords
 from lineside.server.access.authentication import Credentials
 from lineside.server.access.people_store import AttemptsRow
 from lineside.server.testing import FakeClock
@@ -162,6 +164,17 @@ def test_many_guesses_at_once_are_no_way_around(here: House) -> None:
     judged = [action for _, action, _ in here.decisions()].count("session.refuse")
     assert judged == outcomes.count("login.refused") == 6
     assert outcomes.count("login.too_often 1") == 26
+
+
+def test_what_could_not_be_judged_was_no_attempt(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing takes memory on purpose: a few at once, and who would wait too long is told to come again."""
+    here.person("ann", Role.VIEWER)
+    monkeypatch.setattr(passwords, "_WAIT", 0.01)
+    with ExitStack() as turns:
+        for _ in range(passwords._AT_ONCE):
+            turns.enter_context(here.accounts._passwords._turn())
+        assert [attempt(here, "ann", "192.0.2.1", PASSWORD) for _ in range(10)] == ["login.busy"] * 10
+    assert [attempt(here, "ann", "192.0.2.1") for _ in range(7)] == ["login.refused"] * 6 + ["login.too_often 1"]
 
 
 def test_guesses_at_the_present_password_by_whoever_sits_at_the_browser_count_too(here: House) -> None:
