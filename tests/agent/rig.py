@@ -81,8 +81,8 @@ class Signed:
     def __init__(self, recipes: dict[str, bytes]) -> None:
         self._recipes = recipes
 
-    def refresh(self) -> None:
-        return
+    def refresh(self) -> float:
+        return time.time() + 86_400.0
 
     def close(self) -> None:
         return

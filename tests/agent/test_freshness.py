@@ -10,12 +10,16 @@ import pytest
 from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
+from tests.agent.rig import Rig
+from tests.agent.test_trusted_metadata import verifier
+from tests.agent.tuf_repository import TufRepository
 
 from lineside.agent.clock import Clock
 from lineside.agent.database import Database
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.link.error import LinkError
 from lineside.agent.updating.freshness import AGAIN_SECONDS, EXPIRED, LOOK_SECONDS, Freshness
+from lineside.agent.updating.verdicts import Done, Refresh
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import Phase
 
@@ -121,7 +125,7 @@ def test_what_runs_keeps_running_and_nothing_new_installs(tmp_path: Path) -> Non
     assert refused.error.code == EXPIRED
     assert [(one.name, one.version) for one in refused.running] == [("app", "1.0.0")]
     wait_for(lambda: EXPIRED in [one.code for one in plane.reports[-1].conditions])  # reported
-    assert EXPIRED in [one.code for one in agent.status().conditions]  # and visible on the device
+    wait_for(lambda: EXPIRED in [one.code for one in agent.status().conditions])  # and visible on the device
     assert agent.status().components[0] == before
     plane.tuf.lifetime = datetime.timedelta(days=1)
     plane.tuf.publish()
@@ -131,12 +135,31 @@ def test_what_runs_keeps_running_and_nothing_new_installs(tmp_path: Path) -> Non
     plane.close()
 
 
+def test_an_agent_that_wants_nothing_looks_by_itself(tmp_path: Path) -> None:
+    """The whole agent, its judge a process: only the wait of some minutes is left out."""
+    rig, repository = Rig(tmp_path / "cell-1"), TufRepository()
+    rig.paths.trusted_root.parent.mkdir(parents=True)
+    rig.paths.trusted_root.write_text(repository.root)
+
+    def look() -> bool:
+        rig.control.files = {f"tuf/{name}": data for name, data in repository.files.items()}
+        rig.agent._freshness._next = 0.0
+        rig.live()
+        return rig.agent.conditions.holds(EXPIRED)
+
+    rig.want(1)
+    rig.boot()
+    assert not look()
+    repository.lifetime = datetime.timedelta(seconds=-60)
+    repository.publish()
+    assert look()
+    repository.lifetime = datetime.timedelta(days=1)
+    repository.publish()
+    assert not look()
+    rig.off()
+
+
 def test_the_expiry_is_that_of_what_was_read(tmp_path: Path) -> None:
-    from tests.agent.test_trusted_metadata import verifier
-    from tests.agent.tuf_repository import TufRepository
-
-    from lineside.agent.updating.verdicts import Done, Refresh
-
     answer = verifier(tmp_path / "metadata", TufRepository()).answer(Refresh())
     assert isinstance(answer, Done)
     assert abs(answer.expires - time.time() - DAY) < 60
