@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lineside.contract.desired import DesiredComponent
 from lineside.server.devices.desired import DesiredDocuments
+from lineside.server.devices.doorstep import TRIES
 from lineside.server.testing import FakeClock, Running
 from lineside.server.testing_device import TestDevice, make_assertion, make_key
 
@@ -62,6 +63,16 @@ def test_only_the_devices_own_key_counts(lineside: Running, clock: FakeClock) ->
     assert code(post_token(lineside, forged)) == "auth.assertion_invalid"
     for nonsense in ("", "a.b", "a.b.c", "a.YQ.c", "a.é.c"):
         assert code(post_token(lineside, nonsense)) == "auth.assertion_invalid"
+
+
+def test_a_stranger_fills_no_disk_with_refusals(lineside: Running, clock: FakeClock) -> None:
+    for _ in range(TRIES + 5):
+        assert code(post_token(lineside, "a.b.c")) == "auth.assertion_invalid"
+    events = f"{lineside.people_url}/api/v1/events"
+    assert httpx.get(events, params={"kind": "token.refused"}).json()["total"] == TRIES
+    clock.advance(61)
+    post_token(lineside, "a.b.c")
+    assert httpx.get(events, params={"kind": "token.refused"}).json()["total"] == TRIES + 1
 
 
 def test_no_algorithm_but_the_devices_own_counts(lineside: Running) -> None:

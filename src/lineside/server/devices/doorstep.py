@@ -33,6 +33,15 @@ class Doorstep:
             if len(tries) >= TRIES:
                 raise LinesideError("join.throttled", source=source, seconds=math.ceil(tries[0] + SECONDS - now))
 
+    def passes(self, source: str) -> bool:
+        """Count a try, unless this address has used its tries up: whether it had not."""
+        try:
+            self.look(source)
+        except LinesideError:
+            return False
+        self.count(source)
+        return True
+
     def count(self, source: str) -> None:
         """One try more. When too many addresses try, the one that began first is forgotten."""
         now = self._clock.now().timestamp()

@@ -46,7 +46,7 @@ class Joining:
         self._core = core
         self._certificates = certificates
         self._join_tokens = join_tokens
-        self._doorstep = Doorstep(core.clock)
+        self._doorstep, self._told = Doorstep(core.clock), Doorstep(core.clock)
 
     @property
     def ca_pem(self) -> str:
@@ -65,11 +65,15 @@ class Joining:
             except LinesideError as error:
                 if error.code in ("join.token_unknown", "join.too_many_pending"):
                     self._doorstep.count(source)
-                with self._core.database.write() as session:
-                    self._core.events.record(
-                        session, kind="join.refused", subject=name, message=error.message, error=error.report()
-                    )
+                if self._told.passes(source):  # else a stranger could fill the disk with refusals
+                    self._refused(name, error)
                 raise
+
+    def _refused(self, name: str, error: LinesideError) -> None:
+        with self._core.database.write() as session:
+            self._core.events.record(
+                session, kind="join.refused", subject=name, message=error.message, error=error.report()
+            )
 
     def _join(self, session: Session, request: JoinRequest, source: str) -> DeviceRow:
         if not is_name(request.name):
