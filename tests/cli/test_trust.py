@@ -9,19 +9,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata
 
 from lineside.cli.main import main
-from lineside.contract.ceremony import ProposalState
+from lineside.client import Client
+from lineside.contract.ceremony import ProposalState, ProposeChange, Signatures
+from lineside.contract.errors import LinesideError
 from lineside.server.access.room import room as access
-from lineside.server.adapters.tuf import NewTarget
+from lineside.server.adapters.tuf import Draft, NewTarget, Repository
 from lineside.server.devices.room import room as devices
 from lineside.server.testing import FakeClock, Running, running
+from lineside.server.trust import api, changing
 from lineside.server.trust.room import room as trust
 from lineside.server.trust.service import Proposals
-from tests.server.trust.hands import Follower
+from tests.server.trust.hands import Follower, Hand
 
 MODEL = "models/tags.model-1.0.0.json"
 DIGEST = "sha256:" + "a" * 64
@@ -228,3 +232,29 @@ def test_withdrawing(plane: Running, cli: Cli, proposals: Proposals, tmp_path: P
     assert cli("trust", "proposal", "show", waiting)[1]["reason"] == "a mistake"
     status, answer = cli("trust", "sign", waiting, "--key", str(tmp_path / "keys" / "approver-anna.pem"), "--yes")
     assert (status, code(answer)) == (1, "trust.proposal_closed")
+
+
+def test_a_takeover_that_would_trust_another_key_too_is_not_signed(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mallory = Hand("mallory").key("approvers")
+
+    def prepared(change: ProposeChange, repository: Repository) -> Callable[[Draft], object]:
+        return changing.prepared(msgspec.structs.replace(change, keys=(*change.keys, mallory)), repository)
+
+    monkeypatch.setattr(api, "prepared", prepared)
+    status, answer = cli("trust", "init", "--keys", str(tmp_path / "keys"), "--yes")
+    assert (status, code(answer)) == (1, "trust.proposal_unexpected")
+    assert "other keys for approvers" in answer["error"]["message"]
+    assert cli("trust", "show")[1]["mode"] == "developer"
+
+
+@pytest.mark.parametrize("nonsense", ["", "zz", "00", "\x00", "ü" * 128])
+def test_what_is_no_signature_is_refused(plane: Running, proposals: Proposals, nonsense: str) -> None:
+    hand = Hand("targets")
+    change = ProposeChange(kind="key.rotate", role="targets", public=hand.public, name="targets")
+    waiting = api.propose(change, proposals, plane.core.database)
+    given = Signatures(key=hand.id, signatures={"targets": nonsense})
+    client = Client(plane.people_url)
+    with pytest.raises(LinesideError, match=r"trust\.signature_wrong"):
+        client.add_signatures(waiting.id, given)
