@@ -195,7 +195,12 @@ def test_two_agents_with_one_identity_are_both_quarantined(lineside: Running) ->
     assert count(2, "y").json()["state"] == "accepted"  # it counts anew
     uncounted = httpx.post(f"{lineside.device_url}/device/v1/token", json={"client_assertion": device.assertion()})
     assert code(uncounted) == "auth.assertion_uncounted"
-    for bad in ({"count": -1, "nonce": "n" * 16}, {"count": 9}, {"count": 9, "nonce": "n" * 65}):
+    for bad in (
+        {"count": -1, "nonce": "n" * 16},
+        {"count": 2**70, "nonce": "n" * 16},
+        {"count": 9},
+        {"count": 9, "nonce": "n" * 65},
+    ):
         answer = httpx.post(
             f"{lineside.device_url}/device/v1/token", json={"client_assertion": device.assertion(**bad)}
         )

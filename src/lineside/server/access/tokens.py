@@ -113,7 +113,7 @@ def _verified(assertion: str, keys_of: Callable[[str], Sequence[str]]) -> tuple[
     named = _claims(_unverified_payload(assertion))
     if not (named.iss == named.sub and named.aud == AUDIENCE and 8 <= len(named.jti) <= 128):
         raise LinesideError("auth.assertion_invalid", why="it needs iss = sub, aud = lineside and a jti")
-    if named.count is not None and not (named.count >= 0 and _are_nonces((named.nonce or "", *named.earlier))):
+    if named.count is not None and not (0 <= named.count < 2**53 and _are_nonces((named.nonce or "", *named.earlier))):
         raise LinesideError("auth.assertion_invalid", why="its count or one of its nonces is none")
     for key in keys_of(named.sub):
         try:

@@ -52,6 +52,7 @@ class Standing:
 
     def quarantine(self, name: str, why: str) -> None:
         """It may report, and install nothing. Raises `state.illegal_move`."""
+        why = _fitting(why)
         with self._core.database.write() as session:
             row = _found(session, name)
             if row.state != DeviceState.QUARANTINED.value:
@@ -66,6 +67,7 @@ class Standing:
 
     def revoke(self, name: str, why: str = "") -> None:
         """It may do nothing any more. A pending one is forgotten: it has no history, and may ask again."""
+        why = _fitting(why)
         with self._core.database.write() as session:
             row = _found(session, name)
             if row.state == DeviceState.REVOKED.value:
@@ -81,7 +83,7 @@ class Standing:
 
     def _move(self, row: DeviceRow, wanted: DeviceState, why: str) -> None:
         row.state = check_move(f"device {row.name}", DEVICE_MOVES, DeviceState(row.state), wanted).value
-        row.state_at, row.state_why = rfc3339(self._core.clock.now()), why[:500]
+        row.state_at, row.state_why = rfc3339(self._core.clock.now()), why
 
     def _say(
         self,
@@ -144,6 +146,11 @@ class Standing:
                 session, "device.preauthorise", row.name, digest=f"sha256:{row.fingerprint}", why="withdrawn"
             )
             return _shown(row)
+
+
+def _fitting(why: str) -> str:
+    """A reason as it is kept: PostgreSQL takes no NUL, and nobody reads more."""
+    return why.replace("\0", "\N{REPLACEMENT CHARACTER}")[:500]
 
 
 def plain(fingerprint: str) -> str:
