@@ -84,7 +84,7 @@ def test_what_is_wrong_stands_first_and_components_beside_what_is_wanted(
     for words in ("1.2.0", "1.1.0", "BROKEN", "12.3 %", "48.5 MB", "cgroup v2", "differs"):
         expect(row).to_contain_text(words)
     expect(page.locator("tr.why")).to_contain_text("component.broken It failed 3 times in a row.Next: See its log.")
-    facts = page.locator("dl.facts")
+    facts = page.locator("dl.facts", has_text="disk free")
     expect(facts).to_contain_text("disk free3.2 GB")
     expect(facts).to_contain_text("uptime2 days")
     expect(facts).to_contain_text("metrics app parts7 Count (4 values, mean 5.5, 2 to 9)")
