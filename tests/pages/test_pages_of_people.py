@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lineside.server.access.people_pages import within
+from lineside.server.access.entry_pages import within
 from tests.pages.test_pages import keep
 from tests.server.access.people import PASSWORD, House, house
 

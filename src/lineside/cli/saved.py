@@ -78,6 +78,8 @@ def _changing(path: Path) -> Iterator[dict[str, Saved]]:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(msgspec.json.format(msgspec.json.encode(logins)))
+                stream.flush()
+                os.fsync(stream.fileno())  # else a power cut may leave an empty file, which no command can read
             part.replace(path)
     except OSError as error:
         raise LinesideError("cli.file_unwritable", file=path, why=error.strerror) from error

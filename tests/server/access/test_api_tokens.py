@@ -81,6 +81,18 @@ def test_a_token_expires(here: House, clock: FakeClock) -> None:
     assert program.get("/api/v1/me").status_code == 401
 
 
+def test_a_token_that_ended_is_listed_for_a_month_and_then_forgotten(here: House, clock: FakeClock) -> None:
+    here.person("ada", Role.ADMIN)
+    here.token("ada", Permission.READ, ttl=60, name="old")
+    clock.advance(29 * 86400)
+    here.token("ada", Permission.READ, name="new")
+    ada = here.with_token(here.token("ada", Permission.READ, name="looks"))
+    assert {one["name"] for one in ada.get("/api/v1/tokens").json()} == {"old", "new", "looks"}
+    clock.advance(2 * 86400)
+    ada = here.with_token(here.token("ada", Permission.READ, name="looks again"))
+    assert {one["name"] for one in ada.get("/api/v1/tokens").json()} == {"new", "looks", "looks again"}
+
+
 def test_a_token_that_was_revoked_is_nobodys(here: House) -> None:
     ann = here.person("ann", Role.VIEWER)
     program = here.with_token(here.token("ann", Permission.READ))

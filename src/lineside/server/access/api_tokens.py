@@ -17,11 +17,13 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.people import ApiToken, MadeToken, NewToken, Permission, within_a_token
 from lineside.server.access.caller import Caller, current
 from lineside.server.access.join_tokens import hash_of
-from lineside.server.access.people_store import ApiTokenRow, UserRow, tokens_of, user_named
+from lineside.server.access.people_store import ApiTokenRow, UserRow, forget_tokens, tokens_of, user_named
 from lineside.server.clock import rfc3339
 from lineside.server.services import Core
 
 PREFIX = "lsu_"
+_FORGOTTEN = timedelta(days=30)
+"""After its end a token is listed for so long, for whoever wonders why a program stopped."""
 _LONGEST_NAME = 64
 
 
@@ -67,6 +69,7 @@ class ApiTokens:
             raise LinesideError("user.disabled", name=user.name)
         self._check(user, request, asked_with)
         now = self._core.clock.now()
+        forget_tokens(session, rfc3339(now - _FORGOTTEN))
         expires = rfc3339(now + timedelta(seconds=request.ttl_seconds))
         text = PREFIX + secrets.token_urlsafe(32)
         row = ApiTokenRow(

@@ -12,9 +12,9 @@ from litestar.response import Redirect
 from lineside.contract.errors import LinesideError
 from lineside.server.access.accounts import Accounts
 from lineside.server.access.authentication import shown_by
+from lineside.server.access.entry_pages import entering, within
 from lineside.server.access.oidc import Provider
 from lineside.server.access.people_api import lasting
-from lineside.server.access.people_pages import entering, within
 from lineside.server.access.permissions import PUBLIC
 from lineside.server.web.render import AnyRequest, Page, page
 

@@ -123,6 +123,11 @@ def tokens_of(session: Session, user: str | None) -> Sequence[ApiTokenRow]:
     return session.scalars(query.where(ApiTokenRow.user == user) if user is not None else query).all()
 
 
+def forget_tokens(session: Session, before: str) -> None:
+    """Remove API tokens that ended before a moment (RFC 3339): each `lineside login` makes another."""
+    session.execute(delete(ApiTokenRow).where(ApiTokenRow.expires_at < before))
+
+
 def end_sessions(session: Session, user: str) -> None:
     """Sign somebody out of every browser."""
     session.execute(delete(SessionRow).where(SessionRow.user == user))

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from lineside.server.access import api, audit_api, audit_pages, oidc_pages, pages, people_api, people_pages
+from lineside.server.access import (
+    api,
+    audit_api,
+    audit_pages,
+    entry_pages,
+    me_pages,
+    oidc_pages,
+    pages,
+    people_api,
+    users_pages,
+)
 from lineside.server.access.accounts import Accounts
 from lineside.server.access.oidc import Provider
 from lineside.server.access.trail import AuditTrail
@@ -18,5 +28,12 @@ def room(core: Core) -> Room:
             "oidc": Provider(core.settings, core.clock),
         },
         people=[*api.routes, *audit_api.routes, *people_api.routes],
-        pages=[*pages.routes, *audit_pages.routes, *people_pages.routes, *oidc_pages.routes],
+        pages=[
+            *pages.routes,
+            *audit_pages.routes,
+            *entry_pages.routes,
+            *me_pages.routes,
+            *users_pages.routes,
+            *oidc_pages.routes,
+        ],
     )
