@@ -44,11 +44,22 @@ def mutants(draw: st.DrawFn, examples: Sequence[bytes], *, bytes_too: bool = Tru
     if tree is not None:
         for _ in range(draw(st.integers(0, 4))):
             tree = _edited(draw, tree)
-        data = json.dumps(tree).encode()
+        data = _written(tree)
     if bytes_too or tree is None:
         for _ in range(draw(st.integers(0, 3))):
             data = _damaged(draw, data)
     return data[:MOST_BYTES]
+
+
+def _written(tree: Any) -> bytes:
+    """As JSON, as far as it may be long: many of many of many are more than there is memory for."""
+    pieces, size = [], 0
+    for piece in json.JSONEncoder().iterencode(tree):
+        pieces.append(piece)
+        size += len(piece)
+        if size > MOST_BYTES:
+            break
+    return "".join(pieces).encode()
 
 
 def _tree(data: bytes) -> Any:
