@@ -28,7 +28,11 @@ def test_a_box_opens_and_two_boxes_are_never_alike() -> None:
 
 def test_a_box_that_was_sealed_once_still_opens() -> None:
     """The form is not to change: devices keep boxes for years."""
-    kept = b'{"key":"128715f96c5bf1b7213a17175ea06acb0eb580f2db6ac9afa98f28a6616524c6","point":"BPCrJcGrxpJuSIWXwTnAFl3cMJw0YF1iK3GrFZArTvN/JL3to1zHcyhJ5zZRmG59L5VPftiutb0va4nd9Pzy0aM=","nonce":"YVX1PHgYUkgXgaor","data":"u8rmzY03KrZSVIRbPXK7Y/d8tlovHtBNYWuwhg=="}'
+    kept = (
+        b'{"key":"128715f96c5bf1b7213a17175ea06acb0eb580f2db6ac9afa98f28a6616524c6","point":"BPCrJcG'
+        b'rxpJuSIWXwTnAFl3cMJw0YF1iK3GrFZArTvN/JL3to1zHcyhJ5zZRmG59L5VPftiutb0va4nd9Pzy0aM=","nonce"'
+        b':"YVX1PHgYUkgXgaor","data":"u8rmzY03KrZSVIRbPXK7Y/d8tlovHtBNYWuwhg=="}'
+    )
     box = msgspec.json.decode(kept, type=Sealed)
     assert box.key == fingerprint(KEY.public_key())
     assert opened(box) == b"a kept value"
