@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -95,7 +96,7 @@ def export(
 
 
 def _written(pieces: Iterable[bytes], target: Path) -> tuple[int, int]:
-    """Written beside the target and renamed in when all of it is there; how many rows, and the last one's number."""
+    """Written beside the target and renamed in when all of it is on the disk; how many rows, and the last one's number."""
     part = target.with_name(f"{target.name}.part")
     count, last = 0, b""
     try:
@@ -104,6 +105,8 @@ def _written(pieces: Iterable[bytes], target: Path) -> tuple[int, int]:
                 stream.write(piece)
                 count += piece.count(b"\n")
                 last = (last + piece)[-_LONGEST_LINE:]
+            stream.flush()
+            os.fsync(stream.fileno())
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
