@@ -96,7 +96,7 @@ def export(
 
 
 def _written(pieces: Iterable[bytes], target: Path) -> tuple[int, int]:
-    """Written beside the target and renamed in when all of it is on the disk; how many rows, and the last one's number."""
+    """Renamed in when all of it is on the disk; how many rows, and the last one's number."""
     part = target.with_name(f"{target.name}.part")
     count, last = 0, b""
     try:
