@@ -10,14 +10,11 @@ import typer
 from lineside.cli import trust_keys, trust_proposals
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
-from lineside.cli.signing import reviewed, signed
 from lineside.cli.trust_init import init
 from lineside.cli.trust_options import Role, RootSha, Sign, Why, Yes, propose
 from lineside.cli.trust_view import draw_keys, draw_trust
 from lineside.client import key_files, trusted
 from lineside.contract.ceremony import ProposeChange
-
-__all__ = ["app", "reviewed", "signed"]
 
 app = typer.Typer(name="trust", help="Keys, roles and signatures.", no_args_is_help=True)
 app.command("init")(init)

@@ -16,11 +16,10 @@ from lineside.contract.trust import ApprovalStatement
 from lineside.server.adapters.tuf import Repository
 from lineside.server.adapters.tuf.metadata import role_of
 from lineside.server.adapters.tuf.state import State
+from lineside.server.components.approvals import APPROVE
 from lineside.server.components.store import ComponentRow
+from lineside.server.trust.keys import HERE
 from lineside.server.trust.service import Proposals
-
-_APPROVE = "model.approve"
-_HERE = "this control plane"  # whose a key is that lies here and has no name
 
 
 class SignedApprovals:
@@ -61,7 +60,7 @@ class SignedApprovals:
         """Keys whose signatures over the role's metadata verify now, and those that signed this very approval."""
         metadata = state.roles[role]
         checked = state.targets.signed.get_verification_result(role, metadata.signed_bytes, metadata.signatures)
-        approved = self._proposals.about(session, _APPROVE, model.label, ProposalState.PUBLISHED)
+        approved = self._proposals.about(session, APPROVE, model.label, ProposalState.PUBLISHED)
         arrived = self._proposals.signers(session, approved[0].id) if approved else []
         found = {
             one.key: LineageSignature(key=one.key, name=one.name, by=one.by, at=one.at)
@@ -73,7 +72,7 @@ class SignedApprovals:
             found[keyid] = msgspec.structs.replace(known, verified=True)
         here = self._repository.here(role)
         return tuple(
-            msgspec.structs.replace(one, name=_HERE) if one.key in here and not one.name else one
+            msgspec.structs.replace(one, name=HERE) if one.key in here and not one.name else one
             for one in found.values()
         )
 

@@ -15,6 +15,8 @@ from lineside.contract.errors import LinesideError
 from lineside.server.adapters.tuf.signed import of_text
 from lineside.server.adapters.tuf.state import State
 
+HERE = "this control plane"
+"""Whose a key is that lies here and has no name."""
 _LONGEST_NAME = 100
 
 
@@ -48,7 +50,7 @@ def trust_key(
     return TrustKey(
         id=key.keyid,
         role=role,
-        name=name or ("this control plane" if here else ""),
+        name=name or (HERE if here else ""),
         public=_pem(key),
         here=here,
         added_at=added_at,

@@ -13,13 +13,21 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signature
 from sqlalchemy.orm import Session
 
-from lineside.contract.ceremony import Proposal, ProposalState, ProposedFile, Signatures, SignedBy, TrustKey, TrustMode
+from lineside.contract.ceremony import (
+    TAKEN_OVER,
+    Proposal,
+    ProposalState,
+    ProposedFile,
+    Signatures,
+    SignedBy,
+    TrustKey,
+    TrustMode,
+)
 from lineside.contract.ceremony_changes import changes, part_of
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.access.caller import current
 from lineside.server.adapters.tuf import Draft, Repository
-from lineside.server.adapters.tuf import metadata as rules
 from lineside.server.adapters.tuf.signed import same_but_for_the_times
 from lineside.server.adapters.tuf.state import State
 from lineside.server.services import Core
@@ -65,7 +73,7 @@ class Proposals:
         """Developer as long as the keys here are enough for any role that decides what devices install."""
         seen = (self._core.root / "tuf" / "timestamp.json").stat().st_mtime_ns
         if self._mode is None or self._mode[0] != seen:
-            here = any(self.repository.can_sign(role) for role in rules.OFFLINE)
+            here = any(self.repository.can_sign(role) for role in TAKEN_OVER)
             self._mode = seen, TrustMode.DEVELOPER if here else TrustMode.OFFLINE
         return self._mode[1]
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
-from lineside.contract.ceremony import ProposalState, RoleView, TrustKey, TrustMode, TrustView
+from lineside.contract.ceremony import TAKEN_OVER, ProposalState, RoleView, TrustKey, TrustMode, TrustView
 from lineside.contract.overview import Need
 from lineside.server.adapters.tuf import metadata as rules
 from lineside.server.adapters.tuf.state import State
@@ -50,10 +50,10 @@ class TrustPage:
         if waiting:
             what = f"{waiting} proposal{'' if waiting == 1 else 's'} wait{'s' if waiting == 1 else ''} for signatures"
             yield Need(what=what, href="/trust", command="lineside trust proposals")
-        if self._proposals.mode() is TrustMode.DEVELOPER and all(map(self._proposals.can_sign, rules.OFFLINE)):
+        if self._proposals.mode() is TrustMode.DEVELOPER and all(map(self._proposals.can_sign, TAKEN_OVER)):
             return  # the loop signs them in time
         now, state = self._core.clock.now(), self._proposals.repository.state()
-        for role in rules.OFFLINE:
+        for role in TAKEN_OVER:
             left = dict(state)[role].signed.expires - now
             if left < SOON and not self._proposals.can_sign(role):
                 yield Need(what=_words(role, left), href="/trust", command=f"lineside trust renew {role}")

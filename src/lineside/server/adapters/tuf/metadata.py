@@ -14,8 +14,6 @@ from lineside.contract.trust import ROLE_PATHS
 ROLES = (*sorted(TOP_LEVEL_ROLE_NAMES), *ROLE_PATHS)
 TOP_ONLINE = ("snapshot", "timestamp")
 """Signed by the control plane whenever something is published."""
-OFFLINE = ("root", "targets", "approvers", "builders")
-"""What decides what devices install: in offline trust their keys lie elsewhere."""
 
 _YEAR = timedelta(days=365)
 _LIFETIMES = {"timestamp": timedelta(days=1), "snapshot": timedelta(days=7)}
