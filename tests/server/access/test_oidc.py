@@ -20,6 +20,7 @@ from joserfc.jwk import OctKey, RSAKey
 from lineside.contract.errors import LinesideError
 from lineside.contract.people import Role
 from lineside.server.access.cookies import COOKIE
+from lineside.server.access.doorstep import TRIES
 from lineside.server.access.oidc import Provider as Ours
 from lineside.server.access.oidc_answers import mapping, roles_of
 from lineside.server.clock import SystemClock
@@ -211,6 +212,12 @@ def test_an_answer_counts_once_for_the_browser_and_the_attempt_that_asked(here: 
     assert come_back(here, provider, first).status_code == 303
     again = first.get(provider.asked["redirect_uri"], params={"code": "the code", "state": provider.asked["state"]})
     assert again.status_code == 401
+
+
+def test_a_stranger_cannot_fill_the_trail_with_refusals(here: House) -> None:
+    for _ in range(TRIES + 5):
+        assert here.browser().get("/login/oidc/callback?code=x&state=y").status_code == 401
+    assert [action for _, action, _ in here.decisions()].count("session.refuse") == TRIES
 
 
 def test_an_attempt_that_takes_too_long_is_over(tmp_path: Path, provider: Provider) -> None:

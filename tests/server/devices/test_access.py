@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lineside.contract.desired import DesiredComponent
+from lineside.server.access.doorstep import TRIES
 from lineside.server.devices.desired import DesiredDocuments
-from lineside.server.devices.doorstep import TRIES
 from lineside.server.testing import FakeClock, Running
 from lineside.server.testing_device import TestDevice, make_assertion, make_key
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lineside.contract.device import DEVICE_MOVES, DeviceState, JoinRequest
 from lineside.server.access.audit import AuditRow
-from lineside.server.devices.doorstep import TRIES
+from lineside.server.access.doorstep import TRIES
 from lineside.server.devices.standing import plain
 from lineside.server.testing import FakeClock, Running
 from lineside.server.testing_device import TestDevice, make_csr, make_key, make_token

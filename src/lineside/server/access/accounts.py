@@ -26,7 +26,8 @@ from lineside.contract.people import (
 )
 from lineside.server.access.api_tokens import ApiTokens
 from lineside.server.access.authentication import Credentials
-from lineside.server.access.caller import SYSTEM, Caller, acting
+from lineside.server.access.caller import SYSTEM, Caller, acting, current
+from lineside.server.access.doorstep import Doorstep
 from lineside.server.access.links import Links
 from lineside.server.access.passwords import Passwords, check_new
 from lineside.server.access.people_store import (
@@ -80,6 +81,7 @@ class Accounts:
         self._links = Links(core)
         self.users = Users(core, self._links)
         self.tokens = ApiTokens(core)
+        self._told = Doorstep(core.clock)
 
     # --- the doorkeeper -------------------------------------------------------------------------------------------
 
@@ -194,7 +196,10 @@ class Accounts:
             return self._enter(session, row, "oidc", shown, None)
 
     def refused(self, error: LinesideError) -> None:
-        """Write down that somebody who came from a provider was not let in."""
+        """Write down that somebody who came from a provider was not let in; of a stranger who knocks all the time only
+        so often."""
+        if not self._told.passes(current().source):
+            return
         with self._core.database.write() as session:
             self._core.audit.record(session, "session.refuse", "somebody unknown", why=error.code)
 

@@ -108,7 +108,7 @@ class Throttle:
             key = self._stamps.pseudonym("browser", str(browser["jti"]))
             return Attempt(((key, _BROWSER),), key)
         account = self._stamps.pseudonym("account", name)
-        address = self._stamps.pseudonym("address", _neighbourhood(source))
+        address = self._stamps.pseudonym("address", neighbourhood(source))
         counters = sorted(((account, _ACCOUNT), (address, _ADDRESS)), key=lambda each: each[0])  # one order of locks
         return Attempt(tuple(counters), account)
 
@@ -123,7 +123,7 @@ def _delay(failures: int, limit: _Limit) -> float:
     return 0.0 if over <= 0 else min(limit.longest, 2.0 ** min(over - 1, 30))
 
 
-def _neighbourhood(source: str) -> str:
+def neighbourhood(source: str) -> str:
     """An address; of IPv6 the /64, since whoever has one address there has all of them."""
     try:
         address = ipaddress.ip_address(source)

@@ -16,12 +16,12 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.server.access.ca import RequestedKey
 from lineside.server.access.caller import Caller, acting, current
+from lineside.server.access.doorstep import Doorstep
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.adapters.tuf.repository import Repository
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.devices import store
 from lineside.server.devices.certificates import Certificates
-from lineside.server.devices.doorstep import Doorstep
 from lineside.server.devices.store import DeviceRow, GroupRow, PreauthorisedRow
 from lineside.server.services import Core
 

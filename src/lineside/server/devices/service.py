@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from lineside.contract.device import AccessToken, Device, DeviceState
 from lineside.contract.errors import LinesideError
 from lineside.server.access.caller import Caller, acting, current
+from lineside.server.access.doorstep import Doorstep
 from lineside.server.access.tokens import AccessTokens, Proof
 from lineside.server.devices import model
 from lineside.server.devices.certificates import Certificates
 from lineside.server.devices.desired import DesiredDocuments
-from lineside.server.devices.doorstep import Doorstep
 from lineside.server.devices.instances import Count, Verdict, judge
 from lineside.server.devices.standing import Standing
 from lineside.server.devices.store import DeviceRow, all_devices, ends_of, groups_of

@@ -1,6 +1,8 @@
-"""The doorstep: how often an address may try to join with a token that is not one, or ask to be accepted without one.
+"""The doorstep: how often an address may knock, and how often it is written down that it did.
 
-Counted in memory: a restart forgets it, and costs a guesser of 192 random bits nothing that would help.
+A device that tries a join token which is none, or asks to be accepted without one, is turned away after so many tries.
+Of other refusals only so many are written down, else a stranger could fill the disk with them. Counted in memory: a
+restart forgets it, and costs a guesser of 192 random bits nothing that would help.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import threading
 from collections import deque
 
 from lineside.contract.errors import LinesideError
+from lineside.server.access.throttle import neighbourhood
 from lineside.server.clock import Clock
 
 TRIES, SECONDS = 20, 60.0
@@ -51,7 +54,7 @@ class Doorstep:
                 del self._tries[next(iter(self._tries))]
 
     def _recent(self, source: str, now: float) -> deque[float]:
-        tries = self._tries.setdefault(source, deque(maxlen=TRIES))
+        tries = self._tries.setdefault(neighbourhood(source), deque(maxlen=TRIES))
         while tries and tries[0] <= now - SECONDS:
             tries.popleft()
         return tries
