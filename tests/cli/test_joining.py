@@ -52,8 +52,8 @@ def test_a_device_is_accepted_quarantined_and_revoked(lineside: Running, command
     assert "lineside agent fingerprint" in " ".join(refused.split())
     accepted = command("accept", "cam-1", "--fingerprint", fingerprint, "--group", "line-1", "--json")
     assert (accepted["state"], accepted["groups"]) == ("accepted", ["line-1"])
-    assert "quarantined, smoke" in command("quarantine", "cam-1", "--why", "smoke")
-    assert command("revoke", "cam-1", "--why", "scrapped", "--json")["state_why"] == "scrapped"
+    assert "quarantined, smoke" in command("quarantine", "cam-1", "--reason", "smoke")
+    assert command("revoke", "cam-1", "--reason", "scrapped", "--json")["state_why"] == "scrapped"
 
 
 def test_tokens_and_keys(command: Command) -> None:

@@ -228,7 +228,7 @@ def test_withdrawing(plane: Running, cli: Cli, proposals: Proposals, tmp_path: P
     take_over(cli, tmp_path / "keys")
     waiting = propose_model(plane, proposals)
     assert [one["id"] for one in cli("trust", "proposals", "--state", "open")[1]] == [waiting]
-    assert cli("trust", "withdraw", waiting, "--why", "a mistake")[1]["state"] == "withdrawn"
+    assert cli("trust", "withdraw", waiting, "--reason", "a mistake")[1]["state"] == "withdrawn"
     assert cli("trust", "proposal", "show", waiting)[1]["reason"] == "a mistake"
     status, answer = cli("trust", "sign", waiting, "--key", str(tmp_path / "keys" / "approver-anna.pem"), "--yes")
     assert (status, code(answer)) == (1, "trust.proposal_closed")

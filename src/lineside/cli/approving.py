@@ -13,7 +13,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from lineside.cli.model_view import metrics_table, model_details
-from lineside.cli.options import Json, Model, ModelRef, Root, Url
+from lineside.cli.options import Json, Model, ModelRef, Reason, Root, RootSha, Url, Yes
 from lineside.cli.output import Output, session
 from lineside.cli.runs import draw_gates
 from lineside.cli.signing import asked, reviewed, signed
@@ -32,12 +32,6 @@ BuilderKey = Annotated[
     Path | None,
     typer.Option("--builder-key", help="A builder's key, for the code that runs the model, if nobody signed that yet."),
 ]
-RootSha = Annotated[
-    str | None,
-    typer.Option("--root-sha256", help="SHA-256 of the control plane's root, for a machine that sees it first."),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking.")]
-Why = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 
 
 def approve(
@@ -46,7 +40,7 @@ def approve(
     builder_key: BuilderKey = None,
     root_sha256: RootSha = None,
     yes: Yes = False,
-    reason: Why = "",
+    reason: Reason = "",
     url: Url = None,
     root: Root = None,
     json: Json = False,
@@ -61,7 +55,7 @@ def approve(
 
 def withdraw(
     model: Model,
-    reason: Why,
+    reason: Reason,
     key: Key = None,
     root_sha256: RootSha = None,
     yes: Yes = False,
@@ -80,7 +74,7 @@ def withdraw(
 
 def reject(
     model: Model,
-    reason: Why,
+    reason: Reason,
     url: Url = None,
     root: Root = None,
     json: Json = False,
@@ -103,7 +97,7 @@ def sign_component(
     out.say(msgspec.json.format(msgspec.json.encode(component.recipe)).decode())
     out.say(f"{name} {version}: the recipe above, {change.digest}")
     _ask(f"Sign {name} {version} for all devices", yes, f"lineside components sign {name} {version} --key FILE")
-    return signed(client, out, review, key)
+    return signed(client, review, key)
 
 
 def _approve(
@@ -127,7 +121,7 @@ def _approve(
         judged = judge(client, label, change.subject, change.digest or "", change.custom)
         out.progress.print(draw(judged, proposal))
         _ask(f"Sign the approval of {label}", yes, f"lineside models approve {label} --key FILE")
-        signed(client, out, review, key)
+        signed(client, review, key)
         if judged.code is not None:
             code = judged.code
             _sign_code(client, out, code.name, code.version, key, builder_key, root_sha256, yes)
@@ -164,7 +158,7 @@ def _sign_withdrawal(
         raise LinesideError("approval.not_what_it_says", subject=found.label, why=f"it withdraws {change.subject}")
     out.say(f"Devices will no longer install {found.label}: {proposal.why}")
     _ask(f"Withdraw the approval of {found.label}", yes, f"lineside models withdraw {found.label} --key FILE")
-    signed(client, out, review, key)
+    signed(client, review, key)
 
 
 def draw(judged: Judged, proposal: Proposal) -> RenderableType:

@@ -11,10 +11,10 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from lineside.cli.approving import Key, RootSha, Yes, sign_component
+from lineside.cli.approving import Key, sign_component
 from lineside.cli.check import check
 from lineside.cli.model_view import draw_approval
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Root, RootSha, Url, Yes
 from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, short, size, spaced, when
 from lineside.client.own_component import add_component

@@ -10,14 +10,13 @@ from rich.console import RenderableType
 
 from lineside.cli.asking import Name
 from lineside.cli.device_view import device_view
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Reason, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, rows, when
 from lineside.contract.device import AcceptRequest, JoinToken, JoinTokenInfo, JoinTokenRequest, Preauthorisation
 
 Fingerprint = Annotated[str, typer.Argument(metavar="FINGERPRINT", help="SHA-256 of a device's public key.")]
 Group = Annotated[str, typer.Option("--group", help="Group the device lands in.")]
-Why = Annotated[str, typer.Option("--why", help="Why, for the audit trail.")]
 
 
 def accept(
@@ -35,13 +34,13 @@ def accept(
         out.show(client.accept_device(name, AcceptRequest(fingerprint=fingerprint, group=group)), device_view)
 
 
-def quarantine(name: Name, why: Why = "", url: Url = None, root: Root = None, json: Json = False) -> None:
+def quarantine(name: Name, why: Reason = "", url: Url = None, root: Root = None, json: Json = False) -> None:
     """Let a device report, and install nothing."""
     with session(url, root, json) as (client, out):
         out.show(client.quarantine_device(name, why=why), device_view)
 
 
-def revoke(name: Name, why: Why = "", url: Url = None, root: Root = None, json: Json = False) -> None:
+def revoke(name: Name, why: Reason = "", url: Url = None, root: Root = None, json: Json = False) -> None:
     """Take a device's leave to take part away, for good; turn a pending one away."""
     with session(url, root, json) as (client, out):
         out.show(client.revoke_device(name, why=why), device_view)

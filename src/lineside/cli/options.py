@@ -12,6 +12,12 @@ Url = Annotated[str | None, typer.Option("--url", help="Address of the control p
 Root = Annotated[
     Path | None, typer.Option("--root", help="Root of a control plane on this machine [env: LINESIDE_ROOT].")
 ]
+RootSha = Annotated[
+    str | None,
+    typer.Option("--root-sha256", help="SHA-256 of the control plane's root, for a machine that sees it first."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 
 
 class ModelRef(NamedTuple):

@@ -60,7 +60,7 @@ def agreed(yes: bool) -> None:
         raise LinesideError("trust.not_confirmed")
 
 
-def signed(client: Client, out: Output, found: Review, key: Path) -> Proposal:
+def signed(client: Client, found: Review, key: Path) -> Proposal:
     """Sign a reviewed proposal with a key file and send the signatures. Raises `trust.key_file` and more."""
     return send(client, found, key_files.load(key, passphrase))
 
@@ -79,7 +79,7 @@ def signed_by_all(
     agreed(yes)
     for key in keys:
         if proposal.state is ProposalState.OPEN:  # enough of them may have signed before the last
-            proposal = signed(client, out, found, key)
+            proposal = signed(client, found, key)
     return proposal
 
 

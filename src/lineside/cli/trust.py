@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from lineside.cli import trust_keys, trust_proposals
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Reason, Root, RootSha, Url, Yes
 from lineside.cli.output import session
 from lineside.cli.trust_init import init
-from lineside.cli.trust_options import Role, RootSha, Sign, Why, Yes, propose
+from lineside.cli.trust_options import Role, Sign, propose
 from lineside.cli.trust_view import draw_keys, draw_trust
 from lineside.client import key_files, trusted
 from lineside.contract.ceremony import ProposeChange
@@ -43,7 +43,7 @@ def threshold(
     role: Role,
     number: Annotated[int, typer.Argument(min=1, help="How many keys must sign.")],
     sign: Sign = None,
-    why: Why = "",
+    why: Reason = "",
     root_sha256: RootSha = None,
     yes: Yes = False,
     url: Url = None,
@@ -65,7 +65,7 @@ def rotate(
     name: Annotated[str, typer.Option("--name", help="Whose key it is.")] = "",
     key: Annotated[str | None, typer.Option("--key", help="The key it replaces: its name or id.")] = None,
     sign: Sign = None,
-    why: Why = "",
+    why: Reason = "",
     root_sha256: RootSha = None,
     yes: Yes = False,
     url: Url = None,
@@ -83,7 +83,7 @@ def rotate(
 def renew(
     role: Role,
     sign: Sign = None,
-    why: Why = "",
+    why: Reason = "",
     root_sha256: RootSha = None,
     yes: Yes = False,
     url: Url = None,

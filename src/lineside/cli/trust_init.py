@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 from securesystemslib.signer import Signer
 
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Root, RootSha, Url, Yes
 from lineside.cli.output import Output, session
 from lineside.cli.signing import agreed, new_passphrase, passphrase, reviewed, send, show
-from lineside.cli.trust_options import RootSha, Yes
 from lineside.cli.trust_view import draw_trust
 from lineside.client import Client, key_files, signing, trusted
 from lineside.contract.ceremony import TAKEN_OVER, NewKey, Proposal, ProposalState, ProposeChange

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Reason, Root, RootSha, Url, Yes
 from lineside.cli.output import Output, session
 from lineside.cli.signing import new_passphrase
 from lineside.cli.table import details
-from lineside.cli.trust_options import Role, RootSha, Sign, Why, Yes, propose
+from lineside.cli.trust_options import Role, Sign, propose
 from lineside.client import key_files
 from lineside.contract.ceremony import ProposeChange
 
@@ -38,7 +38,7 @@ def add(
     public: Annotated[Path, typer.Option("--public", help="The key's public half.")],
     name: Annotated[str, typer.Option("--name", help="Whose key it is.")],
     sign: Sign = None,
-    why: Why = "",
+    why: Reason = "",
     root_sha256: RootSha = None,
     yes: Yes = False,
     url: Url = None,
@@ -57,7 +57,7 @@ def remove(
     role: Role,
     key: Annotated[str, typer.Argument(help="The key: its name, or the beginning of its id.")],
     sign: Sign = None,
-    why: Why = "",
+    why: Reason = "",
     root_sha256: RootSha = None,
     yes: Yes = False,
     url: Url = None,

@@ -14,14 +14,9 @@ from lineside.client import Client
 from lineside.contract.ceremony import Proposal, ProposalState, ProposeChange
 
 Role = Annotated[str, typer.Argument(help="root, targets, approvers, builders, staging, snapshot or timestamp.")]
-Why = Annotated[str, typer.Option("--why", help="Why, for the record.")]
 Sign = Annotated[
     list[Path] | None, typer.Option("--sign", help="Sign it at once with this key file; may be given again.")
 ]
-RootSha = Annotated[
-    str | None, typer.Option("--root-sha256", help="The root that this control plane must have, at first use.")
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking.")]
 
 
 def propose(

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Reason, Root, RootSha, Url, Yes
 from lineside.cli.output import session
 from lineside.cli.signing import signed_by_all
-from lineside.cli.trust_options import RootSha, Yes
 from lineside.cli.trust_view import draw_proposal, draw_proposals
 from lineside.contract.ceremony import ProposalState
 
@@ -61,7 +60,7 @@ def sign(
 
 def withdraw(
     proposal: Id,
-    why: Annotated[str, typer.Option("--why", help="Why, for the record.")] = "",
+    why: Reason = "",
     url: Url = None,
     root: Root = None,
     json: Json = False,
