@@ -9,7 +9,7 @@ ROWS = (
         "deploy.start_timeout",
         Kind.INTERNAL,
         "{name} was neither ready nor broken {seconds} s after its start.",
-        "See its log, or give its lifecycle steps a Timeout: lineside devices logs DEVICE --component {name}",
+        "See its log, or give its lifecycle steps a Timeout: lineside devices logs DEVICE {name}",
     ),
     Problem(
         "deploy.soak_timeout",
@@ -33,7 +33,7 @@ ROWS = (
         "deploy.bootstrap_failed",
         Kind.INTERNAL,
         "The Bootstrap step of {name} failed: {why}.",
-        "See its log: lineside devices logs DEVICE --component {name}",
+        "See its log: lineside devices logs DEVICE {name}",
     ),
     Problem(
         "deploy.reboot_failed",

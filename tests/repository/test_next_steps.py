@@ -1,0 +1,53 @@
+"""What people are told to type exists: commands and options in next steps of errors, on pages and in docs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from lineside.cli.app import app
+from lineside.contract.error_codes import PROBLEMS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "src/lineside/server/web/templates").rglob("*.html"))
+DOCS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md"]
+TOP = typer.main.get_command(app)
+THEIR_OWN = ("up", "agent")  # take settings, and commands of another program
+COMMAND = re.compile(r"(?<![\w./-])lineside((?: [a-z][a-z-]+)+)((?: (?!lineside\b)[^ `<;|#\n]+)*)")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+
+
+def wrong(text: str) -> Iterator[str]:
+    """Commands in a text that there are not, and options that they do not have."""
+    for found in COMMAND.finditer(text):
+        words, command = found[1].split(), TOP
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        if command is TOP:
+            if OPTION.search(found[2]):  # else it is prose about the program, not something to type
+                yield found[0]
+        elif command.name not in THEIR_OWN:
+            known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+            if getattr(command, "commands", None) and words:
+                yield found[0]
+            yield from (f"{found[0]}: {option}" for option in OPTION.findall(found[2]) if option not in known)
+
+
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_next_steps_of_errors(code: str) -> None:
+    assert not list(wrong(PROBLEMS[code].next))
+
+
+@pytest.mark.parametrize("path", [*PAGES, *DOCS], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_on_pages_and_in_docs(path: Path) -> None:
+    assert not list(wrong(path.read_text()))
+
+
+def test_what_is_wrong_is_found() -> None:
+    assert len(list(wrong("See: lineside devices logs NAME --component x"))) == 1
+    assert len(list(wrong("See: lineside models kiss NAME"))) == 1
+    assert not list(wrong("lineside devices logs NAME other -f, or lineside up --port 1, or lineside is fine"))
