@@ -218,3 +218,11 @@ def test_a_control_plane_that_refuses_changes_nothing(
     SecretsLink(Refusing(), secrets).look()
     assert secrets.get("db").text == "x"
     assert bool(caplog.records) == said
+
+
+def test_files_that_cannot_be_used_are_no_reason_to_stop_asking(
+    tmp_path: Path, secrets: Secrets, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "secrets").write_text("a file stands where the folder was")
+    SecretsLink(FakeControlPlane(), secrets).look()
+    assert "secrets" in caplog.text

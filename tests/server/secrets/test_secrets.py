@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -183,3 +185,14 @@ def test_a_secret_that_is_not_there_is_said_to_be_unknown(plant: Plant) -> None:
     for ask in (plant.client.secret, plant.client.remove_secret):
         with pytest.raises(LinesideError, match="There is no secret db"):
             ask("db")
+
+
+def test_values_that_are_set_while_the_storage_key_changes_can_be_read(plant: Plant) -> None:
+    device = TestDevice.join(plant.lineside, "cell-1")
+    names = [f"s{number}" for number in range(12)]
+    plant.want("cell-1", recipe("a", names))
+    with ThreadPoolExecutor(4) as pool:
+        made = [pool.submit(plant.client.set_secret, name, name.encode()) for name in names]
+        made += [pool.submit(plant.client.rotate_secrets_key) for _ in range(4)]
+    assert all(one.exception() is None for one in made)
+    assert {name: found[0][1] for name, found in given(device).items()} == {name: name.encode() for name in names}

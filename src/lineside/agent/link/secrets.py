@@ -38,3 +38,5 @@ class SecretsLink:
         except LinesideError as error:
             if error.code != _NOT_THERE:
                 _log.warning("secrets: %s", error.message)
+        except OSError as error:  # what is wrong with secrets' files must not keep the desired document away
+            _log.warning("secrets: %s", error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
@@ -52,12 +54,8 @@ def approve_model(
     models: NamedDependency[ModelsService],
     objects: NamedDependency[ObjectStore],
 ) -> Page | Redirect:
-    """Approve, then look; a refusal is shown with its reason."""
-    try:
-        models.approve(name, version, data)
-    except LinesideError as error:
-        return _shown(request, models, (name, version), objects, error.report(), int(error.kind))
-    return see(f"/models/{name}/{version}")
+    """Approve, then look."""
+    return _decided(request, models, (name, version), objects, lambda: models.approve(name, version, data))
 
 
 @post(
@@ -75,11 +73,7 @@ def reject_model(
     objects: NamedDependency[ObjectStore],
 ) -> Page | Redirect:
     """Reject, then look."""
-    try:
-        models.reject(name, version, data)
-    except LinesideError as error:
-        return _shown(request, models, (name, version), objects, error.report(), int(error.kind))
-    return see(f"/models/{name}/{version}")
+    return _decided(request, models, (name, version), objects, lambda: models.reject(name, version, data))
 
 
 @post(
@@ -97,11 +91,22 @@ def withdraw_model(
     objects: NamedDependency[ObjectStore],
 ) -> Page | Redirect:
     """Take an approval back, then look."""
+    return _decided(request, models, (name, version), objects, lambda: models.withdraw(name, version, data))
+
+
+def _decided(
+    request: AnyRequest,
+    models: ModelsService,
+    which: tuple[str, int],
+    objects: ObjectStore,
+    decide: Callable[[], object],
+) -> Page | Redirect:
+    """Decide, then look; a refusal is shown with its reason."""
     try:
-        models.withdraw(name, version, data)
+        decide()
     except LinesideError as error:
-        return _shown(request, models, (name, version), objects, error.report(), int(error.kind))
-    return see(f"/models/{name}/{version}")
+        return _shown(request, models, which, objects, error.report(), int(error.kind))
+    return see(f"/models/{which[0]}/{which[1]}")
 
 
 def _shown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterable
 
@@ -45,6 +46,7 @@ class ComponentSecrets:
         self._core = core
         self._keys = SecretKeys(core.keys / "secrets.key")
         self._naming = Naming(core.objects)
+        self._turn = threading.Lock()  # a value sealed while keys change hands would lose its key
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -72,7 +74,7 @@ class ComponentSecrets:
         if not 0 < len(value) <= MAX_VALUE:
             raise LinesideError("secret.bad_value", size=len(value), limit=MAX_VALUE)
         version, now = str(uuid.uuid4()), rfc3339(self._core.clock.now())
-        with self._core.database.write() as session:
+        with self._turn, self._core.database.write() as session:
             row = session.get(SecretRow, name) or SecretRow(name=name, versions=())
             kept = self._keys.seal(name, version, value)
             new = KeptVersion(id=version, stages=(), set_at=now, set_by=current().name, kept=kept)
@@ -95,6 +97,10 @@ class ComponentSecrets:
 
     def rotate_key(self) -> KeyRotation:
         """Seal every value with a new key, and forget the old one once nothing needs it."""
+        with self._turn:
+            return self._rotated()
+
+    def _rotated(self) -> KeyRotation:
         with self._core.database.write() as session:
             rows = store.every(session)
             opened = [(row, one, self._keys.open(row.name, one.id, one.kept)) for row in rows for one in row.versions]
