@@ -21,9 +21,9 @@ class Trust(Calls):
         """Roles, keys, thresholds, and where the keys lie."""
         return self.connection.call("GET", "/trust", TrustView)
 
-    def proposals(self, state: ProposalState | None = None) -> list[Proposal]:
+    def proposals(self, state: ProposalState | None = None, *, limit: int = 100) -> list[Proposal]:
         """Changes of signed metadata, newest first; all of them, or those in one state."""
-        query = {"state": state.value if state else None}
+        query = {"state": state.value if state else None, "limit": limit}
         return self.connection.call("GET", "/trust/proposals", list[Proposal], query=query)
 
     def proposal(self, proposal: str) -> Proposal:

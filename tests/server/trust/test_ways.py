@@ -127,6 +127,8 @@ def test_pages_say_developer_trust_until_the_keys_are_elsewhere(plane: Running, 
         needs = http.get("/api/v1/overview").json()["needs"]
         assert "1 proposal waits for signatures" in [need["what"] for need in needs]
         assert http.get("/api/v1/overview").json()["trust_mode"] == "offline"
+        assert [one["id"] for one in http.get("/api/v1/trust/proposals?limit=1").json()] == [waiting]
+        assert len(http.get("/api/v1/trust/proposals").json()) > 1
 
 
 def test_every_step_is_a_line_of_the_audit_trail_with_its_digest(house: House, core: Core, people: People) -> None:

@@ -31,10 +31,11 @@ def list_proposals(
     proposals: NamedDependency[Proposals],
     database: NamedDependency[Database],
     wanted: Annotated[ProposalState | None, QueryParameter(name="state")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> list[Proposal]:
     """All of them, or those in one state: `open` waits for signatures."""
     with database.read() as session:
-        return proposals.all(session, wanted)
+        return proposals.all(session, wanted, limit)
 
 
 @get("/trust/proposals/{proposal:str}", sync_to_thread=True, summary="One proposal with the bytes to be signed")

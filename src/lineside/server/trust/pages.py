@@ -26,9 +26,9 @@ def trust_page_(
 ) -> Page:
     """Roles, keys, and what waits for signatures."""
     with database.read() as session:
-        trust, found = trust_page.look(session), proposals.all(session)
-    waiting = [one for one in found if one.state is ProposalState.OPEN]
-    decided = [one for one in found if one.state is not ProposalState.OPEN][:_LAST]
+        trust, waiting = trust_page.look(session), proposals.all(session, ProposalState.OPEN)
+        newest = proposals.all(session, limit=_LAST + len(waiting))
+    decided = [one for one in newest if one.state is not ProposalState.OPEN][:_LAST]
     return page(request, "trust/page.html", here="/trust", live=True, trust=trust, waiting=waiting, decided=decided)
 
 

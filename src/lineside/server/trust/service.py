@@ -85,9 +85,9 @@ class Proposals:
         """One proposal. Raises `request.not_found`."""
         return store.value(session, self._row(session, id_))
 
-    def all(self, session: Session, state: ProposalState | None = None) -> list[Proposal]:
-        """Proposals, newest first."""
-        return [store.value(session, row) for row in store.proposals(session, state=state)]
+    def all(self, session: Session, state: ProposalState | None = None, limit: int | None = None) -> list[Proposal]:
+        """Proposals, newest first; at most `limit`: each brings whole metadata files."""
+        return [store.value(session, row) for row in store.proposals(session, state=state, limit=limit)]
 
     def about(self, session: Session, kind: str, subject: str, state: ProposalState | None = None) -> list[Proposal]:
         """Proposals of one kind about one subject, newest first."""

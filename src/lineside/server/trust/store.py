@@ -88,9 +88,14 @@ def proposal(session: Session, id_: str, *, lock: bool = False) -> ProposalRow |
 
 
 def proposals(
-    session: Session, *, state: ProposalState | None = None, kind: str | None = None, subject: str | None = None
+    session: Session,
+    *,
+    state: ProposalState | None = None,
+    kind: str | None = None,
+    subject: str | None = None,
+    limit: int | None = None,
 ) -> list[ProposalRow]:
-    """Proposals, newest first."""
+    """Proposals, newest first; at most `limit`."""
     query = select(ProposalRow).order_by(ProposalRow.number.desc())
     if state is not None:
         query = query.where(ProposalRow.state == state.value)
@@ -98,7 +103,7 @@ def proposals(
         query = query.where(ProposalRow.kind == kind)
     if subject is not None:
         query = query.where(ProposalRow.subject == subject)
-    return list(session.scalars(query))
+    return list(session.scalars(query.limit(limit)))
 
 
 def files(session: Session, row: ProposalRow) -> list[FileRow]:
