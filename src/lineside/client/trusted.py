@@ -22,6 +22,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from lineside.client.client import Client
 from lineside.contract.ceremony_changes import Part
 from lineside.contract.errors import Kind, LinesideError
+from lineside.contract.ids import plain_fingerprint
 from lineside.contract.reading import UNREADABLE
 from lineside.contract.trust import ROLE_PATHS
 
@@ -108,7 +109,7 @@ def _first_root(client: Client, confirm: Confirm, expected: str | None) -> bytes
         raise LinesideError("trust.history_broken", why="it has no root")
     actual = _sha256(roots[-1])
     if expected:
-        match = next((raw for raw in reversed(roots) if _sha256(raw) == expected.lower()), None)
+        match = next((raw for raw in reversed(roots) if _sha256(raw) == plain_fingerprint(expected)), None)
         if match is None:
             raise LinesideError("trust.root_differs", expected=expected, actual=actual)
         return match
@@ -118,7 +119,7 @@ def _first_root(client: Client, confirm: Confirm, expected: str | None) -> bytes
 
 
 def _ever(client: Client, expected: str) -> bool:
-    return any(_sha256(raw) == expected.lower() for raw in _roots(client, 1))
+    return any(_sha256(raw) == plain_fingerprint(expected) for raw in _roots(client, 1))
 
 
 def _follow(client: Client, raw: bytes) -> tuple[bytes, Metadata[Root]]:

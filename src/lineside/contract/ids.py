@@ -25,6 +25,11 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def plain_fingerprint(text: str) -> str:
+    """A fingerprint as people copy it (capitals, colons, `sha256:` before it) in the one form that is compared."""
+    return text.strip().lower().removeprefix("sha256:").replace(":", "")
+
+
 def digest_of(data: bytes) -> str:
     """The digest of some bytes, `sha256:<hex>`."""
     return "sha256:" + hashlib.sha256(data).hexdigest()

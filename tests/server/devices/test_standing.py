@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lineside.contract.device import DEVICE_MOVES, DeviceState, JoinRequest
+from lineside.contract.ids import plain_fingerprint
 from lineside.server.access.audit import AuditRow
 from lineside.server.access.doorstep import TRIES
-from lineside.server.devices.standing import plain
 from lineside.server.testing import FakeClock, Running
 from lineside.server.testing_device import TestDevice, make_csr, make_key, make_token
 
@@ -225,7 +225,7 @@ def test_join_tokens_are_listed_and_taken_back(lineside: Running, clock: FakeClo
 
 @pytest.mark.parametrize("given", ["SHA256:AB:CD", " abcd ", "abCD"])
 def test_a_fingerprint_is_taken_as_people_copy_it(given: str) -> None:
-    assert plain(given) == "abcd"
+    assert plain_fingerprint(given) == "abcd"
 
 
 def test_every_state_but_the_last_can_be_left() -> None:

@@ -32,7 +32,7 @@ from lineside.agent.link.tls import for_server
 from lineside.agent.paths import Paths
 from lineside.contract.device import CertificatePurpose, DeviceState, JoinAnswer, JoinRequest
 from lineside.contract.errors import LinesideError, RemoteError
-from lineside.contract.ids import is_name
+from lineside.contract.ids import is_name, plain_fingerprint
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
 """Seconds between two questions of a device that waits to be accepted."""
@@ -145,8 +145,8 @@ def fetch_ca(url: str, expected: str) -> bytes:
     finally:
         client.close()
     actual = fingerprint(pem)
-    if actual != _plain(expected):
-        raise LinesideError("join.ca_mismatch", url=url, actual=actual, expected=_plain(expected))
+    if actual != plain_fingerprint(expected):
+        raise LinesideError("join.ca_mismatch", url=url, actual=actual, expected=plain_fingerprint(expected))
     return pem
 
 
@@ -162,10 +162,6 @@ def key_fingerprint(keys: KeyStore) -> str:
     """SHA-256 of the device's public key (DER, SubjectPublicKeyInfo) in hex: what people compare and preauthorise."""
     body = "".join(line for line in keys.public(CURRENT).splitlines() if not line.startswith("-"))
     return hashlib.sha256(base64.b64decode(body)).hexdigest()
-
-
-def _plain(text: str) -> str:
-    return text.strip().lower().removeprefix("sha256:").replace(":", "")
 
 
 def _ask(url: str, options: JoinOptions, csr: str, paths: Paths, clock: Clock) -> JoinAnswer:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.device import DEVICE_MOVES, AcceptRequest, DeviceState, Preauthorisation
 from lineside.contract.errors import ErrorReport, LinesideError
-from lineside.contract.ids import is_name
+from lineside.contract.ids import is_name, plain_fingerprint
 from lineside.contract.moves import check_move
 from lineside.server.access.join_tokens import check_group
 from lineside.server.clock import rfc3339
@@ -31,7 +31,7 @@ class Standing:
 
         An accepted one with this key is left as it is. After a quarantine its count begins anew.
         """
-        given = plain(request.fingerprint)
+        given = plain_fingerprint(request.fingerprint)
         with self._core.database.write() as session:
             row = _found(session, name)
             if given != row.fingerprint:
@@ -105,7 +105,7 @@ class Standing:
 
     def preauthorise(self, request: Preauthorisation) -> Preauthorisation:
         """Let a key join once, under a name. Raises `request.invalid`, `join.key_in_use`, `join.name_taken`."""
-        fingerprint = plain(request.fingerprint)
+        fingerprint = plain_fingerprint(request.fingerprint)
         if re.fullmatch("[0-9a-f]{64}", fingerprint) is None:
             raise LinesideError("request.invalid", why="a fingerprint is 64 hex digits, the SHA-256 of a public key")
         if not is_name(request.name):
@@ -138,7 +138,7 @@ class Standing:
     def withdraw(self, fingerprint: str) -> Preauthorisation:
         """This key may not join any more. Raises `request.not_found`."""
         with self._core.database.write() as session:
-            row = session.get(PreauthorisedRow, plain(fingerprint))
+            row = session.get(PreauthorisedRow, plain_fingerprint(fingerprint))
             if row is None:
                 raise LinesideError("request.not_found", what="preauthorised key", name=fingerprint[:80])
             session.delete(row)
@@ -151,11 +151,6 @@ class Standing:
 def _fitting(why: str) -> str:
     """A reason as it is kept: PostgreSQL takes no NUL, and nobody reads more."""
     return why.replace("\0", "\N{REPLACEMENT CHARACTER}")[:500]
-
-
-def plain(fingerprint: str) -> str:
-    """A fingerprint as people copy it, in the form that is stored."""
-    return fingerprint.strip().lower().removeprefix("sha256:").replace(":", "")
 
 
 def _shown(row: PreauthorisedRow) -> Preauthorisation:
