@@ -224,6 +224,36 @@ def test_a_key_with_a_passphrase(plane: Running, cli: Cli, tmp_path: Path, monke
     assert (status, code(answer)) == (1, "trust.key_file")
 
 
+def test_a_key_is_never_written_over(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "carl.pem"
+    made = cli("trust", "key", "make", str(file))[1]
+    before = file.read_bytes()
+    assert (tmp_path / "carl.pem.pub").read_text() == made["public"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    status, answer = cli("trust", "key", "make", str(file))
+    assert (status, code(answer)) == (1, "trust.key_file_exists")
+    assert file.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} >= {"carl.pem", "carl.pem.pub"}
+    assert not list(tmp_path.glob(".carl*"))
+
+
+def test_nothing_is_signed_that_nobody_agreed_to(
+    plane: Running, cli: Cli, proposals: Proposals, tmp_path: Path
+) -> None:
+    take_over(cli, tmp_path / "keys")
+    waiting = propose_model(plane, proposals)
+    status, answer = cli("trust", "sign", waiting, "--key", str(tmp_path / "keys" / "approver-anna.pem"))
+    assert (status, code(answer)) == (1, "trust.not_confirmed")
+    assert cli("trust", "proposal", "show", waiting)[1]["signatures"] == []
+
+
+def test_a_key_that_counts_already_is_not_added_again(cli: Cli, tmp_path: Path) -> None:
+    take_over(cli, tmp_path / "keys")
+    public = str(tmp_path / "keys" / "approver-anna.pem.pub")
+    status, answer = cli("trust", "key", "add", "approvers", "--public", public, "--name", "anna")
+    assert (status, code(answer)) == (1, "trust.key_known")
+
+
 def test_withdrawing(plane: Running, cli: Cli, proposals: Proposals, tmp_path: Path) -> None:
     take_over(cli, tmp_path / "keys")
     waiting = propose_model(plane, proposals)

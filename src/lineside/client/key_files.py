@@ -35,16 +35,29 @@ def make(file: Path, passphrase: str | None = None) -> str:
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-            opened.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
-            opened.flush()
-            os.fsync(opened.fileno())
+        _write_new(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
         public_file(file).write_bytes(public)
     except FileExistsError as error:
         raise LinesideError("trust.key_file_exists", file=file) from error
     except OSError as error:
         raise LinesideError("trust.key_file", file=file, why=error.strerror or error) from error
     return public.decode()
+
+
+def _write_new(file: Path, private: bytes) -> None:
+    """The whole key under its name, or nothing: half a key file would stand in the way of the next try."""
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+            opened.write(private)
+            opened.flush()
+            os.fsync(opened.fileno())
+        if file.exists():  # it is never written over
+            raise FileExistsError
+        part.rename(file)  # not a link, which sticks with FAT do not know
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def public_file(file: Path) -> Path:
