@@ -72,6 +72,12 @@ CHANGING = [
         {"reason": ""},
     ),
     (
+        "models approve metal-tags 1 --reason seen",
+        ModelVersion,
+        "POST /models/metal-tags/1/approve",
+        {"reason": "seen"},
+    ),
+    (
         "models reject metal-tags:1 --reason blurred",
         ModelVersion,
         "POST /models/metal-tags/1/reject",

@@ -9,7 +9,7 @@ import typer
 
 from lineside.cli.approving import approve, reject, withdraw
 from lineside.cli.model_view import model_details, table
-from lineside.cli.options import Json, Model, Root, Url
+from lineside.cli.options import Json, Model, ModelCommand, Root, Url
 from lineside.cli.output import session
 from lineside.cli.runs import find_dataset, finish, upload_file
 from lineside.contract.errors import LinesideError
@@ -25,16 +25,15 @@ def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
         out.show(client.models(), table)
 
 
-@app.command()
+@app.command(cls=ModelCommand)
 def show(model: Model, url: Url = None, root: Root = None, json: Json = False) -> None:
     """Show a model version: metrics, variants, gates, lineage."""
     with session(url, root, json) as (client, out):
         out.show(client.model(*model), model_details)
 
 
-app.command("approve")(approve)
-app.command("withdraw")(withdraw)
-app.command("reject")(reject)
+for decision in (approve, withdraw, reject):
+    app.command(decision.__name__, cls=ModelCommand)(decision)
 
 
 @app.command("import")

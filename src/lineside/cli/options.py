@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 Url = Annotated[str | None, typer.Option("--url", help="Address of the control plane [env: LINESIDE_URL].")]
@@ -38,3 +39,13 @@ def model_ref(text: str | ModelRef) -> ModelRef:
 
 
 Model = Annotated[ModelRef, typer.Argument(parser=model_ref, metavar="NAME:VERSION", help="A model version.")]
+
+
+class ModelCommand(TyperCommand):
+    """A command about a model version, which may also be said as components are: NAME VERSION."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`tags 1` is `tags:1` at the beginning of what follows the command."""
+        if len(args) > 1 and args[0][:1] != "-" and ":" not in args[0] and args[1].isdecimal():
+            args = [f"{args[0]}:{args[1]}", *args[2:]]
+        return super().parse_args(ctx, args)
