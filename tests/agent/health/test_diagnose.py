@@ -61,9 +61,7 @@ def broker(plane: ControlPlane, tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @pytest.mark.mosquitto
-def test_a_sound_device_passes(
-    plane: ControlPlane, agent: AgentProcess, broker: Mosquitto, machine: Path
-) -> None:
+def test_a_sound_device_passes(plane: ControlPlane, agent: AgentProcess, broker: Mosquitto, machine: Path) -> None:
     broker.used_by(agent)
     revision = plane.want(plane.release(recipe("app", "1.2.3")))
     agent.start()

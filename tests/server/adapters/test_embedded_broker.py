@@ -59,7 +59,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
         made = Site(tmp_path, ca, None, listener.getsockname()[1], {"cam-1", "cam-2"})  # type: ignore[arg-type]
         made.gate.set()
         tls = tls_context(server_pem, ca.pem)
-        made.broker = EmbeddedBroker(listener, tls, lambda device, serial: device in made.accepted and serial not in made.refused, made.on_result)
+        made.broker = EmbeddedBroker(
+            listener, tls, lambda device, serial: device in made.accepted and serial not in made.refused, made.on_result
+        )
 
         async def start() -> None:
             await made.broker.start()
