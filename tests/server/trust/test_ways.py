@@ -123,6 +123,7 @@ def test_pages_say_developer_trust_until_the_keys_are_elsewhere(plane: Running, 
         shown = http.get(f"/trust/proposals/{waiting}").text
         assert "1 of" in shown
         assert "nobody yet" in shown
+        assert "/withdraw" not in shown
         assert http.post(f"/trust/proposals/{waiting}/withdraw").status_code == 403
         needs = http.get("/api/v1/overview").json()["needs"]
         assert "1 proposal waits for signatures" in [need["what"] for need in needs]

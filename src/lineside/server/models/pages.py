@@ -13,7 +13,6 @@ from litestar.response import Redirect
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.model import Decision, ModelState, ModelVersion, Prediction, Predictions
 from lineside.contract.people import Permission
-from lineside.server.access.caller import current
 from lineside.server.access.permissions import needs
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.models.service import ModelsService
@@ -126,7 +125,6 @@ def _shown(
         status=status,
         model=model,
         signs_here=models.signs_here(),
-        may_approve=current().may(Permission.APPROVE),
         predictions=_predictions(model, objects),
         refusal=refusal,
     )

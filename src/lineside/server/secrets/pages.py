@@ -11,7 +11,6 @@ from litestar.response import Redirect
 from lineside.contract.errors import LinesideError
 from lineside.contract.people import Permission
 from lineside.contract.secret import SecretName
-from lineside.server.access.caller import current
 from lineside.server.access.permissions import needs
 from lineside.server.secrets.service import ComponentSecrets
 from lineside.server.web.render import AnyRequest, Page, page, see
@@ -71,7 +70,6 @@ def _listed(request: AnyRequest, secrets: ComponentSecrets, refusal: LinesideErr
         status=status,
         secrets=secrets.all(),
         refusal=report,
-        administers=current().may(Permission.ADMINISTER),
     )
 
 

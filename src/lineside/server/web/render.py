@@ -12,6 +12,7 @@ from litestar.response import Redirect
 
 from lineside.contract.ceremony import TrustMode
 from lineside.contract.errors import LinesideError
+from lineside.contract.people import Permission
 from lineside.server.access.caller import current
 
 AnyRequest = Request[Any, Any, Any]
@@ -35,6 +36,14 @@ _templates = jinja2.Environment(
     lstrip_blocks=True,
 )
 _templates.globals["who"] = current
+
+
+def _may(*permissions: str) -> bool:
+    """`may("operate")`: whether who looks has one of these permissions; a page offers nobody what they may not do."""
+    return current().may(*map(Permission, permissions))
+
+
+_templates.globals["may"] = _may
 
 
 def page(
