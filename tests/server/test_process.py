@@ -30,10 +30,8 @@ from tests.server.processes import ControlPlaneProcess, alive, worker
 FREE = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
 
 
-def test_it_is_ready_soon_and_ends_clean(tmp_path: Path) -> None:
-    began = time.monotonic()
+def test_it_becomes_ready_and_ends_clean(tmp_path: Path) -> None:
     with ControlPlaneProcess(tmp_path / "r", *FREE, worker=worker()) as lineside:
-        assert time.monotonic() - began < 5
         pid = lineside.worker_pid()
         assert lineside.found["pid"] == lineside.process.pid
         assert [event["kind"] for event in lineside.get("/events")["events"]] == ["user.link", "user.created"]
