@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.agent.tuf_repository import TufRepository
 
-from lineside.agent.updating.verdicts import Begin, Check, Done, Failed, Found, Refresh
+from lineside.agent.updating.verdicts import Begin, Check, Done, Failed, Fetch, Found, Refresh
 from lineside.agent.updating.verifying import Verifier
 
 
@@ -74,3 +74,9 @@ def test_what_was_believed_is_not_forgotten(tmp_path: Path, repository: TufRepos
     found = verifier(tmp_path, repository).answer(Refresh())
     assert isinstance(found, Failed)
     assert found.code == "trust.rollback"
+
+
+def test_a_target_that_nobody_has_signed_is_said_to_be_so(tmp_path: Path, repository: TufRepository) -> None:
+    judge = verifier(tmp_path / "metadata", repository)
+    assert judge.answer(Check("apps/other-1.0.0.json")) == Done()
+    assert judge.answer(Fetch("apps/other-1.0.0.json")) == Failed("trust.metadata", "nobody has signed it")

@@ -71,7 +71,7 @@ def _works_without_a_key_in_a_file(plant: Plant, station: Station) -> None:
     eventually(Paths(station.root).mqtt_certificate.exists, PATIENCE)
     files = [path for path in (station.root / "keys").iterdir() if path.is_file()]
     assert [path.name for path in files if b"PRIVATE KEY" in path.read_bytes()] == ["mqtt.key"]
-    eventually(lambda: "link.broker" not in _conditions(plant, station), PATIENCE)
+    eventually(lambda: "link.broker" not in _conditions(plant, station), PATIENCE * 3)
 
 
 def _joined(plant: Plant, folder: Path, key: str) -> Station:

@@ -25,8 +25,13 @@ def plain_nms(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, thresh
     return kept[:limit]
 
 
+THRESHOLDS = (915 / 3049, 1372 / 3049, 1982 / 3049)
+"""About 0.3, 0.45 and 0.65. Corners are whole numbers, so unions are below 3049, a prime: no IoU is on a threshold,
+where float32 and float64 may disagree."""
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.integers(0, 300), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 0.45, 0.65]), st.integers(1, 300))
+@given(st.integers(0, 300), st.integers(0, 2**32 - 1), st.sampled_from(THRESHOLDS), st.integers(1, 300))
 def test_same_as_the_definition(count: int, seed: int, threshold: float, limit: int) -> None:
     rng = np.random.default_rng(seed)
     corner = rng.integers(0, 40, (count, 2)).astype(np.float32)

@@ -11,7 +11,6 @@ import socket
 import ssl
 import stat
 import subprocess
-import time
 from pathlib import Path
 
 import httpx

@@ -146,9 +146,9 @@ class Verifier:
         self._targets[path] = target
         return Done(digest="sha256:" + target.hashes.get("sha256", "none"))
 
-    def _fetch(self, path: str) -> Done:
-        if path not in self._targets:
-            self._check(path)
+    def _fetch(self, path: str) -> Done | Failed:
+        if path not in self._targets and self._check(path).digest is None:
+            return Failed("trust.metadata", "nobody has signed it")
         file = Path(self._folder).parent / "recipe.part"
         try:
             self._ready().download_target(self._targets[path], str(file))
