@@ -91,6 +91,18 @@ def test_a_rotten_message_is_an_error(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_segment_that_a_power_cut_emptied_is_no_damage(tmp_path: Path) -> None:
+    segments = Segments(tmp_path)
+    for _ in range(8):
+        segments.append(1, b"12", SIZE)  # the eighth is alone in its segment
+    segments.close()
+    last = max(tmp_path.glob("*.seg"))
+    last.write_bytes(last.read_bytes()[:-1])
+    again = Segments(tmp_path)
+    assert [one.sequence for one in again.read(0)] == list(range(7))
+    again.close()
+
+
 def test_reading_near_the_end_of_many(tmp_path: Path) -> None:
     segments = Segments(tmp_path)
     for number in range(1000):

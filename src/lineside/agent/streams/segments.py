@@ -84,7 +84,7 @@ class Segment:
     def read(self, start: int) -> Iterator[Message]:
         """Messages from a sequence number on. Raises `Damaged`."""
         near = max((entry for entry in self._index if entry[0] <= start), default=self._index[0])
-        reached = start
+        reached = max(start, self.first)
         for message, _ in self._records(near[1]):
             if message.sequence >= start:
                 reached = message.sequence + 1
