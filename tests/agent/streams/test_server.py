@@ -123,8 +123,8 @@ def test_a_request_that_makes_no_sense(manager: StreamManagerProcess, operation:
 def test_noise(manager: StreamManagerProcess, noise: bytes) -> None:
     with connected(manager) as mine:
         mine.sendall(noise)
-        mine.shutdown(socket.SHUT_WR)
-        with contextlib.suppress(ConnectionResetError):  # what was not read when it closed makes the kernel say this
+        with contextlib.suppress(OSError):  # it may have closed already, with something unread
+            mine.shutdown(socket.SHUT_WR)
             while mine.recv(100):
                 pass
     with connected(manager) as mine:
