@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lineside.agent.durable import make_directories, sync_directory, write_atomically
-from lineside.agent.keys.port import CURRENT, NEXT, PREVIOUS, Box
+from lineside.agent.keys.port import CURRENT, NEXT, PREVIOUS
+from lineside.agent.keys.vaulted import VaultedKeys
 from lineside.agent.link import vault
-from lineside.contract.sealing import Sealed
 
 
-class FileKeys:
+class FileKeys(VaultedKeys):
     """The `KeyStore` port over the files `STEM.key`, `STEM-next.key` and `STEM-previous.key` of a folder."""
 
     def __init__(self, folder: Path, stem: str = "device") -> None:
@@ -32,30 +30,6 @@ class FileKeys:
         make_directories(self._folder)
         self._folder.chmod(0o700)
         write_atomically(self.file(name), pem.encode(), 0o600)
-
-    def public(self, name: str) -> str:
-        """See `KeyStore.public`."""
-        return vault.public(self._reference(name))
-
-    def request(self, name: str, common_name: str) -> str:
-        """See `KeyStore.request`."""
-        return vault.request(self._reference(name), common_name)
-
-    def sign(self, name: str, claims: dict[str, Any]) -> str:
-        """See `KeyStore.sign`."""
-        return vault.sign(self._reference(name), claims)
-
-    def seal(self, plain: bytes, about: str) -> Sealed:
-        """See `KeyStore.seal`."""
-        return vault.seal(self._reference(CURRENT), plain, about)
-
-    def open(self, sealed: Sealed, about: str) -> bytes:
-        """See `KeyStore.open`."""
-        return vault.unseal(self._references(), sealed, about)
-
-    def reseal(self, boxes: Sequence[Box]) -> list[Sealed]:
-        """See `KeyStore.reseal`."""
-        return vault.reseal(self._references(), boxes)
 
     def promote(self) -> None:
         """See `KeyStore.promote`. The key that was current has two names for a moment, but never none."""

@@ -8,18 +8,16 @@ it opens what was sealed for it until that has been sealed anew, and is then des
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from lineside.agent.durable import write_atomically
-from lineside.agent.keys.port import CURRENT, NAMES, NEXT, PREVIOUS, Box
+from lineside.agent.keys.port import CURRENT, NAMES, NEXT, PREVIOUS
+from lineside.agent.keys.vaulted import VaultedKeys
 from lineside.agent.link import vault
 from lineside.agent.link.error import LinkError
 from lineside.contract.reading import UNREADABLE
-from lineside.contract.sealing import Sealed
 
 _ID_BYTES = 16
 
@@ -38,7 +36,7 @@ class TokenFile(msgspec.Struct, frozen=True, kw_only=True):
     slots: dict[str, Slot] = {}
 
 
-class TokenKeys:
+class TokenKeys(VaultedKeys):
     """The `KeyStore` port over a token."""
 
     def __init__(self, file: Path, before: Path) -> None:
@@ -63,30 +61,6 @@ class TokenKeys:
             self._keep(name, slot)
         vault.make(self._reference(name))
         self._keep(name, msgspec.structs.replace(slot, made=True))
-
-    def public(self, name: str) -> str:
-        """See `KeyStore.public`."""
-        return vault.public(self._reference(name))
-
-    def request(self, name: str, common_name: str) -> str:
-        """See `KeyStore.request`."""
-        return vault.request(self._reference(name), common_name)
-
-    def sign(self, name: str, claims: dict[str, Any]) -> str:
-        """See `KeyStore.sign`."""
-        return vault.sign(self._reference(name), claims)
-
-    def seal(self, plain: bytes, about: str) -> Sealed:
-        """See `KeyStore.seal`."""
-        return vault.seal(self._reference(CURRENT), plain, about)
-
-    def open(self, sealed: Sealed, about: str) -> bytes:
-        """See `KeyStore.open`."""
-        return vault.unseal(self._references(), sealed, about)
-
-    def reseal(self, boxes: Sequence[Box]) -> list[Sealed]:
-        """See `KeyStore.reseal`."""
-        return vault.reseal(self._references(), boxes)
 
     def promote(self) -> None:
         """See `KeyStore.promote`."""
