@@ -29,7 +29,7 @@ from lineside.cli.app import app
 from lineside.cli.operations import OPERATIONS
 from lineside.contract.bundle import Bundle
 from lineside.contract.capture import CaptureRecord
-from lineside.contract.deployment import ROLLOUT_MOVES, DeploymentDocument, RolloutState
+from lineside.contract.deployment import DeploymentDocument
 from lineside.contract.desired import Desired
 from lineside.contract.device import DEVICE_MOVES, DeviceState
 from lineside.contract.error_codes import PROBLEMS
@@ -39,6 +39,7 @@ from lineside.contract.model import MODEL_MOVES, ModelState, Signature
 from lineside.contract.people import Permission
 from lineside.contract.reported import Report
 from lineside.contract.result import Result
+from lineside.contract.rollout import ROLLOUT_MOVES, RolloutState
 from lineside.contract.run import RUN_MOVES, RunState
 from lineside.server.access.permissions import needed
 from lineside.server.access.testing import OpenDoor

@@ -12,7 +12,7 @@ from lineside.cli import models
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport
-from lineside.contract.deployment import Deployment, Rollout
+from lineside.contract.deployment import Deployment
 from lineside.contract.device import Device, JoinToken
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
@@ -20,6 +20,7 @@ from lineside.contract.inquiry import CheckResult
 from lineside.contract.model import ModelVersion
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
+from lineside.contract.rollout import Rollout
 from lineside.contract.run import CurvePoint, Run, RunState
 from tests.cli import values
 from tests.cli.conftest import Command

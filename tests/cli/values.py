@@ -12,16 +12,7 @@ from lineside.contract.component import (
     Signed,
 )
 from lineside.contract.dataset import Box, Counted, DatasetVersion, ImagePage, ImageRecord, ImportReport, Split
-from lineside.contract.deployment import (
-    ComponentSpec,
-    Deployment,
-    DeviceProgress,
-    GateCheck,
-    Moved,
-    Rollout,
-    RolloutDevice,
-    RolloutState,
-)
+from lineside.contract.deployment import ComponentSpec, Deployment
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import Device, DeviceState, JoinToken
 from lineside.contract.errors import ErrorReport
@@ -36,9 +27,11 @@ from lineside.contract.inquiry import (
     InquiryRequest,
 )
 from lineside.contract.model import GateResult, Lineage, Metrics, ModelState, ModelVersion, Signature, Variant
+from lineside.contract.moves import Moved
 from lineside.contract.overview import Need, Overview, Stage
 from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent, Usage
 from lineside.contract.result import Detection, Result, ResultPage, StoredResult
+from lineside.contract.rollout import DeviceProgress, GateCheck, Rollout, RolloutDevice, RolloutState
 from lineside.contract.run import CurvePoint, Run, RunRequest, RunState, Step, StepState
 
 AT = "2026-11-21T04:01:03.250Z"

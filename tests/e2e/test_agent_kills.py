@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lineside.contract.deployment import RolloutState
 from lineside.contract.model import ModelVersion
+from lineside.contract.rollout import RolloutState
 from tests.cli.eventually import eventually
 from tests.e2e import processes
 from tests.e2e.plant import PATIENCE, Plant, Station

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lineside.client.folder import upload_folder
-from lineside.contract.deployment import DeviceProgress, Rollout, RolloutState
+from lineside.contract.rollout import DeviceProgress, Rollout, RolloutState
 from lineside.contract.run import Run, RunRequest, RunState, Step, StepState
 from tests.cli.eventually import eventually
 from tests.e2e import processes

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from lineside.contract.component import Component
-from lineside.contract.deployment import RolloutState
 from lineside.contract.ids import digest_of
 from lineside.contract.model import ModelVersion
 from lineside.contract.reported import Phase
+from lineside.contract.rollout import RolloutState
 from tests.cli.eventually import eventually
 from tests.e2e.plant import MODEL, PATIENCE, Plant, Station
 

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, when
-from lineside.contract.deployment import DeviceProgress, Rollout, RolloutState
+from lineside.contract.rollout import DeviceProgress, Rollout, RolloutState
 
 app = typer.Typer(name="rollouts", help="Rollouts: deployments on their way through waves.", no_args_is_help=True)
 

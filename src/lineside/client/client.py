@@ -19,7 +19,7 @@ from lineside.client.trust import Trust
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import AddComponent, Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest
-from lineside.contract.deployment import Deployment, DeploymentDocument, Rollout
+from lineside.contract.deployment import Deployment, DeploymentDocument
 from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
@@ -27,6 +27,7 @@ from lineside.contract.ids import digest_of
 from lineside.contract.model import ImportModel, ModelVersion, RegisterModel
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
+from lineside.contract.rollout import Rollout
 from lineside.contract.run import CachedStep, CurvePoint, Run, RunFinish, RunRequest, StepReport
 
 _JSON = "application/json"

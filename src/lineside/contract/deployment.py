@@ -1,16 +1,15 @@
-"""Deployments and rollouts: which components a group should run, and how that reaches its devices in waves.
+"""Deployments: which components a group should run. How that reaches its devices is a rollout (`contract/rollout.py`).
 
 The document people write is the Greengrass V2 deployment JSON (`DeploymentDocument`), or the same with a group name.
 """
 
 from __future__ import annotations
 
-import enum
 from typing import Any
 
 import msgspec
 
-from lineside.contract.errors import ErrorReport
+from lineside.contract.rollout import RolloutPlan
 
 
 class ConfigurationUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +72,8 @@ class DeploymentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="came
     deployment_name: str = ""
     deployment_policies: DeploymentPolicies = msgspec.field(default_factory=DeploymentPolicies)
     parent_target_arn: str | None = None
+    iot_job_configuration: dict[str, Any] = {}  # AWS IoT's rollout, abort and timeout configuration; read into the plan
+    rollout: RolloutPlan | None = None  # Lineside's own; None: read from the above, else the default plan
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,82 +90,4 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     rollout: str
     staging: bool = False  # for twins: may name components that are not approved
-
-
-class RolloutState(enum.Enum):
-    """Where a rollout stands."""
-
-    PENDING = "pending"  # stored, no device told yet
-    RUNNING = "running"  # waves are under way
-    SUCCEEDED = "succeeded"  # every device healthy at the wanted digests
-    ROLLING_BACK = "rolling_back"  # a gate tripped: devices are being sent back
-    FAILED = "failed"  # stopped by a gate, devices are back on what they ran
-    ABORTED = "aborted"  # a person stopped it
-    SUPERSEDED = "superseded"  # a newer deployment of the group took over
-
-
-ROLLOUT_MOVES: dict[RolloutState, frozenset[RolloutState]] = {
-    RolloutState.PENDING: frozenset({RolloutState.RUNNING, RolloutState.ABORTED, RolloutState.SUPERSEDED}),
-    RolloutState.RUNNING: frozenset(
-        {RolloutState.SUCCEEDED, RolloutState.ROLLING_BACK, RolloutState.ABORTED, RolloutState.SUPERSEDED}
-    ),
-    RolloutState.ROLLING_BACK: frozenset({RolloutState.FAILED, RolloutState.ABORTED, RolloutState.SUPERSEDED}),
-    RolloutState.SUCCEEDED: frozenset({RolloutState.SUPERSEDED}),
-    RolloutState.FAILED: frozenset({RolloutState.SUPERSEDED}),
-    RolloutState.ABORTED: frozenset({RolloutState.SUPERSEDED}),
-    RolloutState.SUPERSEDED: frozenset(),
-}
-
-
-class DeviceProgress(enum.Enum):
-    """Where one device stands in a rollout, recomputed from its own reports."""
-
-    WAITING = "waiting"  # its wave has not begun
-    NOTIFIED = "notified"  # its desired document names the deployment; no report on it yet
-    INSTALLING = "installing"  # it reported the revision and works on it
-    HEALTHY = "healthy"  # running digest equals desired digest, healthy for the soak time
-    FAILED = "failed"  # it reported failure, or runs something else after finishing
-
-
-class RolloutDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """One device of a rollout."""
-
-    device: str
-    wave: int
-    progress: DeviceProgress
-    error: ErrorReport | None = None
-
-
-class GateCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """A gate between waves with its numbers."""
-
-    name: str
-    value: float
-    limit: float
-    reported: int  # devices that had said something
-    passed: bool | None  # None: not enough reports yet
-
-
-class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of a state machine's history."""
-
-    at: str
-    current: str
-    wanted: str
-    why: str
-
-
-class Rollout(msgspec.Struct, frozen=True, kw_only=True):
-    """A rollout as it is shown. `wave` is the wave under way, counted from 0, of `waves`."""
-
-    id: str
-    deployment: str
-    group: str
-    state: RolloutState
-    wave: int
-    waves: int
-    devices: tuple[RolloutDevice, ...]
-    gates: tuple[GateCheck, ...] = ()
-    history: tuple[Moved, ...] = ()
-    created_at: str
-    finished_at: str | None = None
+    plan: RolloutPlan = msgspec.field(default_factory=RolloutPlan)

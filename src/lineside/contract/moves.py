@@ -6,9 +6,20 @@ import enum
 from collections.abc import Mapping
 from typing import TypeVar
 
+import msgspec
+
 from lineside.contract.errors import LinesideError
 
 S = TypeVar("S", bound=enum.Enum)
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a state machine's history."""
+
+    at: str
+    current: str
+    wanted: str
+    why: str
 
 
 def check_move(what: str, moves: Mapping[S, frozenset[S]], current: S, wanted: S) -> S:

@@ -25,6 +25,10 @@ class Hints(Protocol):
         """Publish a hint; returns at once, from any thread, and never fails."""
         ...
 
+    def hint_all(self, devices: Sequence[str]) -> None:
+        """Publish a hint to each of many devices; returns at once, from any thread, and never fails."""
+        ...
+
     def drop(self, device: str, serial: str | None = None) -> None:
         """End a device's connections, or those with one certificate (serial in hex); returns at once, from any thread,
         and never fails."""
@@ -35,6 +39,9 @@ class NoHints:
     """No broker: devices find out by asking."""
 
     def hint(self, device: str) -> None:
+        """Nothing to do."""
+
+    def hint_all(self, devices: Sequence[str]) -> None:
         """Nothing to do."""
 
     def drop(self, device: str, serial: str | None = None) -> None:

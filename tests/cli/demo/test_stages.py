@@ -16,9 +16,9 @@ from lineside.cli.demo.rollout import roll_out
 from lineside.cli.demo.scene import Scene, Settings
 from lineside.cli.demo.training import find_or_start, train
 from lineside.client import Client
-from lineside.contract.deployment import DeviceProgress, RolloutState
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelState
+from lineside.contract.rollout import DeviceProgress, RolloutState
 from lineside.contract.run import RunState
 from tests.cli import values
 from tests.cli.control_plane import CannedControlPlane

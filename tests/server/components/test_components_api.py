@@ -12,11 +12,12 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater
 
 from lineside.contract.component import Component
-from lineside.contract.deployment import Deployment, Rollout, RolloutState
+from lineside.contract.deployment import Deployment
 from lineside.contract.desired import Desired
 from lineside.contract.ids import digest_of
 from lineside.contract.model import ModelState, RegisterModel
 from lineside.contract.reported import ComponentState, Phase, ReportedComponent
+from lineside.contract.rollout import Rollout, RolloutState
 from lineside.contract.trust import ApprovalStatement
 from lineside.server.access.room import room as access
 from lineside.server.clock import SystemClock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import httpx
@@ -57,6 +58,9 @@ def test_a_hint_follows_the_commit_and_only_the_commit(core: Core, lineside: Run
     hinted: list[str] = []
 
     class Recorder:
+        def hint_all(self, devices: Sequence[str]) -> None:
+            hinted.extend(devices)
+
         def hint(self, device: str) -> None:
             hinted.append(device)
 

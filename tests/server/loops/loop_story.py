@@ -13,9 +13,10 @@ from pathlib import Path
 
 from sqlalchemy import event
 
-from lineside.contract.deployment import ComponentSpec, DeploymentDocument, RolloutState
+from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.model import Decision, ModelState, RegisterModel
 from lineside.contract.reported import Phase
+from lineside.contract.rollout import RolloutState
 from lineside.server.adapters.files import write_atomic
 from lineside.server.adapters.signer import KeyFiles
 from lineside.server.adapters.tuf import Repository

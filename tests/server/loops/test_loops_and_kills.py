@@ -12,8 +12,8 @@ import loop_story
 import pytest
 from loop_story import DEVICES, House, Killed, count_down
 
-from lineside.contract.deployment import RolloutState
 from lineside.contract.model import ModelState
+from lineside.contract.rollout import RolloutState
 from lineside.server.access.trail import AuditTrail, Wanted
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lineside.contract.deployment import DeviceProgress
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import ErrorReport
 from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent
+from lineside.contract.rollout import DeviceProgress
 from lineside.server.rollouts.progress import is_settled, progress_of
 
 WANTED = Desired(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineside.contract.deployment import ROLLOUT_MOVES, DeviceProgress, RolloutState
+from lineside.contract.rollout import ROLLOUT_MOVES, DeviceProgress, RolloutState
 from lineside.server.rollouts import machine
 from lineside.server.rollouts.machine import FLEET, TWINS, Arrange, Member, Move, OpenWave, SendBack, Tell, View, Wait
 

@@ -6,15 +6,10 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm.exc import StaleDataError
 
-from lineside.contract.deployment import (
-    ComponentSpec,
-    DeploymentDocument,
-    DeploymentPolicies,
-    DeviceProgress,
-    RolloutState,
-)
+from lineside.contract.deployment import ComponentSpec, DeploymentDocument, DeploymentPolicies
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import Phase
+from lineside.contract.rollout import DeviceProgress, RolloutState
 from lineside.server.components.service import Components
 from lineside.server.components.testing import KnownModels, model_version, release
 from lineside.server.deployments.service import Deployments

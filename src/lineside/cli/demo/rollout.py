@@ -12,10 +12,10 @@ from lineside.cli.demo.scene import Scene
 from lineside.cli.options import ModelRef
 from lineside.cli.release import release_document
 from lineside.client import Client
-from lineside.contract.deployment import DeviceProgress, Rollout, RolloutState
 from lineside.contract.device import Device
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelVersion
+from lineside.contract.rollout import DeviceProgress, Rollout, RolloutState
 
 TOPIC = "factory/demo-line/tags"
 """The topic of the user's choice on which the demo's devices publish too."""

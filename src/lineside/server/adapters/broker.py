@@ -6,7 +6,7 @@ FakeBroker                           no network, for tests
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lineside.contract import topics
@@ -31,6 +31,10 @@ class Broker(Protocol):
         """Publish a hint; returns at once, from any thread, and never fails."""
         ...
 
+    def hint_all(self, devices: Sequence[str]) -> None:
+        """Publish a hint to each of many devices; returns at once, from any thread, and never fails."""
+        ...
+
     def drop(self, device: str, serial: str | None = None) -> None:
         """End a device's connections, or those with one certificate; returns at once, from any thread, never fails."""
         ...
@@ -52,6 +56,9 @@ class FakeBroker:
 
     def hint(self, device: str) -> None:
         self.hints.append(device)
+
+    def hint_all(self, devices: Sequence[str]) -> None:
+        self.hints += devices
 
     def drop(self, device: str, serial: str | None = None) -> None:
         if serial is None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from socket import socket
 
@@ -78,6 +78,10 @@ class EmbeddedBroker:
         """Publish a hint; returns at once, from any thread, and never fails."""
         self._soon(lambda: asyncio.ensure_future(self._publish_hint(device)))
 
+    def hint_all(self, devices: Sequence[str]) -> None:
+        """Publish a hint to each of many devices; returns at once, from any thread, and never fails."""
+        self._soon(lambda: asyncio.ensure_future(self._publish_hints(devices)))
+
     def drop(self, device: str, serial: str | None = None) -> None:
         """End a device's connections, or those with one certificate; returns at once, from any thread, never fails."""
         self._soon(lambda: self._abort(device, serial))
@@ -90,6 +94,10 @@ class EmbeddedBroker:
 
     async def _publish_hint(self, device: str) -> None:
         await self._broker.internal_message_broadcast(topics.hint(device), b"{}", 0)
+
+    async def _publish_hints(self, devices: Sequence[str]) -> None:
+        for device in devices:
+            await self._publish_hint(device)
 
     def _abort(self, device: str, serial: str | None = None) -> None:
         for writer, shown in self._sockets.get(device, {}).items():

@@ -5,13 +5,7 @@ from __future__ import annotations
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.deployment import (
-    ComponentSpec,
-    Deployment,
-    DeploymentPolicies,
-    UpdatePolicy,
-    ValidationPolicy,
-)
+from lineside.contract.deployment import ComponentSpec, Deployment, DeploymentPolicies, UpdatePolicy, ValidationPolicy
 from lineside.server.access.store import JoinTokenRow
 from lineside.server.database import Base, Json
 from lineside.server.devices.store import GroupRow

@@ -11,7 +11,7 @@ from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequest
 from lineside.server.clock import rfc3339
 from lineside.server.devices.desired import DesiredDocuments
-from lineside.server.devices.model import is_offline
+from lineside.server.devices.model import Outcome, is_offline, outcome
 from lineside.server.devices.store import DeviceRow, open_inquiries
 from lineside.server.services import Core
 
@@ -52,6 +52,7 @@ class Reports:
 
     def _store(self, session: Session, row: DeviceRow, report: Report) -> None:
         before, row.report, row.sequence = row.report, report, report.sequence
+        self._judge(session, row, report)
         told = set(_errors(before)) if before is not None and before.revision == report.revision else set()
         for error in _errors(report):
             if error not in told:
@@ -61,6 +62,22 @@ class Reports:
             kind = f"device.{report.phase.value}"
             words = f"revision {report.revision}: {report.phase.value.replace('_', ' ')}"
             self._core.events.record(session, kind=kind, subject=row.name, message=words, actor=row.name)
+
+    def _judge(self, session: Session, row: DeviceRow, report: Report) -> None:
+        """Keep what the report comes to in columns, so that fleets are counted without reading reports.
+
+        A report on a revision that is no longer wanted cannot be judged: its document is gone.
+        """
+        document = self._desired.desired(session, row.name)
+        judged = outcome(document.components, report) if report.revision == document.revision else None
+        same = row.revision == report.revision and row.outcome == Outcome.HEALTHY.value
+        if judged is not Outcome.HEALTHY:
+            row.healthy_since = None
+        elif not same or row.healthy_since is None:
+            row.healthy_since = rfc3339(self._core.clock.now())
+        row.revision, row.phase = report.revision, report.phase.value
+        row.outcome = judged.value if judged else None
+        row.restarts = sum(component.restarts for component in report.running)
 
     def _event(self, session: Session, device: str, report: Report, error: tuple[str, str]) -> None:
         where, _ = error

@@ -41,6 +41,11 @@ class DeviceRow(Base):
     last_seen: Mapped[str | None] = mapped_column(String(32), default=None)
     sequence: Mapped[int] = mapped_column(default=-1)  # of the newest report stored
     report: Mapped[Report | None] = mapped_column(Json(Report), default=None)
+    revision: Mapped[int] = mapped_column(default=-1, server_default="-1")  # that the newest report speaks about
+    phase: Mapped[str] = mapped_column(String(16), default="", server_default="")  # of the newest report
+    outcome: Mapped[str | None] = mapped_column(String(16), default=None)  # of `revision`, judged: see `model.outcome`
+    healthy_since: Mapped[str | None] = mapped_column(String(32), default=None)  # heard healthy without a break since
+    restarts: Mapped[int] = mapped_column(default=0, server_default="0")  # of all components, as the newest report says
     fingerprint: Mapped[str] = mapped_column(String(64), server_default="")  # of `key`
     next_key: Mapped[str | None] = mapped_column(default=None)
     next_certificate: Mapped[str | None] = mapped_column(default=None)
@@ -91,13 +96,22 @@ class GroupRow(Base):
 
 
 class DesiredRow(Base):
-    """What one device should run; `digest` is of the content, so that equal content keeps its revision."""
+    """What one device should run: `content` names it, so that ten thousand equal documents are stored once."""
 
     __tablename__ = "desired"
+    __table_args__ = (Index("ix_desired_content", "content"),)
 
     device: Mapped[str] = mapped_column(ForeignKey("devices.name"), primary_key=True)
     revision: Mapped[int]
-    digest: Mapped[str] = mapped_column(String(71))
+    content: Mapped[str] = mapped_column(ForeignKey("desired_contents.digest"))
+
+
+class DesiredContentRow(Base):
+    """What a desired document says, but for whose it is and its revision; never changed."""
+
+    __tablename__ = "desired_contents"
+
+    digest: Mapped[str] = mapped_column(String(71), primary_key=True)
     components: Mapped[tuple[DesiredComponent, ...]] = mapped_column(Json(tuple[DesiredComponent, ...]))
     deployment: Mapped[str | None] = mapped_column(String(64))
     failure_policy: Mapped[str] = mapped_column(String(16))
@@ -144,7 +158,15 @@ def all_devices(session: Session) -> list[DeviceRow]:
 
 def all_desired(session: Session) -> dict[str, tuple[DesiredComponent, ...]]:
     """What every device should run."""
-    return {row.device: row.components for row in session.scalars(select(DesiredRow))}
+    contents = {row.digest: row.components for row in session.scalars(select(DesiredContentRow))}
+    return {row.device: contents[row.content] for row in session.scalars(select(DesiredRow))}
+
+
+def wanted_of(session: Session, device: str) -> tuple[DesiredComponent, ...]:
+    """What a device should run."""
+    query = select(DesiredContentRow).join(DesiredRow, DesiredRow.content == DesiredContentRow.digest)
+    row = session.scalars(query.where(DesiredRow.device == device)).first()
+    return row.components if row else ()
 
 
 def groups_of(session: Session) -> dict[str, tuple[str, ...]]:

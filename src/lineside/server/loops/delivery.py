@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.approval import TwinOutcome, TwinReport
 from lineside.contract.component import Component
-from lineside.contract.deployment import ComponentSpec, DeploymentDocument, Rollout, RolloutState
+from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import canonical
 from lineside.contract.model import ModelState, ModelVersion
+from lineside.contract.rollout import Rollout, RolloutState
 from lineside.server.access.join_tokens import TWINS
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.components.service import Components

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.approval import Approval
 from lineside.contract.ceremony import Proposal
-from lineside.contract.deployment import Moved
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.ids import is_digest
 from lineside.contract.model import (
@@ -28,7 +27,7 @@ from lineside.contract.model import (
     RegisterModel,
     Variant,
 )
-from lineside.contract.moves import check_move
+from lineside.contract.moves import Moved, check_move
 from lineside.contract.run import Run, RunRequest
 from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339

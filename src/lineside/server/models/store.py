@@ -8,8 +8,8 @@ import msgspec
 from sqlalchemy import CursorResult, Index, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.deployment import Moved
 from lineside.contract.model import ModelState, ModelVersion
+from lineside.contract.moves import Moved
 from lineside.server.database import Base, Json
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import lineside
-from lineside.contract.deployment import RolloutState
 from lineside.contract.device import Device
 from lineside.contract.model import ModelState, ModelVersion
 from lineside.contract.overview import Need, Overview, Stage
+from lineside.contract.rollout import RolloutState
 from lineside.contract.run import RunState
 from lineside.server.access.join_tokens import TWINS, JoinTokens
 from lineside.server.captures.service import CapturesService

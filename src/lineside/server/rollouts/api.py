@@ -7,8 +7,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
-from lineside.contract.deployment import Rollout
 from lineside.contract.people import Permission
+from lineside.contract.rollout import Rollout
 from lineside.server.access.permissions import needs
 from lineside.server.database import Database
 from lineside.server.rollouts.bundles import Bundles

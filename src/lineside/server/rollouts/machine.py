@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lineside.contract.deployment import DeviceProgress, GateCheck, RolloutState
+from lineside.contract.rollout import DeviceProgress, GateCheck, RolloutState
 
 _SALT = "lineside.rollout/1"  # changing it changes who is the canary
 _REPORTED = frozenset({DeviceProgress.HEALTHY, DeviceProgress.FAILED})

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
-from lineside.contract.deployment import DeviceProgress
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.reported import Phase, Report
+from lineside.contract.rollout import DeviceProgress
 from lineside.server.devices.model import matches
 
 _GAVE_UP = frozenset({Phase.ROLLED_BACK, Phase.FAILED, Phase.REFUSED})

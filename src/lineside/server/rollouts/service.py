@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from lineside.contract.deployment import ROLLOUT_MOVES, Deployment, DeviceProgress, Rollout, RolloutState
+from lineside.contract.deployment import Deployment
 from lineside.contract.errors import LinesideError
 from lineside.contract.moves import check_move
+from lineside.contract.rollout import ROLLOUT_MOVES, DeviceProgress, Rollout, RolloutState
 from lineside.server.clock import rfc3339
 from lineside.server.components.service import Components
 from lineside.server.deployments.store import number_of

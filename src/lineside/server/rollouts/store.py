@@ -7,8 +7,9 @@ import enum
 from sqlalchemy import Enum, ForeignKey, Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.deployment import DeviceProgress, GateCheck, Moved, Rollout, RolloutDevice, RolloutState
 from lineside.contract.errors import ErrorReport
+from lineside.contract.moves import Moved
+from lineside.contract.rollout import DeviceProgress, GateCheck, Rollout, RolloutDevice, RolloutState
 from lineside.server.database import Base, Json
 from lineside.server.deployments.store import number_of
 

@@ -6,13 +6,26 @@ fleet.report("a", Phase.HEALTHY)     # on its present desired document, running 
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport
 from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent
 from lineside.server.clock import rfc3339
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.store import DeviceRow, GroupRow
+from lineside.server.rollouts.evidence import Measured
 from lineside.server.services import Core
+
+
+class NoEvidence:
+    """Knows nothing about results, or what a test puts in: `known[(rollout, wave)]`."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, int], tuple[Measured, ...]] = {}
+
+    def measure(self, session: Session, rollout: int, wave: int) -> tuple[Measured, ...]:
+        return self.known.get((rollout, wave), ())
 
 
 class Fleet:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
-from lineside.contract.deployment import DeviceProgress, GateCheck, RolloutState
 from lineside.contract.errors import ErrorReport
+from lineside.contract.rollout import DeviceProgress, GateCheck, RolloutState
 from lineside.server.deployments.store import DeploymentRow
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.store import DeviceRow, devices_in

@@ -30,7 +30,7 @@ from lineside.contract.secret import (
 from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339
 from lineside.server.devices import store as devices
-from lineside.server.devices.store import DesiredRow, DeviceRow
+from lineside.server.devices.store import DeviceRow
 from lineside.server.secrets import store
 from lineside.server.secrets.keys import SecretKeys
 from lineside.server.secrets.model import KeptVersion, with_newest
@@ -138,10 +138,10 @@ class ComponentSecrets:
             return GivenSecrets(secrets=secrets), tag
 
     def _named(self, session: Session, device: str) -> list[SecretRow]:
-        desired = session.get(DesiredRow, device)
-        if desired is None or not self._naming.anything(desired.components):
+        wanted = devices.wanted_of(session, device)
+        if not self._naming.anything(wanted):
             return []
-        return [row for row in store.every(session) if self._naming.named(desired.components, device, row.name)]
+        return [row for row in store.every(session) if self._naming.named(wanted, device, row.name)]
 
     def _etag(self, session: Session, device: str) -> str:
         """Of names, versions and the device's key: what is sealed anew for the same key is the same."""
