@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -9,6 +10,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psycopg
+from sqlalchemy.engine import make_url
+
+import lineside.server.process  # noqa: F401 every table there is
+from lineside.server.database import Base, Database
 
 _FOLDERS = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"))), *os.get_exec_path()]
 
@@ -39,3 +46,33 @@ def server(bin_folder: Path, folder: Path) -> Iterator[str]:
         yield f"postgresql+psycopg://lineside@/{{name}}?host={folder}"
     finally:
         run("pg_ctl", "stop", "-w", "-m", "immediate")
+
+
+class Databases:
+    """New databases on a server, as many as tests want; they go with the server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._numbers = itertools.count()
+        self._template: str | None = None
+
+    def empty(self) -> str:
+        """The URL of a new, empty database."""
+        return self._made("template0")
+
+    def with_tables(self) -> str:
+        """The URL of a new database with every table: a copy of one that was made once, which takes 20 ms."""
+        if self._template is None:
+            url = self.empty()
+            made = Database(url)
+            Base.metadata.create_all(made.engine)
+            made.close()
+            self._template = make_url(url).database
+        return self._made(str(self._template))
+
+    def _made(self, template: str) -> str:
+        name = f"test_{next(self._numbers)}"
+        address = self._url.format(name="postgres").replace("+psycopg", "")
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        return self._url.format(name=name)

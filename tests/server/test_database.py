@@ -1,4 +1,7 @@
-"""The database: what is read inside a write cannot change, an error undoes everything, a read cannot write."""
+"""The database: what is read inside a write cannot change, an error undoes everything, a read cannot write.
+
+All of it on SQLite and on PostgreSQL, but for how each is set up.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,24 @@ from pathlib import Path
 import msgspec
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.errors import ErrorReport
+from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.server.access.store import EventRow
 from lineside.server.database import Base, Database, Json
 from lineside.server.devices.store import GroupRow
 from lineside.server.services import Core
+from lineside.server.telemetry.store import RefusedRow
+from lineside.server.upserts import add_missing, upsert
 
 
 def add(session: Session, message: str, error: ErrorReport | None = None) -> None:
     session.add(EventRow(at="2026", kind="a.b", subject="s", message=message, actor="", error=error))
+
+
+def url_of(core: Core) -> str:
+    return core.database.engine.url.render_as_string(hide_password=False)
 
 
 def messages(database: Database) -> list[str]:
@@ -36,6 +45,7 @@ def pragma(database: Database, name: str) -> object:
         return session.scalar(text(f"PRAGMA {name}"))
 
 
+@pytest.mark.sqlite_only
 def test_how_sqlite_is_set_up(core: Core) -> None:
     found = {name: pragma(core.database, name) for name in ("journal_mode", "synchronous", "foreign_keys")}
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
@@ -65,6 +75,7 @@ def test_an_error_undoes_everything(core: Core) -> None:
     assert messages(core.database) == ["two"]
 
 
+@pytest.mark.sqlite_only
 def test_a_write_holds_the_lock_from_its_beginning(core: Core) -> None:
     """BEGIN IMMEDIATE: another process cannot come between reading and writing."""
     other = sqlite3.connect(core.root / "lineside.db", timeout=0, isolation_level=None)
@@ -97,7 +108,7 @@ def test_a_read_sees_one_moment_and_cannot_write(core: Core) -> None:
         writer.start()
         writer.join()
         assert session.scalar(text("SELECT count(*) FROM events")) == 0
-        with pytest.raises(OperationalError, match="readonly"):
+        with pytest.raises(DBAPIError, match=r"readonly|read-only"):
             session.execute(text("DELETE FROM events"))
     assert messages(core.database) == ["one"]
 
@@ -153,7 +164,7 @@ def test_what_was_committed_survives_kill_9(core: Core) -> None:
 import os, sys
 from lineside.server.access.store import EventRow
 from lineside.server.database import Database
-database = Database(f"sqlite:///{sys.argv[1]}")
+database = Database(sys.argv[1])
 with database.write() as session:
     session.add(EventRow(at="2026", kind="a.b", subject="s", message="committed", actor=""))
 with database.write() as session:
@@ -161,7 +172,54 @@ with database.write() as session:
     session.flush()
     os.kill(os.getpid(), 9)
 """
-    died = subprocess.run([sys.executable, "-c", program, str(core.root / "lineside.db")], check=False)
+    died = subprocess.run([sys.executable, "-c", program, url_of(core)], check=False)
     assert died.returncode == -9
     assert messages(core.database) == ["committed"]
     _add_one(core.database)
+
+
+def test_what_is_missing_is_added_and_what_is_there_is_set(core: Core) -> None:
+    def row(device: str, count: int, why: str) -> dict[str, object]:
+        return {"device": device, "count": count, "last_at": "2026", "why": why}
+
+    with core.database.write() as session:
+        upsert(session, RefusedRow, [])
+        upsert(session, RefusedRow, [row("a", 1, "one"), row("b", 1, "one")])
+        upsert(session, RefusedRow, [row("a", 2, "two"), row("a", 3, "three"), row("c", 1, "one")])
+        upsert(session, RefusedRow, [row("b", 9, "nine")], "count")
+        add_missing(session, RefusedRow, [row("c", 7, "seven"), row("d", 7, "seven")])
+    with core.database.read() as session:
+        found = session.execute(select(RefusedRow.device, RefusedRow.count, RefusedRow.why).order_by("device"))
+        assert found.all() == [("a", 3, "three"), ("b", 9, "one"), ("c", 1, "one"), ("d", 7, "seven")]
+
+
+def test_a_check_stands_at_the_beginning_of_every_write_of_its_thread(core: Core) -> None:
+    class Refused(Exception):
+        pass
+
+    def refuse(session: Session) -> None:
+        raise Refused
+
+    with core.database.checked(refuse):
+        with pytest.raises(Refused), core.database.write() as session:
+            add(session, "refused")
+        other = threading.Thread(target=lambda: _add_one(core.database))
+        other.start()
+        other.join()
+    _add_one(core.database)
+    assert messages(core.database) == ["one", "one"]
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("nonsense", "no SQLAlchemy URL"),
+        ("mysql://root@localhost/x", "mysql"),
+        ("postgresql+pg8000://x@localhost/x", "pg8000"),
+        ("postgresql://x@localhost/x", "postgresql is not"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str, why: str) -> None:
+    with pytest.raises(LinesideError, match=r"start\.database_url_invalid") as refused:
+        Database(url)
+    assert why in refused.value.message

@@ -1,7 +1,7 @@
-"""The database: one engine, one `Base` for every room's tables, and two ways in: `read()` and `write()`.
+"""The database: one `Base` for every room's tables, and two ways in: `read()` and `write()`.
 
-SQLite runs in WAL with `synchronous=FULL`: a commit is on the disk before its answer leaves. With NORMAL a power cut
-may undo the last commits, and a device has by then dropped the report, or a person seen the approval, that they held.
+Both promise the same on SQLite and on PostgreSQL (`engines`), also where several control planes share the second:
+a read sees one moment, and writes come one after the other. So nobody's code is run again, and none needs a lock.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Engine, MetaData, Text, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import Dialect, MetaData, Text, text
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-BUSY_TIMEOUT = 10_000
-"""Milliseconds a SQLite statement waits for another process's write."""
+from lineside.server.engines import MODE, WRITE_LOCK, open_engine, reading
 
-_POOL: dict[str, Any] = {"pool_size": 16, "max_overflow": 32, "hide_parameters": True}  # values are not for logs
-
-_MODE = "lineside_mode"
 _AT_END = "lineside_at_end"
+_TAKE_LOCK = text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
+
+Check = Callable[[Session], None]
 
 
 class Base(DeclarativeBase):
@@ -61,12 +59,15 @@ class Database:
     """Sessions on one database. A value changed in place inside a `Json` column is not seen: assign a new one."""
 
     def __init__(self, url: str) -> None:
-        """Open the database at a SQLAlchemy URL; nothing is connected yet."""
-        self.engine = _engine(url)
-        self._reader = self.engine.execution_options(**{_MODE: "read"})
-        self._writer = self.engine.execution_options(**{_MODE: "write"})
-        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
+        """Open the database at a SQLAlchemy URL; nothing is connected yet. Raises `start.database_url_invalid`."""
+        self.engine = open_engine(url)
+        self.shared = self.engine.dialect.name == "postgresql"
+        """Whether other control planes may use it at the same time."""
+        self._reader = reading(self.engine)
+        self._writer = self.engine.execution_options(**{MODE: "write"})
+        self._turn = threading.Lock()
         self._inside = threading.local()
+        self._closing: list[Callable[[], None]] = []
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -78,8 +79,9 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A session that commits at the end, or undoes everything when an error leaves the block.
 
-        SQLite takes its write lock at the beginning (BEGIN IMMEDIATE), so what is read inside cannot have changed
-        before the commit. Raises RuntimeError when the same thread is already inside one: pass the session on instead.
+        It has the database's write lock from its beginning (BEGIN IMMEDIATE on SQLite, an advisory lock on PostgreSQL),
+        so what is read inside cannot have changed before the commit. Raises RuntimeError when the same thread is
+        already inside one: pass the session on instead. Raises what the thread's check does, see `checked`.
         """
         if getattr(self._inside, "write", False):
             raise RuntimeError("write() inside write(): pass the session on")
@@ -90,56 +92,46 @@ class Database:
             session.begin(),
         ):
             session.connection()  # begin now, not at the first statement
+            if self.shared:
+                session.execute(_TAKE_LOCK)
+            for check in getattr(self._inside, "checks", ()):
+                check(session)
             yield session
             for context in session.info.pop(_AT_END, ()):
                 end.enter_context(context(session))
 
     @contextmanager
-    def _taking_turns(self) -> Iterator[None]:
-        # SQLite's own waiting sleeps between tries and is not fair; threads of this process queue here instead.
-        if self._turn is not None:
-            self._turn.acquire()
-        self._inside.write = True
+    def checked(self, check: Check) -> Iterator[None]:
+        """Within it, every write of this thread begins with `check`; its error undoes the write before it began."""
+        before = getattr(self._inside, "checks", ())
+        self._inside.checks = (*before, check)
         try:
             yield
         finally:
-            self._inside.write = False
-            if self._turn is not None:
-                self._turn.release()
+            self._inside.checks = before
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        # SQLite's own waiting sleeps between tries and is not fair, and who waits at PostgreSQL takes a connection for
+        # it; threads of this process queue here instead.
+        with self._turn:
+            self._inside.write = True
+            try:
+                yield
+            finally:
+                self._inside.write = False
+
+    def at_close(self, end: Callable[[], None]) -> None:
+        """Call `end` when this is closed: for who has taken a connection for good."""
+        self._closing.append(end)
 
     def close(self) -> None:
         """Close every connection."""
+        for end in self._closing:
+            end()
         self.engine.dispose()
 
 
 def at_end(session: Session, context: Callable[[Session], AbstractContextManager[None]]) -> None:
     """Enter `context` as the last thing before this write commits, and leave it after the commit, or with its error."""
     session.info.setdefault(_AT_END, []).append(context)
-
-
-def _engine(url: str) -> Engine:
-    if make_url(url).get_backend_name() != "sqlite":
-        engine = create_engine(url, pool_pre_ping=True, **_POOL)
-        event.listen(engine, "begin", _begin_other)
-        return engine
-    engine = create_engine(url, **_POOL)
-    event.listen(engine, "connect", _connect_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _connect_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions by itself: see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    mode = connection.get_execution_options().get(_MODE)
-    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if mode == 'read' else 'OFF'}")
-    connection.exec_driver_sql("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")
-
-
-def _begin_other(connection: Connection) -> None:
-    if connection.get_execution_options().get(_MODE) == "read":
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")

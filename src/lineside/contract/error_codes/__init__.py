@@ -10,16 +10,20 @@ from lineside.contract.error_codes import (
     agent,
     approvals,
     audit,
+    broker,
     bus,
     ceremonies,
     components,
     data,
+    databases,
+    deployments,
     device,
     entering,
     environments,
     exports,
     fleet,
     general,
+    groups,
     inquiries,
     joining,
     keys,
@@ -33,11 +37,13 @@ from lineside.contract.error_codes import (
     secrets,
     starting,
     supervision,
+    twins,
     updating,
 )
 from lineside.contract.errors import Problem
 
 _AREAS = (
+    broker,
     bus,
     general,
     starting,
@@ -48,9 +54,11 @@ _AREAS = (
     people,
     ceremonies,
     data,
+    databases,
     models,
     approvals,
     fleet,
+    groups,
     components,
     rollouts,
     agent,
@@ -66,6 +74,7 @@ _AREAS = (
     updating,
     environments,
     exports,
+    twins,
 )
 
 PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}

@@ -1,7 +1,7 @@
 """The audit trail: one row a decision, in the transaction that decides, chained by hash to the row before.
 
-Rows are numbered and chained at the very end of their transaction: whoever commits holds the chain, and whoever holds
-it waits for nothing else, so that decisions neither fork the chain nor block each other.
+Rows are numbered and chained at the very end of their transaction, which has the database's write lock, so that
+decisions never fork the chain, whichever control plane they are made on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Index, String, insert, select, text
+from sqlalchemy import Index, String, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.audit import AuditEntry, entry_hash
@@ -22,7 +22,6 @@ from lineside.server.clock import Clock, rfc3339
 from lineside.server.database import Base, at_end
 
 _WAITING = "lineside_audit"
-_LOCK = 0x4C53_4155  # PostgreSQL's advisory lock of the chain
 _LONGEST = 256  # what the columns hold
 _LONGEST_WHY = 4000
 
@@ -81,10 +80,8 @@ class Audit:
     @contextmanager
     def _chained(self, session: Session) -> Iterator[None]:
         """Number, chain and insert what waits; then comes the commit, then the head moves on."""
-        session.flush()  # everything else first: what it waits for must not wait for the chain
+        session.flush()  # everything else first
         with self.turn:
-            if session.get_bind().dialect.name == "postgresql":
-                session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             last = end = newest(session)
             rows = []
             for entry in session.info.pop(_WAITING):
