@@ -58,6 +58,7 @@ _AREAS = (
     models,
     approvals,
     fleet,
+    deployments,
     groups,
     components,
     rollouts,
