@@ -11,6 +11,7 @@ import enum
 import msgspec
 
 from lineside.contract.errors import ErrorReport
+from lineside.contract.twin import TestResult, TwinAnswer
 
 
 class InquiryKind(enum.Enum):
@@ -18,6 +19,7 @@ class InquiryKind(enum.Enum):
 
     LOGS = "logs"  # the last lines of a component's log, or of the agent's own; with `follow`, new ones as they come
     DIAGNOSE = "diagnose"  # the diagnostic checks
+    MEASURE = "measure"  # of a twin: run the tests of its components, then say what they used at most
 
 
 class InquiryRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,8 @@ class InquiryPart(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     text: str = ""  # log lines, ready to print
     checks: tuple[CheckResult, ...] = ()
+    test: TestResult | None = None  # one that was run
+    measured: TwinAnswer | None = None  # after all tests
     error: ErrorReport | None = None  # why there is no answer, or no more of it
     done: bool = False
 

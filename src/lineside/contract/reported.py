@@ -39,11 +39,13 @@ class ComponentState(enum.Enum):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a component, or the agent itself, uses: percent of one core and resident bytes."""
+    """What a component, or the agent itself, uses: percent of one core and resident bytes. `peak_bytes` is the sum of
+    the most that each of its living processes ever had resident; 0 where the kernel does not say."""
 
     cpu_percent: float
     memory_bytes: int
     processes: int = 1
+    peak_bytes: int = 0
 
 
 class ReportedComponent(msgspec.Struct, frozen=True, kw_only=True):

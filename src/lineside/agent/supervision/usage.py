@@ -10,6 +10,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from lineside.agent.supervision.processes import all_pids, stat_fields
 from lineside.contract.reported import Usage
@@ -32,7 +33,7 @@ class Meter:
         seen: dict[tuple[int, int], int] = {}
         found = {}
         for name, pids in pids_of.items():
-            percent, pages, count = 0.0, 0, 0
+            percent, pages, count, peak = 0.0, 0, 0, 0
             for pid in pids:
                 fields = stat_fields(pid)
                 if fields is None:
@@ -45,10 +46,22 @@ class Meter:
                     ticks -= self._seen[key]
                 percent += 100.0 * ticks / _TICKS / max(span, 1 / _TICKS)
                 pages += int(fields[21])
+                peak += peak_of(pid)
                 count += 1
-            found[name] = Usage(cpu_percent=round(percent, 1), memory_bytes=pages * _PAGE, processes=count)
+            found[name] = Usage(
+                cpu_percent=round(percent, 1), memory_bytes=pages * _PAGE, processes=count, peak_bytes=peak
+            )
         self._seen, self._at = seen, now
         return found
+
+
+def peak_of(pid: int) -> int:
+    """The most bytes that a process ever had resident (`VmHWM`); 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def by_group() -> dict[int, list[int]]:
