@@ -22,6 +22,8 @@ from lineside.server.adapters.tuf.repository import Repository
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.devices import store
 from lineside.server.devices.certificates import Certificates
+from lineside.server.devices.facts import remember
+from lineside.server.devices.membership import ensure_group
 from lineside.server.devices.store import DeviceRow, GroupRow, PreauthorisedRow
 from lineside.server.services import Core
 
@@ -154,7 +156,10 @@ class Joining:
         self, session: Session, request: JoinRequest, key: RequestedKey, leave: _Leave, source: str
     ) -> DeviceRow:
         row = self._store(session, request, key, DeviceState.ACCEPTED, leave, source)
+        ensure_group(session, leave.group, row.joined_at)
         session.add(GroupRow(device=row.name, group=leave.group))
+        session.flush()
+        remember(session, row, request.facts)
         row.certificate = self._certificates.sign(session, row.name, request.csr).certificate
         words = f"joined the group {leave.group} {leave.why}"
         self._core.events.record(session, kind="device.joined", subject=row.name, message=words, actor=row.name)
@@ -181,7 +186,7 @@ class Joining:
             fingerprint=key.fingerprint,
             certificate="",
             token=leave.token,
-            facts=request.facts if state is DeviceState.ACCEPTED else {},  # of a stranger nothing is kept
+            facts={},
             joined_at=now,
             last_seen=now,
             sequence=-1,

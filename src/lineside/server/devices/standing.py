@@ -15,6 +15,7 @@ from lineside.server.access.join_tokens import check_group
 from lineside.server.clock import rfc3339
 from lineside.server.devices import store
 from lineside.server.devices.certificates import Certificates
+from lineside.server.devices.membership import ensure_group
 from lineside.server.devices.store import DeviceRow, GroupRow, PreauthorisedRow
 from lineside.server.services import Core
 
@@ -43,6 +44,7 @@ class Standing:
             row.counted = None
             if was is DeviceState.PENDING:
                 check_group(request.group, twin=False)
+                ensure_group(session, request.group, rfc3339(self._core.clock.now()))
                 session.add(GroupRow(device=name, group=request.group))
                 words = f"was accepted into the group {request.group}"
                 row.joined_at = rfc3339(self._core.clock.now())

@@ -35,7 +35,10 @@ class DeviceRow(Base):
     key: Mapped[str]
     certificate: Mapped[str]
     token: Mapped[str] = mapped_column(String(64))  # hash of the join token it came with; empty without one
-    facts: Mapped[dict[str, Any]] = mapped_column(Json(dict[str, Any]))
+    facts: Mapped[dict[str, Any]] = mapped_column(Json(dict[str, Any]))  # see `facts.remember`
+    os: Mapped[str] = mapped_column(String(32), default="", server_default="")  # these three are facts too
+    arch: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    time_zone: Mapped[str] = mapped_column(String(64), default="", server_default="")  # IANA's name, or nothing
     joined_at: Mapped[str] = mapped_column(String(32))
     revoked_at: Mapped[str | None] = mapped_column(String(32), default=None)
     last_seen: Mapped[str | None] = mapped_column(String(32), default=None)
@@ -46,6 +49,7 @@ class DeviceRow(Base):
     outcome: Mapped[str | None] = mapped_column(String(16), default=None)  # of `revision`, judged: see `model.outcome`
     healthy_since: Mapped[str | None] = mapped_column(String(32), default=None)  # heard healthy without a break since
     restarts: Mapped[int] = mapped_column(default=0, server_default="0")  # of all components, as the newest report says
+    conditions: Mapped[int] = mapped_column(default=0, server_default="0")  # how many the newest report tells of
     fingerprint: Mapped[str] = mapped_column(String(64), server_default="")  # of `key`
     next_key: Mapped[str | None] = mapped_column(default=None)
     next_certificate: Mapped[str | None] = mapped_column(default=None)
@@ -86,13 +90,14 @@ class PreauthorisedRow(Base):
 
 
 class GroupRow(Base):
-    """A device is in a group."""
+    """A device is in a group: `origin` says how it came there (a `Membership`)."""
 
     __tablename__ = "device_groups"
     __table_args__ = (Index("ix_device_groups_group", "group"),)
 
     device: Mapped[str] = mapped_column(ForeignKey("devices.name"), primary_key=True)
     group: Mapped[str] = mapped_column(String(63), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(16), default="static", server_default="static")
 
 
 class DesiredRow(Base):
@@ -202,6 +207,12 @@ def may_connect(session: Session, name: str, serial: str) -> bool:
     if row is None or certificate is None or certificate.device != name or certificate.state != GOOD:
         return False
     return row.state in (DeviceState.ACCEPTED.value, DeviceState.QUARANTINED.value)
+
+
+def may_send(session: Session, name: str) -> bool:
+    """Whether results of a device are taken, where the broker has checked its certificate and is not ours."""
+    state = session.scalar(select(DeviceRow.state).where(DeviceRow.name == name))
+    return state in (DeviceState.ACCEPTED.value, DeviceState.QUARANTINED.value)
 
 
 def certificates_of(session: Session, name: str, *states: str) -> list[CertificateRow]:

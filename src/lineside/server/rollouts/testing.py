@@ -13,6 +13,7 @@ from lineside.contract.errors import ErrorReport
 from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent
 from lineside.server.clock import rfc3339
 from lineside.server.devices.desired import DesiredDocuments
+from lineside.server.devices.membership import ensure_group
 from lineside.server.devices.store import DeviceRow, GroupRow
 from lineside.server.rollouts.evidence import Measured
 from lineside.server.services import Core
@@ -54,6 +55,7 @@ class Fleet:
                     )
                 )
                 session.flush()
+                ensure_group(session, group, now)
                 session.add(GroupRow(device=name, group=group))
 
     def desired(self, name: str) -> Desired:
