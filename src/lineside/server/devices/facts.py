@@ -22,7 +22,7 @@ def remember(session: Session, row: DeviceRow, said: Mapping[str, Any]) -> bool:
     if known == row.facts:
         return False
     row.facts = known
-    row.os, row.arch = facts.get("os", "")[:32], facts.get("arch", "")[:32]
+    row.os, row.architecture = facts.get("os", "")[:32], facts.get("arch", "")[:32]
     row.time_zone = facts.get("time_zone", "")[:64]
     follow_device(session, row.name, rewrite(session, row.name, facts, labels))
     return True

@@ -37,7 +37,7 @@ class DeviceRow(Base):
     token: Mapped[str] = mapped_column(String(64))  # hash of the join token it came with; empty without one
     facts: Mapped[dict[str, Any]] = mapped_column(Json(dict[str, Any]))  # see `facts.remember`
     os: Mapped[str] = mapped_column(String(32), default="", server_default="")  # these three are facts too
-    arch: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    architecture: Mapped[str] = mapped_column(String(32), default="", server_default="")
     time_zone: Mapped[str] = mapped_column(String(64), default="", server_default="")  # IANA's name, or nothing
     joined_at: Mapped[str] = mapped_column(String(32))
     revoked_at: Mapped[str | None] = mapped_column(String(32), default=None)

@@ -37,7 +37,7 @@ def upgrade() -> None:
     op.create_index("ix_device_labels_key_value", "device_labels", ["key", "value"])
     op.add_column("device_groups", sa.Column("origin", sa.String(length=16), server_default="static", nullable=False))
     op.add_column("devices", sa.Column("os", sa.String(length=32), server_default="", nullable=False))
-    op.add_column("devices", sa.Column("arch", sa.String(length=32), server_default="", nullable=False))
+    op.add_column("devices", sa.Column("architecture", sa.String(length=32), server_default="", nullable=False))
     op.add_column("devices", sa.Column("time_zone", sa.String(length=64), server_default="", nullable=False))
     op.add_column("devices", sa.Column("conditions", sa.Integer(), server_default="0", nullable=False))
     _name_groups()
@@ -62,7 +62,9 @@ def _name_groups() -> None:
 def _read_reports() -> None:
     """Platform and conditions from the newest report. Everything else that selects comes with the next one."""
     connection = op.get_bind()
-    change = sa.text("UPDATE devices SET os = :os, arch = :arch, conditions = :conditions WHERE name = :name")
+    change = sa.text(
+        "UPDATE devices SET os = :os, architecture = :architecture, conditions = :conditions WHERE name = :name"
+    )
     found = connection.execute(sa.text("SELECT name, facts, report FROM devices")).all()
     rows = [_columns(name, json.loads(facts), json.loads(report) if report else {}) for name, facts, report in found]
     if rows:
@@ -74,7 +76,7 @@ def _columns(name: str, facts: dict[str, Any], report: dict[str, Any]) -> dict[s
     return {
         "name": name,
         "os": str(said.get("os", ""))[:32],
-        "arch": str(said.get("architecture", ""))[:32],
+        "architecture": str(said.get("architecture", ""))[:32],
         "conditions": len(report.get("conditions", ())),
     }
 
