@@ -13,6 +13,7 @@ from lineside import __version__
 from lineside.agent.health import sensors
 from lineside.agent.platforms import this_platform
 from lineside.agent.supervision.usage import Meter
+from lineside.agent.supervision.walls.whole import twin_facts
 from lineside.agent.updating.store import free_bytes
 
 
@@ -30,7 +31,7 @@ def device_facts(root: Path) -> dict[str, Any]:
     }
     if hottest is not None:
         found["temperature_celsius"] = round(hottest.celsius, 1)
-    return found
+    return found | twin_facts(root)
 
 
 @cache

@@ -28,6 +28,7 @@ from lineside.agent.keys.opening import open_keys
 from lineside.agent.link.answers import DeviceSources
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.exports import Exports
+from lineside.agent.link.hints import spread
 from lineside.agent.link.https import Link
 from lineside.agent.link.inquiries import Inquiries
 from lineside.agent.link.instance import Instance
@@ -53,9 +54,11 @@ from lineside.agent.secrets import Secrets
 from lineside.agent.supervision.orphans import end_orphans
 from lineside.agent.supervision.service import Timing
 from lineside.agent.supervision.supervise import Supervisor
+from lineside.agent.supervision.walls import whole
 from lineside.agent.supervision.walls.cgroups import find_corner
 from lineside.agent.systemd.notify import Notifier
 from lineside.agent.systemd.watchdog import Pulse, Watchdog
+from lineside.agent.trials import start_trials
 from lineside.agent.updating.execute import Executor
 from lineside.agent.updating.freshness import Freshness
 from lineside.agent.updating.installed import document_of
@@ -165,12 +168,13 @@ class Agent:
             look=self._look,
             pulse=lambda seconds: self._pulse.beat("link", seconds),
         )
-        answers = DeviceSources(paths, joined.device, self._checks)
+        trials = (lambda: start_trials(paths, self._supervisor)) if joined.twin else None
+        answers = DeviceSources(paths, joined.device, self._checks, trials)
         self._inquiries = Inquiries(joined.device, control, answers, self.attention.stop)
         self._poller = Poller(control, self._state, self.attention, listener)
         self.conditions.watch(self._changed)
         self._mqtt = Mqtt(joined, paths, self.conditions)
-        self._mqtt.subscribe(topics.hint(joined.device), 1, lambda message: self._poller.hint())
+        self._mqtt.subscribe(topics.hint(joined.device), 1, lambda message: self._poller.hint(spread(message.payload)))
         self._mqtt.watch(self._connected)
         self._renewals = (
             renewals(paths, open_keys(paths), joined.device, control, self.conditions, self._mqtt.renewed)
@@ -332,6 +336,9 @@ def run(paths: Paths) -> None:
     """Run the agent on a root until SIGTERM or SIGINT, or until it starts anew. Raises `agent.…`."""
     joined = identity(paths)
     with locked(paths):
+        held = whole.begin(paths.root) if joined.twin else ""
+        if held:
+            _log.info("a twin, held by: %s", held)
         conditions = Conditions()
         control = Alone(joined.device) if is_alone(joined) else _link(joined, paths, conditions)
         agent = _built(paths, control, conditions)

@@ -45,17 +45,29 @@ def write_golden(path: Path, model: Model, images: Mapping[str, bytes]) -> Golde
 
 def check_golden(path: Path, model: Model) -> GoldenOutcome:
     """Runs `model` on every case until one differs. Raises `golden.unreadable` for a file that is no golden set."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            golden = msgspec.json.decode(archive.read(_DESCRIPTION), type=GoldenSet)
-            images = {case.image: archive.read(case.image) for case in golden.cases}
-    except (OSError, zipfile.BadZipFile, KeyError, msgspec.MsgspecError, NotImplementedError) as error:
-        raise LinesideError("golden.unreadable", path=path, why=error) from error
+    golden, images = _read(path)
     for case in golden.cases:
         difference = _difference(case, model.detect(images[case.image]), golden, model.signature.score_threshold)
         if difference:
             return GoldenOutcome(False, len(golden.cases), case.image, difference)
     return GoldenOutcome(True, len(golden.cases))
+
+
+def golden_images(path: Path) -> list[bytes]:
+    """The images of a golden set. Raises `golden.unreadable`, also when it has none."""
+    _, images = _read(path)
+    if not images:
+        raise LinesideError("golden.unreadable", path=path, why="it has no images")
+    return list(images.values())
+
+
+def _read(path: Path) -> tuple[GoldenSet, dict[str, bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            golden = msgspec.json.decode(archive.read(_DESCRIPTION), type=GoldenSet)
+            return golden, {case.image: archive.read(case.image) for case in golden.cases}
+    except (OSError, zipfile.BadZipFile, KeyError, msgspec.MsgspecError, NotImplementedError) as error:
+        raise LinesideError("golden.unreadable", path=path, why=error) from error
 
 
 def iou(a: Detection, b: Detection) -> float:

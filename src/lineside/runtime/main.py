@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="measure how long one image takes on this machine")
     bench.add_argument("model", type=Path, help="folder of the model's component")
-    bench.add_argument("image", type=Path)
+    bench.add_argument("image", type=Path, nargs="?", help="without one, those of the model's golden set")
     bench.add_argument("--seconds", type=float, default=5.0)
     bench.add_argument("--threads", type=int, default=0, help="0: the cores this process may use")
     bench.set_defaults(command=_bench)

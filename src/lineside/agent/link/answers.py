@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from lineside.agent.link.inquiries import LogReader
+from lineside.agent.link.inquiries import LogReader, Trials
 from lineside.agent.paths import Paths
 from lineside.agent.supervision.logs import reading
 from lineside.contract.errors import LinesideError
@@ -21,8 +21,14 @@ AGENT = "agent"
 class DeviceSources:
     """The logs below an agent's root, and its checks."""
 
-    def __init__(self, paths: Paths, device: str, checks: Callable[[], Iterator[CheckResult]]) -> None:
-        self._paths, self._device, self._checks = paths, device, checks
+    def __init__(
+        self,
+        paths: Paths,
+        device: str,
+        checks: Callable[[], Iterator[CheckResult]],
+        trials: Callable[[], Trials] | None = None,
+    ) -> None:
+        self._paths, self._device, self._checks, self._trials = paths, device, checks, trials
 
     def log(self, component: str | None, lines: int) -> LogReader:
         """See `Sources.log`."""
@@ -35,6 +41,12 @@ class DeviceSources:
     def checks(self) -> Iterator[CheckResult]:
         """See `Sources.checks`."""
         return self._checks()
+
+    def trials(self) -> Trials:
+        """See `Sources.trials`."""
+        if self._trials is None:
+            raise LinesideError("twin.not_a_twin", device=self._device)
+        return self._trials()
 
 
 class AgentLog:

@@ -1,4 +1,5 @@
-"""Answers to what people ask of this device: the last lines of a log, what is printed from now on, a diagnosis.
+"""Answers to what people ask of this device: the last lines of a log, what is printed from now on, a diagnosis; of a
+twin also what the tests of its components come to.
 
 `look` is called after each poll and starts a thread when something is asked; the thread ends with the last answer. One
 part is under way at a time, at most `MAX_PART` bytes, and a log that is followed sends one each `TICK` at most, so that
@@ -19,6 +20,7 @@ from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.processes import StopSignal, Wake, wait_any
 from lineside.contract.errors import LinesideError, RemoteError
 from lineside.contract.inquiry import MAX_PART, CheckResult, Inquiry, InquiryKind, InquiryPart
+from lineside.contract.twin import TestResult, TwinAnswer
 
 TICK = 0.5
 """Seconds between two looks at a log that is followed."""
@@ -51,6 +53,31 @@ class Sources(Protocol):
 
     def checks(self) -> Iterator[CheckResult]:
         """The diagnostic checks, each as it is done."""
+        ...
+
+    def trials(self) -> Trials:
+        """The tests that components carry. Raises `twin.not_a_twin`."""
+        ...
+
+
+class Trials(Protocol):
+    """Tests under way, and what is measured after them."""
+
+    def take(self) -> TestResult | None:
+        """The next result; None when there is none by now. Raises what kept the tests from going on."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether there will be no more."""
+        ...
+
+    def measured(self) -> TwinAnswer:
+        """What runs now, with what it used at most."""
+        ...
+
+    def close(self) -> None:
+        """End what is still under way."""
         ...
 
 
@@ -193,12 +220,25 @@ def _parts(inquiry: Inquiry, sources: Sources) -> _Parts:
     """What each part holds besides its number, or None for "nothing now"."""
     if inquiry.request.kind is InquiryKind.DIAGNOSE:
         return _diagnosis(sources)
+    if inquiry.request.kind is InquiryKind.MEASURE:
+        return _measurement(sources)
     return _lines(inquiry, sources)
 
 
 def _diagnosis(sources: Sources) -> _Parts:
     for check in sources.checks():
         yield {"checks": (check,)}
+
+
+def _measurement(sources: Sources) -> _Parts:
+    trials = sources.trials()
+    try:
+        while not trials.over:
+            result = trials.take()
+            yield None if result is None else {"test": result}
+        yield {"measured": trials.measured()}
+    finally:
+        trials.close()
 
 
 def _lines(inquiry: Inquiry, sources: Sources) -> _Parts:

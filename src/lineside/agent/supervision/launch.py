@@ -20,8 +20,10 @@ from lineside.agent.supervision.walls import sandbox
 from lineside.agent.updating import environments
 from lineside.agent.updating.installed import Component, ComponentSet
 from lineside.contract.deployment import RunWith
+from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import is_builtin
 from lineside.contract.recipes.recipe import Recipe, StepScript
+from lineside.contract.twin import TestSpec, tests_of
 
 _NOT_PASSED_ON = (
     *("LINESIDE_CRASH_AT", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"),
@@ -45,6 +47,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     soak_seconds: float = 0.0
     sandbox: bool = False
     writable: tuple[Path, ...] = ()  # in the sandbox, beside its work directory
+    tests: dict[str, TestSpec] = {}  # on twins: what it declares, with variables filled in
+    tests_wrong: str = ""  # why that cannot be read
 
 
 def prepare(
@@ -64,6 +68,7 @@ def prepare(
     environment |= {key: fill(value) for key, value in recipe.setenv.items()}
     work = paths.work(component.name)
     work.mkdir(parents=True, exist_ok=True)
+    tests, wrong = _tests(component, fill) if joined.twin else ({}, "")
     keep(paths.configuration(component.name), msgspec.json.encode(component.configuration))
     return Launch(
         name=component.name,
@@ -78,7 +83,18 @@ def prepare(
         soak_seconds=recipe.soak_seconds,
         sandbox=sandbox.wanted(component.configuration),
         writable=(paths.captures,),
+        tests=tests,
+        tests_wrong=wrong,
     )
+
+
+def _tests(component: Component, fill: Callable[[str], str]) -> tuple[dict[str, TestSpec], str]:
+    """The tests a component carries, or why they cannot be read."""
+    try:
+        declared = tests_of(component.configuration)
+        return {name: msgspec.structs.replace(one, script=fill(one.script)) for name, one in declared.items()}, ""
+    except LinesideError as error:
+        return {}, error.message
 
 
 def _filled(step: StepScript, fill: Callable[[str], str]) -> StepScript:

@@ -81,6 +81,10 @@ class Supervisor:
         """What is in its care, with the state of each."""
         return {item.component.name: (item.component, item.service.state) for item in self._items()}
 
+    def launched(self) -> list[Launch]:
+        """What each component in its care was started with, by name."""
+        return sorted((item.service.launch for item in self._items()), key=lambda launch: launch.name)
+
     def start(self, component: Component, fingerprint: str, artifacts: dict[str, str], launch: Launch) -> None:
         """Start a component; it must not run yet. It waits for those that it depends on HARD, if they are not ready."""
         service = Service(

@@ -11,6 +11,7 @@ from lineside.contract.component import Artifact
 from lineside.contract.ids import canonical, greengrass_digest
 from lineside.contract.recipes.reader import read_recipe
 from lineside.contract.recipes.recipe import RECIPE_FORMAT, Dependency
+from lineside.contract.twin import TESTS_KEY
 
 INFERENCE_ZIP = "inference.zip"
 
@@ -22,6 +23,7 @@ _CONFIGURATION = {
     "capture": {"uncertain": [0.2, 0.5], "random": 0.05, "per_hour": 200},
     "threads": 0,
 }
+_TEST_SECONDS = 60  # of the test of its own that the code carries for twins
 
 
 def model_component(model: str) -> str:
@@ -54,7 +56,7 @@ def inference_recipe(model: str, version: str, code: Artifact) -> bytes:
     return canonical(
         _recipe(inference_component(model), version, f"Runs model {model} on a device's images")
         | {
-            "ComponentConfiguration": {"DefaultConfiguration": _CONFIGURATION},
+            "ComponentConfiguration": {"DefaultConfiguration": _CONFIGURATION | {TESTS_KEY: _tests(files)}},
             "ComponentDependencies": {files: {"VersionRequirement": ">=1.0.0", "DependencyType": "HARD"}},
             "Manifests": [
                 {
@@ -91,6 +93,12 @@ def _lifecycle(files: str) -> dict[str, Any]:
         "Run": f'exec {runtime} run --model "{{{files}:artifacts:path}}" --work "{{work:path}}"',
         "Probe": f'{runtime} probe --work "{{work:path}}"',
     }
+
+
+def _tests(files: str) -> dict[str, Any]:
+    """How long one image takes, measured on a twin."""
+    script = f'exec "$LINESIDE_PYTHON" -m lineside.runtime bench --seconds 1 "{{{files}:artifacts:path}}"'
+    return {"latency": {"Script": script, "Timeout": _TEST_SECONDS}}
 
 
 def _artifact(artifact: Artifact) -> dict[str, Any]:

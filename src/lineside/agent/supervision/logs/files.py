@@ -89,10 +89,14 @@ class Tail(Sink):
     def _take(self, data: bytes) -> None:
         self._kept = (self._kept + data)[-_PIECE:]
 
+    def text(self) -> str:
+        """What is kept."""
+        self.drain()
+        return self._kept.decode(errors="replace")
+
     def last_line(self) -> str:
         """The last line that is not empty."""
-        self.drain()
-        lines = self._kept.decode(errors="replace").split("\n")
+        lines = self.text().split("\n")
         return next((line for line in reversed(lines) if line.strip()), "")
 
 
