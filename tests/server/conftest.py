@@ -2,7 +2,7 @@
 
 A test that takes `core` runs on both databases: stores and services must do the same on either. One that takes
 `lineside` goes through HTTP and runs on SQLite, unless its file says `pytestmark = pytest.mark.both_databases`; a test
-that is about SQLite itself says `pytest.mark.sqlite_only`. Without PostgreSQL's programs the second half is skipped.
+that is about one of them says `pytest.mark.sqlite_only` or `pytest.mark.postgresql_only`. Without PostgreSQL's programs the second half is skipped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     both = "both_databases" in marks or "core" in metafunc.fixturenames
-    engines = ["sqlite", "postgresql"] if both and "sqlite_only" not in marks else ["sqlite"]
+    engines = ["sqlite", "postgresql"] if both else ["sqlite"]
+    if "sqlite_only" in marks:
+        engines = ["sqlite"]
+    elif "postgresql_only" in marks:
+        engines = ["postgresql"]
     metafunc.parametrize("engine", engines, indirect=True)
 
 

@@ -34,6 +34,10 @@ class Hints(Protocol):
         and never fails."""
         ...
 
+    def needs(self) -> tuple[Need, ...]:
+        """What a person should know about the broker; any thread may ask."""
+        ...
+
 
 class NoHints:
     """No broker: devices find out by asking."""
@@ -46,6 +50,10 @@ class NoHints:
 
     def drop(self, device: str, serial: str | None = None) -> None:
         """Nothing to do."""
+
+    def needs(self) -> tuple[Need, ...]:
+        """Nothing can be wrong with it."""
+        return ()
 
 
 @dataclass(kw_only=True)
@@ -83,11 +91,13 @@ class Core:
 
 @dataclass(frozen=True)
 class Loop:
-    """A background job: `step` runs every `seconds`, in a thread, in one process at a time (a database lease)."""
+    """A background job: `step` runs every `seconds`, in a thread, in one process at a time (a database lease), or in
+    each control plane where it is about what lies in its own root."""
 
     name: str
     step: Callable[[], None]
     seconds: float = 1.0
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

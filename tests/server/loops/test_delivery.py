@@ -1,4 +1,4 @@
-"""The delivery loop, the leases and the runner."""
+"""The delivery loop and the runner. Leases: test_leases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lineside.server.adapters.signer import KeyFiles
 from lineside.server.adapters.tuf import Repository
 from lineside.server.components.own import OwnComponents
 from lineside.server.loops import runner
-from lineside.server.loops.lease import LEASE, Leases, holder_of
+from lineside.server.loops.lease import Leases
 from lineside.server.loops.runner import Runner
 from lineside.server.loops.timestamp import TimestampLoop
 from lineside.server.services import Loop
@@ -126,25 +126,6 @@ def test_approval_signs_what_the_twin_tested_even_when_the_installed_code_change
     house.models.approve("tags", 1, Decision())
     assert house.components.repository.find("apps/tags.inference-0.1.0.json") is not None
     assert house.components.repository.find("apps/tags.inference-0.1.1.json") is None
-
-
-def test_a_lease_is_held_by_one_until_it_runs_out(core, clock):
-    mine, theirs = Leases(core.database, clock, "mine"), Leases(core.database, clock, "theirs")
-    assert mine.hold("delivery")
-    assert not theirs.hold("delivery")
-    assert theirs.hold("rollouts")
-    clock.advance(LEASE.total_seconds() * 0.9)
-    assert mine.hold("delivery")
-    clock.advance(LEASE.total_seconds() * 0.9)
-    assert not theirs.hold("delivery")
-    clock.advance(LEASE.total_seconds() * 0.2)
-    assert theirs.hold("delivery")
-    assert not mine.hold("delivery")
-
-
-def test_a_process_started_again_on_the_same_root_goes_on_at_once(core, clock):
-    assert Leases(core.database, clock, holder_of(core.root)).hold("delivery")
-    assert Leases(core.database, clock, holder_of(core.root)).hold("delivery")
 
 
 def _events(core, kind: str) -> list[str]:

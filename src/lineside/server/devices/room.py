@@ -7,6 +7,7 @@ from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.access.tokens import AccessTokens
 from lineside.server.devices import api, ask_pages, decision_pages, device_api, pages
 from lineside.server.devices.certificates import Certificates
+from lineside.server.devices.checkin import CheckIns
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.joining import Joining
 from lineside.server.devices.reports import Reports
@@ -21,18 +22,20 @@ def room(core: Core) -> Room:
     join_tokens = JoinTokens(core, ca.sha256)
     certificates = Certificates(core, ca)
     standing = Standing(core, certificates)
+    tokens, reports = AccessTokens(core), Reports(core)
     return Room(
         services={
-            "devices": Devices(core, AccessTokens(core), certificates, standing),
+            "devices": Devices(core, tokens, certificates, standing),
             "joining": Joining(core, certificates, join_tokens),
             "standing": standing,
             "certificates": certificates,
             "join_tokens": join_tokens,
-            "reports": Reports(core),
+            "reports": reports,
+            "checkins": CheckIns(core, reports, tokens),
             "inquiries": Inquiries(core),
         },
         people=api.routes,
         pages=[*pages.routes, *ask_pages.routes, *decision_pages.routes],
         devices=device_api.routes,
-        loops=[Loop("revocations", certificates.keep_file, seconds=10.0)],
+        loops=[Loop("revocations", certificates.keep_file, seconds=10.0, everywhere=True)],
     )
