@@ -19,6 +19,19 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     height: float
 
 
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What the previous model found on the same image, held against the result. Boxes of one class that overlap by at
+    least half of their union (IoU 0.5) are the same object, matched from the most confident one on; what is left over
+    counts unless its confidence is within 0.05 of its model's threshold, where a detection may come or go."""
+
+    digest: str  # of the previous model's file
+    agrees: bool  # nothing is left over that counts
+    matched: int = 0
+    only_new: int = 0  # objects that only the new model found
+    only_previous: int = 0
+    latency_ms: float = 0.0  # of the previous model, decoding not included
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One inference. `sequence` grows by one a result on a device, over restarts; `captured_at` is RFC 3339 in UTC."""
 
@@ -34,6 +47,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     height: int
     latency_ms: float  # decode to detections
     detections: tuple[Detection, ...] = ()
+    compared: Compared | None = None  # of sampled images, when the previous model came along
 
 
 class StoredResult(msgspec.Struct, frozen=True, kw_only=True):

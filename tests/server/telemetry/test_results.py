@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from lineside.client import Client
 from lineside.contract.result import Detection, Result
@@ -138,7 +138,7 @@ def test_when_the_disk_fails_nobody_believes_it_was_stored(core: Core, results: 
     def publish(n: int) -> None:
         try:
             results.receive("cam-1", payload(n))
-        except OperationalError:
+        except DBAPIError:
             failures.append("failed")
 
     threads = [threading.Thread(target=publish, args=(n,)) for n in range(8)]

@@ -15,7 +15,8 @@ from lineside.contract.result import Result, ResultPage
 from lineside.server.clock import rfc3339
 from lineside.server.devices.store import quarantined
 from lineside.server.services import Core
-from lineside.server.telemetry import model, store
+from lineside.server.telemetry import measures, model, store
+from lineside.server.telemetry.known import KnownFiles
 from lineside.server.telemetry.store import RefusedRow
 
 Message = tuple[str, bytes]
@@ -40,6 +41,7 @@ class ResultsService:
         self._adding = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._since_drop: Counter[str] = Counter()
+        self._known = KnownFiles()
 
     def receive(self, device: str, payload: bytes) -> None:
         """Take one message of a device; on return it is on the disk, or counted as refused. Any thread may call."""
@@ -108,12 +110,19 @@ class ResultsService:
             }
             for result in results
         ]
-        store.add_results(session, rows)
+        new = store.add_results(session, rows)
+        came = {(row["device"], row["sequence"], row["digest"]): one for row, one in zip(rows, results, strict=True)}
+        self._measure(session, [came[key] for key in sorted(new) if key[0] not in doubtful], now)
         self._since_drop.update(result.device for result in results)
         for device in {result.device for result in results}:
             if self._since_drop[device] > keep // 20:  # now and then: finding the oldest costs as much as 20 inserts
                 store.drop_old(session, device, keep)
                 self._since_drop[device] = 0
+
+    def _measure(self, session: Session, results: Sequence[Result], now: str) -> None:
+        """Count what is new. A quarantined device's results are kept, and are evidence for nothing."""
+        known = self._known.labels(session, {result.digest for result in results})
+        measures.add(session, measures.hours_of(results, now, known))
 
     def _refuse(self, session: Session, device: str, errors: Sequence[LinesideError]) -> None:
         row = store.refused(session, device)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Index, String, delete, false, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.result import Result, StoredResult
 from lineside.server.database import Base, Json
+from lineside.server.upserts import insert_into
 
 
 class ResultRow(Base):
@@ -47,11 +47,11 @@ class RefusedRow(Base):
     why: Mapped[str]
 
 
-def add_results(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Store results; those that are there already are passed over."""
-    dialect = session.get_bind().dialect.name
-    insert = sqlite.insert(ResultRow) if dialect == "sqlite" else postgresql.insert(ResultRow)
-    session.execute(insert.on_conflict_do_nothing(), rows)
+def add_results(session: Session, rows: Sequence[dict[str, Any]]) -> set[tuple[str, int, str]]:
+    """Store results; those that are there already are passed over. (device, sequence, digest) of the new ones."""
+    insert = insert_into(session, ResultRow).on_conflict_do_nothing()
+    stored = insert.returning(ResultRow.device, ResultRow.sequence, ResultRow.digest)
+    return {(row.device, row.sequence, row.digest) for row in session.execute(stored, rows)}
 
 
 def drop_old(session: Session, device: str, keep: int) -> None:
