@@ -22,7 +22,7 @@ class RolloutState(enum.Enum):
     SUCCEEDED = "succeeded"  # every wave is done, within its gates
     ROLLING_BACK = "rolling_back"  # a gate tripped, or a person said so: devices are being sent back
     FAILED = "failed"  # stopped by a gate; devices are back on what they ran, unless the failure policy leaves them
-    ABORTED = "aborted"  # stopped by a person, where it was or after everything was sent back
+    ABORTED = "aborted"  # stopped by a person, where it was or after everything was sent back; or at a deadline
     SUPERSEDED = "superseded"  # a newer deployment of the group took over
 
 
@@ -42,8 +42,8 @@ ROLLOUT_MOVES: dict[RolloutState, frozenset[RolloutState]] = {
     ),
     RolloutState.ROLLING_BACK: frozenset({RolloutState.FAILED, RolloutState.ABORTED, RolloutState.SUPERSEDED}),
     RolloutState.SUCCEEDED: frozenset({RolloutState.RUNNING, RolloutState.ROLLING_BACK, RolloutState.SUPERSEDED}),
-    RolloutState.FAILED: frozenset({RolloutState.SUPERSEDED}),
-    RolloutState.ABORTED: frozenset({RolloutState.SUPERSEDED}),
+    RolloutState.FAILED: frozenset({RolloutState.ROLLING_BACK, RolloutState.SUPERSEDED}),
+    RolloutState.ABORTED: frozenset({RolloutState.ROLLING_BACK, RolloutState.SUPERSEDED}),
     RolloutState.SUPERSEDED: frozenset(),
 }
 
@@ -110,8 +110,9 @@ class GateKind(enum.Enum):
 
 
 class GateRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A gate: the value must not be over `limit`. Says nothing before `min_reported` devices (or, where results are
-    measured, devices with results) have spoken."""
+    """A gate: the value must not be over `limit`, which for a share is 0 to 1. Says nothing before `min_reported`
+    devices of the wave (all of a smaller one; where results are measured, devices with results) have spoken, unless
+    there are more failures than the limit lets through even if all others did well."""
 
     kind: GateKind
     limit: float
@@ -158,6 +159,7 @@ class RolloutDevice(msgspec.Struct, frozen=True, kw_only=True):
     progress: DeviceProgress
     told_at: str | None = None
     error: ErrorReport | None = None
+    back: bool | None = None  # None: not sent back; then whether it has settled there
 
 
 class RolloutDevicePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +176,11 @@ class WaveCounts(msgspec.Struct, frozen=True, kw_only=True):
     wave: int
     name: str
     devices: int
-    by: dict[str, int]  # DeviceProgress value ► devices
+    by: dict[str, int]  # DeviceProgress value ► devices; those with none are left out
+    crashed: int = 0  # devices whose components restarted since they were told
+    sent_back: int = 0
+    back: int = 0  # sent back, and settled there
+    told_at: str | None = None  # when the last of them was told
     opened_at: str | None = None
     done_at: str | None = None
 

@@ -1,4 +1,4 @@
-"""Evidence as a port: what rollouts ask about results, which a room above keeps. The fake is `testing.NoEvidence`."""
+"""Evidence as a port: what rollouts ask about results, which a room above keeps. A fake is `testing.KnownEvidence`."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ class Evidence(Protocol):
         """The numbers of one wave of a rollout since its devices were told, as far as there are any: latency, missing
         results, shift of confidences and of classes, disagreement. A number that cannot be known is left out."""
         ...
+
+
+class NoEvidence:
+    """Nobody keeps results: gates that want them stay unknown."""
+
+    def measure(self, session: Session, rollout: int, wave: int) -> tuple[Measured, ...]:
+        """Nothing."""
+        return ()

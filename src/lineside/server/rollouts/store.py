@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import enum
 
-from sqlalchemy import Enum, ForeignKey, Index, String, select
+from sqlalchemy import Enum, ForeignKey, Index, String, false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport
 from lineside.contract.moves import Moved
-from lineside.contract.rollout import DeviceProgress, GateCheck, Rollout, RolloutDevice, RolloutState
+from lineside.contract.rollout import (
+    DeviceProgress,
+    GateCheck,
+    Rollout,
+    RolloutDevice,
+    RolloutPlan,
+    RolloutState,
+    WaveCounts,
+)
 from lineside.server.database import Base, Json
 from lineside.server.deployments.store import number_of
 
@@ -32,6 +40,12 @@ class RolloutRow(Base):
     wave: Mapped[int] = mapped_column(default=0)
     waves: Mapped[int] = mapped_column(default=1)
     gates: Mapped[tuple[GateCheck, ...]] = mapped_column(Json(tuple[GateCheck, ...]), default=())
+    plan: Mapped[RolloutPlan] = mapped_column(Json(RolloutPlan), default=RolloutPlan(), server_default="{}")
+    counts: Mapped[tuple[WaveCounts, ...]] = mapped_column(
+        Json(tuple[WaveCounts, ...]), default=(), server_default="[]"
+    )
+    note: Mapped[str] = mapped_column(default="", server_default="")  # what it waits for
+    by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())  # a person rolls everything back
     created_at: Mapped[str] = mapped_column(String(32))
     finished_at: Mapped[str | None] = mapped_column(String(32), default=None)
     revision: Mapped[int] = mapped_column()
@@ -44,9 +58,11 @@ class RolloutRow(Base):
 
 
 class RolloutDeviceRow(Base):
-    """A device in a rollout. `back` is None until it is sent back, then whether it has settled there."""
+    """A device in a rollout, as the last step saw it. `back` is None until it is sent back, then whether it has settled
+    there. `restarts` is the lowest count that was seen since it was told: what is above it are crashes."""
 
     __tablename__ = "rollout_devices"
+    __table_args__ = (Index("ix_rollout_devices_told", "rollout", "told_at"),)
 
     rollout: Mapped[int] = mapped_column(ForeignKey("rollouts.number"), primary_key=True)
     device: Mapped[str] = mapped_column(String(63), primary_key=True)
@@ -54,6 +70,10 @@ class RolloutDeviceRow(Base):
     progress: Mapped[DeviceProgress] = mapped_column(_by_value(DeviceProgress), default=DeviceProgress.WAITING)
     error: Mapped[ErrorReport | None] = mapped_column(Json(ErrorReport), default=None)
     back: Mapped[bool | None] = mapped_column(default=None)
+    told_at: Mapped[str | None] = mapped_column(String(32), default=None)
+    place: Mapped[int] = mapped_column(default=0, server_default="0")  # order of telling: `waves.place_of`
+    again: Mapped[bool] = mapped_column(default=False, server_default=false())  # waits to be tried once more
+    restarts: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class RolloutMoveRow(Base):
