@@ -28,12 +28,13 @@ class Listeners:
 
     people: socket.socket
     devices: socket.socket
-    mqtt: socket.socket
+    mqtt: socket.socket | None  # None where another broker is used
 
     def close(self) -> None:
-        """Close all three."""
+        """Close them all."""
         for listener in (self.people, self.devices, self.mqtt):
-            listener.close()
+            if listener is not None:
+                listener.close()
 
 
 def listen(root: Path, settings: Settings, asked: Collection[str]) -> Listeners:
@@ -44,18 +45,19 @@ def listen(root: Path, settings: Settings, asked: Collection[str]) -> Listeners:
     kept = _kept(root / "ports.json")
     sockets: dict[str, socket.socket] = {}
     try:
-        for name in NAMES:
+        for name in NAMES if not settings.mqtt_url else NAMES[:2]:
             fixed = getattr(settings, name) if name in asked else kept.get(name)
             host = settings.host if name == "port" else settings.device_host
             sockets[name] = _bind(host, fixed, getattr(settings, name), name)
         numbers = {name: bound.getsockname()[1] for name, bound in sockets.items()}
+        numbers = kept | numbers
         if numbers != kept:
             write_atomic(root / "ports.json", msgspec.json.encode(numbers))
     except BaseException:
         for bound in sockets.values():
             bound.close()
         raise
-    return Listeners(sockets["port"], sockets["device_port"], sockets["mqtt_port"])
+    return Listeners(sockets["port"], sockets["device_port"], sockets.get("mqtt_port"))
 
 
 def _bind(host: str, fixed: int | None, default: int, name: str) -> socket.socket:

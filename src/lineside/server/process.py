@@ -25,12 +25,13 @@ from lineside.server.access.binding import Front, bracketed, check_open, is_loop
 from lineside.server.access.ca import CertificateAuthority, open_ca
 from lineside.server.access.local_token import Doorkeepers, LocalTokens, local_token, new_worker_token
 from lineside.server.access.started import record_start
-from lineside.server.adapters.embedded_broker import EmbeddedBroker, tls_context
 from lineside.server.adapters.files import write_atomic
 from lineside.server.app import build
+from lineside.server.broker_setup import Uses, mqtt_address, open_broker
 from lineside.server.clock import SystemClock
-from lineside.server.devices.store import may_connect
+from lineside.server.devices.store import may_connect, may_send
 from lineside.server.loops import runner
+from lineside.server.loops.lease import leases_of
 from lineside.server.ports import Listeners
 from lineside.server.root import open_core
 from lineside.server.schema import bring_up
@@ -62,15 +63,15 @@ class ControlPlane:
         clock = SystemClock()
         self._ca = open_ca(root / "keys", clock.now())
         self._server_pem = _write_server_pem(root / "keys", self._ca, settings)
-        self._broker = EmbeddedBroker(
-            listeners.mqtt, tls_context(self._server_pem, self._ca.pem), self._accepts, self._take_result
-        )
+        uses = Uses(may_connect=self._accepts, known=self._knows, leads=self._leads, on_result=self._take_result)
+        self._broker = open_broker(root / "keys", settings, self._ca, self._server_pem, listeners.mqtt, uses)
         self._front = open_front(root / "keys", settings, self._ca, clock.now())
         addresses = _addresses(settings, listeners, self._front)
         command, needs = _worker_command(settings)
         needs = (*needs, *self._front.needs(clock.now()))
         self._core = replace(open_core(root, settings, clock, addresses, self._broker), needs=needs)
         bring_up(self._core.database)
+        self._leases = leases_of(self._core.database, clock, root)
         accounts = Accounts(self._core)
         check_open(root, settings, self._front.tls is not None, accounts.somebody_can_sign_in())
         _keep_first_link(root / "keys", accounts.first_link())
@@ -94,7 +95,7 @@ class ControlPlane:
     async def _serve(self, stopping: asyncio.Event, ready: Callable[[str], None]) -> None:
         tls = self._front.tls
         people = _Server(self._apps.people, tls.certificate, tls.key) if tls else _Server(self._apps.people)
-        devices = _Server(self._apps.devices, self._server_pem)
+        devices = _Server(self._apps.door, self._server_pem)
         await self._broker.start()
         serving = [
             asyncio.create_task(people.serve([self._listeners.people]), name="people's API"),
@@ -102,7 +103,7 @@ class ControlPlane:
         ]
         beside: list[asyncio.Task[None]] = []
         if self._apps.loops:
-            beside.append(asyncio.create_task(runner.run(self._core, self._apps.loops), name="loops"))
+            beside.append(asyncio.create_task(runner.run(self._core, self._apps.loops, self._leases), name="loops"))
         if self._worker is not None:
             beside.append(asyncio.create_task(self._worker.run(), name="worker"))
         try:
@@ -114,6 +115,7 @@ class ControlPlane:
             people.should_exit = devices.should_exit = True
             await asyncio.gather(*serving, return_exceptions=True)
             await self._broker.stop()
+            await asyncio.to_thread(self._leases.give_back)
 
     def _announce(self, ready: Callable[[str], None]) -> None:
         addresses = self._core.addresses
@@ -162,6 +164,14 @@ class ControlPlane:
     def _accepts(self, device: str, serial: str) -> bool:
         with self._core.database.read() as session:
             return may_connect(session, device, serial)
+
+    def _knows(self, device: str) -> bool:
+        with self._core.database.read() as session:
+            return may_send(session, device)
+
+    def _leads(self) -> bool:
+        """Whether this process reads the results at a broker that several control planes share."""
+        return self._leases.hold("results")
 
     def _take_result(self, device: str, payload: bytes) -> None:
         self._apps.on_result(device, payload)
@@ -250,13 +260,14 @@ def _keep_people_ca(root: Path, front: Front) -> Path | None:
 
 def _addresses(settings: Settings, listeners: Listeners, front: Front) -> Addresses:
     name = settings.device_name or ("127.0.0.1" if is_loopback(settings.device_host) else socket.gethostname())
+    broker = (name, listeners.mqtt.getsockname()[1]) if listeners.mqtt else mqtt_address(settings.mqtt_url)
     return Addresses(
         people_url=front.url(listeners.people.getsockname()[1]),
         people_hosts=front.hosts,
         everywhere=not is_loopback(settings.host),
         device_url=f"https://{bracketed(name)}:{listeners.devices.getsockname()[1]}",
-        mqtt_host=name,
-        mqtt_port=listeners.mqtt.getsockname()[1],
+        mqtt_host=broker[0],
+        mqtt_port=broker[1],
     )
 
 

@@ -36,6 +36,12 @@ class Settings:
     )
     device_port: int = _setting(8443, "TCP port", "Port of the devices' API (HTTPS).")
     mqtt_port: int = _setting(8883, "TCP port", "Port of the embedded MQTT broker (TLS).")
+    mqtt_url: str = _setting(
+        "", "mqtts://HOST:PORT", "An MQTT broker to use in place of the embedded one, as devices reach it too."
+    )
+    mqtt_ca: str = _setting(
+        "", "file", "PEM file of the CA that the broker's certificate comes from; empty: the control plane's own."
+    )
     device_name: str = _setting(
         "", "host name", "Name or address devices reach this machine by; empty means 127.0.0.1 or this host's name."
     )

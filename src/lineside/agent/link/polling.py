@@ -7,6 +7,8 @@ control plane no update.
 from __future__ import annotations
 
 import logging
+import math
+import random
 import sqlite3
 import threading
 import time
@@ -67,7 +69,8 @@ class Poller:
         self._attention = attention
         self._stop = attention.stop
         self._listener = listener
-        self._hinted = threading.Event()
+        self._hinted_at: float | None = None  # when to ask because of a hint
+        self._lock = threading.Lock()
         self._polls, self._flushes = Backoff(), Backoff()
         self._quiet = True  # no report is sent before the first answer, nor after a poll that failed
         self._flush_at = 0.0
@@ -81,9 +84,11 @@ class Poller:
         """Wait until the thread has noticed the stop signal; a request under way is not waited for."""
         self._thread.join(timeout)
 
-    def hint(self) -> None:
-        """Ask for the desired document soon."""
-        self._hinted.set()
+    def hint(self, spread: float = 0.0) -> None:
+        """Ask for the desired document, at a random moment within `spread` seconds; never later than without a hint."""
+        at = time.monotonic() + random.uniform(0.0, spread)
+        with self._lock:
+            self._hinted_at = at if self._hinted_at is None else min(at, self._hinted_at)
         self.wake.set()
 
     def _work(self) -> None:
@@ -99,10 +104,12 @@ class Poller:
             self._listener.pulse(_LONGEST_TALK)
             try:
                 self._listener.look()
-                if self._hinted.is_set() or time.monotonic() >= next_poll:
-                    self._hinted.clear()
+                if time.monotonic() >= min(next_poll, self._hinted()):
+                    with self._lock:
+                        self._hinted_at = None
                     next_poll = time.monotonic() + self._poll()
                 self._report()
+                next_poll = min(next_poll, self._hinted())
                 due = min(next_poll, self._flush_at) if self._flushes.failures and not self._quiet else next_poll
             except (OSError, sqlite3.Error) as error:
                 self._listener.failed(error)
@@ -110,6 +117,11 @@ class Poller:
             wait = due - time.monotonic()
             self._listener.pulse(max(0.0, wait) + _LONGEST_TALK)
             wait_any((self.wake, self._stop), wait)
+
+    def _hinted(self) -> float:
+        """When a hint wants the next question; never, without one."""
+        with self._lock:
+            return math.inf if self._hinted_at is None else self._hinted_at
 
     def _poll(self) -> float:
         """Ask for the desired document; how many seconds to wait until the next time."""

@@ -6,6 +6,7 @@ Keys are EC P-256. The CA's key is R/keys/ca.key, readable by its owner only; R/
 from __future__ import annotations
 
 import hashlib
+import hmac
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,18 @@ class CertificateAuthority:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         certificate = builder.sign(self._key, SHA256())
         return _private_pem(key) + certificate.public_bytes(Encoding.PEM) + self.pem.encode()
+
+    def client_pem(self, name: str, now: datetime) -> bytes:
+        """A new private key and its TLS client certificate: PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = self._builder(name, key.public_key(), now, timedelta(days=SERVER_DAYS)).add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+        )
+        return _private_pem(key) + builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
+
+    def known_name(self, purpose: str) -> str:
+        """A name for something, the same wherever this CA's key is, and nobody else's to guess."""
+        return f"lineside-{purpose}-{hmac.digest(_private_pem(self._key), purpose.encode(), 'sha256').hex()[:32]}"
 
     def _builder(
         self, name: str, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta

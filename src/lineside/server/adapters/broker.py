@@ -1,6 +1,7 @@
 """The MQTT broker as a port: results come in, hints go out. Nothing correct depends on a hint.
 
 EmbeddedBroker (embedded_broker.py)  amqtt in this process, TLS, a certificate of our CA for each device
+ExternalBroker (external_broker.py)  a client of a broker that is not ours
 FakeBroker                           no network, for tests
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lineside.contract import topics
+from lineside.contract.overview import Need
 
 OnResult = Callable[[str, bytes], None]
 """Called in a thread with the device that published, as its certificate says, and the payload. Returning means stored:
@@ -39,6 +41,10 @@ class Broker(Protocol):
         """End a device's connections, or those with one certificate; returns at once, from any thread, never fails."""
         ...
 
+    def needs(self) -> tuple[Need, ...]:
+        """What a person should know about the broker; any thread may ask."""
+        ...
+
 
 class FakeBroker:
     """Keeps hints in a list and hands results on at once, under the same rules on topics."""
@@ -63,6 +69,9 @@ class FakeBroker:
     def drop(self, device: str, serial: str | None = None) -> None:
         if serial is None:
             self.dropped.add(device)
+
+    def needs(self) -> tuple[Need, ...]:
+        return ()
 
     def publish(self, device: str, topic: str, payload: bytes) -> bool:
         """As if `device` published; whether it was allowed to."""

@@ -18,9 +18,12 @@ from cryptography.x509.oid import NameOID
 
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError
+from lineside.contract.overview import Need
 from lineside.server.adapters.broker import OnResult
 from lineside.server.adapters.broker_link import LinkWriter, read_connect
 from lineside.server.adapters.broker_rules import Rules, device_of
+from lineside.server.adapters.hints import payload_for
+from lineside.server.adapters.mqtt_packets import publish
 
 _log = structlog.get_logger("lineside.broker")
 _CONNECT_SECONDS = 10.0
@@ -76,11 +79,16 @@ class EmbeddedBroker:
 
     def hint(self, device: str) -> None:
         """Publish a hint; returns at once, from any thread, and never fails."""
-        self._soon(lambda: asyncio.ensure_future(self._publish_hint(device)))
+        self.hint_all((device,))
 
     def hint_all(self, devices: Sequence[str]) -> None:
         """Publish a hint to each of many devices; returns at once, from any thread, and never fails."""
-        self._soon(lambda: asyncio.ensure_future(self._publish_hints(devices)))
+        payload = payload_for(len(devices))
+        self._soon(lambda: self._publish_hints(devices, payload))
+
+    def needs(self) -> tuple[Need, ...]:
+        """Nothing: while this process runs, so does its broker."""
+        return ()
 
     def drop(self, device: str, serial: str | None = None) -> None:
         """End a device's connections, or those with one certificate; returns at once, from any thread, never fails."""
@@ -92,12 +100,14 @@ class EmbeddedBroker:
             with contextlib.suppress(RuntimeError):  # the loop was closed just now
                 loop.call_soon_threadsafe(action)
 
-    async def _publish_hint(self, device: str) -> None:
-        await self._broker.internal_message_broadcast(topics.hint(device), b"{}", 0)
-
-    async def _publish_hints(self, devices: Sequence[str]) -> None:
+    def _publish_hints(self, devices: Sequence[str], payload: bytes) -> None:
+        """Straight to who has asked for them: amqtt compares each message with each subscription of the whole fleet."""
         for device in devices:
-            await self._publish_hint(device)
+            topic = topics.hint(device)
+            for session, _qos in self._broker.subscriptions.get(topic, ()):
+                link = self._links.get(session.client_id or "")
+                if link is not None:
+                    link.write(publish(topic, payload))
 
     def _abort(self, device: str, serial: str | None = None) -> None:
         for writer, shown in self._sockets.get(device, {}).items():

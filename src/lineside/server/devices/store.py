@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, func, select
@@ -174,10 +174,10 @@ def wanted_of(session: Session, device: str) -> tuple[DesiredComponent, ...]:
     return row.components if row else ()
 
 
-def groups_of(session: Session) -> dict[str, tuple[str, ...]]:
-    """The groups of every device that has one, sorted."""
+def groups_of(session: Session, devices: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The groups of each of these devices that has one, sorted."""
     found: dict[str, tuple[str, ...]] = {}
-    for row in session.scalars(select(GroupRow).order_by(GroupRow.group)):
+    for row in session.scalars(select(GroupRow).where(GroupRow.device.in_(devices)).order_by(GroupRow.group)):
         found[row.device] = (*found.get(row.device, ()), row.group)
     return found
 
@@ -191,11 +191,6 @@ def devices_in(session: Session, group: str) -> list[str]:
         .order_by(DeviceRow.name)
     )
     return list(session.scalars(query))
-
-
-def group_exists(session: Session, group: str) -> bool:
-    """Whether any device is, or was, in the group."""
-    return session.scalar(select(GroupRow.device).where(GroupRow.group == group).limit(1)) is not None
 
 
 def may_connect(session: Session, name: str, serial: str) -> bool:
@@ -247,8 +242,9 @@ def pending(session: Session) -> list[DeviceRow]:
     return list(session.scalars(query.order_by(DeviceRow.name)))
 
 
-def ends_of(session: Session) -> dict[str, str]:
-    """When each device's newest good certificate ends."""
+def ends_of(session: Session, devices: Sequence[str]) -> dict[str, str]:
+    """When the newest good certificate of each of these devices ends."""
     good = select(CertificateRow.device, func.max(CertificateRow.ends_at).label("ends_at"))
     good = good.where(CertificateRow.state == GOOD, CertificateRow.purpose == CertificatePurpose.DEVICE.value)
+    good = good.where(CertificateRow.device.in_(devices))
     return {row.device: row.ends_at for row in session.execute(good.group_by(CertificateRow.device))}

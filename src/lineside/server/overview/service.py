@@ -53,7 +53,13 @@ class OverviewService:
             ca_sha256=self.join_tokens.ca_sha256,
             trust_mode=self.trust.mode().value,
             stages=(*self._made(models), *self._running(devices)),
-            needs=(*self.core.needs, *self._decisions(models, devices), *self._signing(), *_worries(devices)),
+            needs=(
+                *self.core.needs,
+                *self.core.hints.needs(),
+                *self._decisions(models, devices),
+                *self._signing(),
+                *_worries(devices),
+            ),
         )
 
     def _signing(self) -> list[Need]:
