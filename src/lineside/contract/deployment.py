@@ -90,4 +90,5 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     rollout: str
     staging: bool = False  # for twins: may name components that are not approved
+    asked: dict[str, str] = {}  # the version or requirement of each component that the document names
     plan: RolloutPlan = msgspec.field(default_factory=RolloutPlan)

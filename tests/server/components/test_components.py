@@ -117,7 +117,7 @@ def _want(core: Core, components: Components, device: str) -> None:
         )
         session.add(row)
         session.flush()
-        Assignments(DesiredDocuments(core), components).assign(session, device, "line", row.number)
+        Assignments(core, components).assign(session, device, "line", row.number)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Components:
     def __init__(self, core: Core, repository: Repository | None = None, sources: Path | None = None) -> None:
         """`sources` is the folder of the code that devices run; None is the installed package."""
         self._core = core
-        self.repository = repository or Repository.below(core.root, core.clock.now)
+        self.repository = repository or core.repository()
         self._sources = sources or code.installed_sources()
 
     def package(self, session: Session, model: ModelVersion) -> tuple[Component, Component]:
@@ -124,7 +124,11 @@ class Components:
 
     def dependencies(self, session: Session, name: str, version: str) -> Mapping[str, Dependency]:
         """What a component version depends on, as its recipe says. Raises `component.unknown_version`."""
-        return recipes.dependencies(self._core.objects.get(self.row(session, name, version).recipe_digest))
+        return recipes.dependencies(self.recipe(session, name, version))
+
+    def recipe(self, session: Session, name: str, version: str) -> bytes:
+        """A component version's recipe. Raises `component.unknown_version`."""
+        return self._core.objects.get(self.row(session, name, version).recipe_digest)
 
     def tested_with(self, session: Session, name: str, version: str) -> str | None:
         """The newest model version (name:version) that was packed with this inference component."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -11,12 +10,13 @@ from sqlalchemy.orm import Session
 from lineside.contract.deployment import ComponentSpec, Deployment, DeploymentDocument
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelState, ModelVersion
-from lineside.contract.recipes.recipe import Dependency
+from lineside.contract.recipes.versions import is_exact
 from lineside.server.access.join_tokens import TWINS
 from lineside.server.clock import rfc3339
 from lineside.server.components.service import Components
 from lineside.server.components.store import ComponentRow
 from lineside.server.deployments import model, store
+from lineside.server.deployments.catalogue import Shelf
 from lineside.server.deployments.resolution import check_builtin, resolve
 from lineside.server.deployments.store import DeploymentRow
 from lineside.server.services import Core
@@ -50,9 +50,6 @@ _NEXT = {
 _LOOK = "See why, and deploy another version: lineside models show {label}"
 _SIGN = "lineside components sign {row.name} {row.version} --key FILE"
 _SHOW = "lineside components show {row.name} {row.version}"
-
-
-Check = Callable[[Session, ComponentRow], None]
 
 
 class Deployments:
@@ -107,6 +104,7 @@ class Deployments:
             digest=digest,
             created_at=rfc3339(self._core.clock.now()),
             staging=group == TWINS,
+            asked={name: spec.component_version for name, spec in document.components.items()},
         )
         session.add(row)
         session.flush()
@@ -132,10 +130,19 @@ class Deployments:
         for name, spec in document.components.items():
             builtin = check_builtin(name, spec.component_version)
             if builtin is None:
-                self._components.row(session, name, spec.component_version)
+                self._check_known(session, name, spec.component_version)
             named[name] = msgspec.structs.replace(spec, component_version=builtin or spec.component_version)
-        check = None if group == TWINS else self._check_signed
-        return resolve(named, _Catalogue(session, self._components, check))
+        return resolve(named, self._shelf(session, group))
+
+    def _check_known(self, session: Session, name: str, version: str) -> None:
+        """Raises `component.unknown`, `component.unknown_version`."""
+        if is_exact(version) or not self._components.versions(session, name):
+            self._components.row(session, name, version)
+
+    def _shelf(self, session: Session, group: str) -> Shelf:
+        if group == TWINS:
+            return Shelf(session, self._components, staging=True)
+        return Shelf(session, self._components, check=self._check_signed)
 
     def _check_signed(self, session: Session, row: ComponentRow) -> None:
         """Raises `deployment.not_released` when it is not signed for the fleet, `deployment.void` when what was signed
@@ -162,23 +169,3 @@ class Deployments:
 
     def _model(self, session: Session, label: str | None) -> ModelVersion | None:
         return next((one for one in self._models.versions(session) if one.label == label), None) if label else None
-
-
-class _Catalogue:
-    """What can be deployed: what is signed for the fleet and passes `check`; without one, what is staged too."""
-
-    def __init__(self, session: Session, components: Components, check: Check | None) -> None:
-        self._session, self._components, self._check = session, components, check
-        self._checked: set[tuple[str, str]] = set()
-
-    def versions(self, name: str) -> Sequence[str]:
-        """See `resolution.Catalogue`."""
-        rows = self._components.versions(self._session, name)
-        return [row.version for row in rows if row.target or (self._check is None and row.staging_target)]
-
-    def dependencies(self, name: str, version: str) -> Mapping[str, Dependency]:
-        """See `resolution.Catalogue`. Raises what `check` does, before a recipe that may have been changed is read."""
-        if self._check is not None and (name, version) not in self._checked:
-            self._check(self._session, self._components.row(self._session, name, version))
-            self._checked.add((name, version))
-        return self._components.dependencies(self._session, name, version)

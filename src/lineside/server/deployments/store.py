@@ -6,8 +6,10 @@ from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.deployment import ComponentSpec, Deployment, DeploymentPolicies, UpdatePolicy, ValidationPolicy
+from lineside.contract.rollout import RolloutPlan
 from lineside.server.access.store import JoinTokenRow
 from lineside.server.database import Base, Json
+from lineside.server.deployments.union import Wish
 from lineside.server.devices.store import GroupRow
 
 
@@ -27,6 +29,8 @@ class DeploymentRow(Base):
     digest: Mapped[str] = mapped_column(String(71))
     created_at: Mapped[str] = mapped_column(String(32))
     staging: Mapped[bool]
+    asked: Mapped[dict[str, str] | None] = mapped_column(Json(dict[str, str]), default=None)  # None: those versions
+    plan: Mapped[RolloutPlan | None] = mapped_column(Json(RolloutPlan), default=None)  # None: the default
 
     @property
     def id(self) -> str:
@@ -44,6 +48,13 @@ class DeploymentRow(Base):
             configuration_validation_policy=self.validation_policy or ValidationPolicy(),
         )
 
+    def wish(self) -> Wish:
+        """What it adds to what a device runs."""
+        asked = self.asked
+        if asked is None:  # of a release that kept no more than what it came to
+            asked = {name: spec.component_version for name, spec in self.components.items()}
+        return Wish(group=self.group, components=self.components, asked=asked)
+
     def value(self) -> Deployment:
         """The row as it travels."""
         policies = self.policies()
@@ -59,6 +70,8 @@ class DeploymentRow(Base):
             created_at=self.created_at,
             rollout=self.rollout,
             staging=self.staging,
+            asked=self.asked or {},
+            plan=self.plan or RolloutPlan(),
         )
 
 

@@ -58,7 +58,7 @@ class Bundles:
     def __init__(self, core: Core, components: Components) -> None:
         self._core, self._components = core, components
         self._desired = DesiredDocuments(core)
-        self._assignments = Assignments(self._desired, components)
+        self._assignments = Assignments(core, components)
 
     def make(self, device: str | None, group: str | None) -> Made:
         """A bundle for a device or a group, one of the two. Raises `request.*`, `bundle.*`, `deployment.*`."""

@@ -30,7 +30,7 @@ class Rollouts:
 
     def __init__(self, core: Core, desired: DesiredDocuments, components: Components) -> None:
         self._core, self._desired = core, desired
-        self._assignments = Assignments(desired, components)
+        self._assignments = Assignments(core, components)
 
     def launch(self, session: Session, deployment: Deployment) -> None:
         """Begin the rollout of a new deployment; it supersedes what is under way in its group."""
