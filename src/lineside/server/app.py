@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.types import ControllerRouterHandler, Guard, Middleware
+from litestar.types import ASGIApp, ControllerRouterHandler, Guard, Middleware
 
 from lineside.contract.errors import LinesideError
 from lineside.server import errors
@@ -23,6 +23,7 @@ from lineside.server.components.room import room as components
 from lineside.server.datasets.room import room as datasets
 from lineside.server.deployments.room import room as deployments
 from lineside.server.devices.guard import accepted_device, caller
+from lineside.server.devices.lane import FastLane
 from lineside.server.devices.room import room as devices
 from lineside.server.lineage.room import room as lineage
 from lineside.server.loops.room import room as loops
@@ -63,6 +64,7 @@ class Apps:
 
     people: Litestar
     devices: Litestar
+    door: ASGIApp  # what is served to devices: their application behind its fast lane
     loops: tuple[Loop, ...]
     on_result: Callable[[str, bytes], None]
 
@@ -72,9 +74,11 @@ def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core],
     rooms = [open_room(core) for open_room in openers]
     services = _services(core, rooms)
     _connect(services)
+    devices_app = _devices(core, rooms, services)
     return Apps(
         people=_people(core, rooms, services, doorkeeper),
-        devices=_devices(core, rooms, services),
+        devices=devices_app,
+        door=FastLane(devices_app, services["checkins"], core.settings.request_bytes),
         loops=tuple(loop for room in rooms for loop in room.loops),
         on_result=_fan_out([room.on_result for room in rooms if room.on_result]),
     )
@@ -119,7 +123,9 @@ def _devices(
         guards=[accepted_device(services["devices"])],
         dependencies={"caller": Provide(caller)},
     )
-    return _litestar(core, services, [api], [FromOutside()], [], reference)
+    app = _litestar(core, services, [api], [FromOutside()], [], reference)
+    app.on_shutdown.append(services["checkins"].settle)
+    return app
 
 
 def _litestar(

@@ -9,6 +9,7 @@ An assertion is good once: its `jti` is remembered until it would have expired a
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,8 @@ from lineside.server.services import Core
 AUDIENCE, DEVICE_AUDIENCE = "lineside", "lineside-device"
 MAX_LIFETIME = 300
 """Seconds an assertion may be good for; longer ones would have to be remembered for longer."""
+VERIFIED = 20_000
+"""How many access tokens are remembered as good, the newest: about 10 MB."""
 MAX_EARLIER = 64
 """How many nonces of earlier requests an assertion may name."""
 
@@ -66,6 +69,8 @@ class AccessTokens:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._secret = OctKey.import_key(_secret(core.keys / "access-token.key"))
+        self._verified: dict[str, tuple[str, float]] = {}  # whose, until when
+        self._remembering = threading.Lock()
 
     def prove(self, session: Session, assertion: str, keys_of: Callable[[str], Sequence[str]]) -> Proof:
         """Who signed `assertion`, with which key, and what it counts; it is used up now.
@@ -89,7 +94,16 @@ class AccessTokens:
         return AccessToken(access_token=token, expires_in=seconds, state=state)
 
     def device_of(self, token: str) -> str:
-        """The device an access token was made for. Raises `auth.token_invalid`, `auth.token_expired`."""
+        """The device an access token was made for. Raises `auth.token_invalid`, `auth.token_expired`.
+
+        That its signature is good is remembered; what may have changed since is the caller's to look up.
+        """
+        device, expires = self._verified.get(token) or self._verify(token)
+        if expires <= self._core.clock.now().timestamp():
+            raise LinesideError("auth.token_expired")
+        return device
+
+    def _verify(self, token: str) -> tuple[str, float]:
         try:
             claims = jwt.decode(token, self._secret, algorithms=["HS256"]).claims
             device, audience, expires = str(claims["sub"]), claims["aud"], float(claims["exp"])
@@ -97,9 +111,11 @@ class AccessTokens:
             raise LinesideError("auth.token_invalid") from error
         if audience != DEVICE_AUDIENCE:
             raise LinesideError("auth.token_invalid")
-        if expires <= self._core.clock.now().timestamp():
-            raise LinesideError("auth.token_expired")
-        return device
+        with self._remembering:
+            while len(self._verified) >= VERIFIED:
+                del self._verified[next(iter(self._verified))]
+            self._verified[token] = device, expires
+        return device, expires
 
     def _check_times(self, claims: _Assertion) -> None:
         now, leeway = self._core.clock.now(), self._core.settings.clock_leeway_seconds

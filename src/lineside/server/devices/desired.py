@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import event, insert, select, update
 from sqlalchemy.orm import Session
@@ -15,12 +17,29 @@ from lineside.server.services import Core
 
 _AT_ONCE = 500  # names in one statement: SQLite allows some thousand parameters
 
+_CONTENTS = 64  # kept in memory; a fleet has a few at a time
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a desired document says, but for whose it is and its revision."""
+
+    components: tuple[DesiredComponent, ...] = ()
+    deployment: str | None = None
+    failure_policy: str = "ROLLBACK"
+    update_policy: UpdatePolicy = field(default_factory=UpdatePolicy)
+    validation_policy: ValidationPolicy = field(default_factory=ValidationPolicy)
+
+
+NOTHING = Content()
+
 
 class DesiredDocuments:
     """The desired documents of all devices."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._contents: dict[str, Content] = {}
 
     def set_desired(
         self,
@@ -56,19 +75,53 @@ class DesiredDocuments:
 
     def desired(self, session: Session, device: str) -> Desired:
         """The document of a device; revision 0 wants nothing."""
-        settings, row = self._core.settings, session.get(DesiredRow, device)
-        content = session.get_one(DesiredContentRow, row.content) if row else None
+        row = session.get(DesiredRow, device)
+        return self.document(device, row.revision, self.content(session, row.content)) if row else self.document(device)
+
+    def content(self, session: Session, digest: str) -> Content:
+        """What documents of this content say. Its name is its digest, so what was read once stays true."""
+        found = self._contents.get(digest)
+        if found is None:
+            found = _read(session.get_one(DesiredContentRow, digest))
+            while len(self._contents) >= _CONTENTS:
+                self._contents.pop(next(iter(self._contents), ""), None)
+            self._contents[digest] = found
+        return found
+
+    def known(self, digest: str) -> Content | None:
+        """The same, if it was read before."""
+        return self._contents.get(digest)
+
+    def document(self, device: str, revision: int = 0, content: Content = NOTHING) -> Desired:
+        """A device's document at a revision."""
+        settings = self._core.settings
         return Desired(
             device=device,
-            revision=row.revision if row else 0,
-            components=content.components if content else (),
-            deployment=content.deployment if content else None,
-            failure_policy=content.failure_policy if content else "ROLLBACK",
-            update_policy=(content and content.update_policy) or UpdatePolicy(),
-            validation_policy=(content and content.validation_policy) or ValidationPolicy(),
+            revision=revision,
+            components=content.components,
+            deployment=content.deployment,
+            failure_policy=content.failure_policy,
+            update_policy=content.update_policy,
+            validation_policy=content.validation_policy,
             soak_seconds=settings.soak_seconds,
             poll_seconds=settings.poll_seconds,
         )
+
+    def etag(self, revision: int, digest: str | None) -> str:
+        """The ETag of a document, quoted: `"r<revision>-<8 hex digits>"`; of a content it has the digest, no more."""
+        settings = self._core.settings
+        said = f"{digest} {settings.soak_seconds} {settings.poll_seconds}"
+        return f'"r{revision}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"'
+
+
+def _read(row: DesiredContentRow) -> Content:
+    return Content(
+        row.components,
+        row.deployment,
+        row.failure_policy,
+        row.update_policy or UpdatePolicy(),
+        row.validation_policy or ValidationPolicy(),
+    )
 
 
 def _content(
@@ -106,8 +159,3 @@ def _set(session: Session, devices: Sequence[str], content: str, *, again: bool)
         values = {"revision": DesiredRow.revision + 1, "content": content}
         session.execute(change.values(values), execution_options={"synchronize_session": "fetch"})
     return [*new, *changed]
-
-
-def etag(desired: Desired) -> str:
-    """The document's ETag, quoted: `"r<revision>-<first 8 hex digits of its digest>"`."""
-    return f'"r{desired.revision}-{content_digest(desired).removeprefix("sha256:")[:8]}"'

@@ -21,11 +21,10 @@ from lineside.contract.device import (
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import ReportsAnswer, ReportsRequest
 from lineside.server.devices.certificates import Certificates
-from lineside.server.devices.desired import etag
+from lineside.server.devices.checkin import CheckIns
 from lineside.server.devices.guard import PUBLIC, QUARANTINED
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.joining import Joining
-from lineside.server.devices.reports import Reports
 from lineside.server.devices.service import Devices
 
 
@@ -61,28 +60,23 @@ def renew_certificate(
     return certificates.renew(caller, data)
 
 
-@get("/desired", sync_to_thread=True, opt=QUARANTINED, summary="What this device should run")
-def get_desired(
+@get("/desired", opt=QUARANTINED, summary="What this device should run")
+async def get_desired(
     request: Request[Any, Any, Any],
     caller: NamedDependency[str],
-    reports: NamedDependency[Reports],
+    checkins: NamedDependency[CheckIns],
 ) -> Response[Desired | None]:
     """304 when `If-None-Match` names the present document. `Lineside-Asked`: people ask something, see `/inquiries`."""
-    document, waiting = reports.desired(caller)
-    tag = etag(document)
-    asked = {"Lineside-Asked": str(waiting)} if waiting else {}
-    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
-    if tag in known:
-        return Response(None, status_code=304, headers={"ETag": tag, **asked})
-    return Response(document, headers={"ETag": tag, **asked})
+    told = await checkins.ask(caller, await checkins.look(caller), request.headers.get("if-none-match", ""))
+    return Response(told.document, status_code=200 if told.document else 304, headers=told.headers())
 
 
-@post("/reports", sync_to_thread=True, opt=QUARANTINED, status_code=200, summary="What this device runs")
-def post_reports(
-    data: JSONBody[ReportsRequest], caller: NamedDependency[str], reports: NamedDependency[Reports]
+@post("/reports", opt=QUARANTINED, status_code=200, summary="What this device runs")
+async def post_reports(
+    data: JSONBody[ReportsRequest], caller: NamedDependency[str], checkins: NamedDependency[CheckIns]
 ) -> ReportsAnswer:
     """Idempotent by sequence number."""
-    return reports.accept(caller, data)
+    return await checkins.report(caller, data)
 
 
 @get("/inquiries", sync_to_thread=True, opt=QUARANTINED, summary="What people ask of this device now")

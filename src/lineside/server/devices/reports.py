@@ -2,57 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequest
 from lineside.server.clock import rfc3339
 from lineside.server.devices.desired import DesiredDocuments
-from lineside.server.devices.model import Outcome, is_offline, outcome
-from lineside.server.devices.store import DeviceRow, open_inquiries
+from lineside.server.devices.facts import remember
+from lineside.server.devices.model import Outcome, outcome
+from lineside.server.devices.running import note_running
+from lineside.server.devices.store import DesiredRow, DeviceRow
 from lineside.server.services import Core
+from lineside.server.together import Together
 
 MAX_REPORTS = 100
+_Said = tuple[str, Sequence[Report]]  # device, its reports
 _ENDINGS = (Phase.HEALTHY, Phase.ROLLED_BACK, Phase.FAILED, Phase.REFUSED)
 
 
 class Reports:
-    """The devices' side of the device API: ask what to do, say what was done."""
+    """Takes what devices report. What arrives while a transaction is under way shares the next one."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._desired = DesiredDocuments(core)
+        self._together = Together[_Said, ReportsAnswer]("reports", self._take)
 
-    def desired(self, device: str) -> tuple[Desired, int]:
-        """The device's document, and how much people are asking it now; asking for it counts as being seen."""
-        with self._core.database.read() as session:
-            document, row = self._desired.desired(session, device), session.get(DeviceRow, device)
-            asked = len(open_inquiries(session, device, rfc3339(self._core.clock.now())))
-        if row is not None and self._is_stale(row):
-            with self._core.database.write() as session:
-                self._seen(session, device)
-        return document, asked
+    async def accept(self, device: str, request: ReportsRequest) -> ReportsAnswer:
+        """Store reports, oldest first; those stored before are skipped. When this returns they are on the disk.
 
-    def accept(self, device: str, request: ReportsRequest) -> ReportsAnswer:
-        """Store reports, oldest first; those stored before are skipped. Raises `auth.not_yours`, `request.invalid`."""
+        Raises `auth.not_yours`, `request.invalid`, `request.not_found`.
+        """
         reports = request.reports
         if any(report.device != device for report in reports):
             raise LinesideError("auth.not_yours", device=device)
         if not 0 < len(reports) <= MAX_REPORTS:
             raise LinesideError("request.invalid", why=f"1 to {MAX_REPORTS} reports at once")
+        return await self._together((device, reports))
+
+    def _take(self, said: Sequence[_Said]) -> Sequence[ReportsAnswer | Exception]:
+        now = rfc3339(self._core.clock.now())
         with self._core.database.write() as session:
-            row = self._seen(session, device)
-            for report in sorted(reports, key=lambda report: report.sequence):
-                if report.sequence > row.sequence:
-                    self._store(session, row, report)
-            return ReportsAnswer(accepted=row.sequence)
+            names = {device for device, _ in said}
+            rows = {row.name: row for row in session.scalars(select(DeviceRow).where(DeviceRow.name.in_(names)))}
+            _wanted = session.scalars(select(DesiredRow).where(DesiredRow.device.in_(names))).all()  # kept for _judge
+            return [self._take_from(session, rows.get(device), device, reports, now) for device, reports in said]
+
+    def _take_from(
+        self, session: Session, row: DeviceRow | None, device: str, reports: Sequence[Report], now: str
+    ) -> ReportsAnswer | Exception:
+        if row is None:
+            return LinesideError("request.not_found", what="device", name=device)
+        row.last_seen = now
+        for report in sorted(reports, key=lambda report: report.sequence):
+            if report.sequence > row.sequence:
+                self._store(session, row, report)
+        return ReportsAnswer(accepted=row.sequence)
 
     def _store(self, session: Session, row: DeviceRow, report: Report) -> None:
         before, row.report, row.sequence = row.report, report, report.sequence
+        row.conditions = len(report.conditions)
         self._judge(session, row, report)
+        remember(session, row, report.facts)
+        note_running(session, row.name, before, report)
         told = set(_errors(before)) if before is not None and before.revision == report.revision else set()
         for error in _errors(report):
             if error not in told:
@@ -84,17 +99,6 @@ class Reports:
         found = next(found for place, found in _located(report) if (place, found.code) == error)
         words = f"revision {report.revision}, {where}: {found.message}" if where else found.message
         self._core.events.record(session, kind="device.error", subject=device, message=words, actor=device, error=found)
-
-    def _seen(self, session: Session, device: str) -> DeviceRow:
-        row = session.get(DeviceRow, device)
-        if row is None:
-            raise LinesideError("request.not_found", what="device", name=device)
-        row.last_seen = rfc3339(self._core.clock.now())
-        return row
-
-    def _is_stale(self, row: DeviceRow) -> bool:
-        # Each poll as a write would cost an fsync; half a poll of doubt is good enough to tell offline devices.
-        return is_offline(row.last_seen, self._core.clock.now(), max(1.0, self._core.settings.poll_seconds / 2))
 
 
 def _located(report: Report) -> Iterator[tuple[str, ErrorReport]]:
