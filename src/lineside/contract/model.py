@@ -39,6 +39,16 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     max_detections: int = 100
 
 
+class PreviousModel(msgspec.Struct, frozen=True, kw_only=True):
+    """`previous.json` of a model's component: which model version `previous.onnx` is, and how to run it. Devices run
+    it on a sample beside the new one; both have the same classes and the same head."""
+
+    name: str
+    version: int
+    digest: str  # of previous.onnx
+    signature: Signature
+
+
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """COCO metrics of one variant on one split: `map50` at IoU 0.5, `map` over IoU 0.5..0.95."""
 

@@ -10,6 +10,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.result import Result
 from lineside.runtime.announce import announce, rfc3339
 from lineside.runtime.capture import Chooser
+from lineside.runtime.compare import Comparer
 from lineside.runtime.decode import SNIFF_BYTES, format_of
 from lineside.runtime.delivery import Delivery, Keep
 from lineside.runtime.model import Inference, Model
@@ -32,10 +33,12 @@ class Decider:
         chooser: Chooser | None,
         device: str,
         status: Status,
+        comparer: Comparer | None = None,
     ) -> None:
         self.idle, self.look_seconds = True, 0.0
         self._model, self._source, self._delivery = model, source, delivery
         self._chooser, self._device, self._status = chooser, device, status
+        self._comparer = comparer
         self._published_from = model.signature.score_threshold
         self._detected_from = min(self._published_from, chooser.lowest_score if chooser else 1.0)
 
@@ -70,6 +73,9 @@ class Decider:
 
     def _hand_over(self, arrival: Arrival, data: bytes, inference: Inference) -> None:
         wanted = self._chooser.choose(data, inference.detections) if self._chooser else None
+        threshold = self._published_from
+        published = tuple(one for one in inference.detections if one.confidence >= threshold)
+        compared = self._comparer.look(data, inference, published, threshold) if self._comparer else None
 
         def result(sequence: int) -> Result:
             return Result(
@@ -83,7 +89,8 @@ class Decider:
                 width=inference.picture.width,
                 height=inference.picture.height,
                 latency_ms=round(inference.latency_ms, 3),
-                detections=tuple(d for d in inference.detections if d.confidence >= self._published_from),
+                detections=published,
+                compared=compared,
             )
 
         self._delivery.decided(arrival.key, result, Keep(data, wanted) if wanted else None)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from lineside.contract.errors import LinesideError
 from lineside.runtime.announce import announce, rfc3339
 from lineside.runtime.capture import CaptureFolder, Chooser
+from lineside.runtime.compare import comparer_of
 from lineside.runtime.decide import Decider
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.golden import check_golden
@@ -69,6 +70,7 @@ def _proven(settings: Settings, status: Status) -> Model:
 
 
 def _serve(settings: Settings, model: Model, status: Status, stop: Event) -> None:
+    comparer = comparer_of(settings.model, model, settings.configuration.compare_every)
     spool = Spool(settings.work / SPOOL_FILE)
     if spool.recovered:
         announce("spool.recovered", next_sequence=spool.next_sequence)
@@ -76,7 +78,8 @@ def _serve(settings: Settings, model: Model, status: Status, stop: Event) -> Non
     delivery = Delivery(spool, CaptureFolder(settings.captures) if capture else None)
     delivery.start(_sink(settings, delivery))
     source = FolderSource(settings.inbox, spool.inputs())
-    decider = Decider(model, source, delivery, Chooser(capture) if capture else None, settings.device, status)
+    chooser = Chooser(capture) if capture else None
+    decider = Decider(model, source, delivery, chooser, settings.device, status, comparer)
     status.state = RuntimeState.READY
     write_status(settings.work, status)
     announce("runtime.ready", inbox=settings.inbox, waiting=len(spool))

@@ -28,6 +28,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     topic: str = ""  # the user's MQTT topic beside Lineside's own
     capture: CaptureSettings | None = CaptureSettings()  # null keeps nothing
     threads: int = 0  # 0: the cores this process may use
+    compare_every: int = 20  # the previous model looks at every so manieth image, too; 0: it is not even loaded
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ _CONFIGURATION = {
     "topic": "",
     "capture": {"uncertain": [0.2, 0.5], "random": 0.05, "per_hour": 200},
     "threads": 0,
+    "compare_every": 20,
 }
 _TEST_SECONDS = 60  # of the test of its own that the code carries for twins
 
