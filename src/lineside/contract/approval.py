@@ -77,6 +77,8 @@ def shortfalls(report: TwinReport) -> tuple[str, ...]:
 
 def twin_shortfalls(twin: TwinOutcome, needed: tuple[str, ...] = NEEDED_CHECKS) -> Iterator[str]:
     """The same of one twin."""
+    if twin.error or twin.progress != "healthy":
+        yield f"{twin.device}: {twin.error or twin.progress}"
     for name in needed:
         if not any(check.name == name or check.name.startswith(f"{name} of ") for check in twin.checks):
             yield f"{twin.device}: {name} was not measured"

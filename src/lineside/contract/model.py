@@ -113,8 +113,10 @@ MODEL_MOVES: dict[ModelState, frozenset[ModelState]] = {
     ModelState.CANDIDATE: frozenset({ModelState.IN_TWIN, ModelState.REJECTED}),
     ModelState.GATED_OUT: frozenset({ModelState.RETIRED}),
     ModelState.IN_TWIN: frozenset({ModelState.AWAITING_APPROVAL, ModelState.TWIN_FAILED, ModelState.REJECTED}),
-    ModelState.TWIN_FAILED: frozenset({ModelState.IN_TWIN, ModelState.REJECTED, ModelState.RETIRED}),
-    ModelState.AWAITING_APPROVAL: frozenset({ModelState.APPROVED, ModelState.REJECTED}),
+    ModelState.TWIN_FAILED: frozenset(
+        {ModelState.CANDIDATE, ModelState.IN_TWIN, ModelState.REJECTED, ModelState.RETIRED}
+    ),
+    ModelState.AWAITING_APPROVAL: frozenset({ModelState.CANDIDATE, ModelState.APPROVED, ModelState.REJECTED}),
     ModelState.APPROVED: frozenset({ModelState.RETIRED}),
     ModelState.REJECTED: frozenset({ModelState.RETIRED}),
     ModelState.RETIRED: frozenset(),

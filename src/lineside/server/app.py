@@ -18,6 +18,7 @@ from lineside.server.access.guard import all_decided, permitted
 from lineside.server.access.room import room as access
 from lineside.server.access.same_site import SameSite
 from lineside.server.blobs_api import room as blobs
+from lineside.server.broker_api import room as broker
 from lineside.server.captures.room import room as captures
 from lineside.server.components.room import room as components
 from lineside.server.datasets.room import room as datasets
@@ -36,6 +37,7 @@ from lineside.server.secrets.room import room as secrets
 from lineside.server.services import Core, Loop, Room
 from lineside.server.telemetry.room import room as telemetry
 from lineside.server.trust.room import room as trust
+from lineside.server.twins.room import room as twins
 from lineside.server.web.render import explained
 
 ROOMS: tuple[Callable[[Core], Room], ...] = (
@@ -43,6 +45,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     trust,
     devices,
     blobs,
+    broker,
     datasets,
     runs,
     models,
@@ -50,6 +53,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     secrets,
     deployments,
     rollouts,
+    twins,
     captures,
     telemetry,
     overview,

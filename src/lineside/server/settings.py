@@ -53,6 +53,12 @@ class Settings:
     )
     poll_seconds: float = _setting(30.0, "s", "How often a device asks for its desired document.")
     soak_seconds: float = _setting(5.0, "s", "How long every component must be ready before a device is healthy.")
+    twin_soak_seconds: float = _setting(
+        3.0, "s", "How long a model must run on its twins without a crash before it is measured there."
+    )
+    twin_stage_seconds: float = _setting(
+        1800.0, "s", "How long one stage of a twin test may take before the test has failed."
+    )
     offline_polls: float = _setting(4.0, "polls", "After how many missed polls a device is shown as offline.")
     offline_seconds: float = _setting(15.0, "s", "A device is never shown as offline before this much silence.")
     access_token_seconds: int = _setting(600, "s", "How long a device's access token is good for.")

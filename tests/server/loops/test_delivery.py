@@ -14,7 +14,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.model import Decision, ModelState
 from lineside.contract.reported import Phase
 from lineside.server.adapters.signer import KeyFiles
-from lineside.server.adapters.tuf import Repository
+from lineside.server.adapters.tuf import FolderShelf, Repository
 from lineside.server.components.own import OwnComponents
 from lineside.server.loops import runner
 from lineside.server.loops.lease import Leases
@@ -58,10 +58,7 @@ def test_a_candidate_waits_until_a_twin_joins(house):
 def test_a_healthy_twin_asks_for_approval_and_names_its_rollout(house):
     house.join()
     house.register()
-    house.tick()
-    house.answer()
-    house.tick()
-    house.tick()
+    house.through_the_twins()
     model = house.models.get("tags", 1)
     assert (model.state, model.twin_rollout) == (ModelState.AWAITING_APPROVAL, "rollout-1")
 
@@ -85,9 +82,7 @@ def test_models_are_tested_one_at_a_time_in_their_order(house):
     house.register(2)
     house.tick()
     assert (state(house, 1), state(house, 2)) == (ModelState.IN_TWIN, ModelState.CANDIDATE)
-    house.answer()
-    house.tick()
-    house.tick()
+    house.through_the_twins()
     assert (state(house, 1), state(house, 2)) == (ModelState.AWAITING_APPROVAL, ModelState.IN_TWIN)
 
 
@@ -118,10 +113,7 @@ def test_a_twin_test_that_somebody_deployed_over_has_failed(house):
 def test_approval_signs_what_the_twin_tested_even_when_the_installed_code_changed(house, tmp_path):
     house.join()
     house.register()
-    house.tick()
-    house.answer()
-    house.tick()
-    house.tick()
+    house.through_the_twins()
     (tmp_path / "lineside" / "__init__.py").write_text("# newer code\n")
     house.models.approve("tags", 1, Decision())
     assert house.components.repository.find("apps/tags.inference-0.1.0.json") is not None
@@ -168,7 +160,7 @@ def test_the_runner_runs_loops_until_it_is_cancelled(core):
 
 
 def test_metadata_is_signed_anew_before_it_expires(core, clock: FakeClock, tmp_path):
-    repository = Repository(tmp_path / "tuf", KeyFiles(tmp_path / "keys"), clock.now)
+    repository = Repository(FolderShelf(tmp_path / "tuf"), KeyFiles(tmp_path / "keys"), clock.now)
     loop = TimestampLoop(core, repository)
     loop.step()
     assert _events(core, "trust.renewed") == []

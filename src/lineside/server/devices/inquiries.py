@@ -49,30 +49,39 @@ class Inquiries:
     # --- people ---------------------------------------------------------------------------------------------------
 
     def ask(self, device: str, request: InquiryRequest, actor: str = "") -> Inquiry:
-        """Ask a device; it is hinted. Raises `request.not_found`, `request.invalid`, `inquiry.*`."""
+        """Ask a device; it is hinted. Raises `request.not_found`, `request.invalid`, `inquiry.*`, `twin.not_a_twin`."""
+        with self._core.database.write() as session:
+            return self.ask_within(session, device, request, actor)
+
+    def ask_within(self, session: Session, device: str, request: InquiryRequest, actor: str = "") -> Inquiry:
+        """As `ask`, in the caller's transaction."""
         _check_request(request)
         now = self._core.clock.now()
-        with self._core.database.write() as session:
-            self._check_device(session, device)
-            self._prune(session, now)
-            count = len(open_inquiries(session, device, rfc3339(now)))
-            if count >= MOST_OPEN:
-                raise LinesideError("inquiry.too_many", device=device, count=count)
-            row = InquiryRow(
-                id=f"inquiry-{uuid.uuid4().hex[:16]}",
-                device=device,
-                request=request,
-                created_at=rfc3339(now),
-                expires_at=rfc3339(now + timedelta(seconds=request.ttl_seconds)),
-                next_part=0,
-                done=False,
-            )
-            session.add(row)
-            message = f"{device} was asked for {_words(request)}."
-            self._core.events.record(session, kind="device.asked", subject=device, message=message, actor=actor)
-            self._core.audit.record(session, "device.ask", device, why=f"for {_words(request)}")
-            event.listen(session, "after_commit", lambda _session: self._core.hints.hint(device), once=True)
-            return _inquiry(row, now)
+        self._check_device(session, device, request)
+        self._prune(session, now)
+        count = len(open_inquiries(session, device, rfc3339(now)))
+        if count >= MOST_OPEN:
+            raise LinesideError("inquiry.too_many", device=device, count=count)
+        row = InquiryRow(
+            id=f"inquiry-{uuid.uuid4().hex[:16]}",
+            device=device,
+            request=request,
+            created_at=rfc3339(now),
+            expires_at=rfc3339(now + timedelta(seconds=request.ttl_seconds)),
+            next_part=0,
+            done=False,
+        )
+        session.add(row)
+        message = f"{device} was asked for {_words(request)}."
+        self._core.events.record(session, kind="device.asked", subject=device, message=message, actor=actor)
+        self._core.audit.record(session, "device.ask", device, why=f"for {_words(request)}")
+        event.listen(session, "after_commit", lambda _session: self._core.hints.hint(device), once=True)
+        return _inquiry(row, now)
+
+    def answer_within(self, session: Session, device: str, id_: str) -> InquiryAnswer | None:
+        """What has come back so far; None when nobody remembers the inquiry."""
+        row = session.get(InquiryRow, id_)
+        return None if row is None or row.device != device else _answer(session, row, -1, self._core.clock.now())
 
     def answer(self, device: str, id_: str, after: int = -1) -> InquiryAnswer:
         """What has come back after the part `after`. Reading one that follows keeps it alive while its device is there.
@@ -125,12 +134,14 @@ class Inquiries:
                 session.execute(delete(InquiryPartRow).where(InquiryPartRow.inquiry == id_, old))
             return _inquiry(row, now)
 
-    def _check_device(self, session: Session, device: str) -> None:
+    def _check_device(self, session: Session, device: str, request: InquiryRequest) -> None:
         row = session.get(DeviceRow, device)
         if row is None:
             raise LinesideError("request.not_found", what="device", name=device)
         if row.state not in (DeviceState.ACCEPTED.value, DeviceState.QUARANTINED.value):
             raise LinesideError("inquiry.not_accepted", device=device, state=row.state)
+        if request.kind is InquiryKind.MEASURE and not row.twin:
+            raise LinesideError("twin.not_a_twin", device=device)
 
     def _is_there(self, session: Session, row: InquiryRow, now: datetime) -> bool:
         patience = max(row.request.ttl_seconds, 3 * self._core.settings.poll_seconds)
@@ -156,6 +167,8 @@ def _check_part(part: InquiryPart) -> None:
         raise LinesideError("request.invalid", why=f"{part.number} is no number of a part")
     if len(part.text.encode()) > MAX_PART:
         raise LinesideError("request.invalid", why=f"a part has at most {MAX_PART} bytes of text")
+    if part.test is not None and len(part.test.output.encode()) > MAX_PART:
+        raise LinesideError("request.invalid", why=f"a test's output has at most {MAX_PART} bytes")
     if len(part.checks) > _MOST_CHECKS:
         raise LinesideError("request.invalid", why=f"a part has at most {_MOST_CHECKS} checks")
 
@@ -193,4 +206,6 @@ def _is_half_gone(row: InquiryRow, now: datetime) -> bool:
 def _words(request: InquiryRequest) -> str:
     if request.kind is InquiryKind.DIAGNOSE:
         return "its diagnosis"
+    if request.kind is InquiryKind.MEASURE:
+        return "the tests of its components, and what they use"
     return f"the log of {request.component or 'its agent'}"

@@ -6,6 +6,7 @@ from lineside.server.components.service import Components
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.desired import DesiredDocuments
+from lineside.server.devices.inquiries import Inquiries
 from lineside.server.loops.delivery import DeliveryLoop
 from lineside.server.loops.lease import LeaseRow  # noqa: F401 its table belongs to the schema
 from lineside.server.loops.rollouts import RolloutLoop
@@ -14,6 +15,7 @@ from lineside.server.models.service import ModelsService
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core, Loop, Room
+from lineside.server.twins.service import TwinTests
 
 
 def room(core: Core) -> Room:
@@ -22,7 +24,8 @@ def room(core: Core) -> Room:
     models = ModelsService(core, RunsService(core, DatasetsService(core)))
     rollouts = Rollouts(core, DesiredDocuments(core), components)
     deployments = Deployments(core, components, models, rollouts)
-    delivery = DeliveryLoop(core.database, core.objects, models, components, deployments, rollouts)
+    twin_tests = TwinTests(core, models, components, deployments, Inquiries(core))
+    delivery = DeliveryLoop(core.database, models, twin_tests)
     loops = (
         Loop("rollouts", RolloutLoop(core.database, rollouts).step, seconds=0.5),
         Loop("delivery", delivery.step, seconds=0.5),

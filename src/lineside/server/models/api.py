@@ -100,6 +100,20 @@ def withdraw_model(
     return models.withdraw(name, version, data)
 
 
+@post(
+    "/models/{name:str}/{version:int}/retest",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Have a model tested on the twins again",
+    opt=needs(Permission.OPERATE),
+)
+def retest_model(
+    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
+) -> ModelVersion:
+    """Of one that awaits approval, or failed there; signatures over the earlier report count no more."""
+    return models.retest(name, version, data)
+
+
 routes = [
     register_model,
     import_model,
@@ -109,4 +123,5 @@ routes = [
     propose_model,
     withdraw_model,
     reject_model,
+    retest_model,
 ]

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
+from lineside.contract.approval import TwinReport
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.model import Decision, ModelState, ModelVersion, Prediction, Predictions
 from lineside.contract.people import Permission
@@ -93,6 +94,24 @@ def withdraw_model(
     return _decided(request, models, (name, version), objects, lambda: models.withdraw(name, version, data))
 
 
+@post(
+    "/models/{name:str}/{version:int}/retest",
+    sync_to_thread=True,
+    include_in_schema=False,
+    opt=needs(Permission.OPERATE),
+)
+def retest_model(
+    request: AnyRequest,
+    name: FromPath[str],
+    version: FromPath[int],
+    data: URLEncodedBody[Decision],
+    models: NamedDependency[ModelsService],
+    objects: NamedDependency[ObjectStore],
+) -> Page | Redirect:
+    """Have it tested again, then look."""
+    return _decided(request, models, (name, version), objects, lambda: models.retest(name, version, data))
+
+
 def _decided(
     request: AnyRequest,
     models: ModelsService,
@@ -126,6 +145,7 @@ def _shown(
         model=model,
         signs_here=models.signs_here(),
         predictions=_predictions(model, objects),
+        twin_report=_twin_report(model, objects),
         refusal=refusal,
     )
 
@@ -136,4 +156,10 @@ def _predictions(model: ModelVersion, objects: ObjectStore) -> tuple[Prediction,
     return msgspec.json.decode(objects.get(model.predictions), type=Predictions).images
 
 
-routes = [models_page, model_page, approve_model, reject_model, withdraw_model]
+def _twin_report(model: ModelVersion, objects: ObjectStore) -> TwinReport | None:
+    if model.twin_report is None or not objects.exists(model.twin_report):
+        return None
+    return msgspec.json.decode(objects.get(model.twin_report), type=TwinReport)
+
+
+routes = [models_page, model_page, approve_model, reject_model, withdraw_model, retest_model]

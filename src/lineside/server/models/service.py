@@ -210,6 +210,28 @@ class ModelsService:
             self._core.audit.record(session, "model.reject", model.label, digest=model.digest, why=reason)
             return model
 
+    def retest(self, name: str, version: int, decision: Decision) -> ModelVersion:
+        """Have a model tested on the twins once more; what was signed about it so far counts no more.
+
+        Raises `request.not_found`, `twin.not_now` unless its twin test is over and nobody has decided about it.
+        """
+        with self._core.database.write() as session:
+            model = self.find(session, name, version)
+            if model.state not in (ModelState.AWAITING_APPROVAL, ModelState.TWIN_FAILED):
+                raise LinesideError("twin.not_now", model=model.label, current=model.state.value.replace("_", " "))
+            why = decision.reason.strip() or "to be tested on the twins again"
+            forgotten = {"twin_rollout": None, "twin_report": None}
+            model = self.move(session, name, version, ModelState.CANDIDATE, why, current().name, **forgotten)
+            if self.approver is not None:
+                self.approver.rejected(session, model, why)
+            self._core.audit.record(session, "model.retest", model.label, digest=model.digest, why=why)
+            return model
+
+    def note_twin_rollout(self, session: Session, label: str, rollout: str) -> None:
+        """The twins are given a model (name:version) by this rollout."""
+        name, _, version = label.rpartition(":")
+        self._row(session, name, int(version)).twin_rollout = rollout
+
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _approver(self) -> Approver:

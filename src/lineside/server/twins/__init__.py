@@ -1,0 +1,1 @@
+"""Twins: the test that a model must pass on simulated devices before a person is asked about it."""
