@@ -46,11 +46,13 @@ def test_a_deployment_becomes_healthy_and_the_next_one_replaces_it(plane: Contro
 
     newer = plane.add_blob(b"n" * 50_000)
     files["ComponentVersion"] = "2.0.0"
-    files["Manifests"][0]["Artifacts"] = [artifact("model.onnx", newer)]
+    files["Manifests"][0]["Artifacts"] = [artifact("model.onnx", newer), artifact("previous.onnx", model)]
     revision = plane.want(plane.release(files, "models"), plane.document.components[1])
     report = plane.wait_report(revision, Phase.HEALTHY)
+    both = {one.name: one.artifacts for one in report.running}["tags.model"]
+    assert both == {"model.onnx": newer, "previous.onnx": model}
     assert {one.name: one.version for one in report.running} == {"tags.model": "2.0.0", "tags.inference": "1.0.0"}
-    assert plane.bytes_served[model] == 100_000
+    assert plane.bytes_served[model] == 100_000  # under another name it is the file that was there
     assert plane.bytes_served[code] == len(plane.blobs[code])
     log = agent.paths.log("tags.inference").read_text()
     assert log.count("hello") == 2  # a HARD dependency's new version restarts its dependents

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from lineside.client import Client
-from lineside.client.judging import component_of, judge
+from lineside.client.judging import approved_files, component_of, judge
 from lineside.contract.approval import TwinOutcome, TwinReport
 from lineside.contract.component import AddComponent, Component
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import canonical, digest_of
+from lineside.contract.ids import canonical, digest_of, greengrass_digest
 from lineside.contract.model import ModelVersion
 from lineside.contract.trust import ApprovalStatement
 from lineside.server.components.service import Components
@@ -184,3 +184,30 @@ def test_a_component_s_recipe_must_be_its_own(case: Case) -> None:
     for at, digest in ((path, other), (path, more), ("apps/com.example.B-1.0.0.json", made.recipe_digest)):
         with pytest.raises(LinesideError, match=r"^approval\.not_what_it_says:"):
             component_of(case.client, "com.example.A", "1.0.0", at, digest)
+
+
+def _previous(digest: str) -> Callable[[dict[str, Any]], None]:
+    def change(recipe: dict[str, Any]) -> None:
+        artifacts = recipe["Manifests"][0]["Artifacts"]
+        for name in ("previous.onnx", "previous.json"):
+            other = {"URI": f"lineside:sha256/{digest[7:]}/{name}", "Digest": greengrass_digest(digest)}
+            artifacts.append(dict(artifacts[0]) | other)
+
+    return change
+
+
+def test_an_earlier_model_comes_along_only_when_it_is_approved(case: Case) -> None:
+    earlier = digest_of(b"the network of tags:0")
+    statement, digest = case.with_recipe(_previous(earlier))
+    assert "an earlier model to compare with, which is not approved" in wrong(case, statement, digest)
+    judged = judge(case.client, "tags:1", PATH, digest, statement.to_custom(), {earlier})
+    assert judged.statement == statement
+
+
+def test_approved_files_are_those_of_the_model_in_trusted_metadata() -> None:
+    targets = {
+        "models/tags.model-1.0.0.json": {"custom": {"model": "tags", "digest": "sha256:1"}},
+        "models/bolts.model-1.0.0.json": {"custom": {"model": "bolts", "digest": "sha256:2"}},
+        "models/old.json": {},
+    }
+    assert approved_files({"approvers": {"targets": targets}}, "tags") == {"sha256:1"}

@@ -19,7 +19,7 @@ from lineside.cli.runs import draw_gates
 from lineside.cli.signing import asked, reviewed, signed
 from lineside.cli.table import details, rows
 from lineside.client import Client
-from lineside.client.judging import Judged, component_of, judge, model_path
+from lineside.client.judging import Judged, approved_files, component_of, judge, model_path
 from lineside.contract.ceremony import Proposal, ProposalState
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Decision, ModelState, ModelVersion
@@ -118,7 +118,8 @@ def _approve(
     if proposal.state is ProposalState.OPEN:
         review = reviewed(client, out, proposal, root_sha256, yes)
         (change,) = review.changes
-        judged = judge(client, label, change.subject, change.digest or "", change.custom)
+        approved = approved_files(review.trusted.roles, model.name)
+        judged = judge(client, label, change.subject, change.digest or "", change.custom, approved)
         out.progress.print(draw(judged, proposal))
         _ask(f"Sign the approval of {label}", yes, f"lineside models approve {label} --key FILE")
         signed(client, review, key)

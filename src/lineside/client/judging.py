@@ -3,7 +3,7 @@ that they name, so that what is shown is what devices would install."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 
 from lineside.client.client import Client
 from lineside.contract.approval import TwinReport
+from lineside.contract.ceremony_changes import Part
 from lineside.contract.component import Component, ComponentDetails, ComponentKind
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of, from_greengrass_digest
@@ -26,7 +27,8 @@ _HEAD = {
     "ComponentPublisher",
     "Manifests",
 }
-_FILES = ("model.onnx", "signature.json", "golden.zip", "model.json")
+_FILES = frozenset({"model.onnx", "signature.json", "golden.zip", "model.json"})
+_PREVIOUS = frozenset({"previous.onnx", "previous.json"})
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,17 @@ class Judged:
     code: Component | None
 
 
-def judge(client: Client, label: str, path: str, digest: str, custom: Mapping[str, Any] | None) -> Judged:
+def judge(
+    client: Client,
+    label: str,
+    path: str,
+    digest: str,
+    custom: Mapping[str, Any] | None,
+    approved: Collection[str] = (),
+) -> Judged:
     """Read the one target that a proposal adds: its path, the digest of its recipe, and what is said about it.
+    `approved` are the files of the model that count as approved now (`approved_files`): only one of them may come along
+    to be compared with.
 
     Raises `approval.not_what_it_says` when it is about another model, when the recipe brings other files or has
     anything to run, or when the twins tested something else; and what `Client` raises.
@@ -53,9 +64,15 @@ def judge(client: Client, label: str, path: str, digest: str, custom: Mapping[st
         raise _wrong(label, f"it is about {statement.label}, as {path}")
     if statement.recipe != digest:
         raise _wrong(label, "the statement names another recipe than is signed")
-    _check_recipe(label, _blob(client, label, digest), (name, version), statement)
+    _check_recipe(label, _blob(client, label, digest), (name, version), statement, approved)
     report = _report(client, label, statement, name)
     return Judged(statement, report, _code(client, report, f"{statement.model}.inference"))
+
+
+def approved_files(trusted: Mapping[str, Part], model: str) -> frozenset[str]:
+    """The digests of a model's files in the metadata that is trusted (`trusted.Trusted.roles`)."""
+    said = (one.get("custom") or {} for one in trusted["approvers"]["targets"].values())
+    return frozenset(str(one.get("digest")) for one in said if one.get("model") == model)
 
 
 def model_path(model: str, version: int) -> str:
@@ -81,7 +98,9 @@ def component_of(client: Client, name: str, version: str, path: str, digest: str
     return found
 
 
-def _check_recipe(label: str, data: bytes, component: tuple[str, str], statement: ApprovalStatement) -> None:
+def _check_recipe(
+    label: str, data: bytes, component: tuple[str, str], statement: ApprovalStatement, approved: Collection[str]
+) -> None:
     """A model's recipe names its files and nothing else: nothing that would run."""
     try:
         recipe: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
@@ -91,12 +110,19 @@ def _check_recipe(label: str, data: bytes, component: tuple[str, str], statement
     except (ValueError, KeyError, TypeError, AttributeError, *UNREADABLE) as error:
         raise _wrong(label, "its recipe is none of a model") from error
     head = (recipe.get("RecipeFormatVersion"), recipe.get("ComponentName"), recipe.get("ComponentVersion"))
-    if recipe.keys() - _HEAD or manifest.keys() - {"Platform", "Artifacts"} or packed or set(found) != set(_FILES):
+    if (
+        recipe.keys() - _HEAD
+        or manifest.keys() - {"Platform", "Artifacts"}
+        or packed
+        or found.keys() - _PREVIOUS != _FILES
+    ):
         raise _wrong(label, "its recipe has more than a model's files")
     if head != (RECIPE_FORMAT, *component):
         raise _wrong(label, "its recipe is of another component")
     if (found["model.onnx"], found["golden.zip"]) != (statement.digest, statement.golden):
         raise _wrong(label, "its recipe brings other files than the statement names")
+    if found.keys() & _PREVIOUS and found.get("previous.onnx") not in approved:
+        raise _wrong(label, "it brings an earlier model to compare with, which is not approved (any more)")
 
 
 def _report(client: Client, label: str, statement: ApprovalStatement, name: str) -> TwinReport | None:

@@ -16,6 +16,7 @@ import pytest
 from lineside.contract.component import ComponentKind
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of, from_greengrass_digest
+from lineside.contract.model import PreviousModel
 from lineside.server.adapters.objects import MemoryObjects
 from lineside.server.components import code
 from lineside.server.components.packaging import pack_inference, pack_model
@@ -49,6 +50,21 @@ def test_a_models_recipe_names_its_four_files_by_their_digests():
     assert named["model.onnx"]["URI"] == f"lineside:sha256/{model.digest[7:]}/model.onnx"
     about = msgspec.json.decode(objects.get(from_greengrass_digest(named["model.json"]["Digest"])))
     assert about == {"name": "tags", "version": 3, "digest": model.digest}
+
+
+def test_the_version_before_comes_along_by_its_digest():
+    objects = MemoryObjects()
+    first, model = model_version(objects, 1), model_version(objects, 2)
+    about = PreviousModel(name="tags", version=1, digest=first.digest, signature=first.signature)
+    packed = pack_model(objects, model, about)
+    named = {one.name: one.digest for one in packed.artifacts}
+    assert named["previous.onnx"] == first.digest
+    assert msgspec.json.decode(objects.get(named["previous.json"]), type=PreviousModel) == about
+    assert packed.recipe != pack_model(objects, model).recipe
+    assert pack_model(objects, model, about) == packed
+    objects.delete(first.digest)
+    with pytest.raises(LinesideError, match=r"request\.not_found"):
+        pack_model(objects, model, about)
 
 
 def test_packing_again_gives_the_same_bytes(sources):

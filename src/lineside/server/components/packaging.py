@@ -12,7 +12,7 @@ from pathlib import Path
 from lineside import __version__
 from lineside.contract.component import Artifact, ComponentKind
 from lineside.contract.ids import canonical, digest_of
-from lineside.contract.model import ModelVersion
+from lineside.contract.model import ModelVersion, PreviousModel
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.components import code, recipes
 
@@ -29,14 +29,22 @@ class Packed:
     model: str | None = None
 
 
-def pack_model(objects: ObjectStore, model: ModelVersion) -> Packed:
-    """A model's files. Raises `request.not_found` when the model's own file or golden set is not in the store."""
+PREVIOUS_FILE, PREVIOUS_ABOUT = "previous.onnx", "previous.json"
+
+
+def pack_model(objects: ObjectStore, model: ModelVersion, previous: PreviousModel | None = None) -> Packed:
+    """A model's files; with `previous` also that version's file, which devices run on a sample beside the new one.
+
+    A device that ran it has the file: artifacts are kept by digest. Raises `request.not_found` when one of the files is
+    not in the store.
+    """
     about = {"name": model.name, "version": model.version, "digest": model.digest}
     artifacts = (
         _there(objects, "model.onnx", model.digest),
         _kept(objects, "signature.json", canonical(model.signature)),
         _there(objects, "golden.zip", model.golden),
         _kept(objects, "model.json", canonical(about)),
+        *_of_previous(objects, previous),
     )
     return Packed(
         name=recipes.model_component(model.name),
@@ -69,6 +77,13 @@ def _next_version(released: Mapping[str, str]) -> str:
     series = ".".join(__version__.split(".")[:2])
     numbers = [int(one.rpartition(".")[2]) for one in released if one.rpartition(".")[0] == series]
     return f"{series}.{max(numbers, default=-1) + 1}"
+
+
+def _of_previous(objects: ObjectStore, previous: PreviousModel | None) -> tuple[Artifact, ...]:
+    if previous is None:
+        return ()
+    about = _kept(objects, PREVIOUS_ABOUT, canonical(previous))
+    return _there(objects, PREVIOUS_FILE, previous.digest), about
 
 
 def _there(objects: ObjectStore, name: str, digest: str) -> Artifact:

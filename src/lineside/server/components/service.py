@@ -21,6 +21,7 @@ from lineside.server.adapters.tuf import NewTarget, Repository
 from lineside.server.clock import rfc3339
 from lineside.server.components import code, recipes, store
 from lineside.server.components.packaging import Packed, pack_inference, pack_model
+from lineside.server.components.previous import previous_of
 from lineside.server.components.statement import statement_of
 from lineside.server.components.store import ComponentRow, PackageRow
 from lineside.server.components.validity import why_void
@@ -38,10 +39,14 @@ class Components:
         self._sources = sources or code.installed_sources()
 
     def package(self, session: Session, model: ModelVersion) -> tuple[Component, Component]:
-        """Pack a model version as (model component, inference component). The same content gives the same versions."""
+        """Pack a model version as (model component, inference component). The same content gives the same versions.
+
+        The model comes with the approved version before it, when there is one: see `previous`.
+        """
         there = store.versions(session, recipes.inference_component(model.name))
         known = {row.version: row.recipe_digest for row in there}
-        files = self.add(session, pack_model(self._core.objects, model))
+        previous = previous_of(session, self._core.objects, model)
+        files = self.add(session, pack_model(self._core.objects, model, previous))
         inference = self.add(session, pack_inference(self._core.objects, self._sources, model.name, known))
         pair = PackageRow(
             model=model.name,
