@@ -90,6 +90,8 @@ def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core],
 
 def _connect(services: Mapping[str, Any]) -> None:
     """What happens across rooms that look one way only: the components room has models signed."""
+    if "rollouts" in services and "result_evidence" in services:
+        services["rollouts"].evidence = services["result_evidence"]
     if "approvals" in services:
         if "models" in services:
             services["models"].approver = services["approvals"]

@@ -15,6 +15,7 @@ from lineside.server.models.service import ModelsService
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core, Loop, Room
+from lineside.server.telemetry.evidence import ResultEvidence
 from lineside.server.twins.service import TwinTests
 
 
@@ -23,6 +24,7 @@ def room(core: Core) -> Room:
     components = Components(core)
     models = ModelsService(core, RunsService(core, DatasetsService(core)))
     rollouts = Rollouts(core, DesiredDocuments(core), components)
+    rollouts.evidence = ResultEvidence(core)
     deployments = Deployments(core, components, models, rollouts)
     twin_tests = TwinTests(core, models, components, deployments, Inquiries(core))
     delivery = DeliveryLoop(core.database, models, twin_tests)

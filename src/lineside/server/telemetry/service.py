@@ -6,16 +6,19 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest
+from lineside.contract.measure import Adoption, Latency, Measures
 from lineside.contract.result import Result, ResultPage
 from lineside.server.clock import rfc3339
 from lineside.server.devices.store import quarantined
 from lineside.server.services import Core
-from lineside.server.telemetry import measures, model, store
+from lineside.server.telemetry import measures, model, store, sums
+from lineside.server.telemetry.adoption import adoption_of
 from lineside.server.telemetry.known import KnownFiles
 from lineside.server.telemetry.store import RefusedRow
 
@@ -95,6 +98,27 @@ class ResultsService:
         """How many were not taken, by device."""
         with self._core.database.read() as session:
             return store.refused_by_device(session)
+
+    def latency_of(self, session: Session, device: str, digest: str, since: str) -> Latency | None:
+        """How long a device took with one model file since a moment; see `sums.latency_of`."""
+        return sums.latency_of(session, device, digest, since)
+
+    def measures(self, hours: int, model: str | None = None, device: str | None = None) -> list[Measures]:
+        """What the results of so many hours come to, by model file; of one model or device when given.
+
+        Raises `request.invalid` for a model that is neither a name nor name:version.
+        """
+        _, colon, version = (model or "").partition(":")
+        if colon and not (version.isascii() and version.isdigit() and len(version) < 10):
+            raise LinesideError("request.invalid", why=f"{model!r} is neither a model's name nor name:version")
+        since = rfc3339(self._core.clock.now() - timedelta(hours=hours))[: measures.HOUR]
+        with self._core.database.read() as session:
+            return sums.measures_of(session, since, model, device)
+
+    def adoption(self, name: str) -> Adoption:
+        """Which versions of a component run on how many devices, over time."""
+        with self._core.database.read() as session:
+            return adoption_of(session, name)
 
     def _store(self, session: Session, results: Sequence[Result]) -> None:
         now, keep = self._now(), self._core.settings.results_kept
