@@ -126,7 +126,7 @@ def _devices(
     api = Router(
         "/device/v1",
         route_handlers=[handler for room in rooms for handler in room.devices],
-        guards=[accepted_device(services["devices"])],
+        guards=[accepted_device(services["proving"])],
         dependencies={"caller": Provide(caller)},
     )
     app = _litestar(core, services, [api], [FromOutside()], [], reference)

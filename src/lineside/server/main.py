@@ -35,10 +35,13 @@ def _run(path: Path, settings: Settings, asked: Mapping[str, str]) -> int:
 
     listeners = listen(path, settings, asked)
     logs.configure(path / "server.log", settings.log_bytes)
+    import uvloop
+
     from lineside.server.process import ControlPlane, print_ready
 
     try:
-        asyncio.run(ControlPlane(path, settings, listeners).run(print_ready))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(ControlPlane(path, settings, listeners).run(print_ready))
     finally:
         listeners.close()
         (path / "server.json").unlink(missing_ok=True)

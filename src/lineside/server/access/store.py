@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, String, delete, func, select, update
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Index, String, delete, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport
@@ -102,11 +104,19 @@ def use_join_token(session: Session, token_hash: str) -> bool:
     return session.connection().execute(statement).rowcount == 1
 
 
-def remember_assertion(session: Session, device: str, jti: str, until: str, now: str) -> bool:
-    """Remember an assertion; False when it was used before. Those that have expired are forgotten."""
+def used_assertions(session: Session, devices: Collection[str]) -> set[tuple[str, str]]:
+    """Device and jti of the assertions of these devices that were used and are remembered."""
+    query = select(AssertionRow.device, AssertionRow.jti).where(AssertionRow.device.in_(devices))
+    return {(row.device, row.jti) for row in session.execute(query)}
+
+
+def remember_assertions(session: Session, used: Sequence[tuple[str, str, str]]) -> None:
+    """Remember assertions: device, jti and until when."""
+    if used:
+        rows = [{"device": device, "jti": jti, "until": until} for device, jti, until in used]
+        session.execute(insert(AssertionRow), rows)
+
+
+def forget_assertions(session: Session, now: str) -> None:
+    """Forget those that have expired."""
     session.execute(delete(AssertionRow).where(AssertionRow.until <= now))
-    if session.get(AssertionRow, (device, jti)) is not None:
-        return False
-    session.add(AssertionRow(device=device, jti=jti, until=until))
-    session.flush()
-    return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.device import AccessToken, DeviceState
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
-from lineside.server.access.store import remember_assertion
+from lineside.server.access.store import forget_assertions, remember_assertions
 from lineside.server.adapters.files import write_atomic
 from lineside.server.clock import rfc3339
 from lineside.server.services import Core
@@ -34,13 +34,17 @@ from lineside.server.services import Core
 AUDIENCE, DEVICE_AUDIENCE = "lineside", "lineside-device"
 MAX_LIFETIME = 300
 """Seconds an assertion may be good for; longer ones would have to be remembered for longer."""
+FORGET = timedelta(minutes=1)
+"""How often used assertions are looked through for those that have expired."""
 VERIFIED = 20_000
 """How many access tokens are remembered as good, the newest: about 10 MB."""
 MAX_EARLIER = 64
 """How many nonces of earlier requests an assertion may name."""
 
 
-class _Assertion(msgspec.Struct):
+class Claims(msgspec.Struct, frozen=True):
+    """What an assertion says."""
+
     iss: str
     sub: str
     aud: str
@@ -58,6 +62,8 @@ class Proof:
 
     device: str
     key: str
+    jti: str
+    until: str  # when it may be forgotten
     count: int | None = None
     nonce: str | None = None
     earlier: tuple[str, ...] = ()
@@ -71,20 +77,34 @@ class AccessTokens:
         self._secret = OctKey.import_key(_secret(core.keys / "access-token.key"))
         self._verified: dict[str, tuple[str, float]] = {}  # whose, until when
         self._remembering = threading.Lock()
+        self._forget_at = core.clock.now()
 
-    def prove(self, session: Session, assertion: str, keys_of: Callable[[str], Sequence[str]]) -> Proof:
-        """Who signed `assertion`, with which key, and what it counts; it is used up now.
+    def read(self, assertion: str) -> Claims:
+        """What an assertion says, not verified yet. Raises `auth.assertion_invalid`."""
+        named = _claims(_unverified_payload(assertion))
+        if not (named.iss == named.sub and named.aud == AUDIENCE and 8 <= len(named.jti) <= 128):
+            raise LinesideError("auth.assertion_invalid", why="it needs iss = sub, aud = lineside and a jti")
+        nonces = (named.nonce or "", *named.earlier)
+        if named.count is not None and not (0 <= named.count < 2**53 and _are_nonces(nonces)):
+            raise LinesideError("auth.assertion_invalid", why="its count or one of its nonces is none")
+        return named
 
-        `keys_of` gives a device's public keys (PEM) or raises. Raises `auth.assertion_invalid`,
-        `auth.assertion_expired`, `auth.assertion_replayed`.
-        """
-        claims, key = _verified(assertion, keys_of)
+    def prove(self, assertion: str, claims: Claims, keys: Sequence[str]) -> Proof:
+        """Who signed an assertion, with which of a device's public keys (PEM). Whether it was used before, the caller
+        finds out. Raises `auth.assertion_invalid`, `auth.assertion_expired`."""
+        key = _signer(assertion, claims, keys)
         self._check_times(claims)
-        leeway = timedelta(seconds=self._core.settings.clock_leeway_seconds)
-        until = rfc3339(datetime.fromtimestamp(claims.exp, UTC) + leeway)
-        if not remember_assertion(session, claims.sub, claims.jti, until, rfc3339(self._core.clock.now())):
-            raise LinesideError("auth.assertion_replayed", device=claims.sub)
-        return Proof(claims.sub, key, claims.count, claims.nonce, tuple(claims.earlier))
+        return Proof(
+            claims.sub, key, claims.jti, self._until(claims), claims.count, claims.nonce, tuple(claims.earlier)
+        )
+
+    def remember(self, session: Session, proofs: Sequence[Proof]) -> None:
+        """These assertions are used up. Now and then those are forgotten that have expired."""
+        now = self._core.clock.now()
+        if now >= self._forget_at:
+            forget_assertions(session, rfc3339(now))
+            self._forget_at = now + FORGET
+        remember_assertions(session, [(proof.device, proof.jti, proof.until) for proof in proofs])
 
     def issue(self, device: str, state: DeviceState = DeviceState.ACCEPTED) -> AccessToken:
         """An access token for a device that has proven who it is."""
@@ -117,7 +137,11 @@ class AccessTokens:
             self._verified[token] = device, expires
         return device, expires
 
-    def _check_times(self, claims: _Assertion) -> None:
+    def _until(self, claims: Claims) -> str:
+        leeway = timedelta(seconds=self._core.settings.clock_leeway_seconds)
+        return rfc3339(datetime.fromtimestamp(claims.exp, UTC) + leeway)
+
+    def _check_times(self, claims: Claims) -> None:
         now, leeway = self._core.clock.now(), self._core.settings.clock_leeway_seconds
         expires = claims.exp - now.timestamp()
         issued = (claims.iat or now.timestamp()) - now.timestamp()
@@ -125,18 +149,14 @@ class AccessTokens:
             raise LinesideError("auth.assertion_expired", now=rfc3339(now), limit=MAX_LIFETIME, leeway=leeway)
 
 
-def _verified(assertion: str, keys_of: Callable[[str], Sequence[str]]) -> tuple[_Assertion, str]:
-    named = _claims(_unverified_payload(assertion))
-    if not (named.iss == named.sub and named.aud == AUDIENCE and 8 <= len(named.jti) <= 128):
-        raise LinesideError("auth.assertion_invalid", why="it needs iss = sub, aud = lineside and a jti")
-    if named.count is not None and not (0 <= named.count < 2**53 and _are_nonces((named.nonce or "", *named.earlier))):
-        raise LinesideError("auth.assertion_invalid", why="its count or one of its nonces is none")
-    for key in keys_of(named.sub):
+def _signer(assertion: str, claims: Claims, keys: Sequence[str]) -> str:
+    for key in keys:
         try:
             token = jwt.decode(assertion, ECKey.import_key(key), algorithms=["ES256"])
         except (JoseError, ValueError):
             continue
-        return _claims(msgspec.json.encode(token.claims)), key
+        if _claims(msgspec.json.encode(token.claims)) == claims:
+            return key
     raise LinesideError("auth.assertion_invalid", why="its signature is not by this device's key")
 
 
@@ -154,9 +174,9 @@ def _unverified_payload(assertion: str) -> bytes:
         raise LinesideError("auth.assertion_invalid", why="it is not a JWT") from error
 
 
-def _claims(payload: bytes) -> _Assertion:
+def _claims(payload: bytes) -> Claims:
     try:
-        return msgspec.json.decode(payload, type=_Assertion)
+        return msgspec.json.decode(payload, type=Claims)
     except UNREADABLE as error:
         raise LinesideError("auth.assertion_invalid", why=error) from error
 

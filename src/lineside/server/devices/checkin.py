@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, func, select
 
 from lineside.contract.desired import Desired
+from lineside.contract.device import AccessToken
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ReportsAnswer, ReportsRequest
 from lineside.server.access.tokens import AccessTokens
 from lineside.server.clock import rfc3339
 from lineside.server.devices.desired import Content, DesiredDocuments
+from lineside.server.devices.proving import Proving
 from lineside.server.devices.reports import Reports
 from lineside.server.devices.seen import Seen
 from lineside.server.devices.store import DesiredRow, DeviceRow, InquiryRow
@@ -63,13 +65,18 @@ class Told:
 class CheckIns:
     """Devices ask, and report. Everything here runs on the event loop and must not block it."""
 
-    def __init__(self, core: Core, reports: Reports, tokens: AccessTokens) -> None:
+    def __init__(self, core: Core, tokens: AccessTokens, proving: Proving, reports: Reports) -> None:
         self._core = core
+        self._proving = proving
         self._tokens = tokens
         self._desired = DesiredDocuments(core)
         self._seen = Seen(core)
         self._lookup = Lookup(core.database, "check-ins", _LOOK)
         self._reports = reports
+
+    async def token(self, assertion: str, source: str) -> AccessToken:
+        """See `Proving.token`."""
+        return await self._proving.token(assertion, source)
 
     def device_of(self, token: str) -> str:
         """See `AccessTokens.device_of`."""

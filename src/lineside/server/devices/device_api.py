@@ -20,12 +20,12 @@ from lineside.contract.device import (
 )
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import ReportsAnswer, ReportsRequest
+from lineside.server.access.authentication import source_of
 from lineside.server.devices.certificates import Certificates
 from lineside.server.devices.checkin import CheckIns
 from lineside.server.devices.guard import PUBLIC, QUARANTINED
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.joining import Joining
-from lineside.server.devices.service import Devices
 
 
 @get("/ca", media_type=MediaType.TEXT, sync_to_thread=False, opt=PUBLIC, summary="The CA's certificate")
@@ -46,10 +46,12 @@ def join(data: JSONBody[JoinRequest], joining: NamedDependency[Joining]) -> Join
     return joining.join(data)
 
 
-@post("/token", sync_to_thread=True, opt=PUBLIC, status_code=200, summary="An access token for a client assertion")
-def get_token(data: JSONBody[TokenRequest], devices: NamedDependency[Devices]) -> AccessToken:
+@post("/token", opt=PUBLIC, status_code=200, summary="An access token for a client assertion")
+async def get_token(
+    request: Request[Any, Any, Any], data: JSONBody[TokenRequest], checkins: NamedDependency[CheckIns]
+) -> AccessToken:
     """RFC 7523; an assertion is good once."""
-    return devices.token(data.client_assertion)
+    return await checkins.token(data.client_assertion, source_of(request.scope))
 
 
 @post("/certificate", sync_to_thread=True, status_code=200, summary="The next certificate, for a new key")

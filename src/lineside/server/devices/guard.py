@@ -12,7 +12,7 @@ from litestar.types import Guard
 
 from lineside.contract.errors import LinesideError
 from lineside.server.access.caller import Caller, become, current
-from lineside.server.devices.service import Devices
+from lineside.server.devices.proving import Proving
 
 PUBLIC = {"public": True}
 """`opt=PUBLIC` on a handler: no token needed."""
@@ -20,10 +20,10 @@ QUARANTINED = {"quarantined": True}
 """`opt=QUARANTINED` on a handler: a quarantined device may come in too, since nothing new comes out."""
 
 
-def accepted_device(devices: Devices) -> Guard:
+def accepted_device(proving: Proving) -> Guard:
     """A guard that puts the caller's name where `caller` finds it.
 
-    It raises `auth.token_missing`, and what `Devices.authenticate` raises.
+    It raises `auth.token_missing`, and what `Proving.authenticate` raises.
     """
 
     async def check(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -33,7 +33,7 @@ def accepted_device(devices: Devices) -> Guard:
         if scheme.lower() != "bearer" or not token:
             raise LinesideError("auth.token_missing")
         quarantined = bool(handler.opt.get("quarantined"))
-        name = await asyncio.to_thread(devices.authenticate, token.strip(), quarantined=quarantined)
+        name = await asyncio.to_thread(proving.authenticate, token.strip(), quarantined=quarantined)
         connection.state.caller = name
         become(Caller(name=name, by="device", source=current().source))
 

@@ -10,6 +10,7 @@ from lineside.server.devices.certificates import Certificates
 from lineside.server.devices.checkin import CheckIns
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.joining import Joining
+from lineside.server.devices.proving import Proving
 from lineside.server.devices.reports import Reports
 from lineside.server.devices.service import Devices
 from lineside.server.devices.standing import Standing
@@ -23,15 +24,17 @@ def room(core: Core) -> Room:
     certificates = Certificates(core, ca)
     standing = Standing(core, certificates)
     tokens, reports = AccessTokens(core), Reports(core)
+    proving = Proving(core, tokens, certificates, standing)
     return Room(
         services={
-            "devices": Devices(core, tokens, certificates, standing),
+            "devices": Devices(core),
+            "proving": proving,
             "joining": Joining(core, certificates, join_tokens),
             "standing": standing,
             "certificates": certificates,
             "join_tokens": join_tokens,
             "reports": reports,
-            "checkins": CheckIns(core, reports, tokens),
+            "checkins": CheckIns(core, tokens, proving, reports),
             "inquiries": Inquiries(core),
         },
         people=api.routes,
