@@ -24,8 +24,10 @@ from lineside.server.access.accounts import Accounts
 from lineside.server.access.binding import Front, bracketed, check_open, is_loopback, open_front
 from lineside.server.access.ca import CertificateAuthority, open_ca
 from lineside.server.access.local_token import Doorkeepers, LocalTokens, local_token, new_worker_token
+from lineside.server.access.shared_keys import check_keys
 from lineside.server.access.started import record_start
 from lineside.server.adapters.files import write_atomic
+from lineside.server.adapters.tuf import move_in
 from lineside.server.app import build
 from lineside.server.broker_setup import Uses, mqtt_address, open_broker
 from lineside.server.clock import SystemClock
@@ -71,6 +73,8 @@ class ControlPlane:
         needs = (*needs, *self._front.needs(clock.now()))
         self._core = replace(open_core(root, settings, clock, addresses, self._broker), needs=needs)
         bring_up(self._core.database)
+        check_keys(self._core)
+        move_in(self._core.shelf, root / "tuf")
         self._leases = leases_of(self._core.database, clock, root)
         accounts = Accounts(self._core)
         check_open(root, settings, self._front.tls is not None, accounts.somebody_can_sign_in())
@@ -79,6 +83,7 @@ class ControlPlane:
         worker_token = new_worker_token()
         doorkeeper = Doorkeepers(LocalTokens(local_token(root / "keys"), worker_token), accounts)
         self._apps = build(self._core, doorkeeper)
+        check_keys(self._core)  # those that a first start has made by now
         entry = Entry(url=addresses.people_url, token=worker_token, ca=_keep_people_ca(root, self._front))
         log = root / "worker.log"
         self._worker = Worker(command, root / "worker", log, settings.log_bytes, entry) if command else None
@@ -190,6 +195,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,  # else anybody on this machine could name the address they come from
                 ssl_certfile=certificate,
                 ssl_keyfile=key,
+                http="httptools",
                 timeout_keep_alive=65,
                 timeout_graceful_shutdown=2,
             )

@@ -11,6 +11,7 @@ from lineside.contract.errors import LinesideError
 from lineside.server.access.audit import Audit
 from lineside.server.access.events import Events
 from lineside.server.adapters.objects import LocalObjects
+from lineside.server.adapters.tuf import open_shelf
 from lineside.server.clock import Clock
 from lineside.server.database import Database
 from lineside.server.services import Addresses, Core, Hints, NoHints
@@ -51,14 +52,16 @@ def open_core(
     root: Path, settings: Settings, clock: Clock, addresses: Addresses | None = None, hints: Hints | None = None
 ) -> Core:
     """What rooms need, on `root`. Tables are made by `schema`; close it with `core.database.close()`."""
+    database = Database(settings.database_url or f"sqlite:///{root / 'lineside.db'}")
     return Core(
         root=root,
         settings=settings,
-        database=Database(settings.database_url or f"sqlite:///{root / 'lineside.db'}"),
+        database=database,
         objects=LocalObjects(root / "objects"),
         clock=clock,
         events=Events(clock),
-        audit=Audit(clock, root),
+        audit=Audit(clock, root, shared=database.shared),
+        shelf=open_shelf(database, root / "tuf"),
         addresses=addresses or Addresses(),
         hints=hints or NoHints(),
     )

@@ -15,19 +15,39 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
+from lineside.contract.errors import LinesideError
 from lineside.server.database import Base, Database
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def bring_up(database: Database) -> None:
-    """Run the migrations that are missing."""
-    with database.write() as session:
-        connection = session.connection()
-        if MigrationContext.configure(connection).get_current_revision() != head():
-            command.upgrade(_config(connection), "head")
+def bring_up(database: Database, to: str = "head") -> None:
+    """Run the migrations that are missing, up to `to`. Where control planes share a database the first one runs them,
+    while those of the release before go on (docs/databases.md).
+
+    Raises `start.database_unreachable`, `start.database_newer`.
+    """
+    try:
+        with database.write() as session:
+            connection = session.connection()
+            if database.shared:  # a migration takes the time that it takes
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+            found = MigrationContext.configure(connection).get_current_revision()
+            if found is not None and found not in _known():
+                raise LinesideError("start.database_newer", found=found, known=head())
+            if found != (head() if to == "head" else to):
+                command.upgrade(_config(connection), to)
+    except OperationalError as error:
+        if not error.connection_invalidated and error.statement is not None:
+            raise
+        raise LinesideError("start.database_unreachable", why=str(error.orig).strip().splitlines()[0]) from error
+
+
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
 
 
 def head() -> str | None:

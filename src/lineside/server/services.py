@@ -13,6 +13,8 @@ from lineside.contract.overview import Need
 from lineside.server.access.audit import Audit
 from lineside.server.access.events import Events
 from lineside.server.adapters.objects import ObjectStore
+from lineside.server.adapters.signer import KeyFiles
+from lineside.server.adapters.tuf import Repository, Shelf
 from lineside.server.clock import Clock
 from lineside.server.database import Database
 from lineside.server.settings import Settings
@@ -79,6 +81,7 @@ class Core:
     clock: Clock
     events: Events
     audit: Audit
+    shelf: Shelf  # where signed metadata lies
     addresses: Addresses = field(default_factory=Addresses)
     hints: Hints = field(default_factory=NoHints)
     needs: tuple[Need, ...] = ()  # what the start found that only a person can settle
@@ -87,6 +90,10 @@ class Core:
     def keys(self) -> Path:
         """The folder of private keys (mode 0700)."""
         return self.root / "keys"
+
+    def repository(self) -> Repository:
+        """The repository that devices believe, with the keys that lie here."""
+        return Repository(self.shelf, KeyFiles(self.keys), self.clock.now)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,14 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
-from lineside.contract.audit import FIRST, Chain, entry_hash
+from lineside.contract.audit import FIRST, entry_hash
 from lineside.server.access.caller import Caller, acting
 from lineside.server.access.store import JoinTokenRow
 from lineside.server.access.trail import AuditTrail, Wanted
 from lineside.server.services import Core
 from lineside.server.testing import FakeClock, make_core
+from tests.server.postgresql import Databases
 
 ANN = Caller(name="ann", by="session", source="10.0.0.7")
 
@@ -162,17 +164,70 @@ def test_postgresql_writers_neither_fork_the_chain_nor_block_each_other(
     assert (verdict.entries, verdict.newest, verdict.findings) == (80, 80, ())
 
 
-def test_postgresql_itself_holds_the_chain_for_processes_that_share_it(
-    postgresql: str, tmp_path: Path, clock: FakeClock
+def test_two_control_planes_write_one_trail_and_each_vouches_for_all_of_it(
+    postgresql_databases: Databases, tmp_path: Path, clock: FakeClock
 ) -> None:
-    """Two roots: each has its own audit.head, which knows its own rows alone; the chain is one."""
-    cores = [make_core(tmp_path / name, clock, database_url=postgresql) for name in ("a", "b")]
+    cores = planes(postgresql_databases.with_tables(), tmp_path, clock)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: decide(cores[number % 2], number), range(80)))
-    rows = AuditTrail(cores[0]).page(Wanted(), None, 1000).entries[::-1]
+    verdicts = [AuditTrail(core).verify() for core in cores]
     for core in cores:
         core.database.close()
-    chain = Chain()
-    for row in rows:
-        chain.follow(row)
-    assert (chain.entries, chain.newest, chain.findings) == (80, 80, [])
+    assert [(one.entries, one.newest, one.findings) for one in verdicts] == [(80, 80, ())] * 2
+
+
+@pytest.mark.parametrize(
+    ("tampering", "first"),
+    [
+        ("DELETE FROM audit WHERE number > 4", 5),
+        ("UPDATE audit SET why = 'no' WHERE number = 3", 3),
+        ("DELETE FROM audit_head", 6),
+        ("UPDATE audit_head SET head = overlay(head placing '4' from position('6' in head))", 6),
+    ],
+)
+def test_who_can_write_the_shared_database_alone_is_found_out(
+    postgresql_databases: Databases, tmp_path: Path, clock: FakeClock, tampering: str, first: int
+) -> None:
+    one, other = planes(postgresql_databases.with_tables(), tmp_path, clock)
+    for number in range(6):
+        decide((one, other)[number % 2], number)
+    with one.database.engine.begin() as connection:
+        connection.execute(text(tampering))
+    found = AuditTrail(one).verify().findings
+    decide(one)
+    after = AuditTrail(one).verify().findings
+    for core in (one, other):
+        core.database.close()
+    assert [finding.first for finding in found] == [first]
+    assert after != ()
+
+
+def test_a_trail_that_was_brought_back_with_its_head_lacks_rows_that_a_control_plane_wrote(
+    postgresql_databases: Databases, tmp_path: Path, clock: FakeClock
+) -> None:
+    """The older state is one that the keys vouch for; what tells is R/audit.head of the one that wrote since."""
+    one, other = planes(postgresql_databases.with_tables(), tmp_path, clock)
+    decide(one)
+    decide(other)
+    with one.database.read() as session:
+        head = session.scalars(text("SELECT head FROM audit_head")).one()
+    decide(other)
+    with one.database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM audit WHERE number > 2"))
+        connection.execute(text("UPDATE audit_head SET head = :head"), {"head": head})
+    unknowing, knowing = AuditTrail(one).verify(), AuditTrail(other).verify()
+    for core in (one, other):
+        core.database.close()
+    assert unknowing.findings == ()
+    assert [(finding.first, finding.last) for finding in knowing.findings] == [(3, 3)]
+
+
+def planes(url: str, folder: Path, clock: FakeClock) -> list[Core]:
+    """Two control planes on one database: each its own root, the keys copied."""
+    one = make_core(folder / "a", clock, database_url=url)
+    decide(one, -1)
+    with one.database.engine.begin() as connection:
+        connection.execute(text("TRUNCATE audit, audit_head"))
+    (folder / "a" / "audit.head").unlink()
+    shutil.copytree(folder / "a" / "keys", folder / "b" / "keys")
+    return [one, make_core(folder / "b", clock, database_url=url)]

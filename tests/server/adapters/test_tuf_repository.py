@@ -1,12 +1,13 @@
-"""The TUF repository, read by python-tuf's own client from the files it wrote."""
+"""The TUF repository in a folder and in a database, read by python-tuf's own client from the files it wrote."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -17,9 +18,10 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
-from lineside.server.adapters.files import write_atomic
 from lineside.server.adapters.signer import KeyFiles
-from lineside.server.adapters.tuf import NewTarget, Repository
+from lineside.server.adapters.tuf import DatabaseShelf, FolderShelf, NewTarget, Repository, Shelf, move_in
+from lineside.server.services import Core
+from tests.server.adapters.shelves import Fragile, Killed, content
 
 RECIPE = b'{"ComponentName":"tags.model"}'
 MODEL, APP, STAGED = "models/tags.model-1.0.0.json", "apps/tags.inference-0.1.0.json", "staging/tags.model-1.0.0.json"
@@ -35,12 +37,8 @@ class Clock:
         return self.at
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Folder(FetcherInterface):
-    """Serves a repository's folder as the device API does."""
+class Served(FetcherInterface):
+    """Serves a repository as the device API does."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -59,9 +57,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def open_repository(tmp_path: Path, clock: Clock) -> Callable[..., Repository]:
-    def opened(write: Callable[[Path, bytes], None] = write_atomic) -> Repository:
-        return Repository(tmp_path / "tuf", KeyFiles(tmp_path / "keys"), clock, write)
+def shelf(core: Core) -> Shelf:
+    """R/tuf on SQLite, a table on PostgreSQL."""
+    assert isinstance(core.shelf, DatabaseShelf) == core.database.shared
+    return core.shelf
+
+
+@pytest.fixture
+def open_repository(shelf: Shelf, tmp_path: Path, clock: Clock) -> Callable[..., Repository]:
+    def opened(on: Shelf = shelf) -> Repository:
+        return Repository(on, KeyFiles(tmp_path / "keys"), clock)
 
     return opened
 
@@ -78,7 +83,7 @@ def look(repository: Repository, tmp_path: Path) -> Callable[[str], TargetFile |
     metadata.mkdir()
 
     def looked(path: str) -> TargetFile | None:
-        updater = Updater(str(metadata), "http://server/tuf/", fetcher=Folder(repository), bootstrap=root)
+        updater = Updater(str(metadata), "http://server/tuf/", fetcher=Served(repository), bootstrap=root)
         return updater.get_targetinfo(path)
 
     return looked
@@ -88,8 +93,8 @@ def new(path: str, data: bytes = RECIPE, custom: dict[str, object] | None = None
     return NewTarget(path=path, digest=digest_of(data), size=len(data), custom=custom)
 
 
-def _timestamp(tmp_path: Path) -> dict[str, object]:
-    signed: dict[str, object] = json.loads((tmp_path / "tuf" / "timestamp.json").read_bytes())["signed"]
+def _timestamp(shelf: Shelf) -> dict[str, object]:
+    signed: dict[str, object] = json.loads(shelf.read("timestamp.json"))["signed"]
     return signed
 
 
@@ -112,11 +117,11 @@ def test_each_role_has_its_own_key_that_only_its_owner_can_read(repository, tmp_
     assert len({key.read_bytes() for key in keys}) == 7
 
 
-def test_adding_a_target_again_changes_nothing_and_keeps_the_first_statement(repository, look, tmp_path):
+def test_adding_a_target_again_changes_nothing_and_keeps_the_first_statement(repository, look, shelf):
     repository.publish([new(MODEL, custom={"approved_by": "ana"})])
-    before = sorted((path.name, path.read_bytes()) for path in (tmp_path / "tuf").iterdir())
+    before = content(shelf)
     assert not repository.publish([new(MODEL, custom={"approved_by": "bo"})])
-    assert sorted((path.name, path.read_bytes()) for path in (tmp_path / "tuf").iterdir()) == before
+    assert content(shelf) == before
     assert look(MODEL).custom == {"approved_by": "ana"}
 
 
@@ -151,20 +156,13 @@ def test_opening_again_goes_on_with_the_same_keys_and_versions(open_repository, 
 
 @pytest.mark.parametrize("kept", range(4))
 def test_a_kill_between_two_files_leaves_what_a_client_can_use_and_the_next_start_repeats_it(
-    open_repository, repository, look, kept
+    open_repository, repository, shelf, look, kept
 ):
     repository.publish([new(STAGED)])
     assert look(STAGED) is not None
-    written: list[Path] = []
-
-    def write(path: Path, data: bytes) -> None:
-        if len(written) == kept:
-            raise Killed
-        written.append(path)
-        write_atomic(path, data)
-
+    fragile = Fragile(shelf, kept)
     with pytest.raises(Killed):
-        open_repository(write).publish([new(MODEL), new(APP)])
+        open_repository(fragile).publish([new(MODEL), new(APP)])
     assert look(STAGED) is not None
     assert look(MODEL) is None
     assert open_repository().publish([new(MODEL), new(APP)])
@@ -173,66 +171,58 @@ def test_a_kill_between_two_files_leaves_what_a_client_can_use_and_the_next_star
 
 
 @pytest.mark.parametrize("kept", range(7))
-def test_a_kill_while_the_repository_is_made_is_made_good_by_the_next_start(open_repository, tmp_path, kept):
-    written: list[Path] = []
-
-    def write(path: Path, data: bytes) -> None:
-        if len(written) == kept:
-            raise Killed
-        written.append(path)
-        write_atomic(path, data)
-
+def test_a_kill_while_the_repository_is_made_is_made_good_by_the_next_start(open_repository, shelf, kept):
     with pytest.raises(Killed):
-        open_repository(write)
+        open_repository(Fragile(shelf, kept))
     repository = open_repository()
     assert repository.publish([new(MODEL)])
     assert repository.find(MODEL) is not None
 
 
 @pytest.mark.parametrize("pattern", ["timestamp.json", "*.snapshot.json", "*.approvers.json"])
-def test_a_changed_byte_is_refused_by_the_client_and_never_signed_by_the_server(repository, look, tmp_path, pattern):
+def test_a_changed_byte_is_refused_by_the_client_and_never_signed_by_the_server(repository, look, shelf, pattern):
     repository.publish([new(MODEL)])
-    newest = max((tmp_path / "tuf").glob(pattern))
-    newest.write_bytes(newest.read_bytes().replace(b'"expires":"2', b'"expires":"3'))
+    newest = max(name for name in shelf.names() if fnmatch(name, pattern))
+    shelf.write(newest, shelf.read(newest).replace(b'"expires":"2', b'"expires":"3'))
     with pytest.raises((RepositoryError, DownloadError)):
         look(MODEL)
     with pytest.raises(LinesideError, match=r"trust\.metadata_damaged"):
         repository.publish([new(APP)])
 
 
-def test_metadata_rolled_back_is_refused_by_a_client_that_saw_newer(repository, look, tmp_path):
+def test_metadata_rolled_back_is_refused_by_a_client_that_saw_newer(repository, look, shelf):
     repository.publish([new(MODEL)])
-    shutil.copytree(tmp_path / "tuf", tmp_path / "old")
+    old = content(shelf)
     repository.publish([new(APP)])
     assert look(APP) is not None
-    shutil.copytree(tmp_path / "old", tmp_path / "tuf", dirs_exist_ok=True)
+    for name, data in old.items():
+        shelf.write(name, data)
     with pytest.raises(RepositoryError, match=r"version"):
         look(APP)
 
 
-def test_a_snapshot_rolled_back_under_a_newer_name_is_refused(repository, look, tmp_path):
+def test_a_snapshot_rolled_back_under_a_newer_name_is_refused(repository, look, shelf):
     repository.publish([new(MODEL)])
     assert look(MODEL) is not None
     repository.publish([new(APP)])
-    folder = tmp_path / "tuf"
-    (folder / "3.snapshot.json").write_bytes((folder / "2.snapshot.json").read_bytes())
+    shelf.write("3.snapshot.json", shelf.read("2.snapshot.json"))
     with pytest.raises(RepositoryError):
         look(APP)
 
 
-def test_a_missing_timestamp_of_a_used_repository_is_not_made_again(open_repository, repository, tmp_path):
+def test_a_missing_timestamp_of_a_used_repository_is_not_made_again(open_repository, repository, shelf):
     repository.publish([new(MODEL)])
-    (tmp_path / "tuf" / "timestamp.json").unlink()
+    shelf.remove("timestamp.json")
     with pytest.raises(LinesideError, match=r"trust\.metadata_damaged"):
         open_repository()
 
 
-def test_a_signed_timestamp_is_good_for_a_day_and_renewed_after_half_of_it(repository, clock, tmp_path, look):
-    first = _timestamp(tmp_path)
+def test_a_signed_timestamp_is_good_for_a_day_and_renewed_after_half_of_it(repository, clock, shelf, look):
+    first = _timestamp(shelf)
     assert repository.renew() == ()
     clock.at += timedelta(hours=13)
     assert repository.renew() == ("timestamp",)
-    second = _timestamp(tmp_path)
+    second = _timestamp(shelf)
     assert second["version"] == 2
     assert str(second["expires"]) > str(first["expires"])
     assert look(MODEL) is None
@@ -260,9 +250,57 @@ def test_everything_is_renewed_in_its_time_and_old_clients_follow(repository, cl
     assert '"version":2' in repository.root()
 
 
-def test_old_versions_are_dropped_and_the_newest_stay(repository, look, tmp_path):
+def test_old_versions_are_dropped_and_the_newest_stay(repository, look, shelf):
     for number in range(30):
         repository.publish([new(f"apps/x-{number}.0.0.json")])
     repository.renew()
-    assert len(list((tmp_path / "tuf").glob("*.builders.json"))) == 21
+    assert len([name for name in shelf.names() if fnmatch(name, "*.builders.json")]) == 21
     assert look("apps/x-29.0.0.json") is not None
+
+
+def test_one_at_a_time_has_the_lock(shelf):
+    inside, most = [], []
+
+    def work() -> None:
+        for _ in range(5):
+            with shelf.locked():
+                inside.append(1)
+                most.append(len(inside))
+                shelf.write("1.root.json", b"{}")
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(most) == {1}
+    assert len(most) == 30
+
+
+def test_a_file_that_is_not_there_is_missing_and_a_stamp_tells_that_one_was_written(shelf):
+    for look in (shelf.read, shelf.stamp):
+        with pytest.raises(FileNotFoundError):
+            look("timestamp.json")
+    shelf.write("timestamp.json", b"one")
+    first = shelf.stamp("timestamp.json")
+    shelf.write("timestamp.json", b"two")
+    assert shelf.stamp("timestamp.json") != first
+    assert shelf.read("timestamp.json") == b"two"
+    shelf.remove("timestamp.json")
+    shelf.remove("timestamp.json")
+    assert "timestamp.json" not in shelf.names()
+
+
+def test_what_lies_in_a_folder_is_taken_into_a_shared_database_once(core, tmp_path, clock):
+    """What releases before kept in R/tuf also on PostgreSQL."""
+    folder = tmp_path / "before"
+    before = Repository(FolderShelf(folder), KeyFiles(tmp_path / "keys"), clock)
+    before.publish([new(MODEL)])
+    files = before.current()
+    assert move_in(core.shelf, folder) == core.database.shared
+    assert folder.exists() != core.database.shared
+    if core.database.shared:
+        assert Repository(core.shelf, KeyFiles(tmp_path / "keys"), clock).current() == files
+        assert (tmp_path / "before.moved" / "timestamp.json").exists()
+    assert not move_in(core.shelf, folder)

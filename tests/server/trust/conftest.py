@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from tests.server.trust.hands import Follower, Hand, House
 
 
 @pytest.fixture
-def core(tmp_path: Path) -> Iterator[Core]:
-    core = make_core(tmp_path / "root", FakeClock(datetime.now(UTC)))
+def core(tmp_path: Path, database: dict[str, Any]) -> Iterator[Core]:
+    core = make_core(tmp_path / "root", FakeClock(datetime.now(UTC)), **database)
     yield core
     core.database.close()
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lineside.contract.ceremony import ProposalState
 from lineside.contract.errors import LinesideError
 from lineside.server.adapters.signer import KeyFiles
-from lineside.server.adapters.tuf import Repository
+from lineside.server.adapters.tuf import FolderShelf, Repository
 from lineside.server.testing import FakeClock, make_core
 from tests.server.trust.hands import Follower, Hand, House
 
@@ -39,7 +39,9 @@ class Ceremonies(RuleBasedStateMachine):
         self._root = Path(self._folder.name)
         self._core = make_core(self._root / "root", FakeClock(datetime.now(UTC)))
         keys = KeyFiles(self._core.keys)  # files are not synced: nothing is killed here
-        self.house = House(self._core, Repository(self._core.root / "tuf", keys, self._core.clock.now, _write))
+        self.house = House(
+            self._core, Repository(FolderShelf(self._core.root / "tuf", _write), keys, self._core.clock.now)
+        )
         self.first = self.house.proposals.repository.root().encode()
         self.device = Follower(self._root / "device", self.house.proposals.repository)
         self.hands: list[Hand] = []

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from lineside.contract.ceremony import ProposalState, TrustMode
-from lineside.server.adapters.files import write_atomic
 from lineside.server.adapters.signer import KeyFiles
 from lineside.server.adapters.tuf import Repository
 from lineside.server.services import Core
+from tests.server.adapters.shelves import Fragile, Killed
 from tests.server.trust.hands import Follower, Hand, House
 
 MODEL = "models/tags.model-1.0.0.json"
@@ -18,11 +16,7 @@ WRITES = 7  # the journal, root, targets, approvers, builders, snapshot, timesta
 ONLINE = {"tuf-snapshot.pem", "tuf-staging.pem", "tuf-timestamp.pem"}
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Fragile(KeyFiles):
+class Forgetting(KeyFiles):
     """Is killed while it deletes keys."""
 
     left = 1
@@ -48,22 +42,14 @@ def test_a_kill_at_a_write(
 ) -> None:
     house.approve(MODEL)
     waiting = prepared(house, people)
-    written = 0
-
-    def write(path: Path, data: bytes) -> None:
-        nonlocal written
-        if written == kept:
-            raise Killed
-        written += 1
-        write_atomic(path, data)
-
-    fragile = House(core, Repository(core.root / "tuf", KeyFiles(core.keys), core.clock.now, write))
+    shelf = Fragile(core.shelf, kept)
+    fragile = House(core, Repository(shelf, KeyFiles(core.keys), core.clock.now))
     if kept < WRITES:
         with pytest.raises(Killed):
             fragile.sign(fragile.find(waiting), people["builders"][0])
     else:
         fragile.sign(fragile.find(waiting), people["builders"][0])
-        assert written == WRITES
+        assert shelf.written == WRITES
     assert device.find(MODEL) is not None
     decided = kept > 0
     again = House(core)
@@ -81,7 +67,7 @@ def test_a_kill_while_old_keys_are_deleted(
     house: House, core: Core, device: Follower, people: dict[str, list[Hand]]
 ) -> None:
     waiting = prepared(house, people)
-    fragile = House(core, Repository(core.root / "tuf", Fragile(core.keys), core.clock.now))
+    fragile = House(core, Repository(core.shelf, Forgetting(core.keys), core.clock.now))
     with pytest.raises(Killed):
         fragile.sign(fragile.find(waiting), people["builders"][0])
     assert not {path.name for path in core.keys.glob("tuf-*")} <= ONLINE
@@ -95,16 +81,7 @@ def test_a_kill_while_old_keys_are_deleted(
 def test_listeners_hear_of_what_went_out_before_a_kill(house: House, core: Core, people: dict[str, list[Hand]]) -> None:
     house.take_over(people)
     waiting = house.approve(MODEL)
-    written = 0
-
-    def write(path: Path, data: bytes) -> None:
-        nonlocal written
-        written += 1
-        if written == 3:
-            raise Killed
-        write_atomic(path, data)
-
-    fragile = House(core, Repository(core.root / "tuf", KeyFiles(core.keys), core.clock.now, write))
+    fragile = House(core, Repository(Fragile(core.shelf, 2), KeyFiles(core.keys), core.clock.now))
     with pytest.raises(Killed):
         fragile.sign(waiting, people["approvers"][0])
     again, heard = House(core), []

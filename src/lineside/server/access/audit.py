@@ -15,9 +15,10 @@ import msgspec
 from sqlalchemy import Index, String, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.audit import AuditEntry, entry_hash
+from lineside.contract.audit import AuditEntry, AuditFinding, entry_hash
 from lineside.server.access.audit_head import START, AuditHead, Mark
 from lineside.server.access.caller import current
+from lineside.server.access.shared_head import SharedHead, hash_of
 from lineside.server.clock import Clock, rfc3339
 from lineside.server.database import Base, at_end
 
@@ -48,10 +49,11 @@ class AuditRow(Base):
 class Audit:
     """The audit table."""
 
-    def __init__(self, clock: Clock, root: Path) -> None:
-        """`root` is the control plane's folder, for audit.head and its key."""
+    def __init__(self, clock: Clock, root: Path, *, shared: bool = False) -> None:
+        """`root` is the control plane's folder, for audit.head and its key; `shared`: others write the trail, too."""
         self._clock = clock
         self.head = AuditHead(root)
+        self._shared = SharedHead(root) if shared else None
         self.turn = threading.Lock()
         """Held while the chain grows; with it, table and head agree."""
 
@@ -89,10 +91,20 @@ class Audit:
                 end = Mark(numbered.number, entry_hash(numbered))
                 rows.append(msgspec.structs.asdict(numbered) | {"hash": end.hash})
             session.execute(insert(AuditRow), rows)
-            as_it_should = self.head.before(last, end)
+            shared = self._shared
+            as_it_should = shared.before(session, last, end) if shared else self.head.before(last, end)
             yield
             if as_it_should:
                 self.head.after(end)
+
+    def ending(self, session: Session) -> tuple[Mark, AuditFinding | None]:
+        """The last row of the trail, and what is wrong with its end. The first thing that `session` reads."""
+        with self.turn:  # nobody here commits a row between the look at the table and that at the file
+            last = newest(session)
+            if self._shared:
+                return last, self._shared.compare(session, last)
+            head = self.head.read()
+            return last, self.head.compare(last, None if head is None else hash_of(session, head.newest.number))
 
 
 def newest(session: Session) -> Mark:

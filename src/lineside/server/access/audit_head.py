@@ -68,40 +68,41 @@ class AuditHead:
         except OSError as error:
             _log.warning("audit.head could not be written", why=error)
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file."""
+        return self._path.exists()
+
     def read(self) -> Head | None:
         """What the file says; None when it is not what was written here."""
         try:
             head = msgspec.json.decode(self._path.read_bytes(), type=Head)
-            expected = self._mac(head)
+            return head if self.is_signed(head) else None
         except (OSError, *UNREADABLE):
             return None
-        return head if hmac.compare_digest(head.mac.encode(), expected.encode()) else None
+
+    def signed(self, head: Head) -> Head:
+        """The same with its HMAC."""
+        return msgspec.structs.replace(head, mac=self._mac(head))
+
+    def is_signed(self, head: Head) -> bool:
+        """Whether somebody with this control plane's key said it."""
+        return hmac.compare_digest(head.mac.encode(), self._mac(head).encode())
 
     def compare(self, last: Mark, known: str | None) -> AuditFinding | None:
         """What is wrong with a table that ends with `last`; `known` is the hash of its row that `self.read` calls
         newest, if that is there."""
-        if not self._path.exists():
+        if not self.exists:
             what = "R/audit.head is not there: nothing says whether rows were removed from the end."
-            return None if last == START else _finding(last.number, last.number, what)
+            return None if last == START else finding(last.number, last.number, what)
         head = self.read()
         if head is None:
             what = "R/audit.head is not what this control plane wrote: nothing vouches for the end."
-            return _finding(last.number, last.number, what)
-        if last in (head.newest, head.next):
-            return None
-        newest = head.newest.number
-        if last.number < newest:
-            rows = _rows(last.number + 1, newest)
-            what = f"{rows} removed from the end, or others before and all after them written anew."
-            return _finding(last.number + 1, newest, what)
-        if known != head.newest.hash:
-            what = f"Row {newest} is not the one that was written: the trail was written anew up to it."
-            return _finding(1, newest, what)
-        return _finding(newest + 1, last.number, f"{_rows(newest + 1, last.number)} not written by this control plane.")
+            return finding(last.number, last.number, what)
+        return None if last in (head.newest, head.next) else said(head, last, known)
 
     def _write(self, head: Head) -> None:
-        signed = msgspec.structs.replace(head, mac=self._mac(head))
-        write_atomic(self._path, msgspec.json.encode(signed), mode=0o600)
+        write_atomic(self._path, msgspec.json.encode(self.signed(head)), mode=0o600)
 
     def _mac(self, head: Head) -> str:
         covered = canonical(msgspec.structs.replace(head, mac=""))
@@ -113,7 +114,21 @@ class AuditHead:
         return self._key_file.read_bytes()
 
 
-def _finding(first: int, last: int, what: str) -> AuditFinding:
+def said(head: Head, last: Mark, known: str | None) -> AuditFinding:
+    """What it means that a table ends with `last` and not as `head` says; `known` is its hash of head's newest row."""
+    newest = head.newest.number
+    if last.number < newest:
+        rows = _rows(last.number + 1, newest)
+        what = f"{rows} removed from the end, or others before and all after them written anew."
+        return finding(last.number + 1, newest, what)
+    if known != head.newest.hash:
+        what = f"Row {newest} is not the one that was written: the trail was written anew up to it."
+        return finding(1, newest, what)
+    return finding(newest + 1, last.number, f"{_rows(newest + 1, last.number)} not written by this control plane.")
+
+
+def finding(first: int, last: int, what: str) -> AuditFinding:
+    """Something is wrong with these rows."""
     return AuditFinding(first=first, last=last, what=what)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.audit import AuditEntry, AuditFinding, AuditPage, AuditVerdict, Chain
 from lineside.server.access.audit import AuditRow, newest
-from lineside.server.access.audit_head import Mark
+from lineside.server.access.shared_head import hash_of
 from lineside.server.services import Core
 
 _COLUMNS = tuple(getattr(AuditRow, name) for name in AuditEntry.__struct_fields__)
@@ -67,13 +67,13 @@ class AuditTrail:
         """
         chain = Chain()
         with self._core.database.read() as session:
-            last, ending = self._ending(session)
+            last, ending = self._core.audit.ending(session)
             for number, entry in _rows(session, last.number):
                 if entry is None:
                     chain.unreadable(number)
                 else:
                     chain.follow(entry)
-            if kept is not None and _hash_of(session, kept[0]) != kept[1]:
+            if kept is not None and hash_of(session, kept[0]) != kept[1]:
                 what = f"Row {kept[0]} is not the one that was exported: the trail was written anew up to it."
                 chain.add(AuditFinding(first=1, last=kept[0], what=what))
         if ending is not None:
@@ -83,14 +83,7 @@ class AuditTrail:
     def ending(self) -> AuditFinding | None:
         """What is wrong with the end of the trail alone, in no time."""
         with self._core.database.read() as session:
-            return self._ending(session)[1]
-
-    def _ending(self, session: Session) -> tuple[Mark, AuditFinding | None]:
-        head = self._core.audit.head
-        with self._core.audit.turn:  # nobody commits a row between the look at the table and that at the file
-            last, said = newest(session), head.read()
-            known = None if said is None else _hash_of(session, said.newest.number)
-            return last, head.compare(last, known)
+            return self._core.audit.ending(session)[1]
 
     def export(self, since: int) -> Iterator[bytes]:
         """Rows numbered above `since` as JSON lines, oldest first. That they left is a row of its own, their last."""
@@ -134,10 +127,6 @@ def _read(session: Session, numbers: Sequence[int]) -> list[tuple[int, AuditEntr
         if len(numbers) == 1:
             return [(numbers[0], None)]
         return [one for number in sorted(numbers) for one in _read(session, [number])]
-
-
-def _hash_of(session: Session, number: int) -> str | None:
-    return session.scalar(select(AuditRow.hash).where(AuditRow.number == number))
 
 
 def _entry(row: Any) -> AuditEntry:

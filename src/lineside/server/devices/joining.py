@@ -11,14 +11,13 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from lineside.contract.device import DeviceState, JoinAnswer, JoinRequest
+from lineside.contract.device import DeviceState, JoinAnswer, JoinRequest, JoinToken, JoinTokenRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.server.access.ca import RequestedKey
 from lineside.server.access.caller import Caller, acting, current
 from lineside.server.access.doorstep import Doorstep
 from lineside.server.access.join_tokens import JoinTokens
-from lineside.server.adapters.tuf.repository import Repository
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.devices import store
 from lineside.server.devices.certificates import Certificates
@@ -54,6 +53,13 @@ class Joining:
     def ca_pem(self) -> str:
         """The CA's certificate, for a device to compare with the fingerprint it was given."""
         return self._certificates.ca.pem
+
+    def create_token(self, request: JoinTokenRequest) -> JoinToken:
+        """Make a join token; the group that it leads to is there from now on. Raises `request.invalid`."""
+        with self._core.database.write() as session:
+            made = self._join_tokens.create(session, request)
+            ensure_group(session, made.group, rfc3339(self._core.clock.now()))
+            return made
 
     def join(self, request: JoinRequest) -> JoinAnswer:
         """Let a device in, or let it wait. Raises `join.*`, `auth.device_*`; each refusal is an event too."""
@@ -207,7 +213,7 @@ class Joining:
             fingerprint=row.fingerprint,
             certificate=row.certificate,
             ca=self.ca_pem,
-            tuf_root=Repository.below(self._core.root, self._core.clock.now).root(),
+            tuf_root=self._core.repository().root(),
             mqtt_host=self._core.addresses.mqtt_host,
             mqtt_port=self._core.addresses.mqtt_port,
         )

@@ -47,7 +47,7 @@ class Proposals:
 
     def __init__(self, core: Core, repository: Repository | None = None) -> None:
         self._core = core
-        self.repository = repository or Repository.below(core.root, core.clock.now)
+        self.repository = repository or core.repository()
         self._publishing = Publishing(core, self.repository)
         self.checks: list[Check] = []
         """Called with each signature's key before the signature counts; an error refuses it."""
@@ -71,7 +71,7 @@ class Proposals:
 
     def mode(self) -> TrustMode:
         """Developer as long as the keys here are enough for any role that decides what devices install."""
-        seen = (self._core.root / "tuf" / "timestamp.json").stat().st_mtime_ns
+        seen = self.repository.stamp()
         if self._mode is None or self._mode[0] != seen:
             here = any(self.repository.can_sign(role) for role in TAKEN_OVER)
             self._mode = seen, TrustMode.DEVELOPER if here else TrustMode.OFFLINE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterable
 
 _NAME = re.compile(r"(?:(?P<version>[1-9][0-9]*)\.)?(?P<role>[a-z]+)\.json")
 
@@ -14,12 +14,12 @@ def is_metadata(name: str) -> bool:
     return matched is not None and (matched["version"] is None) == (matched["role"] == "timestamp")
 
 
-def versions_of(folder: Path, role: str) -> list[int]:
-    """The versions of a role that lie in `folder`, in no order."""
-    names = (_NAME.fullmatch(path.name) for path in folder.iterdir())
+def versions_of(files: Iterable[str], role: str) -> list[int]:
+    """The versions of a role among names of files, in no order."""
+    names = (_NAME.fullmatch(name) for name in files)
     return [int(name["version"]) for name in names if name and name["version"] and name["role"] == role]
 
 
-def path_of(folder: Path, role: str, version: int | None = None) -> Path:
+def name_of(role: str, version: int | None = None) -> str:
     """The file of a role's version."""
-    return folder / (f"{role}.json" if role == "timestamp" else f"{version}.{role}.json")
+    return f"{role}.json" if role == "timestamp" else f"{version}.{role}.json"

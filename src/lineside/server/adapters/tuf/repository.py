@@ -1,6 +1,6 @@
-"""The repository on disk: R/tuf/N.<role>.json and timestamp.json, with consistent snapshots.
+"""The repository: N.<role>.json and timestamp.json on a shelf (R/tuf, or a table), with consistent snapshots.
 
-What counts is what `timestamp.json` names; it is renamed in last, so a kill between any two files leaves the state
+What counts is what `timestamp.json` names; it is written last, so a kill between any two files leaves the state
 before, whole. Files that no timestamp names are never served to a client that follows the metadata, and their version
 numbers are not used again: versions only grow. What other people signed is published through the journal.
 
@@ -10,11 +10,9 @@ elsewhere and brought back (`draft`, `publish_signed`).
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 from securesystemslib.signer import Key, Signature, Signer
@@ -24,13 +22,13 @@ from lineside.contract.ceremony import ProposedFile
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.trust import ROLE_PATHS
-from lineside.server.adapters.files import write_atomic
-from lineside.server.adapters.signer import KeyFiles, KeyRing
+from lineside.server.adapters.signer import KeyRing
 from lineside.server.adapters.tuf import metadata as rules
 from lineside.server.adapters.tuf import signed as parts
 from lineside.server.adapters.tuf.draft import Draft, NewTarget
 from lineside.server.adapters.tuf.journal import Journal
-from lineside.server.adapters.tuf.names import is_metadata, path_of, versions_of
+from lineside.server.adapters.tuf.names import is_metadata, name_of, versions_of
+from lineside.server.adapters.tuf.shelf import Shelf
 from lineside.server.adapters.tuf.signed import SignedFile
 from lineside.server.adapters.tuf.state import State, load
 
@@ -44,23 +42,19 @@ class Repository:
 
     def __init__(
         self,
-        folder: Path,
+        shelf: Shelf,
         keys: KeyRing,
         now: Callable[[], datetime],
-        write: Callable[[Path, bytes], None] = write_atomic,
     ) -> None:
-        """Open the repository in `folder`, or make it. `now` gives the time in UTC. Raises `trust.metadata_damaged`."""
-        self._folder, self._keys, self._now, self._write = folder, keys, now, write
-        self._journal = Journal(folder, write, keys.forget)
-        folder.mkdir(parents=True, exist_ok=True)
-        with self._locked():
-            if not self._path("timestamp").exists():
-                self._create()
+        """Open the repository on `shelf`, or make it. `now` gives the time in UTC. Raises `trust.metadata_damaged`.
 
-    @classmethod
-    def below(cls, root: Path, now: Callable[[], datetime]) -> Repository:
-        """The control plane's repository, R/tuf with the keys of R/keys. Cheap: every user may open its own."""
-        return cls(root / "tuf", KeyFiles(root / "keys"), now)
+        Cheap: every user may open its own.
+        """
+        self._shelf, self._keys, self._now = shelf, keys, now
+        self._journal = Journal(shelf, keys.forget)
+        with self._locked():
+            if name_of("timestamp") not in shelf.names():
+                self._create()
 
     # --- signing with the keys that lie here ----------------------------------------------------------------------
 
@@ -71,7 +65,7 @@ class Repository:
         `trust.no_role`, `trust.keys_elsewhere`, `trust.metadata_damaged`.
         """
         with self._locked():
-            state = load(self._folder)
+            state = load(self._shelf)
             draft = Draft(state, self._next, self._now())
             added = [draft.add(new) for new in targets]
             if not any(added):
@@ -83,7 +77,7 @@ class Repository:
         """Sign anew what is past half of its lifetime and can be signed here, and drop old versions; the names of the
         roles renewed."""
         with self._locked():
-            state, now = load(self._folder), self._now()
+            state, now = load(self._shelf), self._now()
             old = {role for role, metadata in state if rules.is_due(role, metadata.signed.expires, now)}
             due = {role for role in old if self._can_sign(state, role)}
             if "root" in due:
@@ -99,7 +93,7 @@ class Repository:
     def can_sign(self, role: str) -> bool:
         """Whether the keys here are enough for a role. Raises `trust.metadata_damaged`."""
         with self._locked():
-            return self._can_sign(load(self._folder), role)
+            return self._can_sign(load(self._shelf), role)
 
     def here(self, role: str) -> tuple[str, ...]:
         """The ids of a role's keys whose private halves lie here, whether metadata trusts them or not."""
@@ -119,14 +113,14 @@ class Repository:
         Raises `trust.keys_elsewhere`.
         """
         with self._locked():
-            return self._signers(role, load(self._folder).keys_of(role))[0].sign(data)
+            return self._signers(role, load(self._shelf).keys_of(role))[0].sign(data)
 
     # --- signing with keys that lie elsewhere ---------------------------------------------------------------------
 
     def draft(self) -> Draft:
         """A draft of changes on the present state. Raises `trust.metadata_damaged`."""
         with self._locked():
-            return Draft(load(self._folder), self._next, self._now())
+            return Draft(load(self._shelf), self._next, self._now())
 
     def sign_here(self, file: ProposedFile) -> dict[str, str]:
         """Signatures (hex by key id) over a proposed file, by every key here that its quorums name."""
@@ -141,7 +135,7 @@ class Repository:
         `trust.overtaken` when one is not newer than what counts, `trust.not_signed`, `trust.metadata_damaged`.
         """
         with self._locked():
-            state = load(self._folder)
+            state = load(self._shelf)
             fresh = {file.role: file.metadata() for file in files if not self._published(state, file)}
             if not fresh:
                 return
@@ -149,7 +143,7 @@ class Repository:
             after = parts.applied(state, fresh)
             out: dict[str, bytes] = {}
             if "root" in fresh:
-                out[path_of(self._folder, "root", after.root.signed.version).name] = parts.to_bytes(after.root)
+                out[name_of("root", after.root.signed.version)] = parts.to_bytes(after.root)
             for role in fresh.keys() - {"root"}:
                 self._collect(out, after, role, fresh[role])
             self._collect_online(out, after)
@@ -158,18 +152,18 @@ class Repository:
     def rehearse(self, files: Sequence[SignedFile]) -> None:
         """Raises what `publish_signed` would: `trust.overtaken`, `trust.not_signed`, `trust.metadata_damaged`."""
         with self._locked():
-            parts.check(load(self._folder), {file.role: file.metadata() for file in files})
+            parts.check(load(self._shelf), {file.role: file.metadata() for file in files})
 
     def signatures(self, role: str, version: int) -> dict[str, str]:
         """The signatures (hex by key id) that a version of a role's metadata lies here with."""
         with self._locked():
-            found: Metadata[Targets] = Metadata.from_bytes(self._path(role, version).read_bytes())
+            found: Metadata[Targets] = Metadata.from_bytes(self._shelf.read(name_of(role, version)))
             return {key: one.signature for key, one in found.signatures.items()}
 
     def is_published(self, files: Iterable[SignedFile]) -> bool:
         """Whether exactly these files count now, or did. Raises `trust.metadata_damaged`."""
         with self._locked():
-            state = load(self._folder)
+            state = load(self._shelf)
             return all(self._published(state, file) for file in files)
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -177,12 +171,12 @@ class Repository:
     def find(self, path: str) -> TargetFile | None:
         """The signed target at `path`, or None. Raises `trust.metadata_damaged`."""
         with self._locked():
-            return load(self._folder).roles[rules.role_of(path)].signed.targets.get(path)
+            return load(self._shelf).roles[rules.role_of(path)].signed.targets.get(path)
 
     def state(self) -> State:
         """The state that counts now. Raises `trust.metadata_damaged`."""
         with self._locked():
-            return load(self._folder)
+            return load(self._shelf)
 
     def read(self, name: str) -> bytes:
         """A metadata file as a client asks for it (`timestamp.json`, `3.snapshot.json`). Raises `request.not_found`."""
@@ -192,15 +186,15 @@ class Repository:
             with self._locked():
                 pass  # whoever has the lock finishes it
         try:
-            return (self._folder / name).read_bytes()
+            return self._shelf.read(name)
         except FileNotFoundError:
             raise LinesideError("request.not_found", what="metadata file", name=name) from None
 
     def digest(self, role: str) -> str:
         """The digest of the file that counts for a role."""
         with self._locked():
-            version = load(self._folder).version(role)
-            return digest_of(self._path(role, version).read_bytes())
+            version = load(self._shelf).version(role)
+            return digest_of(self._shelf.read(name_of(role, version)))
 
     def current(self) -> dict[str, bytes]:
         """The metadata files that count now, each by the name it is asked for, and every root there was.
@@ -208,29 +202,35 @@ class Repository:
         Raises `trust.metadata_damaged`.
         """
         with self._locked():
-            versions = [(role, one.signed.version) for role, one in load(self._folder) if role != "root"]
-            versions += [("root", version) for version in sorted(versions_of(self._folder, "root"))]
-            paths = [self._path(role, version) for role, version in versions]
-            return {path.name: path.read_bytes() for path in paths}
+            versions = [(role, one.signed.version) for role, one in load(self._shelf) if role != "root"]
+            versions += [("root", version) for version in sorted(self._versions("root"))]
+            names = [name_of(role, version) for role, version in versions]
+            return {name: self._shelf.read(name) for name in names}
 
     def root(self) -> str:
         """The newest root metadata as JSON text: what a device that joins is given to believe."""
         with self._locked():
-            return self._path("root", max(versions_of(self._folder, "root"))).read_text()
+            return self._shelf.read(name_of("root", max(self._versions("root")))).decode()
+
+    def stamp(self) -> int:
+        """A number that changes whenever something is published."""
+        if self._journal.open:
+            with self._locked():
+                pass
+        return self._shelf.stamp(name_of("timestamp"))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One writer at a time, whichever thread, process or object it is; what a kill left open is finished first."""
-        with (self._folder / ".lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with self._shelf.locked():
             self._journal.finish()
             yield
 
     def _create(self) -> None:
         """Write the first versions. Nobody has seen a repository without timestamp: a half-made one is made again."""
-        if max(versions_of(self._folder, "snapshot"), default=1) > 1:
+        if max(self._versions("snapshot"), default=1) > 1:
             raise LinesideError("trust.metadata_damaged", file="timestamp.json", why="it is missing")
         now = self._now()
         signers = {role: (self._keys.signers(role) or [self._keys.make(role)])[0] for role in rules.ROLES}
@@ -256,7 +256,7 @@ class Repository:
         self._put("timestamp", state.timestamp, state.timestamp.signed.version + 1, state.keys_of("timestamp"))
 
     def _put(self, role: str, metadata: Metadata[T], version: int, keys: Iterable[Key]) -> None:
-        self._write(self._path(role, version), self._signed(role, metadata, version, keys))
+        self._shelf.write(name_of(role, version), self._signed(role, metadata, version, keys))
 
     def _signed(self, role: str, metadata: Metadata[T], version: int, keys: Iterable[Key]) -> bytes:
         metadata.signed.version = version
@@ -278,22 +278,24 @@ class Repository:
         return len(set(trusted.keyids) & set(self.here(role))) >= trusted.threshold
 
     def _published(self, state: State, file: SignedFile) -> bool:
-        path = self._path(file.role, file.version)
-        if file.version > state.version(file.role) or not path.exists():
+        if file.version > state.version(file.role):
             return False
-        present: Metadata[Targets] = Metadata.from_bytes(path.read_bytes())
+        try:
+            present: Metadata[Targets] = Metadata.from_bytes(self._shelf.read(name_of(file.role, file.version)))
+        except FileNotFoundError:
+            return False
         return present.signed_bytes == file.text.encode()
 
     def _collect(self, out: dict[str, bytes], after: State, role: str, metadata: Metadata[Targets]) -> None:
         version, data = metadata.signed.version, parts.to_bytes(metadata)
-        out[self._path(role, version).name] = data
+        out[name_of(role, version)] = data
         after.snapshot.signed.meta[f"{role}.json"] = MetaFile.from_data(version, data, ["sha256"])
 
     def _collect_online(self, out: dict[str, bytes], after: State) -> None:
         """The snapshot and the timestamp, by the keys that the new root trusts."""
         version = self._next("snapshot")
         data = self._signed("snapshot", after.snapshot, version, after.keys_of("snapshot"))
-        out[self._path("snapshot", version).name] = data
+        out[name_of("snapshot", version)] = data
         after.timestamp.signed.snapshot_meta = MetaFile.from_data(version, data, ["sha256"])
         stamp = after.timestamp
         out["timestamp.json"] = self._signed("timestamp", stamp, stamp.signed.version + 1, after.keys_of("timestamp"))
@@ -305,18 +307,18 @@ class Repository:
         return tuple(key for role in changed for key in self.here(role) if key not in trusted)
 
     def _meta(self, role: str, version: int) -> MetaFile:
-        return MetaFile.from_data(version, self._path(role, version).read_bytes(), ["sha256"])
+        return MetaFile.from_data(version, self._shelf.read(name_of(role, version)), ["sha256"])
 
     def _prune(self, state: State) -> None:
         """Remove versions no client can still be reading. Root keeps all: a client follows them one by one."""
         current = {role: metadata.signed.version for role, metadata in state}
         for role in ("snapshot", "targets", *ROLE_PATHS):
-            for version in versions_of(self._folder, role):
+            for version in self._versions(role):
                 if version < current[role] - _KEPT:
-                    self._path(role, version).unlink(missing_ok=True)
+                    self._shelf.remove(name_of(role, version))
 
     def _next(self, role: str) -> int:
-        return max(versions_of(self._folder, role), default=0) + 1
+        return max(self._versions(role), default=0) + 1
 
-    def _path(self, role: str, version: int | None = None) -> Path:
-        return path_of(self._folder, role, version)
+    def _versions(self, role: str) -> list[int]:
+        return versions_of(self._shelf.names(), role)

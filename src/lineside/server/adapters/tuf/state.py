@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from tuf.api.exceptions import RepositoryError
@@ -16,7 +15,8 @@ from tuf.api.metadata import Key, Metadata, Role, Root, Snapshot, Targets, Times
 from lineside.contract.ceremony import Quorum
 from lineside.contract.errors import LinesideError
 from lineside.contract.trust import ROLE_PATHS
-from lineside.server.adapters.tuf.names import path_of, versions_of
+from lineside.server.adapters.tuf.names import name_of, versions_of
+from lineside.server.adapters.tuf.shelf import Shelf
 
 T = TypeVar("T", Root, Timestamp, Snapshot, Targets)
 
@@ -67,31 +67,31 @@ def quorum_of(role: Role) -> Quorum:
     return Quorum(threshold=role.threshold, keys=tuple(role.keyids))
 
 
-def load(folder: Path) -> State:
-    """The state in `folder`. Raises `trust.metadata_damaged`."""
-    root = _read(folder, Root, "root", max(versions_of(folder, "root"), default=1))
+def load(shelf: Shelf) -> State:
+    """The state on `shelf`. Raises `trust.metadata_damaged`."""
+    root = _read(shelf, Root, "root", max(versions_of(shelf.names(), "root"), default=1))
     _verify(root.signed, "root", root)
-    timestamp = _read(folder, Timestamp, "timestamp", None)
+    timestamp = _read(shelf, Timestamp, "timestamp", None)
     _verify(root.signed, "timestamp", timestamp)
-    snapshot = _read(folder, Snapshot, "snapshot", timestamp.signed.snapshot_meta.version)
+    snapshot = _read(shelf, Snapshot, "snapshot", timestamp.signed.snapshot_meta.version)
     _verify(root.signed, "snapshot", snapshot)
     meta = snapshot.signed.meta
-    targets = _read(folder, Targets, "targets", meta["targets.json"].version)
+    targets = _read(shelf, Targets, "targets", meta["targets.json"].version)
     _verify(root.signed, "targets", targets)
-    roles = {role: _read(folder, Targets, role, meta[f"{role}.json"].version) for role in ROLE_PATHS}
+    roles = {role: _read(shelf, Targets, role, meta[f"{role}.json"].version) for role in ROLE_PATHS}
     for role, delegated in roles.items():
         _verify(targets.signed, role, delegated)
     return State(root, timestamp, snapshot, targets, roles)
 
 
-def _read(folder: Path, kind: type[T], role: str, version: int | None) -> Metadata[T]:
-    path = path_of(folder, role, version)
+def _read(shelf: Shelf, kind: type[T], role: str, version: int | None) -> Metadata[T]:
+    name = name_of(role, version)
     try:
-        loaded: Metadata[T] = Metadata.from_bytes(path.read_bytes())
+        loaded: Metadata[T] = Metadata.from_bytes(shelf.read(name))
     except (OSError, RepositoryError) as error:
-        raise LinesideError("trust.metadata_damaged", file=path.name, why=error) from error
+        raise LinesideError("trust.metadata_damaged", file=name, why=error) from error
     if not isinstance(loaded.signed, kind) or version not in (None, loaded.signed.version):
-        raise LinesideError("trust.metadata_damaged", file=path.name, why="it is another file")
+        raise LinesideError("trust.metadata_damaged", file=name, why="it is another file")
     return loaded
 
 
