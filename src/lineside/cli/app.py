@@ -10,6 +10,7 @@ import typer
 from lineside import __version__
 from lineside.cli import (
     audit,
+    broker,
     captures,
     components,
     datasets,
@@ -26,6 +27,7 @@ from lineside.cli import (
     secrets,
     tokens,
     trust,
+    twin,
     up,
     users,
 )
@@ -54,10 +56,12 @@ for noun in (
     components,
     deployments,
     rollouts,
+    twin,
     results,
     captures,
     events,
     audit,
+    broker,
     secrets,
     trust,
     users,

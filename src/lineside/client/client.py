@@ -11,11 +11,13 @@ import msgspec
 
 from lineside.client.approvals import Approvals
 from lineside.client.audit import AuditTrail
+from lineside.client.broker import Brokers
 from lineside.client.connection import Connection, path
 from lineside.client.fleet import Fleet
 from lineside.client.people import People
 from lineside.client.secrets import Secrets
 from lineside.client.trust import Trust
+from lineside.client.twins import Twins
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import AddComponent, Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest
@@ -54,7 +56,7 @@ def _saved(pieces: Iterable[bytes], target: Path) -> Path:
     return target
 
 
-class Client(Approvals, Fleet, People, Trust, AuditTrail, Secrets):
+class Client(Approvals, Brokers, Fleet, People, Trust, AuditTrail, Secrets, Twins):
     """A control plane, seen through its API."""
 
     def __init__(self, url: str, token: str | None = None, ca: str | None = None) -> None:

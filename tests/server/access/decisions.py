@@ -67,6 +67,7 @@ _PEOPLE = {
         GET /api/v1/audit/export
         GET /api/v1/audit/verify
         GET /api/v1/blobs/{digest:str}
+        GET /api/v1/broker
         GET /api/v1/bundles
         GET /api/v1/captures
         GET /api/v1/captures/{capture:str}
@@ -189,6 +190,7 @@ _PEOPLE = {
         POST /trust/proposals/{proposal:str}/withdraw
     """,
     frozenset({ADMINISTER}): """
+        POST /api/v1/broker/certificate
         POST /api/v1/secrets
         POST /api/v1/secrets/remove
         POST /api/v1/secrets/rotate-key

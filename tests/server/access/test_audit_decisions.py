@@ -16,7 +16,9 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from lineside.client.folder import upload_folder
+from lineside.client.tls_keys import TlsKey
 from lineside.contract.audit import AuditEntry
+from lineside.contract.broker import BrokerCertificateRequest
 from lineside.contract.ceremony import ProposalState, ProposeChange
 from lineside.contract.component import AddComponent
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
@@ -239,6 +241,12 @@ def _export(world: World) -> Said:
     return Said("audit", None, "rows after 3")
 
 
+def _certify_broker(world: World) -> Said:
+    request = BrokerCertificateRequest(csr=TlsKey().request("broker.test"), names=("broker.test", "10.0.0.7"))
+    world.client.certify_broker(request)
+    return Said("broker.test", None, "for broker.test, 10.0.0.7")
+
+
 STEPS = (
     Step("POST /datasets", "dataset.import", _import_dataset),
     Step("POST /runs", "run.start", _start),
@@ -263,6 +271,7 @@ STEPS = (
     Step("POST /devices/{name}/quarantine", "device.quarantine", _quarantine),
     Step("POST /devices/{name}/accept", "device.accept", _accept),
     Step("POST /devices/{name}/revoke", "device.revoke", _revoke),
+    Step("POST /broker/certificate", "broker.certify", _certify_broker),
     Step("POST /secrets", "secret.set", _secret),
     Step("POST /secrets/remove", "secret.remove", _remove_secret),
     Step("POST /secrets/rotate-key", "secret.rotate_key", _rotate),

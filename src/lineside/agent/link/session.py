@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import select
 import ssl
 import time
@@ -29,10 +30,13 @@ _log = logging.getLogger(__name__)
 
 
 class _Client(mqtt.Client):
-    """paho's client over a connection of ours: through the proxy, with our errors, certificate and dates' rule."""
+    """paho's client over a connection of ours: through the proxy, with our errors, certificate and dates' rule.
+
+    Nobody can guess its client id: brokers give a session to whoever comes with the same one.
+    """
 
     def __init__(self, device: str, paths: Paths, clock: Clock) -> None:
-        super().__init__(CallbackAPIVersion.VERSION2, client_id=f"{device}-agent")
+        super().__init__(CallbackAPIVersion.VERSION2, client_id=f"{device}-{secrets.token_hex(8)}")
         self._make = for_device(paths)
         self._clock = clock
 

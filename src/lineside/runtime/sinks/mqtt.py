@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import ssl
 import time
@@ -94,7 +95,7 @@ class MqttSink:
         self._client.loop_stop()
 
     def _made_client(self, settings: MqttSettings) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, client_id=f"{settings.device}-runtime")
+        client = Client(CallbackAPIVersion.VERSION2, client_id=f"{settings.device}-{secrets.token_hex(8)}")
         if settings.ca is not None:
             client.tls_set_context(_tls(settings))
         client.max_inflight_messages_set(_IN_FLIGHT)

@@ -119,14 +119,30 @@ class CertificateAuthority:
             )
         return builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM).decode()
 
+    def sign_server_request(self, csr: str, names: Sequence[str], now: datetime) -> SignedKey:
+        """Sign the PEM request of a TLS server with these host names and addresses. Raises `join.csr_invalid`."""
+        request = _checked(csr, names[0])
+        certificate = self._server(names, _key_of(request), now)
+        key = _requested(request)
+        return SignedKey(
+            certificate=certificate.public_bytes(Encoding.PEM).decode(),
+            public_key=key.public_key,
+            fingerprint=key.fingerprint,
+            serial=serial_of(certificate),
+            ends_at=certificate.not_valid_after_utc,
+        )
+
     def server_pem(self, names: Sequence[str], now: datetime) -> bytes:
         """A new private key, its TLS server certificate for host names and addresses, and the CA's: PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(names[0], key.public_key(), now, timedelta(days=SERVER_DAYS))
+        certificate = self._server(names, key.public_key(), now)
+        return _private_pem(key) + certificate.public_bytes(Encoding.PEM) + self.pem.encode()
+
+    def _server(self, names: Sequence[str], key: ec.EllipticCurvePublicKey, now: datetime) -> x509.Certificate:
+        builder = self._builder(names[0], key, now, timedelta(days=SERVER_DAYS))
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        certificate = builder.sign(self._key, SHA256())
-        return _private_pem(key) + certificate.public_bytes(Encoding.PEM) + self.pem.encode()
+        return builder.sign(self._key, SHA256())
 
     def client_pem(self, name: str, now: datetime) -> bytes:
         """A new private key and its TLS client certificate: PEM."""
