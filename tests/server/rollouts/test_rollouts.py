@@ -9,21 +9,21 @@ from sqlalchemy.orm.exc import StaleDataError
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument, DeploymentPolicies
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import Phase
-from lineside.contract.rollout import DeviceProgress, RolloutState
+from lineside.contract.rollout import DeviceProgress, RolloutPlan, RolloutState
 from lineside.server.components.service import Components
 from lineside.server.components.testing import KnownModels, model_version, release
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.store import GroupRow
 from lineside.server.loops.rollouts import RolloutLoop
-from lineside.server.rollouts import machine
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.rollouts.store import RolloutRow
 from lineside.server.rollouts.testing import Fleet
+from lineside.server.rollouts.waves import waves_of
 from lineside.server.services import Core
 
 NAMES = ("a", "b", "c", "d", "e")
-WAVES = machine.waves_of(NAMES, machine.FLEET)
+WAVES = waves_of(NAMES, RolloutPlan(), {})
 CANARY = next(name for name, wave in WAVES.items() if wave == 0)
 OTHERS = sorted(set(NAMES) - {CANARY})
 
@@ -59,6 +59,10 @@ class Plant:
     def show(self, rollout: str):
         with self.core.database.read() as session:
             return self.rollouts.show(session, rollout)
+
+    def devices(self, rollout: str):
+        with self.core.database.read() as session:
+            return {one.device: one for one in self.rollouts.device_page(session, rollout).devices}
 
     def answer(self, *names: str, phase: Phase = Phase.HEALTHY, **more) -> None:
         for name in names:
@@ -107,7 +111,7 @@ def test_the_canary_is_told_first_and_the_others_when_it_is_healthy(plant):
     plant.answer(*OTHERS)
     done = plant.show(rollout)
     assert done.state is RolloutState.SUCCEEDED
-    assert {one.progress for one in done.devices} == {DeviceProgress.HEALTHY}
+    assert {one.progress for one in plant.devices(rollout).values()} == {DeviceProgress.HEALTHY}
     assert [gate.passed for gate in done.gates] == [True, True]
     assert [(move.current, move.wanted) for move in done.history] == [
         ("pending", "running"),
@@ -126,7 +130,7 @@ def test_a_rollout_waits_for_silent_devices(plant):
     plant.tick()
     shown = plant.show(rollout)
     assert shown.state is RolloutState.RUNNING
-    assert {one.device: one.progress for one in shown.devices}[OTHERS[3]] is DeviceProgress.NOTIFIED
+    assert plant.devices(rollout)[OTHERS[3]].progress is DeviceProgress.NOTIFIED
 
 
 def test_an_idle_tick_writes_nothing(plant):
@@ -144,7 +148,7 @@ def test_a_failed_canary_is_sent_back_and_the_others_never_hear_of_it(plant):
     plant.answer(CANARY, phase=Phase.ROLLED_BACK, code="artifact.digest_mismatch")
     shown = plant.show(rollout)
     assert shown.state is RolloutState.ROLLING_BACK
-    assert next(one for one in shown.devices if one.device == CANARY).error.code == "artifact.digest_mismatch"
+    assert plant.devices(rollout)[CANARY].error.code == "artifact.digest_mismatch"
     assert plant.runs(CANARY) == "1.0.0"
     plant.answer(CANARY)
     failed = plant.show(rollout)
@@ -161,7 +165,7 @@ def test_healthy_at_another_digest_trips_the_gate(plant):
     plant.answer(CANARY, digest="sha256:" + "0" * 64)
     shown = plant.show(rollout)
     assert shown.state is RolloutState.ROLLING_BACK
-    assert next(one for one in shown.devices if one.device == CANARY).error.code == "rollout.not_as_wanted"
+    assert plant.devices(rollout)[CANARY].error.code == "rollout.not_as_wanted"
 
 
 def test_without_an_earlier_deployment_a_failed_wave_goes_back_to_nothing(plant):
@@ -280,9 +284,8 @@ def test_a_revoked_device_no_longer_holds_a_rollout(plant):
     plant.tick()
     plant.fleet.revoke(CANARY)
     plant.tick()
-    shown = plant.show(rollout)
-    assert len(shown.devices) == 4
-    (canary,) = (one.device for one in shown.devices if one.wave == 0)
+    assert len(plant.devices(rollout)) == 4
+    (canary,) = (one.device for one in plant.devices(rollout).values() if one.wave == 0)
     assert plant.runs(canary) == "1.0.0"
     plant.answer(canary)
     plant.answer(*(name for name in OTHERS if name != canary))

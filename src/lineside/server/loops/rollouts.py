@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from lineside.contract.errors import LinesideError
 from lineside.server.database import Database
 from lineside.server.rollouts import store
 from lineside.server.rollouts.service import Rollouts
+
+_MOST_STEPS = 50
+"""Of one rollout in a row, so that a large one does not keep the others waiting."""
 
 
 class RolloutLoop:
@@ -18,15 +22,21 @@ class RolloutLoop:
         with self._database.read() as session:
             open_now = [row.id for row in store.open_rollouts(session)]
         for rollout in open_now:
-            while self._needs(rollout):
+            try:
+                self._advance(rollout)
+            except LinesideError as error:  # a component that is no longer signed, say: the others go on
                 with self._database.write() as session:
-                    self._rollouts.step(session, rollout)
+                    self._rollouts.cannot_go_on(session, rollout, error)
         with self._database.read() as session:
             newcomers = self._rollouts.newcomers(session)
         if newcomers:
             with self._database.write() as session:
                 self._rollouts.follow(session)
 
-    def _needs(self, rollout: str) -> bool:
-        with self._database.read() as session:
-            return self._rollouts.needs_step(session, rollout)
+    def _advance(self, rollout: str) -> None:
+        for _ in range(_MOST_STEPS):
+            with self._database.read() as session:
+                if not self._rollouts.needs_step(session, rollout):
+                    return
+            with self._database.write() as session:
+                self._rollouts.step(session, rollout)

@@ -1,186 +1,189 @@
-"""What is done with rollouts: launch, advance by one action, abort.
-
-Every change of a rollout is one transaction: the row (compare-and-set on its revision), its devices, their desired
-documents, the history row and the event.
-"""
+"""What is done with rollouts: launch, step, pause, resume, abort, roll back, try again; and how they are shown."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
 from lineside.contract.deployment import Deployment
 from lineside.contract.errors import LinesideError
 from lineside.contract.moves import check_move
-from lineside.contract.rollout import ROLLOUT_MOVES, DeviceProgress, Rollout, RolloutState
+from lineside.contract.rollout import (
+    ROLLOUT_MOVES,
+    DeviceProgress,
+    Rollout,
+    RolloutDevicePage,
+    RolloutPlan,
+    RolloutState,
+)
+from lineside.contract.rollout_rules import wave_count
+from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339
 from lineside.server.components.service import Components
 from lineside.server.deployments.store import number_of
 from lineside.server.devices.desired import DesiredDocuments
-from lineside.server.devices.store import devices_in
-from lineside.server.rollouts import machine, store, view
+from lineside.server.rollouts import following, machine, store
 from lineside.server.rollouts.assignments import Assignments
-from lineside.server.rollouts.store import OPEN, RolloutDeviceRow, RolloutMoveRow, RolloutRow
+from lineside.server.rollouts.evidence import Evidence, NoEvidence
+from lineside.server.rollouts.stepping import Stepping
+from lineside.server.rollouts.store import RolloutRow
+from lineside.server.rollouts.telling import Telling
 from lineside.server.services import Core
 
 _ENDED = (RolloutState.FAILED, RolloutState.ABORTED)
+_OVER = (RolloutState.SUCCEEDED, *_ENDED)
+MOST_SHOWN = 200
+"""Rollouts, or devices of one, that one answer has at most."""
 
 
 class Rollouts:
     """The rollouts room's use cases; every method takes part in the caller's transaction."""
 
+    evidence: Evidence = NoEvidence()
+    """Who knows what results say; the app sets it."""
+
     def __init__(self, core: Core, desired: DesiredDocuments, components: Components) -> None:
-        self._core, self._desired = core, desired
+        self._core = core
         self._assignments = Assignments(core, components)
+        self._telling = Telling(self._assignments)
+        self._stepping = Stepping(core, self._telling)
 
     def launch(self, session: Session, deployment: Deployment) -> None:
         """Begin the rollout of a new deployment; it supersedes what is under way in its group."""
         for row in store.open_rollouts(session, deployment.group):
-            self._move(session, row, RolloutState.SUPERSEDED, f"{deployment.id} took over")
-        now = rfc3339(self._core.clock.now())
-        number = number_of(deployment.id)
-        session.add(RolloutRow(number=number, group=deployment.group, state=RolloutState.PENDING, created_at=now))
+            self._stepping.move(session, row, RolloutState.SUPERSEDED, f"{deployment.id} took over")
+        plan = deployment.plan
+        if deployment.staging and plan == RolloutPlan():
+            plan = machine.TWINS
+        row = RolloutRow(
+            number=number_of(deployment.id),
+            group=deployment.group,
+            state=RolloutState.PENDING,
+            plan=plan,
+            waves=wave_count(plan),
+            created_at=rfc3339(self._core.clock.now()),
+        )
+        session.add(row)
         session.flush()
 
     def stopped(self, session: Session, deployment: Deployment) -> bool:
         """Whether a deployment's rollout failed or was aborted."""
         return self._row(session, deployment.rollout).state in _ENDED
 
+    def pause(self, session: Session, id_: str, actor: str = "") -> Rollout:
+        """Tell no further device until it goes on; reports are still taken in. Raises `state.illegal_move`."""
+        return self._by_hand(session, id_, "pause", RolloutState.PAUSED, "a person paused it", actor)
+
+    def resume(self, session: Session, id_: str, actor: str = "") -> Rollout:
+        """Go on. Raises `state.illegal_move`."""
+        row = self._row(session, id_)
+        if row.state is not RolloutState.PAUSED:
+            check_move("rollout", {}, row.state, RolloutState.RUNNING)
+        return self._by_hand(session, id_, "resume", RolloutState.RUNNING, "a person let it go on", actor)
+
     def abort(self, session: Session, id_: str, actor: str = "") -> Rollout:
         """Stop a rollout where it is: devices keep what they were last told. Raises `state.illegal_move`."""
+        return self._by_hand(session, id_, "abort", RolloutState.ABORTED, "a person stopped it", actor)
+
+    def roll_back(self, session: Session, id_: str, actor: str = "") -> Rollout:
+        """Send every device that was told back to what worked before, whatever the failure policy says.
+
+        Also after the rollout ended, as long as it is its group's newest. Raises `rollout.not_newest`,
+        `state.illegal_move`.
+        """
         row = self._row(session, id_)
-        self._move(session, row, RolloutState.ABORTED, "a person stopped it", actor)
-        self._core.audit.record(session, "rollout.abort", row.id, why=f"of {row.group}")
+        check_move("rollout", ROLLOUT_MOVES, row.state, RolloutState.ROLLING_BACK)
+        self._check_newest(session, row)
+        row.by_hand = True
+        store.forget_sent_back(session, row.number)
+        return self._by_hand(session, id_, "rollback", RolloutState.ROLLING_BACK, "a person rolls it back", actor)
+
+    def retry(self, session: Session, id_: str, actor: str = "") -> Rollout:
+        """Let every failed device try again, at the plan's rate; a rollout that succeeded runs once more for them.
+
+        Raises `rollout.nothing_failed`, `rollout.not_newest`, `state.illegal_move`.
+        """
+        row = self._row(session, id_)
+        if row.state not in (RolloutState.RUNNING, RolloutState.PAUSED):
+            check_move("rollout", ROLLOUT_MOVES, row.state, RolloutState.RUNNING)
+            self._check_newest(session, row)
+        failed = store.count_progress(session, row.number, DeviceProgress.FAILED)
+        if not failed:
+            raise LinesideError("rollout.nothing_failed", rollout=row.id)
+        self._telling.try_again(session, row)
+        why = f"{failed} failed device(s) try again"
+        if row.state is RolloutState.SUCCEEDED:
+            return self._by_hand(session, id_, "retry", RolloutState.RUNNING, why, actor)
+        self._stepping.remark(session, row, "retried", why, actor)
+        self._core.audit.record(session, "rollout.retry", row.id, why=f"{why} in {row.group}")
         return store.value_of(session, row)
 
     def show(self, session: Session, id_: str) -> Rollout:
         """One rollout. Raises `request.not_found`."""
         return store.value_of(session, self._row(session, id_))
 
-    def all(self, session: Session) -> list[Rollout]:
-        """Every rollout, newest first."""
-        return [store.value_of(session, row) for row in store.newest_first(session)]
+    def all(
+        self, session: Session, *, before: str | None = None, group: str | None = None, limit: int = MOST_SHOWN
+    ) -> list[Rollout]:
+        """Rollouts older than `before`, newest first, without their history; of one group when given."""
+        number = None if before is None else number_of(before)
+        rows = store.newest_first(session, before=number, group=group, limit=min(max(limit, 1), MOST_SHOWN))
+        return [store.value_of(session, row, history=False) for row in rows]
+
+    def states(self, session: Session) -> Mapping[RolloutState, int]:
+        """How many rollouts are in each state, those of twins left out."""
+        return store.states(session)
+
+    def device_page(
+        self,
+        session: Session,
+        id_: str,
+        *,
+        progress: DeviceProgress | None = None,
+        wave: int | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> RolloutDevicePage:
+        """Devices by wave and name; `wave` counts from 1. Raises `request.not_found`, `request.invalid`."""
+        row = self._row(session, id_)
+        return store.device_page(
+            session, row.number, progress=progress, wave=wave, after=after, limit=min(max(limit, 1), MOST_SHOWN)
+        )
 
     def needs_step(self, session: Session, id_: str) -> bool:
         """Whether `step` would change anything; reads only."""
-        row = self._row(session, id_)
-        fresh = view.look(session, row, self._desired)
-        return fresh != view.stored(session, row) or machine.next_action(fresh.machine) != machine.Wait()
+        return self._stepping.needs(session, self._row(session, id_), self.evidence)
 
     def step(self, session: Session, id_: str) -> None:
         """Take in what devices reported and who joined or left, then do the one next thing."""
-        row = self._row(session, id_)
-        if row.state not in OPEN:
-            return
-        fresh = view.look(session, row, self._desired)
-        self._store(session, row, fresh)
-        self._act(session, row, fresh.machine, machine.next_action(fresh.machine))
+        self._stepping.step(session, self._row(session, id_), self.evidence)
 
-    def newcomers(self, session: Session) -> list[tuple[str, str, int]]:
-        """Devices that joined a group after its last rollout ended: (device, group, deployment they should follow)."""
-        found = []
-        for group in store.groups(session):
-            good = store.last_good(session, group)
-            if good is None or store.open_rollouts(session, group):
-                continue
-            follow = store.assigned(session, group)
-            found += [(device, group, good) for device in devices_in(session, group) if device not in follow]
-        return found
+    def cannot_go_on(self, session: Session, id_: str, error: LinesideError) -> None:
+        """Keep what keeps a rollout from going on, for people to see; it is tried again."""
+        self._stepping.hold_up(session, self._row(session, id_), error)
+
+    def newcomers(self, session: Session) -> Sequence[following.Newcomers]:
+        """Devices that joined a group after its last rollout ended, with the deployment they should follow."""
+        return following.newcomers(session)
 
     def follow(self, session: Session) -> None:
-        """Give newcomers their group's last good deployment."""
-        for device, group, deployment in self.newcomers(session):
-            self._assignments.assign(session, device, group, deployment)
-            self._core.events.record(
-                session,
-                kind="device.follows",
-                subject=device,
-                message=f"{device} follows deployment-{deployment} as a newcomer to the group {group}.",
-            )
+        """Give newcomers their group's last good deployment, `machine.BATCH` of each group at most."""
+        following.follow(session, self._assignments, self._core.events)
 
-    def _act(self, session: Session, row: RolloutRow, seen: machine.View, action: machine.Action) -> None:
-        match action:
-            case machine.Move(state, why):
-                self._move(session, row, state, why)
-            case machine.OpenWave(wave, why):
-                self._open(session, row, wave, why)
-            case machine.Arrange():
-                self._arrange(session, row, seen)
-            case machine.Tell(devices):
-                self._tell(session, row, devices)
-            case machine.SendBack(devices):
-                self._send_back(session, row, devices)
-            case machine.Wait():
-                pass
+    def _by_hand(
+        self, session: Session, id_: str, verb: str, wanted: RolloutState, why: str, actor: str = ""
+    ) -> Rollout:
+        row = self._row(session, id_)
+        who = actor or current().name
+        self._stepping.move(session, row, wanted, f"{why} ({who})" if who else why, actor)
+        self._core.audit.record(session, f"rollout.{verb}", row.id, why=f"{why}, of {row.group}")
+        return store.value_of(session, row)
 
-    def _tell(self, session: Session, row: RolloutRow, devices: tuple[str, ...]) -> None:
-        for device in devices:
-            self._assignments.assign(session, device, row.group, row.number)
-            session.get_one(RolloutDeviceRow, (row.number, device)).progress = DeviceProgress.NOTIFIED
-
-    def _send_back(self, session: Session, row: RolloutRow, devices: tuple[str, ...]) -> None:
-        good = store.last_good(session, row.group, before=row.number)
-        for device in devices:
-            self._assignments.assign(session, device, row.group, good)
-            session.get_one(RolloutDeviceRow, (row.number, device)).back = False
-
-    def _arrange(self, session: Session, row: RolloutRow, seen: machine.View) -> None:
-        waves = machine.waves_of((member.device for member in seen.members), seen.policy)
-        for device in store.devices_of(session, row.number):
-            device.wave = waves[device.device]
-        row.waves = max(waves.values()) + 1
-
-    def _open(self, session: Session, row: RolloutRow, wave: int, why: str) -> None:
-        row.wave = wave
-        self._record(session, row, row.state, row.state, f"wave {wave + 1} begins; {why}")
-        self._event(session, row, "wave_opened", f"{row.id} begins wave {wave + 1}: {why}.")
-
-    def _move(self, session: Session, row: RolloutRow, wanted: RolloutState, why: str, actor: str = "") -> None:
-        current = row.state
-        row.state = check_move("rollout", ROLLOUT_MOVES, current, wanted)
-        if wanted not in OPEN:
-            row.finished_at = rfc3339(self._core.clock.now())
-        self._record(session, row, current, wanted, why)
-        verb = "started" if wanted is RolloutState.RUNNING else wanted.value
-        self._event(
-            session, row, verb, f"{row.id} to the group {row.group} is {wanted.value.replace('_', ' ')}: {why}.", actor
-        )
-        session.flush()
-
-    def _store(self, session: Session, row: RolloutRow, fresh: view.Look) -> None:
-        """Write what was seen where it differs from what is stored."""
-        rows = {one.device: one for one in store.devices_of(session, row.number)}
-        for gone in rows.keys() - {member.device for member in fresh.machine.members}:
-            session.delete(rows[gone])
-        for member in fresh.machine.members:
-            one = rows.get(member.device)
-            if one is None:
-                one = RolloutDeviceRow(rollout=row.number, device=member.device)
-                session.add(one)
-            self._failed(session, row, one, member, fresh)
-            one.wave, one.progress, one.back = member.wave, member.progress, member.back
-            one.error = fresh.errors.get(member.device)
-        if (row.waves, row.gates) != (fresh.machine.waves, fresh.gates):
-            row.waves, row.gates = fresh.machine.waves, fresh.gates
-        session.flush()
-
-    def _failed(
-        self, session: Session, row: RolloutRow, one: RolloutDeviceRow, member: machine.Member, fresh: view.Look
-    ) -> None:
-        if member.progress is DeviceProgress.FAILED and one.progress is not DeviceProgress.FAILED:
-            error = fresh.errors.get(member.device)
-            why = error.message if error else "it does not say why"
-            message = f"{member.device} failed in {row.id}: {why}"
-            self._core.events.record(
-                session, kind="rollout.device_failed", subject=member.device, message=message, error=error
-            )
-
-    def _record(self, session: Session, row: RolloutRow, current: RolloutState, wanted: RolloutState, why: str) -> None:
-        at = rfc3339(self._core.clock.now())
-        move = RolloutMoveRow(rollout=row.number, at=at, current=current.value, wanted=wanted.value, why=why)
-        session.add(move)
-
-    def _event(self, session: Session, row: RolloutRow, verb: str, message: str, actor: str = "") -> None:
-        self._core.events.record(session, kind=f"rollout.{verb}", subject=row.id, message=message, actor=actor)
+    def _check_newest(self, session: Session, row: RolloutRow) -> None:
+        newest = store.newest_first(session, group=row.group, limit=1)[0]
+        if newest.number != row.number:
+            raise LinesideError("rollout.not_newest", rollout=row.id, group=row.group, newest=newest.id)
 
     def _row(self, session: Session, id_: str) -> RolloutRow:
         row = store.rollout(session, id_)

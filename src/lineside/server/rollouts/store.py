@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import enum
 
-from sqlalchemy import Enum, ForeignKey, Index, String, false, select
+from sqlalchemy import Enum, ForeignKey, Index, String, and_, false, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.errors import ErrorReport
+from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.moves import Moved
 from lineside.contract.rollout import (
     DeviceProgress,
     GateCheck,
     Rollout,
     RolloutDevice,
+    RolloutDevicePage,
     RolloutPlan,
     RolloutState,
     WaveCounts,
 )
+from lineside.server.access.join_tokens import TWINS
 from lineside.server.database import Base, Json
 from lineside.server.deployments.store import number_of
 
-OPEN = (RolloutState.PENDING, RolloutState.RUNNING, RolloutState.ROLLING_BACK)
+OPEN = (RolloutState.PENDING, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ROLLING_BACK)
 """States in which a rollout still has something to do."""
 
 
@@ -106,9 +108,19 @@ def rollout(session: Session, id_: str) -> RolloutRow | None:
     return row if row is not None and row.id == id_ else None
 
 
-def newest_first(session: Session) -> list[RolloutRow]:
-    """All rollouts."""
-    return list(session.scalars(select(RolloutRow).order_by(RolloutRow.number.desc())))
+def newest_first(
+    session: Session, *, before: int | None = None, group: str | None = None, limit: int | None = None
+) -> list[RolloutRow]:
+    """Rollouts older than the number `before`; of one group when given."""
+    query = select(RolloutRow).order_by(RolloutRow.number.desc()).limit(limit)
+    query = query if before is None else query.where(RolloutRow.number < before)
+    return list(session.scalars(query if group is None else query.where(RolloutRow.group == group)))
+
+
+def states(session: Session) -> dict[RolloutState, int]:
+    """How many rollouts are in each state, those to twins left out."""
+    query = select(RolloutRow.state, func.count()).where(RolloutRow.group != TWINS).group_by(RolloutRow.state)
+    return dict(session.execute(query).all())
 
 
 def open_rollouts(session: Session, group: str | None = None) -> list[RolloutRow]:
@@ -125,13 +137,8 @@ def last_good(session: Session, group: str, before: int | None = None) -> int | 
     return session.scalars(query.order_by(RolloutRow.number.desc()).limit(1)).first()
 
 
-def groups(session: Session) -> list[str]:
-    """Groups that something was ever deployed to."""
-    return list(session.scalars(select(RolloutRow.group).distinct().order_by(RolloutRow.group)))
-
-
 def devices_of(session: Session, number: int) -> list[RolloutDeviceRow]:
-    """The devices of a rollout, by wave and name."""
+    """The devices of a small rollout, by wave and name: of twins."""
     query = select(RolloutDeviceRow).where(RolloutDeviceRow.rollout == number)
     return list(session.scalars(query.order_by(RolloutDeviceRow.wave, RolloutDeviceRow.device)))
 
@@ -141,13 +148,66 @@ def assignments_of(session: Session, device: str) -> list[AssignmentRow]:
     return list(session.scalars(select(AssignmentRow).where(AssignmentRow.device == device)))
 
 
-def assigned(session: Session, group: str) -> set[str]:
-    """Devices that were given a deployment of this group."""
-    return set(session.scalars(select(AssignmentRow.device).where(AssignmentRow.group == group)))
+def count_progress(session: Session, number: int, progress: DeviceProgress) -> int:
+    """How many devices of a rollout stand at `progress`."""
+    query = select(func.count()).where(RolloutDeviceRow.rollout == number, RolloutDeviceRow.progress == progress)
+    return session.scalar(query) or 0
 
 
-def value_of(session: Session, row: RolloutRow) -> Rollout:
-    """A rollout with its devices and its history, as it travels."""
+def forget_sent_back(session: Session, number: int) -> None:
+    """Nobody was sent back: before a rollout goes back once more."""
+    change = update(RolloutDeviceRow).where(RolloutDeviceRow.rollout == number).values(back=None)
+    session.execute(change, execution_options={"synchronize_session": False})
+
+
+def device_page(
+    session: Session,
+    number: int,
+    *,
+    progress: DeviceProgress | None,
+    wave: int | None,
+    after: str | None,
+    limit: int,
+) -> RolloutDevicePage:
+    """Devices of a rollout by wave and name, after the page's mark `after`. Raises `request.invalid`."""
+    query = select(RolloutDeviceRow).where(RolloutDeviceRow.rollout == number)
+    if progress is not None:
+        query = query.where(RolloutDeviceRow.progress == progress)
+    if wave is not None:
+        query = query.where(RolloutDeviceRow.wave == wave - 1)
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    if after is not None:
+        last, device = _mark(after)
+        later = and_(RolloutDeviceRow.wave == last, RolloutDeviceRow.device > device)
+        query = query.where(or_(RolloutDeviceRow.wave > last, later))
+    rows = session.scalars(query.order_by(RolloutDeviceRow.wave, RolloutDeviceRow.device).limit(limit + 1)).all()
+    shown = rows[:limit]
+    return RolloutDevicePage(
+        devices=tuple(
+            RolloutDevice(
+                device=one.device,
+                wave=one.wave,
+                progress=one.progress,
+                told_at=one.told_at,
+                error=one.error,
+                back=one.back,
+            )
+            for one in shown
+        ),
+        total=total,
+        next=f"{shown[-1].wave + 1}:{shown[-1].device}" if len(rows) > limit else None,
+    )
+
+
+def _mark(text: str) -> tuple[int, str]:
+    wave, found, device = text.partition(":")
+    if not found or not wave.isascii() or not wave.isdigit() or len(wave) > 3:
+        raise LinesideError("request.invalid", why="after is no mark of a page")
+    return int(wave) - 1, device
+
+
+def value_of(session: Session, row: RolloutRow, *, history: bool = True) -> Rollout:
+    """A rollout as it travels; its devices are counted."""
     moves = select(RolloutMoveRow).where(RolloutMoveRow.rollout == row.number).order_by(RolloutMoveRow.id)
     return Rollout(
         id=row.id,
@@ -156,14 +216,14 @@ def value_of(session: Session, row: RolloutRow) -> Rollout:
         state=row.state,
         wave=row.wave,
         waves=row.waves,
-        devices=tuple(
-            RolloutDevice(device=one.device, wave=one.wave, progress=one.progress, error=one.error)
-            for one in devices_of(session, row.number)
-        ),
+        counts=row.counts,
         gates=row.gates,
         history=tuple(
-            Moved(at=one.at, current=one.current, wanted=one.wanted, why=one.why) for one in session.scalars(moves)
+            Moved(at=one.at, current=one.current, wanted=one.wanted, why=one.why)
+            for one in (session.scalars(moves) if history else ())
         ),
         created_at=row.created_at,
         finished_at=row.finished_at,
+        plan=row.plan,
+        note=row.note,
     )

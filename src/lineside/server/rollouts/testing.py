@@ -6,21 +6,26 @@ fleet.report("a", Phase.HEALTHY)     # on its present desired document, running 
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport
-from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent
+from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent, ReportsRequest
 from lineside.server.clock import rfc3339
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.membership import ensure_group
+from lineside.server.devices.reports import Reports
 from lineside.server.devices.store import DeviceRow, GroupRow
 from lineside.server.rollouts.evidence import Measured
 from lineside.server.services import Core
 
 
-class NoEvidence:
-    """Knows nothing about results, or what a test puts in: `known[(rollout, wave)]`."""
+class KnownEvidence:
+    """Knows about results what a test puts in: `known[(rollout, wave)]`."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[int, int], tuple[Measured, ...]] = {}
@@ -50,6 +55,7 @@ class Fleet:
                         token="",
                         facts={},
                         joined_at=now,
+                        last_seen=now,
                         state="accepted",
                         sequence=-1,
                     )
@@ -70,26 +76,52 @@ class Fleet:
 
     def report(self, name: str, phase: Phase, *, digest: str | None = None, code: str | None = None) -> None:
         """A device reports on its desired document; `digest` replaces the recipe digests it says it runs."""
-        wanted = self.desired(name)
-        running = tuple(
-            ReportedComponent(
-                name=one.name,
-                version=one.version,
-                recipe_digest=digest or one.recipe_digest,
-                state=ComponentState.RUNNING,
-            )
-            for one in wanted.components
-        )
-        error = None if code is None else ErrorReport(code=code, message=f"{code} happened")
+        self.report_all({name: phase}, digest=digest, code=code)
+
+    def report_all(
+        self, phases: Mapping[str, Phase], *, digest: str | None = None, code: str | None = None, restarts: int = 0
+    ) -> None:
+        """Many devices report at once, each on its own desired document."""
+        with self._core.database.read() as session:
+            last = dict(session.execute(select(DeviceRow.name, DeviceRow.sequence)).all())
+            said = [
+                _report(self._documents.desired(session, name), phase, last[name] + 1, digest, code, restarts)
+                for name, phase in phases.items()
+            ]
+        asyncio.run(self._accept(said))
+
+    async def _accept(self, said: Sequence[Report]) -> None:
+        reports = Reports(self._core)
+        await asyncio.gather(*(reports.accept(one.device, ReportsRequest(reports=(one,))) for one in said))
+
+    def hear(self, *names: str) -> None:
+        """Devices ask for their documents, and have nothing to report."""
+        seen = {"last_seen": rfc3339(self._core.clock.now())}
         with self._core.database.write() as session:
-            row = session.get_one(DeviceRow, name)
-            row.sequence += 1
-            row.report = Report(
-                device=name,
-                sequence=row.sequence,
-                at=rfc3339(self._core.clock.now()),
-                revision=wanted.revision,
-                phase=phase,
-                running=running if phase is Phase.HEALTHY else (),
-                error=error,
-            )
+            for start in range(0, len(names), 500):
+                named = DeviceRow.name.in_(names[start : start + 500])
+                session.execute(update(DeviceRow).where(named).values(seen))
+
+
+def _report(
+    wanted: Desired, phase: Phase, sequence: int, digest: str | None, code: str | None, restarts: int
+) -> Report:
+    running = tuple(
+        ReportedComponent(
+            name=one.name,
+            version=one.version,
+            recipe_digest=digest or one.recipe_digest,
+            state=ComponentState.RUNNING,
+            restarts=restarts,
+        )
+        for one in wanted.components
+    )
+    return Report(
+        device=wanted.device,
+        sequence=sequence,
+        at="2026-01-01T00:00:00Z",
+        revision=wanted.revision,
+        phase=phase,
+        running=running if phase is Phase.HEALTHY else (),
+        error=None if code is None else ErrorReport(code=code, message=f"{code} happened"),
+    )
