@@ -23,6 +23,8 @@ _NOT_OPERATIONS = {
     "agent": "another room's program",
     "components check": "reads a file of this machine",
     "trust key make": "makes a file on this machine",
+    "twin stop": "ends processes on this machine",
+    "twin profiles": "prints a table",
 }
 
 

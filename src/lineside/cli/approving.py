@@ -18,8 +18,10 @@ from lineside.cli.output import Output, session
 from lineside.cli.runs import draw_gates
 from lineside.cli.signing import asked, reviewed, signed
 from lineside.cli.table import details, rows
+from lineside.cli.twin_view import draw_report
 from lineside.client import Client
 from lineside.client.judging import Judged, approved_files, component_of, judge, model_path
+from lineside.contract.approval import TwinOutcome
 from lineside.contract.ceremony import Proposal, ProposalState
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Decision, ModelState, ModelVersion
@@ -165,7 +167,7 @@ def _sign_withdrawal(
 def draw(judged: Judged, proposal: Proposal) -> RenderableType:
     """What is to be signed about a model."""
     said, report = judged.statement, judged.report
-    twins = ", ".join(f"{one.device} {one.progress}" for one in report.twins) if report else "none"
+    twins = ", ".join(_twin(one) for one in report.twins) if report else "none"
     signatures, needed = proposal.signed
     head = details(
         (
@@ -182,7 +184,12 @@ def draw(judged: Judged, proposal: Proposal) -> RenderableType:
         )
     )
     by = rows(("signed already", "key"), ((one.name, one.key[:12]) for one in proposal.signatures), "")
-    return Group(head, metrics_table(said.metrics), draw_gates(said.gates), by)
+    tested = [draw_report(report)] if report is not None and report.stages else []
+    return Group(head, metrics_table(said.metrics), draw_gates(said.gates), *tested, by)
+
+
+def _twin(twin: TwinOutcome) -> str:
+    return f"{twin.device} {twin.progress}{f' as {twin.profile}' if twin.profile else ''}"
 
 
 def _ask(question: str, yes: bool, command: str) -> None:

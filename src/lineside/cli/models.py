@@ -9,11 +9,11 @@ import typer
 
 from lineside.cli.approving import approve, reject, withdraw
 from lineside.cli.model_view import model_details, table
-from lineside.cli.options import Json, Model, ModelCommand, Root, Url
+from lineside.cli.options import Json, Model, ModelCommand, Reason, Root, Url
 from lineside.cli.output import session
 from lineside.cli.runs import find_dataset, finish, upload_file
 from lineside.contract.errors import LinesideError
-from lineside.contract.model import ImportModel
+from lineside.contract.model import Decision, ImportModel
 
 app = typer.Typer(name="models", help="Model versions.", no_args_is_help=True)
 
@@ -30,6 +30,19 @@ def show(model: Model, url: Url = None, root: Root = None, json: Json = False) -
     """Show a model version: metrics, variants, gates, lineage."""
     with session(url, root, json) as (client, out):
         out.show(client.model(*model), model_details)
+
+
+@app.command(cls=ModelCommand)
+def retest(
+    model: Model,
+    reason: Reason = "",
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Have a model that awaits approval, or failed on its twins, tested there again."""
+    with session(url, root, json) as (client, out):
+        out.show(client.retest_model(*model, Decision(reason=reason)), model_details)
 
 
 for decision in (approve, withdraw, reject):

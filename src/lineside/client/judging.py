@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from lineside.client.client import Client
-from lineside.contract.approval import TwinReport
+from lineside.contract.approval import TwinReport, shortfalls
 from lineside.contract.ceremony_changes import Part
 from lineside.contract.component import Component, ComponentDetails, ComponentKind
 from lineside.contract.errors import LinesideError
@@ -135,8 +135,9 @@ def _report(client: Client, label: str, statement: ApprovalStatement, name: str)
     tested = (report.model, report.digest, report.rollout, report.recipes.get(name))
     if tested != (label, statement.digest, statement.twin_rollout, statement.recipe):
         raise _wrong(label, "the twins tested something else")
-    if report.state != "succeeded":
-        raise _wrong(label, f"the twin test is {report.state.replace('_', ' ')}")
+    wrong = shortfalls(report)  # worked out here from its numbers: the control plane's word is not enough
+    if wrong:
+        raise _wrong(label, wrong[0])
     return report
 
 

@@ -86,6 +86,10 @@ class Processes:
         self._children.remove(child)
         return self.start(child.name, child.role, child.program, child.log)
 
+    def children(self, role: str) -> list[Child]:
+        """All children of a role."""
+        return [child for child in self._children if child.role == role]
+
     def ended(self, role: str) -> list[Child]:
         """Children of a role that are not running any more."""
         return [child for child in self._children if child.role == role and child.status is not None]
