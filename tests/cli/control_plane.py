@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
 from tests.cli import values
 
@@ -43,7 +44,9 @@ ANSWERS: dict[str, Any] = {
     "GET /rollouts/ro-1": values.ROLLOUT,
     "POST /rollouts/ro-1/abort": values.ROLLOUT,
     "POST /devices/tokens": values.JOIN_TOKEN,
-    "GET /devices": [values.device("tag-station-1"), values.device("tag-station-2", healthy=False)],
+    "GET /devices": DevicePage(
+        devices=(values.device("tag-station-1"), values.device("tag-station-2", healthy=False)), total=2
+    ),
     "GET /devices/tag-station-1": values.device("tag-station-1"),
     "POST /devices/tag-station-1/revoke": values.device("tag-station-1"),
     "POST /devices/tag-station-1/inquiries": values.INQUIRY,

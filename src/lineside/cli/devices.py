@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from rich.console import RenderableType
@@ -32,10 +33,22 @@ app.command("unpreauthorise")(joining.unpreauthorise)
 
 
 @app.command("list")
-def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
+def list_(
+    search: Annotated[str, typer.Option("--search", help="A part of the name.")] = "",
+    state: Annotated[
+        str, typer.Option("--state", help="healthy, offline, failed, …; several with commas between.")
+    ] = "",
+    group: Annotated[str, typer.Option("--group", help="Members of this group.")] = "",
+    selector: Annotated[
+        str, typer.Option("--selector", help="By labels and facts: site=berlin, line in (3, 4), memory_mb>=4000.")
+    ] = "",
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
     """List devices with their groups and health."""
     with session(url, root, json) as (client, out):
-        out.show(client.devices(), _table)
+        out.show(client.devices(q=search, summary=state, group=group, selector=selector), _table)
 
 
 @app.command()
@@ -73,4 +86,4 @@ def _table(devices: Sequence[Device]) -> RenderableType:
         "last seen",
         "conditions",
     )
-    return rows(headings, lines, "No device has joined. Make a token: lineside devices token")
+    return rows(headings, lines, "No such device. To let one join, make a token: lineside devices token")

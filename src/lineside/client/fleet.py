@@ -7,6 +7,7 @@ from lineside.client.connection import path
 from lineside.contract.device import (
     AcceptRequest,
     Device,
+    DevicePage,
     JoinToken,
     JoinTokenInfo,
     JoinTokenRequest,
@@ -22,9 +23,31 @@ class Fleet(Calls):
         """Make a join token; its text is shown this once."""
         return self.connection.call("POST", "/devices/tokens", JoinToken, body=request)
 
-    def devices(self) -> list[Device]:
-        """All devices by name."""
-        return self.connection.call("GET", "/devices", list[Device])
+    def device_page(
+        self,
+        *,
+        q: str = "",
+        summary: str = "",
+        group: str = "",
+        selector: str = "",
+        after: str = "",
+        limit: int = 100,
+    ) -> DevicePage:
+        """Devices by name, those after a name: with `q` in it, one of the words `summary` (commas between), in a group,
+        selected by their labels and facts."""
+        query = {"q": q, "summary": summary, "group": group, "selector": selector, "after": after}
+        given = {name: text for name, text in query.items() if text}
+        return self.connection.call("GET", "/devices", DevicePage, query={**given, "limit": limit})
+
+    def devices(self, *, q: str = "", summary: str = "", group: str = "", selector: str = "") -> list[Device]:
+        """All of them, page by page; see `device_page`."""
+        found: list[Device] = []
+        after: str | None = ""
+        while after is not None:
+            page = self.device_page(q=q, summary=summary, group=group, selector=selector, after=after, limit=500)
+            found += page.devices
+            after = page.next
+        return found
 
     def device(self, name: str) -> Device:
         """One device with its last report."""

@@ -71,5 +71,6 @@ class ComponentDetails(msgspec.Struct, frozen=True, kw_only=True):
     component: Component
     recipe: dict[str, Any]
     signed: tuple[Signed, ...] = ()
-    uses: tuple[ComponentUse, ...] = ()
+    used: int = 0  # on how many devices it is wanted or runs
+    uses: tuple[ComponentUse, ...] = ()  # of these, the first 200 by name
     approval: Approval | None = None  # of an app that somebody was asked to sign; a model's files have the model's

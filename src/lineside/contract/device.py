@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from lineside.contract.desired import DesiredComponent
+from lineside.contract.group import Label
 from lineside.contract.reported import Report
 
 
@@ -165,3 +166,13 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     state_why: str = ""  # why it was quarantined or revoked
     report: Report | None = None
     wanted: tuple[DesiredComponent, ...] = ()  # what it should run; only where one device is shown
+    labels: tuple[Label, ...] = ()
+    facts: dict[str, Any] = {}  # by which it can be selected, as texts; see `facts.selectable`
+
+
+class DevicePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices by name. `total` counts all that were asked for; `next` is the name after which the next page begins."""
+
+    devices: tuple[Device, ...]
+    total: int
+    next: str | None = None

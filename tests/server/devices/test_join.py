@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lineside.contract.device import Device, JoinRequest
+from lineside.contract.device import Device, DevicePage, JoinRequest
 from lineside.contract.event import EventPage
 from lineside.server.testing import FakeClock, Running
 from lineside.server.testing_device import TestDevice, make_csr, make_key, make_token
@@ -28,8 +28,9 @@ def events(lineside: Running, kind: str) -> EventPage:
     return msgspec.json.decode(answer.content, type=EventPage)
 
 
-def devices(lineside: Running) -> list[Device]:
-    return msgspec.json.decode(httpx.get(f"{lineside.people_url}/api/v1/devices").content, type=list[Device])
+def devices(lineside: Running) -> tuple[Device, ...]:
+    answer = httpx.get(f"{lineside.people_url}/api/v1/devices")
+    return msgspec.json.decode(answer.content, type=DevicePage).devices
 
 
 def code(answer: httpx.Response) -> str:
@@ -73,7 +74,7 @@ def test_a_refusal_has_its_code_stores_nothing_and_leaves_the_token(
     token = make_token(lineside).token
     answer = post_join(lineside, **({"token": token, "name": "cam-1"} | change))
     assert code(answer) == expected
-    assert devices(lineside) == []
+    assert devices(lineside) == ()
     (event,) = events(lineside, "join.refused").events
     assert event.error is not None
     assert event.error.code == expected

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lineside.contract.component import (
@@ -20,6 +21,7 @@ from lineside.contract.component import (
     ComponentUse,
     Signed,
 )
+from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.ids import is_digest
 from lineside.contract.recipes.publishing import Published, published
@@ -30,11 +32,13 @@ from lineside.server.components.approvals import Approvals
 from lineside.server.components.packaging import Packed
 from lineside.server.components.service import Components
 from lineside.server.components.store import ComponentRow
-from lineside.server.devices.store import all_desired, all_devices
+from lineside.server.devices.running import DeviceComponentRow
+from lineside.server.devices.store import DeviceRow, wanting
 from lineside.server.services import Core
 
 _MOST_VERSION = 32  # what the table holds
 _EVENTS = 1000
+_USES = 200  # devices of a version that are shown one by one
 
 
 class OwnComponents:
@@ -88,11 +92,13 @@ class OwnComponents:
         """Everything about one version. Raises `component.unknown`, `component.unknown_version`."""
         row = self._components.row(session, name, version)
         recipe: dict[str, Any] = msgspec.json.decode(self._core.objects.get(row.recipe_digest))
+        used, uses = _uses(session, row)
         return ComponentDetails(
             component=row.value(),
             recipe=recipe,
             signed=self._signed(session, row),
-            uses=_uses(session, row),
+            used=used,
+            uses=uses,
             approval=self._approvals.of_component(session, row),
         )
 
@@ -125,16 +131,18 @@ def _role(target: str) -> str:
     return next(role for role, pattern in ROLE_PATHS.items() if pattern.split("/", 1)[0] == folder)
 
 
-def _uses(session: Session, row: ComponentRow) -> tuple[ComponentUse, ...]:
-    wanting = {
-        device
-        for device, components in all_desired(session).items()
-        if any(one.recipe_digest == row.recipe_digest for one in components)
-    }
+def _uses(session: Session, row: ComponentRow) -> tuple[int, tuple[ComponentUse, ...]]:
+    """On how many devices the version is wanted or runs, and the first of these by name."""
+
+    def wants(components: tuple[DesiredComponent, ...]) -> bool:
+        return any(one.recipe_digest == row.recipe_digest for one in components)
+
+    wanted = wanting(session, wants)
+    running = select(DeviceComponentRow.device).where(DeviceComponentRow.digest == row.recipe_digest)
+    names = sorted(wanted.keys() | set(session.scalars(running)))
     uses = []
-    for device in all_devices(session):
-        running = device.report.running if device.report else ()
-        state = next((one.state.value for one in running if one.recipe_digest == row.recipe_digest), None)
-        if state is not None or device.name in wanting:
-            uses.append(ComponentUse(device=device.name, wanted=device.name in wanting, state=state))
-    return tuple(uses)
+    for device in session.scalars(select(DeviceRow).where(DeviceRow.name.in_(names[:_USES])).order_by(DeviceRow.name)):
+        runs = device.report.running if device.report else ()
+        state = next((one.state.value for one in runs if one.recipe_digest == row.recipe_digest), None)
+        uses.append(ComponentUse(device=device.name, wanted=device.name in wanted, state=state))
+    return len(names), tuple(uses)

@@ -10,6 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from lineside.contract.device import (
     AcceptRequest,
     Device,
+    DevicePage,
     DeviceState,
     JoinToken,
     JoinTokenInfo,
@@ -22,23 +23,31 @@ from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.access.permissions import needs
 from lineside.server.database import Database
 from lineside.server.devices.inquiries import Inquiries
+from lineside.server.devices.joining import Joining
+from lineside.server.devices.listing import Filter
 from lineside.server.devices.service import Devices
 from lineside.server.devices.standing import Standing
 
 
 @post("/devices/tokens", sync_to_thread=True, summary="Make a join token", opt=needs(Permission.OPERATE))
-def create_token(
-    data: JSONBody[JoinTokenRequest], join_tokens: NamedDependency[JoinTokens], database: NamedDependency[Database]
-) -> JoinToken:
+def create_token(data: JSONBody[JoinTokenRequest], joining: NamedDependency[Joining]) -> JoinToken:
     """The token is shown this once."""
-    with database.write() as session:
-        return join_tokens.create(session, data)
+    return joining.create_token(data)
 
 
-@get("/devices", sync_to_thread=True, summary="Every device")
-def list_devices(devices: NamedDependency[Devices]) -> list[Device]:
-    """By name."""
-    return devices.list()
+@get("/devices", sync_to_thread=True, summary="Devices")
+def list_devices(
+    devices: NamedDependency[Devices],
+    q: FromQuery[str] = "",
+    summary: FromQuery[str] = "",
+    group: FromQuery[str] = "",
+    selector: FromQuery[str] = "",
+    after: FromQuery[str] = "",
+    limit: FromQuery[int] = 100,
+) -> DevicePage:
+    """By name, `limit` of them (at most 500) after a name. `q` is a part of the name, `summary` one word or more with
+    commas between, `selector` says something of labels and facts. All that is given must hold."""
+    return devices.page(Filter(q=q, summary=summary, group=group, selector=selector), after, limit)
 
 
 @get("/devices/{name:str}", sync_to_thread=True, summary="One device")

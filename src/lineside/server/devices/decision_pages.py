@@ -16,6 +16,7 @@ from lineside.contract.people import Permission
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.access.permissions import needs
 from lineside.server.database import Database
+from lineside.server.devices.joining import Joining
 from lineside.server.devices.standing import Standing
 from lineside.server.web.render import AnyRequest, Page, page, see
 
@@ -78,14 +79,14 @@ def joining_page(
 def token_on_page(
     request: AnyRequest,
     data: URLEncodedBody[TokenForm],
+    joining: NamedDependency[Joining],
     standing: NamedDependency[Standing],
     join_tokens: NamedDependency[JoinTokens],
     database: NamedDependency[Database],
 ) -> Page:
     """Make a join token; this answer shows it, and nothing does again."""
     wanted = JoinTokenRequest(group=data.group, uses=data.uses, ttl_seconds=data.hours * 3600, twin=data.twin)
-    with database.write() as session:
-        made = join_tokens.create(session, wanted)
+    made = joining.create_token(wanted)
     return _joining(request, standing, join_tokens, database, made)
 
 

@@ -1,4 +1,4 @@
-"""When a device is healthy, and the one word for it. Pure: decided from its desired document and its last report."""
+"""When a device runs what it should. Pure: decided from its desired document and its last report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from lineside.contract.desired import Desired, DesiredComponent
-from lineside.contract.device import DeviceState
 from lineside.contract.reported import ComponentState, Phase, Report
 from lineside.server.clock import parse_rfc3339
 
@@ -52,28 +51,6 @@ def outcome(components: Sequence[DesiredComponent], report: Report) -> Outcome:
     return Outcome.INSTALLING
 
 
-def is_healthy(desired: Desired, report: Report | None) -> bool:
-    """Whether a device reported this very revision healthy and runs the wanted digests."""
-    if report is None or not desired.components:
-        return False
-    return report.revision == desired.revision and report.phase is Phase.HEALTHY and matches(desired, report)
-
-
 def is_offline(last_seen: str | None, now: datetime, limit_seconds: float) -> bool:
     """Whether a device was silent for longer than `limit_seconds`."""
     return last_seen is None or (now - parse_rfc3339(last_seen)).total_seconds() > limit_seconds
-
-
-def summary(state: DeviceState, desired: Desired, report: Report | None, *, offline: bool) -> str:
-    """One word for people. What is wrong beats what is under way."""
-    if state is not DeviceState.ACCEPTED:
-        return str(state.value)
-    if offline:
-        return "offline"
-    if not desired.components and (report is None or not report.running):
-        return "idle"
-    if report is None or report.revision < desired.revision:
-        return "waiting"
-    if report.phase is Phase.HEALTHY and not matches(desired, report):
-        return "different"  # says healthy, and runs something else
-    return report.phase.value.replace("_", " ")

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
-from lineside.contract.device import Device
+from lineside.contract.device import Device, DevicePage
+from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import is_builtin
 from lineside.contract.reported import ReportedComponent
 from lineside.server.access.events import Events
 from lineside.server.database import Database
+from lineside.server.devices.listing import Filter
 from lineside.server.devices.service import Devices
 from lineside.server.web.render import AnyRequest, Page, page
 
 _LAST_EVENTS = 20
+_A_PAGE, _WAITING = 100, 20
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -109,9 +113,35 @@ _UNITS: dict[str, Callable[[float], str]] = {
 
 
 @get("/devices", sync_to_thread=True, include_in_schema=False)
-def devices_page(request: AnyRequest, devices: NamedDependency[Devices]) -> Page:
-    """Every device."""
-    return page(request, "devices/list.html", here="/devices", live=True, devices=devices.list())
+def devices_page(
+    request: AnyRequest,
+    devices: NamedDependency[Devices],
+    q: FromQuery[str] = "",
+    summary: FromQuery[str] = "",
+    group: FromQuery[str] = "",
+    selector: FromQuery[str] = "",
+    after: FromQuery[str] = "",
+) -> Page:
+    """Devices by name, a page of them; a selector that cannot be read is explained in place."""
+    which = Filter(q=q.strip(), summary=summary, group=group.strip(), selector=selector.strip())
+    problem, found, counts = None, DevicePage(devices=(), total=0), {}
+    try:
+        found, counts = devices.page(which, after, _A_PAGE), devices.counts(msgspec.structs.replace(which, summary=""))
+    except LinesideError as error:
+        problem = error.report()
+    waiting = devices.page(Filter(summary="pending"), limit=_WAITING).devices if which == Filter() else ()
+    return page(
+        request,
+        "devices/list.html",
+        here="/devices",
+        page=found,
+        counts=counts,
+        which=which,
+        query=urlencode(msgspec.structs.asdict(which)),
+        problem=problem,
+        waiting=waiting,
+        after=after,
+    )
 
 
 @get("/devices/{name:str}", sync_to_thread=True, include_in_schema=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, func, select
@@ -156,15 +156,17 @@ def open_inquiries(session: Session, device: str, now: str) -> list[InquiryRow]:
     return list(session.scalars(living.order_by(InquiryRow.created_at, InquiryRow.id)))
 
 
-def all_devices(session: Session) -> list[DeviceRow]:
-    """Every device, by name."""
-    return list(session.scalars(select(DeviceRow).order_by(DeviceRow.name)))
+def wanting(session: Session, wants: Callable[[tuple[DesiredComponent, ...]], bool]) -> dict[str, str]:
+    """Devices that should run something of which `wants` says so, with the content's digest; asked once a content."""
+    contents = [row.digest for row in session.scalars(select(DesiredContentRow)) if wants(row.components)]
+    named = select(DesiredRow.device, DesiredRow.content).where(DesiredRow.content.in_(contents))
+    return {row.device: row.content for row in session.execute(named)}
 
 
-def all_desired(session: Session) -> dict[str, tuple[DesiredComponent, ...]]:
-    """What every device should run."""
-    contents = {row.digest: row.components for row in session.scalars(select(DesiredContentRow))}
-    return {row.device: contents[row.content] for row in session.scalars(select(DesiredRow))}
+def contents(session: Session, digests: Collection[str]) -> dict[str, tuple[DesiredComponent, ...]]:
+    """What documents say that have these digests."""
+    rows = session.scalars(select(DesiredContentRow).where(DesiredContentRow.digest.in_(digests)))
+    return {row.digest: row.components for row in rows}
 
 
 def wanted_of(session: Session, device: str) -> tuple[DesiredComponent, ...]:

@@ -194,7 +194,7 @@ class _Trace:
             name=row.name,
             state=row.state,
             twin=row.twin,
-            groups=groups_of(self.session).get(row.name, ()),
+            groups=groups_of(self.session, [row.name]).get(row.name, ()),
             joined_at=row.joined_at,
             reported_at=row.report.at if row.report else None,
         )

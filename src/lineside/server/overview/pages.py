@@ -12,6 +12,7 @@ from lineside.server.overview.service import OverviewService
 from lineside.server.web.render import AnyRequest, Page, page
 
 _LAST_EVENTS = 12
+_SQUARES = 500  # of more devices only the counts are shown
 _TONES = {
     "healthy": "good",
     "fetching": "busy",
@@ -44,7 +45,8 @@ def overview_page(
         here="/",
         live=True,
         overview=overview.look(),
-        devices=devices.list(),
+        squares=devices.squares(_SQUARES),
+        counts=devices.counts(),
         events=happened,
         tones=_TONES,
     )

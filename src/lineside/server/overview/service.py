@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import lineside
@@ -15,6 +15,7 @@ from lineside.contract.run import RunState
 from lineside.server.access.join_tokens import TWINS, JoinTokens
 from lineside.server.captures.service import CapturesService
 from lineside.server.datasets.service import DatasetsService
+from lineside.server.devices.listing import WRONG
 from lineside.server.devices.service import Devices
 from lineside.server.models.service import ModelsService
 from lineside.server.rollouts.service import Rollouts
@@ -25,7 +26,7 @@ from lineside.server.trust.view import TrustPage
 
 _SILENT = ("offline", "revoked")
 _WAITING = {"pending": "waits to be accepted", "quarantined": "is quarantined"}
-_WRONG = ("failed", "refused", "rolled back", "different")
+_WORRIES = 20  # of devices, shown one by one
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,20 @@ class OverviewService:
 
     def look(self) -> Overview:
         """The loop as it stands now."""
-        models, devices = self.models.all(), self.devices.list()
+        models = self.models.all()
         return Overview(
             version=lineside.__version__,
             people_url=self.core.addresses.people_url,
             device_url=self.core.addresses.device_url,
             ca_sha256=self.join_tokens.ca_sha256,
             trust_mode=self.trust.mode().value,
-            stages=(*self._made(models), *self._running(devices)),
+            stages=(*self._made(models), *self._running()),
             needs=(
                 *self.core.needs,
                 *self.core.hints.needs(),
-                *self._decisions(models, devices),
+                *self._decisions(models),
                 *self._signing(),
-                *_worries(devices),
+                *self._worries(),
             ),
         )
 
@@ -86,18 +87,23 @@ class OverviewService:
             ),
         )
 
-    def _running(self, devices: list[Device]) -> tuple[Stage, ...]:
+    def _running(self) -> tuple[Stage, ...]:
         with self.core.database.read() as session:
             rollouts = [rollout for rollout in self.rollouts.all(session) if rollout.group != TWINS]
         states = Counter(rollout.state for rollout in rollouts)
-        fleet = [device for device in devices if not device.twin]
-        healthy = sum(device.summary == "healthy" for device in fleet)
+        fleet = self.devices.counts(twins=False)
+        healthy = fleet.get("healthy", 0)
         results, captures = self.results.counts(), self.captures.counts()
         kept = ", ".join(f"{name} {count}" for name, count in sorted(captures.items()))
         return (
             Stage(name="Releases", count=self._released(), note="approved and signed", href="/models"),
             Stage(name="Rollouts", count=len(rollouts), note=_words(states), href="/rollouts"),
-            Stage(name="Devices", count=len(fleet), note=_part(healthy, "healthy"), href="/devices"),
+            Stage(
+                name="Devices",
+                count=sum(fleet.values()),
+                note=_part(healthy, "healthy"),
+                href="/devices",
+            ),
             Stage(name="Results", count=sum(results.values()), note=_part(len(results), "devices"), href="/devices"),
             Stage(name="Captures", count=sum(captures.values()), note=kept, href="/captures"),
         )
@@ -105,7 +111,7 @@ class OverviewService:
     def _released(self) -> int:
         return sum(model.state is ModelState.APPROVED for model in self.models.all())
 
-    def _decisions(self, models: list[ModelVersion], devices: list[Device]) -> list[Need]:
+    def _decisions(self, models: list[ModelVersion]) -> list[Need]:
         key = "" if self.models.signs_here() else " --key FILE"
         needs = [
             Need(
@@ -117,15 +123,25 @@ class OverviewService:
             if model.state is ModelState.AWAITING_APPROVAL
         ]
         waiting = any(model.state is ModelState.CANDIDATE for model in models)
-        if waiting and not any(device.twin for device in devices):
+        if waiting and not self.devices.counts(twins=True):
             command = "lineside devices token --twin"
             needs.append(
                 Need(what="A model waits for a twin to try it, and none has joined", href="/devices", command=command)
             )
         return needs
 
+    def _worries(self) -> list[Need]:
+        """What is wrong with devices; of many, the first by name."""
+        devices = self.devices.troubled(_WORRIES + 1)
+        needs = _worries(devices[:_WORRIES])
+        if len(devices) > _WORRIES:
+            words = ",".join((*WRONG, *_WAITING))
+            command = f'lineside devices list --state "{words}"'
+            needs.append(Need(what="More devices need a look", href=f"/devices?summary={words}", command=command))
+        return needs
 
-def _worries(devices: list[Device]) -> list[Need]:
+
+def _worries(devices: Sequence[Device]) -> list[Need]:
     found = ((device, worry) for device in devices for worry in _worries_of(device))
     waiting = (device for device in devices if device.summary in _WAITING)
     return [
@@ -147,7 +163,7 @@ def _worries_of(device: Device) -> Iterator[str]:
 
     What a device said before it fell silent may have passed.
     """
-    if device.summary in _WRONG:
+    if device.summary in WRONG:
         yield f"{device.name} is {device.summary}"
     conditions = device.report.conditions if device.report else ()
     if conditions and device.summary not in _SILENT:

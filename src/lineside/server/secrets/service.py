@@ -184,15 +184,12 @@ class ComponentSecrets:
     def _hint(self, session: Session, names: Iterable[str]) -> None:
         named = list(names)
 
-        def hint(_session: Session) -> None:
-            for device in named:
-                self._core.hints.hint(device)
-
-        event.listen(session, "after_commit", hint, once=True)
+        event.listen(session, "after_commit", lambda _session: self._core.hints.hint_all(named), once=True)
 
     def _devices(self, session: Session, name: str) -> list[str]:
-        desired = devices.all_desired(session)
-        return [device for device, wanted in desired.items() if self._naming.named(wanted, device, name)]
+        named = devices.wanting(session, self._naming.anything)
+        contents = devices.contents(session, set(named.values()))
+        return [device for device, content in named.items() if self._naming.named(contents[content], device, name)]
 
     def _row(self, session: Session, name: str) -> SecretRow:
         row = session.get(SecretRow, name)
