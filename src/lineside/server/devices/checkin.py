@@ -82,16 +82,21 @@ class CheckIns:
         """See `AccessTokens.device_of`."""
         return self._tokens.device_of(token)
 
-    async def look(self, device: str) -> Look:
-        """How things stand with a device. Raises `request.not_found`."""
+    async def look(self, device: str) -> Look | None:
+        """How things stand with a device; None when there is none of this name."""
         found = await self._lookup({"device": device, "now": rfc3339(self._core.clock.now())})
         if found is None:
-            raise LinesideError("request.not_found", what="device", name=device)
+            return None
         state, last_seen, revision, content, asked = found
         return Look(state, last_seen, revision or 0, content, asked)
 
-    async def ask(self, device: str, look: Look, tags: str) -> Told:
-        """What the device should run, unless `tags` (as in If-None-Match) name it; asking counts as being seen."""
+    async def ask(self, device: str, look: Look | None, tags: str) -> Told:
+        """What the device should run, unless `tags` (as in If-None-Match) name it; asking counts as being seen.
+
+        Raises `request.not_found`.
+        """
+        if look is None:
+            raise LinesideError("request.not_found", what="device", name=device)
         await self._seen.hear(device, look.last_seen)
         etag = self._desired.etag(look.revision, look.content)
         if etag in tags and etag in [tag.strip() for tag in tags.split(",")]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
@@ -24,6 +25,8 @@ from lineside.server.devices.standing import Standing
 from lineside.server.devices.store import DeviceRow
 from lineside.server.services import Core
 from lineside.server.together import Together
+
+_log = structlog.get_logger("lineside.devices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +123,14 @@ class Proving:
         if not self._told.passes(source):  # else a stranger could fill the disk with refusals
             return
         subject = str(error.params.get("device", "?"))
-        with self._core.database.write() as session:
-            self._core.events.record(
-                session, kind="token.refused", subject=subject, message=error.message, error=error.report()
-            )
+        subject = subject if subject.isprintable() else "?"
+        try:
+            with self._core.database.write() as session:
+                self._core.events.record(
+                    session, kind="token.refused", subject=subject, message=error.message, error=error.report()
+                )
+        except Exception:  # noqa: BLE001 the others' tokens have been committed by now
+            _log.exception("refused token not written down")
 
 
 @dataclass(slots=True)
