@@ -5,18 +5,40 @@ The document people write is the Greengrass V2 deployment JSON (`DeploymentDocum
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from lineside.contract.job import JobConfiguration
 from lineside.contract.rollout import RolloutPlan
+
+if TYPE_CHECKING:
+    Merge = dict[str, Any]
+    Reset = tuple[str, ...]
+else:  # as AWS's command line writes them, which `ConfigurationUpdate` reads
+    Merge = dict[str, Any] | str
+    Reset = tuple[str, ...] | str
 
 
 class ConfigurationUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """Greengrass V2 `configurationUpdate`: JSON pointers to reset, then an object to merge."""
+    """Greengrass V2 `configurationUpdate`: JSON pointers to reset, then an object to merge. Either may be JSON text, as
+    AWS's command line writes them; it is read at once, so who reads a value finds an object and pointers."""
 
-    merge: dict[str, Any] = {}
-    reset: tuple[str, ...] = ()
+    merge: Merge = {}
+    reset: Reset = ()
+
+    def __post_init__(self) -> None:
+        for name, type_, what in (("merge", dict[str, Any], "an object"), ("reset", tuple[str, ...], "a list")):
+            text = getattr(self, name)
+            if isinstance(text, str):
+                msgspec.structs.force_setattr(self, name, _from_text(name, text, type_, what))
+
+
+def _from_text(name: str, text: str, type_: Any, what: str) -> Any:
+    try:
+        return msgspec.json.decode(text or "null", type=type_ | None) or type_()
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is text that is not {what} in JSON") from error
 
 
 class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -63,8 +85,12 @@ class DeploymentPolicies(msgspec.Struct, frozen=True, kw_only=True, rename="came
     configuration_validation_policy: ValidationPolicy = msgspec.field(default_factory=ValidationPolicy)
 
 
-class DeploymentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A Greengrass V2 deployment document; `target_arn` ends in `thinggroup/NAME`, or give `group_name`."""
+Answered = Annotated[Any, msgspec.Meta(description="What AWS says about a deployment that it has; not looked at.")]
+
+
+class DeploymentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A Greengrass V2 deployment document, as `create-deployment` takes it and `get-deployment` gives it; `target_arn`
+    ends in `thinggroup/NAME`, or give `group_name`. `component_version` is a version or a requirement."""
 
     components: dict[str, ComponentSpec]
     target_arn: str | None = None
@@ -72,8 +98,17 @@ class DeploymentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="came
     deployment_name: str = ""
     deployment_policies: DeploymentPolicies = msgspec.field(default_factory=DeploymentPolicies)
     parent_target_arn: str | None = None
-    iot_job_configuration: dict[str, Any] = {}  # AWS IoT's rollout, abort and timeout configuration; read into the plan
+    iot_job_configuration: JobConfiguration = msgspec.field(default_factory=JobConfiguration)  # read into the plan
     rollout: RolloutPlan | None = None  # Lineside's own; None: read from the above, else the default plan
+    tags: dict[str, str] = {}  # not kept
+    client_token: str | None = None  # the same document twice is one deployment, with or without it
+    deployment_id: Answered = None
+    revision_id: Answered = None
+    deployment_status: Answered = None
+    iot_job_id: Answered = None
+    iot_job_arn: Answered = None
+    creation_timestamp: Answered = None
+    is_latest_for_target: Answered = None
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,3 +127,4 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     staging: bool = False  # for twins: may name components that are not approved
     asked: dict[str, str] = {}  # the version or requirement of each component that the document names
     plan: RolloutPlan = msgspec.field(default_factory=RolloutPlan)
+    notes: tuple[str, ...] = ()  # said once, when it is created: what of the document is read in another way

@@ -20,7 +20,7 @@ ROWS = (
     Problem(
         "deployment.platform",
         Kind.REFUSED,
-        "{name} {version} has no manifest for {platform}, which {devices} in the group.",
+        "{name} {version} has no manifest for {platform}, the platform of {devices}.",
         "Add a manifest for it to the recipe, or deploy to a group without such devices: lineside devices list",
     ),
 )

@@ -5,11 +5,15 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from lineside.contract.component import Component, ComponentKind
+from lineside.contract.ids import canonical
 from lineside.contract.model import Lineage, Metrics, ModelState, ModelVersion, Signature, Variant
+from lineside.contract.recipes.recipe import RECIPE_FORMAT
 from lineside.contract.trust import release_target
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.adapters.tuf import NewTarget
+from lineside.server.components.packaging import Packed
 from lineside.server.components.service import Components
+from lineside.server.database import Database
 
 
 def model_version(
@@ -56,6 +60,29 @@ def release(components: Components, session: Session, model: ModelVersion) -> tu
         )
         components.released(session, row, "tester")
     return both[0].value(), both[1].value()
+
+
+def release_app(
+    components: Components, database: Database, name: str, version: str, *architectures: str, **needs: str
+) -> None:
+    """A component of an app, signed for the fleet with the keys of this machine; for any platform if none is named.
+    `needs` are version requirements of others by name."""
+    recipe = {
+        "RecipeFormatVersion": RECIPE_FORMAT,
+        "ComponentName": name,
+        "ComponentVersion": version,
+        "ComponentDependencies": {other: {"VersionRequirement": said} for other, said in needs.items()},
+        "Manifests": [
+            {"Platform": {"os": "linux", "architecture": one}, "Lifecycle": {"Run": "sleep 1"}}
+            for one in architectures or ("*",)
+        ],
+    }
+    packed = Packed(name=name, version=version, kind=ComponentKind.APP, recipe=canonical(recipe), artifacts=())
+    with database.write() as session:
+        row = components.add(session, packed)
+        path = release_target(ComponentKind.APP, name, version)
+        components.repository.publish([NewTarget(path=path, digest=row.recipe_digest, size=row.recipe_size)])
+        components.released(session, row, "tester")
 
 
 class KnownModels:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument, RunWith
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest, is_name
+from lineside.contract.recipes.versions import is_exact
+from lineside.contract.rollout import RolloutPlan
 
 POLICIES = ("ROLLBACK", "DO_NOTHING")
 ACTIONS = ("NOTIFY_COMPONENTS", "SKIP_NOTIFY_COMPONENTS")
@@ -35,9 +37,28 @@ def group_of(document: DeploymentDocument) -> str:
     return group
 
 
-def content_of(group: str, components: Mapping[str, ComponentSpec], document: DeploymentDocument) -> str:
-    """The digest of what a document wants of its group, dependencies included; its name does not count."""
-    return content_digest({"group": group, "components": components, "policies": document.deployment_policies})
+def asked_of(document: DeploymentDocument) -> dict[str, str]:
+    """The version or requirement of each component that a document names."""
+    return {name: spec.component_version for name, spec in document.components.items()}
+
+
+def content_of(
+    group: str, components: Mapping[str, ComponentSpec], document: DeploymentDocument, plan: RolloutPlan
+) -> str:
+    """The digest of what a document wants of its group, dependencies included, and of how it is to get there; its name
+    does not count. A plan counts, so that the same components by another plan are a new rollout; a requirement counts,
+    as it decides what goes together with other groups."""
+    content: dict[str, object] = {
+        "group": group,
+        "components": components,
+        "policies": document.deployment_policies,
+    }
+    requirements = {name: said for name, said in asked_of(document).items() if not is_exact(said)}
+    if requirements:
+        content["asked"] = requirements
+    if plan != RolloutPlan():
+        content["plan"] = plan
+    return content_digest(content)
 
 
 def check_policies(document: DeploymentDocument) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from collections.abc import Iterator
+
+from sqlalchemy import String, func, select
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from lineside.contract.deployment import ComponentSpec, Deployment, DeploymentPolicies, UpdatePolicy, ValidationPolicy
+from lineside.contract.device import DeviceState
 from lineside.contract.rollout import RolloutPlan
 from lineside.server.access.store import JoinTokenRow
 from lineside.server.database import Base, Json
+from lineside.server.deployments.platforms import Platform
 from lineside.server.deployments.union import Wish
-from lineside.server.devices.store import GroupRow
+from lineside.server.devices.store import DeviceRow, GroupRow
 
 
 class DeploymentRow(Base):
@@ -96,6 +100,40 @@ def newest_of(session: Session, group: str) -> DeploymentRow | None:
     """The newest deployment of a group."""
     query = select(DeploymentRow).where(DeploymentRow.group == group).order_by(DeploymentRow.number.desc())
     return session.scalars(query.limit(1)).first()
+
+
+def newest_of_group(session: Session, group: str) -> Iterator[DeploymentRow]:
+    """The deployments of a group, newest first; read one by one."""
+    row = newest_of(session, group)
+    while row is not None:
+        yield row
+        older = select(DeploymentRow).where(DeploymentRow.group == group, DeploymentRow.number < row.number)
+        row = session.scalars(older.order_by(DeploymentRow.number.desc()).limit(1)).first()
+
+
+def groups_sharing_devices(session: Session, group: str) -> list[str]:
+    """The other groups that accepted devices of a group are in as well."""
+    mine, other = aliased(GroupRow), aliased(GroupRow)
+    query = (
+        select(other.group)
+        .distinct()
+        .join(mine, mine.device == other.device)
+        .join(DeviceRow, DeviceRow.name == mine.device)
+        .where(mine.group == group, other.group != group, DeviceRow.state == DeviceState.ACCEPTED.value)
+    )
+    return list(session.scalars(query.order_by(other.group)))
+
+
+def platforms_of(session: Session, group: str) -> dict[Platform, int]:
+    """How many accepted devices a group has of each platform."""
+    query = (
+        select(DeviceRow.os, DeviceRow.architecture, func.count())
+        .join(GroupRow, GroupRow.device == DeviceRow.name)
+        .where(GroupRow.group == group, DeviceRow.state == DeviceState.ACCEPTED.value)
+        .group_by(DeviceRow.os, DeviceRow.architecture)
+    )
+    found = {Platform(system, architecture): count for system, architecture, count in session.execute(query)}
+    return dict(sorted(found.items()))
 
 
 def group_exists(session: Session, group: str) -> bool:

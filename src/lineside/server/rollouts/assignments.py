@@ -103,7 +103,9 @@ class Assignments:
         for name, spec in specs.items():
             version = spec.component_version
             if not is_builtin(name) and not fits(self._components.recipe(session, name, version), platform):
-                raise LinesideError(PLATFORM, name=name, version=version, platform=platform)
+                raise LinesideError(
+                    PLATFORM, name=name, version=version, platform=platform, devices="a device that joined later"
+                )
 
     def _signed(
         self, session: Session, specs: Mapping[str, ComponentSpec], *, staging: bool
