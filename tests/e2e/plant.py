@@ -35,7 +35,7 @@ MODEL = "tags"
 PATIENCE = 30.0
 """Seconds for anything that takes a device a moment, on a machine with much else to do."""
 
-_BRISK = ("--poll-seconds", "0.5", "--soak-seconds", "0.3")
+_BRISK = ("--poll-seconds", "0.5", "--soak-seconds", "0.3", "--twin-soak-seconds", "0.3")
 
 
 class Station:
@@ -150,7 +150,7 @@ class Plant:
         """Register a tiny model, wait for the twin, approve it."""
         made = tiny.register(self.client, MODEL, variety)
         waiting = (ModelState.CANDIDATE, ModelState.IN_TWIN)
-        eventually(lambda: self.client.model(made.name, made.version).state not in waiting, PATIENCE)
+        eventually(lambda: self.client.model(made.name, made.version).state not in waiting, 2 * PATIENCE)
         return self.client.approve_model(made.name, made.version, Decision())
 
     def deploy(self, model: ModelVersion, *, policy: str = "ROLLBACK", topic: str = "") -> Deployment:

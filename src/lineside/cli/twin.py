@@ -21,7 +21,7 @@ from lineside.cli.demo.processes import Processes
 from lineside.cli.options import Json, Model, ModelCommand, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import mark, rows, when
-from lineside.cli.twin_house import DEFAULT, GROUP, TwinHouse, end, find_profile, holder_of, holding
+from lineside.cli.twin_house import DEFAULT, GROUP, TwinHouse, clearing, end, find_profile, holder_of, holding
 from lineside.cli.twin_view import TwinShown, draw_shown, load_report
 from lineside.client import Client
 from lineside.contract.device import Device
@@ -123,27 +123,26 @@ def profiles(json: Json = False) -> None:
 
 def _stay(client: Client, profile: Profile, names: Sequence[str], folder: Path, out: Output) -> int:
     """Run twins until somebody ends it; answers the exit status."""
-    with holding(folder), Interrupts() as interrupts:
-        house: TwinHouse | None = None
-        try:
-            with Processes(interrupts) as processes:
-                house = TwinHouse(folder, folder / "logs", processes)
-                for name in names:
-                    house.start(client, name, profile)
-                twins = tuple(
-                    Started(device=name, profile=profile.name, limits=house.held(name), root=str(folder / name))
-                    for name in names
-                )
-                out.show(Running(pid=os.getpid(), folder=str(folder), twins=twins), _running)
-                out.say("Ctrl-C ends them.")
-                while True:
-                    time.sleep(_TICK)
-                    house.keep_running()
-        except Stopped:
-            return 0
-        finally:
-            if house is not None:
-                house.clear()
+    with (
+        holding(folder),
+        Interrupts() as interrupts,
+        suppress(Stopped),
+        clearing(folder),
+        Processes(interrupts) as processes,
+    ):
+        house = TwinHouse(folder, folder / "logs", processes)
+        for name in names:
+            house.start(client, name, profile)
+        twins = tuple(
+            Started(device=name, profile=profile.name, limits=house.held(name), root=str(folder / name))
+            for name in names
+        )
+        out.show(Running(pid=os.getpid(), folder=str(folder), twins=twins), _running)
+        out.say("Ctrl-C ends them.")
+        while True:
+            time.sleep(_TICK)
+            house.keep_running()
+    return 0
 
 
 def _detached(profile: str, count: int, name: str, folder: Path, url: str, root: Path | None) -> Running:

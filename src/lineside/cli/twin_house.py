@@ -90,14 +90,6 @@ class TwinHouse:
         """The agents' processes."""
         return self._processes.children(_ROLE)
 
-    def clear(self) -> None:
-        """Take away what the agents' control groups were, when all of them have ended."""
-        for path in self._folder.glob(f"*/{HELD_FILE}"):
-            held = read_held(path.parent)
-            for directory in held.directories if held is not None else ():
-                with contextlib.suppress(OSError):
-                    Path(directory).rmdir()
-
     def _joined(self, name: str) -> bool:
         return is_name(name) and (self._folder / name / "join.json").exists()  # the agent writes it last
 
@@ -121,6 +113,19 @@ class TwinHouse:
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
+
+
+@contextmanager
+def clearing(folder: Path) -> Iterator[None]:
+    """In the end, when all agents have ended, take away what their control groups were."""
+    try:
+        yield
+    finally:
+        for path in folder.glob(f"*/{HELD_FILE}"):
+            held = read_held(path.parent)
+            for directory in held.directories if held is not None else ():
+                with contextlib.suppress(OSError):
+                    Path(directory).rmdir()
 
 
 def read_held(root: Path) -> Held | None:

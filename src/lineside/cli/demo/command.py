@@ -19,6 +19,7 @@ from lineside.cli.extras import need_extra
 from lineside.cli.options import Json
 from lineside.cli.output import Output
 from lineside.cli.runs import EXIT_GATED
+from lineside.cli.twin_house import clearing
 from lineside.contract.errors import LinesideError
 
 
@@ -58,7 +59,12 @@ def perform(settings: Settings, wanted: Path | None, out: Output) -> int:
     display = Display(out.progress if out.json else out.console)
     told: Told | None = None
     try:
-        with Interrupts() as interrupts, hold_root(wanted) as root, Processes(interrupts) as processes:
+        with (
+            Interrupts() as interrupts,
+            hold_root(wanted) as root,
+            clearing(root.devices),
+            Processes(interrupts) as processes,
+        ):
             scene = open_scene(settings, root, display, processes)
             told = tell(scene)
             out.show(told.summary, draw_summary)

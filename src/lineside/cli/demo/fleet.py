@@ -9,14 +9,16 @@ from pathlib import Path
 from lineside.cli.demo.plane import ControlPlane, last_words
 from lineside.cli.demo.processes import Processes
 from lineside.cli.demo.root import DemoRoot
+from lineside.cli.twin_house import TwinHouse
 from lineside.client import Client
 from lineside.contract.device import Device, JoinTokenRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
+from lineside.contract.twin import PROFILES
 
 GROUP = "demo-line"
-TWINS = "twins"
 TWIN = "twin-1"
+TWIN_PROFILE = "generic-x86"
 
 _AGENT = (sys.executable, "-m", "lineside.agent")
 _ROLE = "devices"
@@ -35,14 +37,21 @@ class Fleet:
         self._plane = plane
         self._root = root
         self._processes = processes
+        self._twins = TwinHouse(root.devices, root.logs, processes)
         self.restarted: list[str] = []
 
-    def start(self, name: str, *, twin: bool = False) -> bool:
+    def start_twin(self) -> str:
+        """Start the twin as `lineside twin start` does; how its limits are held."""
+        profile = PROFILES[TWIN_PROFILE]
+        self._plane.ask(lambda client: self._twins.start(client, TWIN, profile))
+        return self._twins.held(TWIN)
+
+    def start(self, name: str) -> bool:
         """Join the device if it never did, and run its agent; answers whether it joined now."""
         known = {device.name for device in self._plane.ask(Client.devices)}
         joins = not (name in known and self._joined(name))
         if joins:
-            self._join(name, twin)
+            self._join(name)
         self._processes.start(name, _ROLE, [*_AGENT, "run", "--root", str(self.root_of(name))], self._log(name))
         return joins
 
@@ -56,6 +65,7 @@ class Fleet:
         for child in self._processes.ended(_ROLE):
             self._processes.restart(child)
             self.restarted.append(child.name)
+        self._twins.keep_running()
 
     def root_of(self, name: str) -> Path:
         """The agent root of a device."""
@@ -68,12 +78,12 @@ class Fleet:
     def _joined(self, name: str) -> bool:
         return is_name(name) and (self.root_of(name) / "join.json").exists()  # the agent writes it last
 
-    def _join(self, name: str, twin: bool) -> None:
-        request = JoinTokenRequest(group=TWINS if twin else GROUP, uses=1, ttl_seconds=600, twin=twin)
+    def _join(self, name: str) -> None:
+        request = JoinTokenRequest(group=GROUP, uses=1, ttl_seconds=600)
         token = self._plane.ask(lambda client: client.create_join_token(request))
         log = self._log(name)
         program = [*_AGENT, "join", token.url, "--token", token.token, "--ca-sha256", token.ca_sha256]
-        program += ["--root", str(self.root_of(name)), "--name", name, "--force", *(["--twin"] if twin else [])]
+        program += ["--root", str(self.root_of(name)), "--name", name, "--force"]
         try:
             status = self._processes.run(f"{name} joining", program, log, _JOIN_SECONDS)
         except TimeoutError:

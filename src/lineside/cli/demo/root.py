@@ -42,9 +42,13 @@ class DemoRoot:
     def fed(self) -> Path:
         return self.path / "demo" / "fed.json"
 
+    @property
+    def devices(self) -> Path:
+        return self.path / "demo" / "devices"
+
     def device(self, name: str) -> Path:
         """The agent root of one of the demo's devices."""
-        return self.path / "demo" / "devices" / name
+        return self.devices / name
 
 
 def hold_root(wanted: Path | None) -> DemoRoot:
