@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("device", sa.String(length=63), nullable=False),
         sa.Column("key", sa.String(length=63), nullable=False),
         sa.Column("value", sa.String(length=255), nullable=False),
-        sa.Column("number", sa.Float(), nullable=True),
+        sa.Column("number", sa.Double(), nullable=True),
         sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("suggested", sa.String(length=255), nullable=True),
         sa.ForeignKeyConstraint(["device"], ["devices.name"], name=op.f("fk_device_labels_device"), ondelete="CASCADE"),
