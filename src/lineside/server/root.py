@@ -10,10 +10,10 @@ from pathlib import Path
 from lineside.contract.errors import LinesideError
 from lineside.server.access.audit import Audit
 from lineside.server.access.events import Events
-from lineside.server.adapters.objects import LocalObjects
 from lineside.server.adapters.tuf import open_shelf
 from lineside.server.clock import Clock
 from lineside.server.database import Database
+from lineside.server.object_setup import open_objects
 from lineside.server.services import Addresses, Core, Hints, NoHints
 from lineside.server.settings import Settings
 
@@ -57,7 +57,7 @@ def open_core(
         root=root,
         settings=settings,
         database=database,
-        objects=LocalObjects(root / "objects"),
+        objects=open_objects(root, settings),
         clock=clock,
         events=Events(clock),
         audit=Audit(clock, root, shared=database.shared),

@@ -46,6 +46,14 @@ class Settings:
         "", "host name", "Name or address devices reach this machine by; empty means 127.0.0.1 or this host's name."
     )
     database_url: str = _setting("", "SQLAlchemy URL", "The database; empty means SQLite in the root.")
+    objects_url: str = _setting(
+        "",
+        "s3://BUCKET/PREFIX?endpoint=URL&region=NAME",
+        "Where images, models and artifacts are kept; empty means files in the root.",
+    )
+    objects_credentials: str = _setting(
+        "", "file", "File with the keys for objects_url, as AWS's tools write it; empty: the environment."
+    )
     worker: str = _setting(
         "auto",
         "auto, off or command",

