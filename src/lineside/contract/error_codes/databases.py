@@ -33,7 +33,13 @@ ROWS = (
         "database.not_empty",
         Kind.CONFLICT,
         "The target database holds {rows} rows in {table}: nothing was copied.",
-        "Name an empty database; a copy that was cut off goes on by itself with the same command.",
+        "Name an empty database; a copy that was cut off leaves none behind.",
+    ),
+    Problem(
+        "database.not_copied",
+        Kind.REFUSED,
+        "The table {table} could not be copied: {why}.",
+        "Nothing was copied. Mend that row with sqlite3, then copy again.",
     ),
     Problem(
         "database.not_sqlite",

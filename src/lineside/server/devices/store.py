@@ -103,8 +103,8 @@ class GroupRow(Base):
 class DesiredRow(Base):
     """What one device should run: `content` names it, so that ten thousand equal documents are stored once."""
 
-    __tablename__ = "desired"
-    __table_args__ = (Index("ix_desired_content", "content"),)
+    __tablename__ = "desired_documents"
+    __table_args__ = (Index("ix_desired_documents_content", "content"),)
 
     device: Mapped[str] = mapped_column(ForeignKey("devices.name"), primary_key=True)
     revision: Mapped[int]

@@ -16,7 +16,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("rollouts", sa.Column("plan", sa.Text(), server_default="{}", nullable=False))
     op.add_column("rollouts", sa.Column("counts", sa.Text(), server_default="[]", nullable=False))
-    op.add_column("rollouts", sa.Column("note", sa.Text(), server_default="", nullable=False))
+    op.add_column("rollouts", sa.Column("note", sa.String(), server_default="", nullable=False))
     op.add_column("rollouts", sa.Column("by_hand", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("rollout_devices", sa.Column("told_at", sa.String(length=32), nullable=True))
     op.add_column("rollout_devices", sa.Column("place", sa.Integer(), server_default="0", nullable=False))
