@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,53 +13,65 @@ import typer
 import yaml
 from rich.console import RenderableType
 
+from lineside.cli.deployment_view import deployment_details, preview_details, table
 from lineside.cli.options import Json, ModelRef, Root, Url, model_ref
 from lineside.cli.output import session
 from lineside.cli.release import release_document
-from lineside.cli.table import details, rows, size, when
+from lineside.cli.table import details, size
 from lineside.client import Client
 from lineside.contract.bundle import DOCUMENT, read_bundle
-from lineside.contract.deployment import Deployment, DeploymentDocument
+from lineside.contract.deployment import DeploymentDocument
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
 
 app = typer.Typer(name="deployments", help="Deployments: components wanted by a group.", no_args_is_help=True)
 
 
+Document = Annotated[
+    Path | None, typer.Argument(help="A Greengrass V2 deployment document, JSON or YAML; - reads standard input.")
+]
+Group = Annotated[str | None, typer.Option("--group", help="Group to deploy a model to.")]
+ForModel = Annotated[
+    ModelRef | None,
+    typer.Option("--model", parser=model_ref, metavar="NAME:VERSION", help="The approved model to deploy."),
+]
+
+
 @app.command()
 def create(
-    file: Annotated[
-        Path | None, typer.Argument(help="A Greengrass V2 deployment document, JSON or YAML; - reads standard input.")
-    ] = None,
-    group: Annotated[str | None, typer.Option("--group", help="Group to deploy a model to.")] = None,
-    model: Annotated[
-        ModelRef | None,
-        typer.Option("--model", parser=model_ref, metavar="NAME:VERSION", help="The approved model to deploy."),
-    ] = None,
+    file: Document = None,
+    group: Group = None,
+    model: ForModel = None,
     url: Url = None,
     root: Root = None,
     json: Json = False,
 ) -> None:
     """Deploy a document, or a model and its inference component to a group."""
-    if (file is None) == (group is None and model is None):
-        raise typer.BadParameter("give a document, or --group and --model")
-    if file is None and (group is None or model is None):
-        raise typer.BadParameter("--group and --model go together")
+    _check_named(file, group, model)
     with session(url, root, json) as (client, out):
-        if file is not None:
-            document = read_document(file)
-        else:
-            assert group is not None
-            assert model is not None
-            document = release_document(client.components(), group, model)
-        out.show(client.deploy(document), _details)
+        out.show(client.deploy(_document(client, file, group, model)), deployment_details)
+
+
+@app.command()
+def preview(
+    file: Document = None,
+    group: Group = None,
+    model: ForModel = None,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Show what a document would come to for each device of its group; nothing is deployed."""
+    _check_named(file, group, model)
+    with session(url, root, json) as (client, out):
+        out.show(client.preview_deployment(_document(client, file, group, model)), preview_details)
 
 
 @app.command("list")
 def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
     """List deployments, newest first."""
     with session(url, root, json) as (client, out):
-        out.show(client.deployments(), _table)
+        out.show(client.deployments(), table)
 
 
 @app.command()
@@ -72,7 +83,7 @@ def show(
 ) -> None:
     """Show a deployment."""
     with session(url, root, json) as (client, out):
-        out.show(client.deployment(deployment), _details)
+        out.show(client.deployment(deployment), deployment_details)
 
 
 @app.command()
@@ -133,6 +144,21 @@ def _carried(written: Written) -> RenderableType:
     )
 
 
+def _check_named(file: Path | None, group: str | None, model: ModelRef | None) -> None:
+    if (file is None) == (group is None and model is None):
+        raise typer.BadParameter("give a document, or --group and --model")
+    if file is None and (group is None or model is None):
+        raise typer.BadParameter("--group and --model go together")
+
+
+def _document(client: Client, file: Path | None, group: str | None, model: ModelRef | None) -> DeploymentDocument:
+    if file is not None:
+        return read_document(file)
+    assert group is not None
+    assert model is not None
+    return release_document(client.components(), group, model)
+
+
 def read_document(file: Path) -> DeploymentDocument:
     """A deployment document from a JSON or YAML file. Raises `cli.bad_document`."""
     try:
@@ -149,58 +175,3 @@ def _parse(text: str) -> object:
         return msgspec.json.decode(text)
     except UNREADABLE:
         return yaml.safe_load(text)
-
-
-def _components(deployment: Deployment) -> str:
-    return ", ".join(f"{name} {spec.component_version}" for name, spec in deployment.components.items())
-
-
-def _table(deployments: Sequence[Deployment]) -> RenderableType:
-    lines = (
-        (
-            deployment.id,
-            deployment.group,
-            "twins" if deployment.staging else "release",
-            _components(deployment),
-            deployment.rollout,
-            when(deployment.created_at),
-        )
-        for deployment in deployments
-    )
-    headings = ("id", "group", "kind", "components", "rollout", "created")
-    return rows(headings, lines, "Nothing deployed. Deploy a model: lineside deployments create --group G --model N:V")
-
-
-def _asking(deployment: Deployment) -> str:
-    policy = deployment.update_policy
-    if policy.action == "SKIP_NOTIFY_COMPONENTS":
-        return "components are not asked"
-    return f"components are asked, and may put it off for {policy.timeout_in_seconds:g} s"
-
-
-def _run_with(deployment: Deployment) -> Iterator[str]:
-    for name, spec in deployment.components.items():
-        if spec.run_with is not None:
-            limits = spec.run_with.system_resource_limits
-            memory = f"{size(limits.memory * 1024)} memory" if limits.memory else ""
-            cpus = f"{limits.cpus:g} CPUs" if limits.cpus else ""
-            said = (f"as {spec.run_with.posix_user}" if spec.run_with.posix_user else "", memory, cpus)
-            yield f"{name} " + ", ".join(part for part in said if part)
-
-
-def _details(deployment: Deployment) -> RenderableType:
-    return details(
-        (
-            ("id", deployment.id),
-            ("name", deployment.name),
-            ("group", deployment.group),
-            ("components", _components(deployment)),
-            ("on failure", deployment.failure_policy),
-            ("before stopping", _asking(deployment)),
-            ("validation", f"{deployment.validation_policy.timeout_in_seconds:g} s"),
-            ("run with", "; ".join(_run_with(deployment)) or None),
-            ("rollout", deployment.rollout),
-            ("created", when(deployment.created_at)),
-            ("watch with", f"lineside rollouts show {deployment.rollout}"),
-        )
-    )

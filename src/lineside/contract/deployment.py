@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from lineside.contract.errors import ErrorReport
 from lineside.contract.job import JobConfiguration
 from lineside.contract.rollout import RolloutPlan
 
@@ -128,3 +129,37 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     asked: dict[str, str] = {}  # the version or requirement of each component that the document names
     plan: RolloutPlan = msgspec.field(default_factory=RolloutPlan)
     notes: tuple[str, ...] = ()  # said once, when it is created: what of the document is read in another way
+
+
+class PreviewWave(msgspec.Struct, frozen=True, kw_only=True):
+    """How many devices a wave would have today."""
+
+    name: str
+    devices: int
+
+
+class PreviewPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices of the group that would get the same: those of one platform that follow the same deployments besides."""
+
+    devices: int
+    some: tuple[str, ...]  # names of a few of them
+    os: str  # empty where they have not said
+    architecture: str
+    beside: tuple[str, ...]  # deployments of other groups that they follow
+    components: dict[str, str]  # name ► version
+    conflict: ErrorReport | None = None  # why they would keep what they have
+
+
+class DeploymentPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a document would come to if it were deployed now. Nothing is stored."""
+
+    group: str
+    devices: int
+    components: dict[str, ComponentSpec]
+    asked: dict[str, str]
+    plan: RolloutPlan
+    waves: tuple[PreviewWave, ...]
+    parts: tuple[PreviewPart, ...]
+    same_as: str | None = None  # the deployment that wants this already
+    refused: ErrorReport | None = None  # why it would not be taken
+    notes: tuple[str, ...] = ()

@@ -63,6 +63,8 @@ _PEOPLE = {
         POST /me/tokens/{token:str}/revoke
     """,
     frozenset({READ}): """
+        GET /api/v1/adoption
+        GET /api/v1/adoption/{name:str}
         GET /api/v1/audit
         GET /api/v1/audit/export
         GET /api/v1/audit/verify
@@ -78,6 +80,7 @@ _PEOPLE = {
         GET /api/v1/datasets/{dataset:str}
         GET /api/v1/datasets/{dataset:str}/images
         GET /api/v1/deployments
+        POST /api/v1/deployments/preview
         GET /api/v1/deployments/{deployment:str}
         GET /api/v1/devices
         GET /api/v1/devices/{name:str}
@@ -86,8 +89,10 @@ _PEOPLE = {
         GET /api/v1/events
         GET /api/v1/join-tokens
         GET /api/v1/lineage/{result_id:int}
+        GET /api/v1/measures
         GET /api/v1/models
         GET /api/v1/models/{name:str}/{version:int}
+        GET /api/v1/models/{name:str}/{version:int}/twin-test
         GET /api/v1/overview
         GET /api/v1/preauthorised
         GET /api/v1/results
@@ -104,6 +109,8 @@ _PEOPLE = {
         GET /api/v1/trust/proposals
         GET /api/v1/trust/proposals/{proposal:str}
         GET /
+        GET /adoption
+        GET /adoption/{name:str}
         GET /audit
         GET /audit/state
         GET /captures
@@ -121,6 +128,8 @@ _PEOPLE = {
         GET /lineage/{result_id:int}
         GET /models
         GET /models/{name:str}/{version:int}
+        GET /models/{name:str}/{version:int}/twin-test
+        GET /models/{name:str}/{version:int}/measures
         GET /pictures/{digest:str}
         GET /rollouts
         GET /rollouts/{rollout:str}
@@ -147,6 +156,7 @@ _PEOPLE = {
         POST /api/v1/devices/{name:str}/revoke
         POST /api/v1/join-tokens/{token:str}/revoke
         POST /api/v1/models/import
+        POST /api/v1/models/{name:str}/{version:int}/retest
         POST /api/v1/preauthorised
         POST /api/v1/preauthorised/{fingerprint:str}/remove
         POST /api/v1/rollouts/{rollout:str}/abort
@@ -161,6 +171,7 @@ _PEOPLE = {
         POST /joining/preauthorised
         POST /joining/preauthorised/{fingerprint:str}/remove
         POST /joining/tokens
+        POST /models/{name:str}/{version:int}/retest
         POST /joining/tokens/{token:str}/revoke
         POST /rollouts/{rollout:str}/abort
     """,

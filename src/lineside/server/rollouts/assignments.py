@@ -21,7 +21,7 @@ from lineside.server.components.service import Components
 from lineside.server.deployments.catalogue import Shelf
 from lineside.server.deployments.platforms import Platform, fits
 from lineside.server.deployments.store import DeploymentRow
-from lineside.server.deployments.union import CONFLICT, unite
+from lineside.server.deployments.union import CONFLICT, Wish, unite
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.store import DesiredRow, DeviceRow
 from lineside.server.rollouts import conflicts
@@ -31,6 +31,9 @@ from lineside.server.services import Core
 from lineside.server.upserts import upsert
 
 PLATFORM = "deployment.platform"
+CANNOT = (CONFLICT, PLATFORM)
+"""Why a device keeps the document it has."""
+
 _NAMED = 5
 
 
@@ -72,11 +75,11 @@ class Assignments:
         rows = [{"device": device, "group": group, "deployment": deployment} for device in devices]
         upsert(session, AssignmentRow, rows)
         changed = 0
-        for follows, members in _classes(session, devices).items():
+        for follows, members in classes_of(session, devices).items():
             try:
                 content = self._content(session, follows)
             except LinesideError as error:
-                if error.code not in (CONFLICT, PLATFORM):
+                if error.code not in CANNOT:
                     raise
                 self._cannot(session, members, error)
                 continue
@@ -89,13 +92,20 @@ class Assignments:
         """What a device should run that follows this deployment alone. Raises `trust.unknown_target`, `component.…`."""
         return list(self._signed(session, deployment.components, staging=deployment.staging))
 
+    def united(
+        self, session: Session, wishes: Sequence[Wish], platform: Platform, *, staging: bool = False
+    ) -> dict[str, ComponentSpec]:
+        """What wishes come to on a platform. Raises `deployment.conflict`, `deployment.platform`."""
+        specs = unite(wishes, Shelf(session, self._components, staging=staging))
+        self._check_platform(session, specs, platform)
+        return specs
+
     def _content(self, session: Session, follows: Follows) -> Content:
         rows = [session.get_one(DeploymentRow, number) for number in follows.deployments]
         if not rows:
             return Content((), None, DeploymentPolicies())
         staging = any(row.staging for row in rows)
-        specs = unite([row.wish() for row in rows], Shelf(session, self._components, staging=staging))
-        self._check_platform(session, specs, follows.platform)
+        specs = self.united(session, [row.wish() for row in rows], follows.platform, staging=staging)
         wanted = tuple(self._signed(session, specs, staging=staging))
         return Content(wanted, rows[-1].id, rows[-1].policies())
 
@@ -144,13 +154,14 @@ class Assignments:
         )
 
 
-def _classes(session: Session, devices: Sequence[str]) -> dict[Follows, list[str]]:
-    """The devices by what they follow in all their groups, and by platform."""
+def classes_of(session: Session, devices: Sequence[str], but: str | None = None) -> dict[Follows, list[str]]:
+    """The devices by what they follow in all their groups (but one, if given), and by platform."""
     classes: dict[Follows, list[str]] = {}
     for start in range(0, len(devices), AT_ONCE):
         some = devices[start : start + AT_ONCE]
         query = select(AssignmentRow.device, AssignmentRow.deployment)
         query = query.where(AssignmentRow.device.in_(some), AssignmentRow.deployment.is_not(None))
+        query = query if but is None else query.where(AssignmentRow.group != but)
         numbers: dict[str, list[int]] = {}
         for device, number in session.execute(query.order_by(AssignmentRow.deployment)):
             numbers.setdefault(device, []).append(number or 0)
