@@ -11,6 +11,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from lineside.cli.adoption import adoption
 from lineside.cli.approving import Key, sign_component
 from lineside.cli.check import check
 from lineside.cli.model_view import draw_approval
@@ -25,6 +26,7 @@ from lineside.contract.reported import ComponentState
 
 app = typer.Typer(name="components", help="Components: recipes with their artifacts.", no_args_is_help=True)
 app.command("check")(check)
+app.command("adoption")(adoption)
 
 _BAD = (ComponentState.ERRORED.value, ComponentState.BROKEN.value)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
+from lineside.cli.adoption import measures
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import rows, when
@@ -15,6 +16,7 @@ from lineside.client import Client
 from lineside.contract.result import ResultPage, StoredResult
 
 app = typer.Typer(name="results", help="Results: one for each image a device looked at.", no_args_is_help=True)
+app.command("measures")(measures)
 
 _EVERY = 1.0  # seconds between questions while following
 

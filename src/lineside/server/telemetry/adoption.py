@@ -69,6 +69,13 @@ def adoption_of(session: Session, name: str) -> Adoption:
     )
 
 
+def adoptions(session: Session) -> list[Adoption]:
+    """What runs now, by component, the most widely run first; without points."""
+    running = versions_running(session)
+    ordered = sorted(running.items(), key=lambda one: (-sum(one[1].values()), one[0]))
+    return [Adoption(name=name, now=now) for name, now in ordered]
+
+
 def _newest(session: Session) -> dict[str, dict[str, int]]:
     """The newest point of each component, without versions that nobody ran."""
     last = select(AdoptionRow.name, func.max(AdoptionRow.at).label("at")).group_by(AdoptionRow.name).subquery()

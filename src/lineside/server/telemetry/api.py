@@ -6,9 +6,11 @@ from typing import Annotated
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
+from lineside.contract.measure import Adoption, Measures
 from lineside.contract.result import ResultPage
+from lineside.server.telemetry.adoption import KEPT_HOURS
 from lineside.server.telemetry.service import ResultsService
 
 
@@ -23,4 +25,27 @@ def list_results(
     return results.page(after, device, limit)
 
 
-routes = [list_results]
+@get("/measures", sync_to_thread=True, summary="What results come to, by model file")
+def list_measures(
+    results: NamedDependency[ResultsService],
+    model: Annotated[str | None, QueryParameter(max_length=80)] = None,
+    device: Annotated[str | None, QueryParameter(max_length=64)] = None,
+    hours: Annotated[int, QueryParameter(ge=1, le=KEPT_HOURS)] = 24,
+) -> list[Measures]:
+    """Of the last hours: latency, confidences, classes, agreement with the model before. Newest model first."""
+    return results.measures(hours, model, device)
+
+
+@get("/adoption", sync_to_thread=True, summary="Which versions run on how many devices now")
+def list_adoption(results: NamedDependency[ResultsService]) -> list[Adoption]:
+    """By component, the most widely run first."""
+    return results.adoptions()
+
+
+@get("/adoption/{name:str}", sync_to_thread=True, summary="Versions of one component over time")
+def get_adoption(name: FromPath[str], results: NamedDependency[ResultsService]) -> Adoption:
+    """Accepted devices by version. A point holds until the next; one is stored, within a minute, where it changed."""
+    return results.adoption(name)
+
+
+routes = [list_results, list_measures, list_adoption, get_adoption]

@@ -18,7 +18,7 @@ from lineside.server.clock import rfc3339
 from lineside.server.devices.store import quarantined
 from lineside.server.services import Core
 from lineside.server.telemetry import measures, model, store, sums
-from lineside.server.telemetry.adoption import adoption_of
+from lineside.server.telemetry.adoption import adoption_of, adoptions
 from lineside.server.telemetry.known import KnownFiles
 from lineside.server.telemetry.store import RefusedRow
 
@@ -119,6 +119,11 @@ class ResultsService:
         """Which versions of a component run on how many devices, over time."""
         with self._core.database.read() as session:
             return adoption_of(session, name)
+
+    def adoptions(self) -> list[Adoption]:
+        """Which versions of each component run on how many devices now."""
+        with self._core.database.read() as session:
+            return adoptions(session)
 
     def _store(self, session: Session, results: Sequence[Result]) -> None:
         now, keep = self._now(), self._core.settings.results_kept
