@@ -17,6 +17,7 @@ from lineside.cli import (
     deployments,
     devices,
     events,
+    groups,
     lineage,
     login,
     models,
@@ -50,6 +51,7 @@ app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)
 for noun in (
     devices,
+    groups,
     datasets,
     runs,
     models,

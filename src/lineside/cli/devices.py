@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from lineside.cli import joining
+from lineside.cli import joining, labels
 from lineside.cli.asking import Name, diagnose, logs
 from lineside.cli.device_view import device_view
 from lineside.cli.exports import exports
@@ -19,6 +19,7 @@ from lineside.contract.device import Device
 
 app = typer.Typer(name="devices", help="Devices of the fleet.", no_args_is_help=True)
 app.command("logs")(logs)
+app.command("label")(labels.label)
 app.command("diagnose")(diagnose)
 app.command("exports")(exports)
 app.command("accept")(joining.accept)

@@ -15,6 +15,7 @@ from lineside.client.broker import Brokers
 from lineside.client.connection import Connection, path
 from lineside.client.deploying import Deploying
 from lineside.client.fleet import Fleet
+from lineside.client.groups import Groups
 from lineside.client.measures import Measuring
 from lineside.client.people import People
 from lineside.client.secrets import Secrets
@@ -58,7 +59,7 @@ def _saved(pieces: Iterable[bytes], target: Path) -> Path:
     return target
 
 
-class Client(Approvals, Brokers, Deploying, Fleet, People, Trust, AuditTrail, Secrets, Twins, Measuring):
+class Client(Approvals, Brokers, Deploying, Fleet, Groups, People, Trust, AuditTrail, Secrets, Twins, Measuring):
     """A control plane, seen through its API."""
 
     def __init__(self, url: str, token: str | None = None, ca: str | None = None) -> None:

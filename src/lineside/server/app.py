@@ -26,11 +26,13 @@ from lineside.server.deployments.room import room as deployments
 from lineside.server.devices.guard import accepted_device, caller
 from lineside.server.devices.lane import FastLane
 from lineside.server.devices.room import room as devices
+from lineside.server.groups.room import room as groups
 from lineside.server.lineage.room import room as lineage
 from lineside.server.loops.room import room as loops
 from lineside.server.models.room import room as models
 from lineside.server.overview.room import room as overview
 from lineside.server.reference import describe_errors, device_reference, people_reference
+from lineside.server.rollouts.followed import Followed
 from lineside.server.rollouts.room import room as rollouts
 from lineside.server.runs.room import room as runs
 from lineside.server.secrets.room import room as secrets
@@ -44,6 +46,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     access,
     trust,
     devices,
+    groups,
     blobs,
     broker,
     datasets,
@@ -90,6 +93,8 @@ def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core],
 
 def _connect(services: Mapping[str, Any]) -> None:
     """What happens across rooms that look one way only: the components room has models signed."""
+    if "groups" in services and "rollouts" in services:
+        services["groups"].deployed = Followed()
     if "rollouts" in services and "result_evidence" in services:
         services["rollouts"].evidence = services["result_evidence"]
     if "approvals" in services:

@@ -87,6 +87,8 @@ _PEOPLE = {
         GET /api/v1/devices/{name:str}/exports
         GET /api/v1/devices/{name:str}/inquiries/{inquiry:str}
         GET /api/v1/events
+        GET /api/v1/groups
+        GET /api/v1/groups/{group:str}
         GET /api/v1/join-tokens
         GET /api/v1/lineage/{result_id:int}
         GET /api/v1/measures
@@ -124,6 +126,8 @@ _PEOPLE = {
         GET /devices/{name:str}/answers/{inquiry:str}
         GET /devices/{name:str}/last-result
         GET /events
+        GET /groups
+        GET /groups/{group:str}
         GET /joining
         GET /lineage/{result_id:int}
         GET /models
@@ -149,6 +153,12 @@ _PEOPLE = {
         POST /api/v1/datasets
         POST /api/v1/deployments
         POST /api/v1/devices/tokens
+        POST /api/v1/devices/labels
+        POST /api/v1/groups
+        POST /api/v1/groups/{group:str}
+        POST /api/v1/groups/{group:str}/add
+        POST /api/v1/groups/{group:str}/delete
+        POST /api/v1/groups/{group:str}/remove
         POST /api/v1/devices/{name:str}/accept
         POST /api/v1/devices/{name:str}/inquiries
         POST /api/v1/devices/{name:str}/inquiries/{inquiry:str}/end
@@ -168,6 +178,13 @@ _PEOPLE = {
         POST /devices/{name:str}/logs
         POST /devices/{name:str}/quarantine
         POST /devices/{name:str}/revoke
+        POST /devices/{name:str}/labels
+        POST /devices/{name:str}/labels/remove
+        POST /groups
+        POST /groups/{group:str}
+        POST /groups/{group:str}/add
+        POST /groups/{group:str}/delete
+        POST /groups/{group:str}/remove
         POST /joining/preauthorised
         POST /joining/preauthorised/{fingerprint:str}/remove
         POST /joining/tokens

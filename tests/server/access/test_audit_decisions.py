@@ -23,6 +23,7 @@ from lineside.contract.ceremony import ProposalState, ProposeChange
 from lineside.contract.component import AddComponent
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.device import AcceptRequest, JoinTokenRequest, Preauthorisation
+from lineside.contract.group import GroupChange, GroupRequest, LabelsChange, Which
 from lineside.contract.inquiry import InquiryKind, InquiryRequest
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.run import RunRequest
@@ -95,6 +96,12 @@ def _reject(world: World) -> Said:
     model = world.candidate("cups")
     world.client.reject_model("cups", 1, Decision(reason="too many chips missed"))
     return Said("cups:1", model.digest, "too many chips missed")
+
+
+def _retest(world: World) -> Said:
+    model = world.awaiting("saucers")
+    world.client.retest_model("saucers", 1, Decision(reason="on the new twin, too"))
+    return Said("saucers:1", model.digest, "on the new twin, too")
 
 
 def _deploy(world: World) -> Said:
@@ -190,6 +197,37 @@ def _ask(world: World) -> Said:
     return Said("station-1", None, "the log of plates.inference")
 
 
+def _group(world: World) -> Said:
+    world.client.create_group(GroupRequest(name="berlin", selector="site=berlin"))
+    return Said("berlin", None, "site=berlin")
+
+
+def _change_group(world: World) -> Said:
+    world.client.change_group("berlin", GroupChange(selector="site=bonn"))
+    return Said("berlin", None, "site=bonn")
+
+
+def _add_to_group(world: World) -> Said:
+    world.client.add_to_group("berlin", Which(devices=("station-1",)))
+    return Said("berlin", None, "station-1")
+
+
+def _remove_from_group(world: World) -> Said:
+    world.client.remove_from_group("berlin", Which(selector="!site"))
+    return Said("berlin", None, "selected by !site")
+
+
+def _delete_group(world: World) -> Said:
+    world.client.delete_group("berlin")
+    return Said("berlin", None, "0 devices")
+
+
+def _label(world: World) -> Said:
+    change = LabelsChange(which=Which(devices=("station-1",)), set={"site": "berlin"}, remove=("line",))
+    world.client.label_devices(change)
+    return Said("station-1", None, "site=berlin, no line")
+
+
 def _secret(world: World) -> Said:
     world.client.set_secret("camera-login", b"hunter2")
     return Said("camera-login")
@@ -256,6 +294,7 @@ STEPS = (
     Step("POST /deployments", "deployment.create", _deploy),
     Step("POST /rollouts/{rollout}/abort", "rollout.abort", _abort),
     Step("POST /models/{name}/{version}/reject", "model.reject", _reject),
+    Step("POST /models/{name}/{version}/retest", "model.retest", _retest),
     Step("POST /models/{name}/{version}/proposal", "model.approve", _propose_model),
     Step("POST /models/{name}/{version}/withdraw", "model.withdraw", _withdraw_model),
     Step("POST /components", "component.add", _add),
@@ -267,6 +306,12 @@ STEPS = (
     Step("POST /join-tokens/{id}/revoke", "token.revoke", _revoke_token),
     Step("POST /preauthorised", "device.preauthorise", _preauthorise),
     Step("POST /preauthorised/{fingerprint}/remove", "device.preauthorise", _remove_preauthorised),
+    Step("POST /groups", "group.create", _group),
+    Step("POST /groups/{group}", "group.change", _change_group),
+    Step("POST /groups/{group}/add", "group.add", _add_to_group),
+    Step("POST /groups/{group}/remove", "group.remove", _remove_from_group),
+    Step("POST /groups/{group}/delete", "group.delete", _delete_group),
+    Step("POST /devices/labels", "device.label", _label),
     Step("POST /devices/{name}/inquiries", "device.ask", _ask),
     Step("POST /devices/{name}/quarantine", "device.quarantine", _quarantine),
     Step("POST /devices/{name}/accept", "device.accept", _accept),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import ColumnElement, String, Text, and_, delete, insert, literal, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -69,11 +70,16 @@ def take(session: Session, name: str, devices: Sequence[str]) -> int:
         member = GroupRow.group == name, GroupRow.device.in_(some)
         session.execute(delete(GroupRow).where(*member), execution_options=_BLIND)
     follow_selector(session, name)
-    kept = 0
+    return len(members_among(session, name, devices))
+
+
+def members_among(session: Session, name: str, devices: Sequence[str]) -> list[str]:
+    """Which of these devices are in a group."""
+    found: list[str] = []
     for start in range(0, len(devices), AT_ONCE):
-        some = devices[start : start + AT_ONCE]
-        kept += len(session.scalars(_members(name).where(GroupRow.device.in_(some))).all())
-    return kept
+        some = GroupRow.device.in_(devices[start : start + AT_ONCE])
+        found += session.scalars(_members(name).where(some))
+    return found
 
 
 def follow_selector(session: Session, name: str) -> None:
@@ -138,11 +144,11 @@ def _follow(session: Session, name: str, selector: str | None, among: ColumnElem
         session.execute(insert(GroupRow).from_select(["device", "group", "origin"], new, include_defaults=False))
 
 
-def _members(name: str):  # type: ignore[no-untyped-def]
+def _members(name: str) -> Any:
     return select(GroupRow.device).where(GroupRow.group == name)
 
 
-def _rows_of(device: str):  # type: ignore[no-untyped-def]
+def _rows_of(device: str) -> Any:
     return select(GroupRow).where(GroupRow.device == device)
 
 

@@ -1,0 +1,1 @@
+"""Groups of devices and labels of devices: what people do with them."""
