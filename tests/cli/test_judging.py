@@ -13,16 +13,18 @@ import pytest
 
 from lineside.client import Client
 from lineside.client.judging import approved_files, component_of, judge
-from lineside.contract.approval import TwinOutcome, TwinReport
+from lineside.contract.approval import TwinOutcome, TwinReport, shortfalls
 from lineside.contract.component import AddComponent, Component
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import canonical, digest_of, greengrass_digest
 from lineside.contract.model import ModelVersion
 from lineside.contract.trust import ApprovalStatement
+from lineside.contract.twin import TwinCheck, TwinTestRun
 from lineside.server.components.service import Components
 from lineside.server.components.statement import statement_of
 from lineside.server.components.testing import model_version
 from lineside.server.testing import Running, running
+from tests.twin_reports import CHECKS, OUTCOME, twin_report
 
 PATH = "models/tags.model-1.0.0.json"
 
@@ -48,12 +50,9 @@ class Case:
             "model": "tags:1",
             "digest": self.model.digest,
             "rollout": "rollout-1",
-            "state": "succeeded",
-            "finished_at": None,
             "recipes": {"tags.model": self.files.recipe_digest, "tags.inference": self.code.recipe_digest},
-            "twins": (TwinOutcome(device="twin-1", progress="healthy"),),
         }
-        return self.client.put_blob(canonical(TwinReport(**values | fields)))
+        return self.client.put_blob(canonical(twin_report(**values | fields)))
 
     def with_recipe(self, change: Callable[[dict[str, Any]], object]) -> tuple[ApprovalStatement, str]:
         """A statement that names a changed recipe, whose digest is to be signed; the twins saw it, they say."""
@@ -149,6 +148,15 @@ def test_a_recipe_that_is_more_or_else_than_the_model_s_files_is_not_signed(case
     assert "recipe" in wrong(case, said, digest)
 
 
+def _twin(**fields: Any) -> TwinOutcome:
+    return msgspec.structs.replace(OUTCOME, **fields)
+
+
+_TOO_MUCH = TwinCheck(name="peak memory of tags.model", value=9000.0, limit=4096.0, unit="MiB", passed=True)
+_BAD_TEST = TwinTestRun(component="tags.inference", name="fits", passed=True, code=1, seconds=1.0, output="")
+"""Both say that they passed; their numbers say otherwise."""
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
@@ -157,6 +165,13 @@ def test_a_recipe_that_is_more_or_else_than_the_model_s_files_is_not_signed(case
         ({"model": "tags:2"}, "the twins tested something else"),
         ({"rollout": "rollout-9"}, "the twins tested something else"),
         ({"recipes": {}}, "the twins tested something else"),
+        ({"stages": ()}, "the stage preparing is missing"),
+        ({"schema": "lineside.twin-report/9"}, "is not known here"),
+        ({"twins": ()}, "no twin took part"),
+        ({"twins": (_twin(progress="failed"),)}, "twin-1: failed"),
+        ({"twins": (_twin(checks=CHECKS[1:]),)}, "twin-1: golden inputs was not measured"),
+        ({"twins": (_twin(checks=(*CHECKS, _TOO_MUCH)),)}, "peak memory of tags.model 9000 MiB, the limit is 4096 MiB"),
+        ({"twins": (_twin(tests=(_BAD_TEST,)),)}, "the test fits of tags.inference failed (exit status 1)"),
     ],
 )
 def test_a_twin_report_of_something_else_is_not_signed(case: Case, fields: dict[str, Any], why: str) -> None:
@@ -211,3 +226,17 @@ def test_approved_files_are_those_of_the_model_in_trusted_metadata() -> None:
         "models/old.json": {},
     }
     assert approved_files({"approvers": {"targets": targets}}, "tags") == {"sha256:1"}
+
+
+def test_a_report_of_an_earlier_release_is_still_read(case: Case) -> None:
+    early = TwinReport(
+        schema="lineside.twin-report/1",
+        model="tags:1",
+        digest=case.model.digest,
+        rollout="rollout-1",
+        state="succeeded",
+        finished_at=None,
+        recipes={"tags.model": case.files.recipe_digest},
+        twins=(TwinOutcome(device="twin-1", progress="healthy"),),
+    )
+    assert shortfalls(early) == ()

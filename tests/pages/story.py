@@ -37,6 +37,7 @@ from lineside.contract.result import Detection, Result
 from lineside.contract.run import CurvePoint, Run, RunFinish, RunRequest, RunState, StepReport, StepState
 from lineside.server.testing import Running, until
 from lineside.server.testing_device import TestDevice, make_csr, make_key
+from lineside.server.twins.testing import answer_twins
 
 WIDTH, HEIGHT = 240, 160
 FOUND = Detection(label="scratch", class_index=0, confidence=0.87, x=40, y=30, width=90, height=60)
@@ -112,6 +113,7 @@ class House:
                 for one in wanted.components
             )
             device.report(revision=wanted.revision, running=running, facts={"arch": "x86_64", "memory_mb": 4096})
+            answer_twins(self.lineside.core)
             return done()
 
         until(step, 20)

@@ -58,11 +58,14 @@ def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
         pause.wait(0.02)
 
 
+_QUICK = {"twin_soak_seconds": 0.0}
+
+
 def make_core(root: Path, clock: Clock | None = None, **settings: Any) -> Core:
     """A core on `root` with a new database; close it with `core.database.close()`."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "keys").mkdir(mode=0o700, exist_ok=True)
-    core = open_core(root, replace(Settings(), **settings), clock or SystemClock())
+    core = open_core(root, replace(Settings(), **_QUICK | settings), clock or SystemClock())
     Base.metadata.create_all(core.database.engine)
     return core
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 from tests.server.trust.hands import Hand, House
+from tests.twin_reports import twin_report
 
-from lineside.contract.approval import TwinOutcome, TwinReport
 from lineside.contract.ceremony import Proposal
 from lineside.contract.ids import canonical
 from lineside.contract.model import Decision, Lineage, ModelState, ModelVersion, RegisterModel
@@ -63,14 +63,11 @@ class Office(House):
         with self.core.database.write() as session:
             model = self.models.find(session, "tags", version)
             staged = self.components.stage(session, self.components.package(session, model))
-            report = TwinReport(
+            report = twin_report(
                 model=model.label,
                 digest=model.digest,
                 rollout=f"rollout-{version}",
-                state="succeeded",
-                finished_at=None,
                 recipes={one.name: one.recipe_digest for one in staged},
-                twins=(TwinOutcome(device="twin-1", progress="healthy"),),
             )
             fields = {"twin_rollout": report.rollout, "twin_report": self.core.objects.put(canonical(report))}
             self.models.move(session, "tags", version, ModelState.IN_TWIN, "test", **fields)

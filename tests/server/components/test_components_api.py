@@ -33,6 +33,7 @@ from lineside.server.rollouts.room import room as rollouts
 from lineside.server.runs.room import room as runs
 from lineside.server.testing import Running, running
 from lineside.server.testing_device import TestDevice
+from lineside.server.twins.testing import answer_twins
 
 ROOMS = (access, devices, datasets, runs, models, components, deployments, rollouts, loops)
 
@@ -177,9 +178,11 @@ def test_a_model_goes_over_its_twin_and_a_persons_approval_to_being_signed(lines
         golden=made.golden,
     )
     assert call(lineside, "POST", "/models", content=msgspec.json.encode(body)).status_code == 200
-    tick(lineside)
-    tick(lineside)
-    _report_healthy(twin)
+    for _ in range(4):  # installed, measured, rolled back, installed again
+        tick(lineside)
+        tick(lineside)
+        _report_healthy(twin)
+        answer_twins(lineside.core)
     tick(lineside)
     tick(lineside)
     assert call(lineside, "GET", "/models/tags/1").json()["state"] == "awaiting_approval"

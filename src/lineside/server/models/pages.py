@@ -10,13 +10,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
-from lineside.contract.approval import TwinReport
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.model import Decision, ModelState, ModelVersion, Prediction, Predictions
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.models.service import ModelsService
+from lineside.server.models.twin_report import outputs_of, read_twin_report
 from lineside.server.web.render import AnyRequest, Page, page, see
 
 _MOVING = {ModelState.CANDIDATE, ModelState.IN_TWIN}
@@ -136,6 +136,7 @@ def _shown(
     status: int = 200,
 ) -> Page:
     model = models.get(*which)
+    report = read_twin_report(objects, model.twin_report)
     return page(
         request,
         "models/page.html",
@@ -145,7 +146,8 @@ def _shown(
         model=model,
         signs_here=models.signs_here(),
         predictions=_predictions(model, objects),
-        twin_report=_twin_report(model, objects),
+        twin_report=report,
+        outputs=outputs_of(objects, report),
         refusal=refusal,
     )
 
@@ -154,12 +156,6 @@ def _predictions(model: ModelVersion, objects: ObjectStore) -> tuple[Prediction,
     if model.predictions is None or not objects.exists(model.predictions):
         return ()
     return msgspec.json.decode(objects.get(model.predictions), type=Predictions).images
-
-
-def _twin_report(model: ModelVersion, objects: ObjectStore) -> TwinReport | None:
-    if model.twin_report is None or not objects.exists(model.twin_report):
-        return None
-    return msgspec.json.decode(objects.get(model.twin_report), type=TwinReport)
 
 
 routes = [models_page, model_page, approve_model, reject_model, withdraw_model, retest_model]

@@ -11,7 +11,7 @@ from lineside.server.models.service import ModelsService
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core, Room
-from lineside.server.twins import api
+from lineside.server.twins import api, pages
 from lineside.server.twins.service import TwinTests
 
 
@@ -22,4 +22,4 @@ def room(core: Core) -> Room:
     rollouts = Rollouts(core, DesiredDocuments(core), components)
     deployments = Deployments(core, components, models, rollouts)
     tests = TwinTests(core, models, components, deployments, Inquiries(core))
-    return Room(services={"twin_tests": tests}, people=api.routes)
+    return Room(services={"twin_tests": tests}, people=api.routes, pages=pages.routes)
