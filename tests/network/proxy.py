@@ -17,7 +17,7 @@ class Weather:
     """What the network does now; it may be changed at any time, for connections that stand too.
 
     Seconds and bytes a second; `stall` is how often a piece is held up as if it had been lost and sent again; `cut` is
-    how often a connection breaks in the middle; `silent` lets nobody in any more, without saying so.
+    how often a connection breaks in the middle.
     """
 
     latency: float = 0.0
@@ -26,6 +26,7 @@ class Weather:
     stall_seconds: float = 0.3
     cut: float = 0.0  # probability for a piece: both sides get a reset
     half_open: float = 0.0  # probability for a connection: it is accepted, and then nothing comes back for ever
+    freeze: float = 0.0  # probability for a piece: nothing comes through this connection any more, for ever
     deaf: float = 0.0  # probability for a connection: its end is not passed on
     refuse: bool = False  # nobody listens
 
@@ -38,9 +39,9 @@ class Proxy:
     seed: int = 0
     port: int = 0
     weather: Weather = field(default_factory=Weather)
-    counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("opened", "cut", "half open", "stalled"), 0))
 
     def __post_init__(self) -> None:
+        self.counted = dict.fromkeys(("opened", "cut", "half open", "frozen", "stalled"), 0)
         self._random = random.Random(self.seed)
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -59,7 +60,7 @@ class Proxy:
 
     def drop_all(self) -> None:
         """Reset every connection that stands."""
-        self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._tasks])
+        self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in list(self._tasks)])
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port)
@@ -119,6 +120,9 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     await writer.drain()
                 raise ConnectionResetError
+            if self._happens(weather.freeze):
+                self.counted["frozen"] += 1
+                await asyncio.Event().wait()
             writer.write(data)
             await writer.drain()
         if deaf:
