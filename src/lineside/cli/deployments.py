@@ -22,6 +22,7 @@ from lineside.client import Client
 from lineside.contract.bundle import DOCUMENT, read_bundle
 from lineside.contract.deployment import DeploymentDocument
 from lineside.contract.errors import LinesideError
+from lineside.contract.plain_yaml import load_plain
 from lineside.contract.reading import UNREADABLE
 
 app = typer.Typer(name="deployments", help="Deployments: components wanted by a group.", no_args_is_help=True)
@@ -174,4 +175,4 @@ def _parse(text: str) -> object:
     try:
         return msgspec.json.decode(text)
     except UNREADABLE:
-        return yaml.safe_load(text)
+        return load_plain(text)

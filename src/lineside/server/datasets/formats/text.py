@@ -10,6 +10,7 @@ from xml.parsers import expat
 import yaml
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.plain_yaml import load_plain
 
 _YAML_LIMIT = 4 << 20  # bytes; a list of class names is small
 
@@ -45,15 +46,12 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def yaml_value(file: str, data: bytes) -> Any:
-    """A YAML value of plain data; aliases are refused, because a few lines of them can expand without bound."""
+    """A YAML value of plain data."""
     if len(data) > _YAML_LIMIT:
         raise unreadable(file, f"it is over {_YAML_LIMIT} bytes")
     written = text(file, data)
     try:
-        for event in yaml.parse(written, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise unreadable(file, "aliases are not read", _line(event.start_mark))
-        return yaml.safe_load(written)
+        return load_plain(written)
     except yaml.MarkedYAMLError as error:
         raise unreadable(file, error.problem or "it is not YAML", _line(error.problem_mark)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
