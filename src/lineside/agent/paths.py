@@ -61,6 +61,11 @@ class Paths:
         return self.root / "clock.json"
 
     @property
+    def labels(self) -> Path:
+        """What this device's own configuration labels it with, see `labels`."""
+        return self.root / "labels"
+
+    @property
     def lock(self) -> Path:
         return self.root / "lock"
 

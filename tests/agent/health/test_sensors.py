@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from lineside.agent import machine
 from lineside.agent.facts import OwnUsage, device_facts
 from lineside.agent.health import sensors
 from lineside.agent.health.conditions import Conditions
@@ -74,6 +75,18 @@ def test_the_kind_of_the_link_is_that_of_the_default_route(
     write(tmp_path, {f"sys/class/net/{name}/{file}": text for file, text in files.items()})
     assert sensors.interface(tmp_path) == name
     assert sensors.link_kind(name, tmp_path) == kind
+
+
+def test_the_machine_says_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    assert (machine.accelerators(tmp_path), machine.model(tmp_path), machine.time_zone(tmp_path)) == ({}, "", "")
+    write(tmp_path, {"dev/hailo0": "", "dev/nvidia0": "", "dev/nvidia1": "", "dev/nvidiactl": "", "dev/apex_0": ""})
+    write(tmp_path, {"proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0", "etc/timezone": "Europe/Berlin\n"})
+    assert machine.accelerators(tmp_path) == {"nvidia": 2, "hailo": 1, "coral": 1}
+    assert machine.model(tmp_path) == "Raspberry Pi 4 Model B Rev 1.4"
+    assert machine.time_zone(tmp_path) == "Europe/Berlin"
+    (tmp_path / "etc/localtime").symlink_to("/usr/share/zoneinfo/America/Argentina/Salta")
+    assert machine.time_zone(tmp_path) == "America/Argentina/Salta"
 
 
 def test_facts_are_small_and_say_what_is_known(tmp_path: Path) -> None:

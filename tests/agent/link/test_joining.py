@@ -79,6 +79,21 @@ def test_a_preauthorised_key_needs_no_token(real_plane: ControlPlaneProcess, tmp
     assert real_plane.get(f"/devices/{name}")["state"] == "accepted"
 
 
+def test_labels_of_the_device_come_along(real_plane: ControlPlaneProcess, tmp_path: Path) -> None:
+    name, token = new_name("labelled"), real_plane.post("/devices/tokens", {"group": "labelled"})["token"]
+    with pytest.raises(LinesideError, match="os is a fact"):
+        join(options(real_plane, name, token=token, labels=("os=x",)), Paths(tmp_path))
+    join(options(real_plane, name, token=token, labels=("site=berlin", "line=3")), Paths(tmp_path))
+    device = real_plane.get(f"/devices/{name}")
+    assert device["labels"] == [
+        {"key": "line", "value": "3", "person": False},
+        {"key": "site", "value": "berlin", "person": False},
+    ]
+    assert device["facts"]["os"] == "linux"
+    assert int(device["facts"]["memory_mb"]) > 0
+    assert [group["name"] for group in real_plane.get("/groups")].count("labelled") == 1
+
+
 def test_joining_again_by_force_keeps_the_key_or_makes_a_new_one_when_it_is_spent(
     real_plane: ControlPlaneProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,9 @@ def add(commands: Commands) -> None:
     joining.add_argument("--ca-sha256", required=True, help="SHA-256 fingerprint of the control plane's CA")
     joining.add_argument("--name", default=socket.gethostname(), help="the device's name (default: the host's)")
     joining.add_argument("--twin", action="store_true", help="join as a twin: a simulated device that tests releases")
+    joining.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="a label to suggest; repeat it"
+    )
     joining.add_argument("--key", help="a key in a PKCS#11 token, pkcs11:token=…;object=…?…; or 'file' (the default)")
     joining.add_argument("--force", action="store_true", help="join again though the root has joined before")
     showing = add_command(commands, "fingerprint", "show the fingerprint of the device's key", _fingerprint)
@@ -44,6 +47,7 @@ def _join(options: argparse.Namespace) -> int:
         force=options.force,
         key=options.key,
         wait=options.wait,
+        labels=tuple(options.label),
     )
 
     def waiting(answer: JoinAnswer) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from lineside.agent import labels
 from lineside.agent.clock import Clock
 from lineside.agent.durable import write_atomically
 from lineside.agent.facts import device_facts
@@ -51,25 +52,29 @@ class JoinOptions(msgspec.Struct, frozen=True, kw_only=True):
     wait: bool = False  # until a person has accepted it
     twin: bool = False
     force: bool = False
+    labels: tuple[str, ...] = ()  # KEY=VALUE, kept for `labels`
     key: str | None = None  # where its key shall lie, see `keys.opening.choose`
 
 
 def join(options: JoinOptions, paths: Paths, waiting: Callable[[JoinAnswer], None] = lambda answer: None) -> JoinState:
     """Join, and keep what came of it below the root. `waiting` is called once when a person has to decide.
 
-    Raises `join.bad_name`, `join.already_joined`, `key.uri_invalid`, `device.key_unusable`, `join.ca_mismatch`,
-    `link.unreachable`, `join.pending` unless it shall wait, and the control plane's own refusals (a token that has
+    Raises `join.bad_name`, `label.…`, `join.already_joined`, `key.uri_invalid`, `device.key_unusable`,
+    `join.ca_mismatch`, `link.unreachable`, `join.pending` unless it shall wait, and the control plane's own refusals (a token that has
     expired or was used up).
     """
     if not is_name(options.name):
         raise LinesideError("join.bad_name", name=options.name)
     if paths.join.exists() and not options.force:
         raise LinesideError("join.already_joined", root=paths.root, device=join_state.load(paths).device)
+    labels.check(options.labels)
     url = options.url.rstrip("/")
     clock = Clock()
     ca = fetch_ca(url, options.ca_sha256)
     write_atomically(paths.ca, ca)
     keys = choose(paths, options.key)
+    if options.labels:
+        labels.save(paths, options.labels)
     certified = Certified(keys, paths.certificate, CertificatePurpose.DEVICE)
     certified.settle()
     keys.make(CURRENT)

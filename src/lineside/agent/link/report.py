@@ -1,7 +1,8 @@
 """Saying how things stand: one small check-in whenever something changed, and now and then when nothing did.
 
-A report tells everything: state, conditions, facts, usage, what components measured. What only varies (usage, facts)
-causes none; it goes along with the next, or with the heartbeat.
+A report tells everything: state, conditions, facts, usage, what components measured. What only varies (usage, most
+facts) causes none; it goes along with the next, or with the heartbeat. Facts and labels by which devices are selected
+cause one when they have changed.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.supervise import Supervisor
 from lineside.agent.updating.state import State
 from lineside.contract.errors import ErrorReport
+from lineside.contract.facts import LABELS, selectable, suggested
 from lineside.contract.reported import Phase, Report
 
 HEARTBEAT = 300.0
 """Seconds after which a report is sent though nothing changed."""
+LOOK = 60.0
+"""Seconds after which it is looked whether facts have changed by which the device is selected."""
 SAMPLES = 60.0
 """Seconds after which what components measured is sent."""
 
@@ -60,6 +64,8 @@ class Reporter:
         self._said: object = None
         self._alarmed: object = None
         self._said_at = float("-inf")
+        self._selected_by: _Selected = ({}, {})
+        self._looked_at = time.monotonic()
 
     def measured(self, component: str, metrics: Sequence[Metric]) -> None:
         """A component measured something; it goes along with a report within `SAMPLES` seconds."""
@@ -76,6 +82,7 @@ class Reporter:
                 return
             running = self._supervisor.report(self._supervisor.usage())
             facts = self._facts()
+            self._selected_by = _selected(facts, self._selected_by)
             self._outbox.add(
                 lambda sequence: Report(
                     device=self._device,
@@ -103,15 +110,31 @@ class Reporter:
             return Priority.STATE
         if alarms != self._alarmed:
             return Priority.ALARM
-        if age > HEARTBEAT:
+        if age > HEARTBEAT or self._is_another():
             return Priority.TELEMETRY
         return Priority.SAMPLE if age > SAMPLES and len(self._measurements) else None
+
+    def _is_another(self) -> bool:
+        """Whether the device would be selected by something that it has not told."""
+        if time.monotonic() - self._looked_at < LOOK:
+            return False
+        self._looked_at = time.monotonic()
+        with contextlib.suppress(OSError):
+            return _selected(device_facts(self._root), self._selected_by) != self._selected_by
+        return False
 
     def _facts(self) -> dict[str, Any]:
         facts = self._own.facts() | self._measurements.take()
         with contextlib.suppress(OSError, sqlite3.Error):  # a report must be possible when the disk fails
             facts |= device_facts(self._root) | {"transferred_bytes": self._state.transferred()}
         return facts
+
+
+_Selected = tuple[dict[str, str], dict[str, Any]]  # facts and labels
+
+
+def _selected(facts: dict[str, Any], before: _Selected) -> _Selected:
+    return selectable(facts, before[0]), suggested(facts) if LABELS in facts else before[1]
 
 
 def _worth_a_report(code: str) -> bool:
