@@ -41,6 +41,15 @@ def test_it_becomes_ready_and_ends_clean(tmp_path: Path) -> None:
     assert [line["event"] for line in log] == ["worker started", "ready", "stopping"]
 
 
+def test_a_device_that_keeps_its_connection_and_sleeps_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    """TLS asks the other end for a farewell, for half a minute."""
+    with ControlPlaneProcess(tmp_path / "r", *FREE) as lineside:
+        trusted = ssl.create_default_context(cafile=str(tmp_path / "r" / "keys" / "ca.pem"))
+        with httpx.Client(verify=trusted) as device:
+            assert device.get(f"{lineside.found['device_url']}/device/v1/ca").is_success
+            assert lineside.end(signal.SIGTERM) == 0
+
+
 def test_keys_are_their_owners_only(tmp_path: Path) -> None:
     with ControlPlaneProcess(tmp_path / "r", *FREE):
         keys = tmp_path / "r" / "keys"

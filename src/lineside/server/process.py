@@ -44,6 +44,7 @@ from lineside.server.worker import Entry, Worker, worker_command
 _log = structlog.get_logger("lineside.process")
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _AGAIN = 0.3  # seconds: a process and its group may both be sent the same signal; that is not a person insisting
+_LAST_WORDS = 3.0  # seconds: a TLS connection whose other end sleeps would keep the process for half a minute
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,9 +119,11 @@ class ControlPlane:
         finally:
             await _end(beside)
             people.should_exit = devices.should_exit = True
+            await asyncio.wait(serving, timeout=_LAST_WORDS)
+            people.hang_up()
+            devices.hang_up()
             await asyncio.gather(*serving, return_exceptions=True)
             await self._broker.stop()
-            await asyncio.to_thread(self._leases.give_back)
 
     def _announce(self, ready: Callable[[str], None]) -> None:
         addresses = self._core.addresses
@@ -204,6 +207,11 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def hang_up(self) -> None:
+        """End what connections are left, without a farewell."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 async def _started(people: _Server, devices: _Server, serving: list[asyncio.Task[None]]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Select, inspect
+from sqlalchemy import CursorResult, Select, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -51,7 +51,7 @@ def upsert_from(session: Session, table: type[Base], names: Sequence[str], query
     wanted = columns or tuple(name for name in names if name not in keys)
     changes = {_column(table, name): statement.excluded[_column(table, name)] for name in wanted}
     statement = statement.on_conflict_do_update(index_elements=_columns(table, keys), set_=changes)
-    return int(session.execute(statement).rowcount)
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
 
 def primary_key(table: type[Base]) -> tuple[str, ...]:

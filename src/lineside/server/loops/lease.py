@@ -136,4 +136,5 @@ class Leases:
         """The time that all holders agree about."""
         if not self._database.shared:
             return self._clock.now()
-        return session.scalars(select(func.clock_timestamp())).one().astimezone(UTC)
+        now: datetime = session.scalars(select(func.clock_timestamp())).one()
+        return now.astimezone(UTC)
