@@ -27,7 +27,10 @@ class DeviceRow(Base):
     """
 
     __tablename__ = "devices"
-    __table_args__ = (Index("uq_devices_fingerprint", "fingerprint", unique=True),)
+    __table_args__ = (
+        Index("uq_devices_fingerprint", "fingerprint", unique=True),
+        Index("ix_devices_state", "state"),
+    )
 
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
     state: Mapped[str] = mapped_column(String(16), default=DeviceState.ACCEPTED.value)

@@ -29,7 +29,7 @@ def room(core: Core) -> Room:
     twin_tests = TwinTests(core, models, components, deployments, Inquiries(core))
     delivery = DeliveryLoop(core.database, models, twin_tests)
     loops = (
-        Loop("rollouts", RolloutLoop(core.database, rollouts).step, seconds=0.5),
+        Loop("rollouts", RolloutLoop(core.database, rollouts, share=0.05).step, seconds=0.5),
         Loop("delivery", delivery.step, seconds=0.5),
         Loop("timestamp", TimestampLoop(core, components.repository).step, seconds=60.0),
     )

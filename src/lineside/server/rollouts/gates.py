@@ -107,7 +107,8 @@ def _counted(rule: GateRule, wave: Wave) -> tuple[int, int, int]:
     """Bad devices, those that have spoken, and how many must have."""
     needed = min(rule.min_reported, wave.devices)
     if rule.kind is GateKind.FAILED:
-        return wave.count(DeviceProgress.FAILED), wave.reported, needed
+        soaking = wave.count(DeviceProgress.SOAKING)  # healthy so far: failures are heard of sooner than successes
+        return wave.count(DeviceProgress.FAILED), wave.reported + soaking, needed
     return wave.crashed, wave.count(*_SPOKE), needed
 
 

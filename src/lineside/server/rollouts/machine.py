@@ -110,7 +110,7 @@ class Move:
 
 @dataclass(frozen=True)
 class _Done:
-    """A wave, or all that have begun, may be left behind; `but` says what it was left with."""
+    """A wave may be left behind; `but` says what it was left with."""
 
     but: str = ""
 
@@ -167,7 +167,7 @@ def _running(view: View) -> Action:
     unfinished = next((one for one in verdicts if not isinstance(one, _Done)), None)
     if unfinished is not None:
         return unfinished
-    return _onward(view, "; ".join(one.but for one in verdicts if isinstance(one, _Done) and one.but))
+    return _onward(view, next(one.but for one in reversed(verdicts) if isinstance(one, _Done)))
 
 
 def _why_untold(view: View, waiting: int) -> str:

@@ -69,7 +69,7 @@ def observe(session: Session, row: RolloutRow, settings: Settings, now: datetime
         stale |= bool(one.lower or one.settles) or one.progress is not one.found
         _add(tallies[one.wave], row, one)
     if row.state is not RolloutState.ROLLING_BACK:  # who joins now is told nothing, and follows when it is over
-        stale |= here != session.scalar(select(func.count()).select_from(members_of(row.group).subquery()))
+        stale |= here != _count_members(session, row.group)
     view = replace(view, waves=tuple(tally.wave() for tally in tallies))
     return _tellable(session, row, Seen(view=view, stale=stale))
 
@@ -88,6 +88,15 @@ def members_of(group: str) -> Select[str]:
     """The names of the accepted devices of a group."""
     query = select(DeviceRow.name).join(GroupRow, GroupRow.device == DeviceRow.name)
     return query.where(GroupRow.group == group, DeviceRow.state == DeviceState.ACCEPTED.value)
+
+
+def _count_members(session: Session, group: str) -> int:
+    """How many `members_of` gives: few devices are in a group and not accepted, so those are counted."""
+    mine = GroupRow.group == group
+    everybody = session.scalar(select(func.count()).select_from(GroupRow).where(mine)) or 0
+    others = [state.value for state in DeviceState if state is not DeviceState.ACCEPTED]
+    query = select(func.count()).select_from(GroupRow).join(DeviceRow, DeviceRow.name == GroupRow.device)
+    return everybody - (session.scalar(query.where(mine, DeviceRow.state.in_(others))) or 0)
 
 
 def is_member() -> Any:

@@ -23,6 +23,7 @@ def upgrade() -> None:
     op.add_column("rollout_devices", sa.Column("again", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("rollout_devices", sa.Column("restarts", sa.Integer(), server_default="0", nullable=False))
     op.create_index("ix_rollout_devices_told", "rollout_devices", ["rollout", "told_at"])
+    op.create_index("ix_devices_state", "devices", ["state"])
     op.execute(
         "UPDATE rollout_devices SET told_at = (SELECT created_at FROM rollouts WHERE number = rollout) "
         "WHERE progress <> 'waiting'"
