@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lineside.contract.rollout import RolloutState
-from lineside.contract.twin import TwinState
+from lineside.contract.twin import ENDED, TwinState
 
 _UNDER_WAY = frozenset(
     {RolloutState.PENDING, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ROLLING_BACK},
@@ -64,6 +64,8 @@ Action = Move | Ask | Wait
 
 def advance(view: View) -> Action:
     """The one next thing."""
+    if view.state in ENDED:
+        return Wait()
     if not view.twins:
         return Move(TwinState.FAILED, "no twin is left")
     if view.state in _BY_ROLLOUT:
