@@ -22,7 +22,7 @@ from lineside.cli.options import Json, Model, ModelCommand, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import mark, rows, when
 from lineside.cli.twin_house import DEFAULT, GROUP, TwinHouse, clearing, end, find_profile, holder_of, holding
-from lineside.cli.twin_view import TwinShown, draw_shown, load_report
+from lineside.cli.twin_view import TwinShown, draw_shown, load_outputs, load_report
 from lineside.client import Client
 from lineside.contract.device import Device
 from lineside.contract.errors import ErrorReport, Kind, LinesideError, RemoteError
@@ -108,11 +108,19 @@ def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
 
 
 @app.command(cls=ModelCommand)
-def show(model: Model, url: Url = None, root: Root = None, json: Json = False) -> None:
+def show(
+    model: Model,
+    outputs: Annotated[bool, typer.Option("--outputs", help="With what its tests printed.")] = False,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
     """Show the twin test of a model: its stages, and each number against its limit."""
     with session(url, root, json) as (client, out):
         test = client.twin_test(*model)
-        out.show(TwinShown(test=test, report=load_report(client, test.report)), draw_shown)
+        report = load_report(client, test.report)
+        said = load_outputs(client, report) if outputs else {}
+        out.show(TwinShown(test=test, report=report, outputs=said), draw_shown)
 
 
 @app.command()

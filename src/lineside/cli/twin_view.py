@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from lineside.cli.table import details, mark, rows, short
 from lineside.client import Client
@@ -18,11 +19,18 @@ class TwinShown(msgspec.Struct, frozen=True, kw_only=True):
 
     test: TwinTest
     report: TwinReport | None
+    outputs: dict[str, str] = {}  # digest ► what a test printed
 
 
 def load_report(client: Client, digest: str | None) -> TwinReport | None:
     """The report with this digest."""
     return None if digest is None else msgspec.json.decode(client.get_blob(digest), type=TwinReport)
+
+
+def load_outputs(client: Client, report: TwinReport | None) -> dict[str, str]:
+    """What the tests of a report printed, by digest."""
+    digests = {test.output for twin in report.twins for test in twin.tests} if report is not None else set()
+    return {digest: client.get_blob(digest).decode(errors="replace") for digest in sorted(digests)}
 
 
 def draw_shown(shown: TwinShown) -> RenderableType:
@@ -41,7 +49,15 @@ def draw_shown(shown: TwinShown) -> RenderableType:
     )
     if shown.report is None:
         return Group(head, draw_stages(test.stages))
-    return Group(head, draw_report(shown.report))
+    return Group(head, draw_report(shown.report), *_printed(shown))
+
+
+def _printed(shown: TwinShown) -> Iterable[RenderableType]:
+    runs = ((twin, test) for twin in (shown.report.twins if shown.report else ()) for test in twin.tests)
+    for twin, test in runs:
+        if test.output in shown.outputs:
+            yield Text(f"{twin.device}, {test.component} {test.name}:", style="bold")
+            yield Text(shown.outputs[test.output].rstrip("\n") or "It printed nothing.")
 
 
 def draw_report(report: TwinReport) -> RenderableType:
