@@ -186,8 +186,12 @@ class Storm:
         return self.plant.client.results(device=device, limit=1).total
 
     def _sequences(self, device: str) -> list[int]:
-        page = self.plant.client.results(device=device, after=0, limit=1000)
-        return sorted(stored.result.sequence for stored in page.results)
+        found: list[int] = []
+        after = 0
+        while page := self.plant.client.results(device=device, after=after, limit=1000).results:
+            found += [stored.result.sequence for stored in page]
+            after = page[-1].id
+        return sorted(found)
 
 
 def _digests(own: Status) -> set[tuple[str, str]]:

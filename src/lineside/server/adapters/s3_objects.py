@@ -48,9 +48,19 @@ class S3Objects:
         incoming.mkdir(parents=True)
 
     def check(self) -> None:
-        """Ask the bucket for anything. Raises `objects.away`, `objects.refused`."""
-        with self._asking():
-            next(iter(obstore.list(self._store, chunk_size=1)), None)
+        """Store something, read it and remove it. Raises `objects.away`, `objects.refused`."""
+        key, said = f"probe/{uuid.uuid4().hex}", b"lineside"
+        try:
+            with self._asking():
+                obstore.put(self._store, key, said)
+                found = bytes(obstore.get_range(self._store, key, start=0, length=len(said)))
+                obstore.delete(self._store, key)
+        except LinesideError as error:
+            if error.code == "request.not_found":
+                raise LinesideError("objects.away", where=self._where, why="there is no such bucket") from error
+            raise
+        if found != said:
+            raise LinesideError("objects.away", where=self._where, why="it does not give back what it was given")
 
     def put(self, data: bytes | Iterable[bytes], expected: str | None = None, limit: int | None = None) -> str:
         if isinstance(data, bytes):
