@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -43,6 +44,8 @@ from lineside.server.worker import Entry, Worker, worker_command
 
 _log = structlog.get_logger("lineside.process")
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_IDLE = 130  # seconds: agents keep a connection for 120
+_SWITCH = 0.0005  # seconds: how long a loop's thread may keep the interpreter from those who answer check-ins
 _AGAIN = 0.3  # seconds: a process and its group may both be sent the same signal; that is not a person insisting
 _LAST_WORDS = 3.0  # seconds: a TLS connection whose other end sleeps would keep the process for half a minute
 
@@ -91,6 +94,8 @@ class ControlPlane:
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP, a second time hard; `ready` is called with the address for people."""
+        _allow_many_connections()
+        sys.setswitchinterval(_SWITCH)
         stopping = asyncio.Event()
         with self._signals(stopping):
             try:
@@ -101,7 +106,8 @@ class ControlPlane:
     async def _serve(self, stopping: asyncio.Event, ready: Callable[[str], None]) -> None:
         tls = self._front.tls
         people = _Server(self._apps.people, tls.certificate, tls.key) if tls else _Server(self._apps.people)
-        devices = _Server(self._apps.door, self._server_pem)
+        idle = max(_IDLE, round(2.5 * self._settings.poll_seconds))  # devices come back on the connection they have
+        devices = _Server(self._apps.door, self._server_pem, idle=idle)
         await self._broker.start()
         serving = [
             asyncio.create_task(people.serve([self._listeners.people]), name="people's API"),
@@ -188,7 +194,9 @@ class ControlPlane:
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: the whole process ends in one place."""
 
-    def __init__(self, app: Any, certificate: Path | None = None, key: Path | None = None) -> None:
+    def __init__(
+        self, app: Any, certificate: Path | None = None, key: Path | None = None, *, idle: int = _IDLE
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -199,7 +207,7 @@ class _Server(uvicorn.Server):
                 ssl_certfile=certificate,
                 ssl_keyfile=key,
                 http="httptools",
-                timeout_keep_alive=65,
+                timeout_keep_alive=idle,
                 timeout_graceful_shutdown=2,
             )
         )
@@ -212,6 +220,13 @@ class _Server(uvicorn.Server):
         """End what connections are left, without a farewell."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+
+
+def _allow_many_connections() -> None:
+    """Ten thousand devices are ten thousand open files: as many as the system lets us have, not as it begins with."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _started(people: _Server, devices: _Server, serving: list[asyncio.Task[None]]) -> None:
