@@ -27,6 +27,7 @@ import typer
 
 from lineside.cli.app import app
 from lineside.cli.operations import OPERATIONS
+from lineside.contract.approval import TwinReport
 from lineside.contract.bundle import Bundle
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.deployment import DeploymentDocument
@@ -41,6 +42,7 @@ from lineside.contract.reported import Report
 from lineside.contract.result import Result
 from lineside.contract.rollout import ROLLOUT_MOVES, RolloutState
 from lineside.contract.run import RUN_MOVES, RunState
+from lineside.contract.twin import TWIN_MOVES, Profile, TwinState
 from lineside.server.access.permissions import needed
 from lineside.server.access.testing import OpenDoor
 from lineside.server.app import build
@@ -60,6 +62,8 @@ _SCHEMAS: dict[str, type] = {
     "bundle": Bundle,
     "inquiry": Inquiry,
     "inquiry-part": InquiryPart,
+    "twin-profile": Profile,
+    "twin-report": TwinReport,
 }
 
 
@@ -86,6 +90,7 @@ def states() -> str:
     """Every state machine as a diagram, from the table that the code checks."""
     machines = (
         _machine("Model version", ModelState, MODEL_MOVES),
+        _machine("Twin test", TwinState, TWIN_MOVES),
         _machine("Run", RunState, RUN_MOVES),
         _machine("Rollout", RolloutState, ROLLOUT_MOVES),
         _machine("Device", DeviceState, DEVICE_MOVES),
