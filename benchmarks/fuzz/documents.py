@@ -1,4 +1,4 @@
-"""Targets that are documents: recipe, desired document, report, result, deployment, bundle document."""
+"""Targets that are documents: recipe, desired document, report, result, deployment, selector, bundle document."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.check import check
 from lineside.contract.recipes.reader import read_recipe
 from lineside.contract.result import Detection, Result
+from lineside.contract.selector import parse
 from lineside.server.deployments.model import check_policies, content_of, group_of
+from lineside.server.deployments.planning import plan_of
 from lineside.server.telemetry.model import read as read_result
 
 DIGEST = "sha256:" + "ab" * 32
@@ -44,6 +46,33 @@ Manifests:
       Run: |
         echo {configuration:/rate}
 """
+_PLAN = {
+    "waves": [{"count": 1, "name": "canary"}, {"percent": 10}, {"percent": 100}],
+    "rate": {"perMinute": 100, "factor": 2, "every": 50, "of": "succeeded", "most": 1000},
+    "startAt": "2026-12-01T20:00:00Z",
+    "windows": [{"start": "22:00", "end": "04:00", "days": ["mon", "tue"]}],
+    "timeZone": "Europe/Berlin",
+    "gates": [{"kind": "failed", "limit": 0.05, "minReported": 20, "wave": 1}, {"kind": "latency_p95", "limit": 80}],
+    "offline": {"action": "proceed", "percent": 60},
+    "soakSeconds": 600,
+    "deadlineSeconds": 86400,
+}
+_JOB = {
+    "jobExecutionsRolloutConfig": {
+        "exponentialRate": {
+            "baseRatePerMinute": 10,
+            "incrementFactor": 1.5,
+            "rateIncreaseCriteria": {"numberOfNotifiedThings": 100},
+        },
+        "maximumPerMinute": 500,
+    },
+    "abortConfig": {
+        "criteriaList": [
+            {"action": "CANCEL", "failureType": "ALL", "minNumberOfExecutedThings": 20, "thresholdPercentage": 5}
+        ]
+    },
+    "timeoutConfig": {"inProgressTimeoutInMinutes": 30},
+}
 
 
 def _lifecycle() -> dict[str, Any]:
@@ -94,9 +123,19 @@ class _Deployment:
             document = read_document(self._file)
             msgspec.json.decode(msgspec.json.encode(document), type=DeploymentDocument)
             check_policies(document)
-            content_of(group_of(document), document.components, document)
+            content_of(group_of(document), document.components, document, plan_of(document))
         except LinesideError as error:
-            expect(error, "cli.bad_document", "deployment.")
+            expect(error, "cli.bad_document", "deployment.", "rollout.plan_invalid")
+
+
+def _selector(data: bytes) -> None:
+    try:
+        selector = parse(data.decode(errors="replace"))
+        selector.matches({"site": "berlin", "memory_mb": "8192"})
+        if parse(str(selector)) != selector:
+            raise Undocumented(f"{selector} is read to something else")
+    except LinesideError as error:
+        expect(error, "selector.invalid")
 
 
 def _bundle(data: bytes) -> None:
@@ -164,8 +203,14 @@ def targets(folder: Path) -> list[Target]:
         Target("result", [msgspec.json.encode(_example_result())], _result),
         Target(
             "deployment",
-            [json.dumps(deployment).encode(), b"groupName: line-1\ncomponents:\n  app: {componentVersion: 1.0.0}\n"],
+            [
+                json.dumps(deployment).encode(),
+                json.dumps(deployment | {"rollout": _PLAN}).encode(),
+                json.dumps(deployment | {"iotJobConfiguration": _JOB}).encode(),
+                b"groupName: line-1\ncomponents:\n  app: {componentVersion: 1.0.0}\n",
+            ],
             _Deployment(folder).read,
         ),
+        Target("selector", [b'site=berlin, line in (3, 4), !spare, memory_mb>=4000, name!="a b"'], _selector),
         Target("bundle-document", [msgspec.json.encode(example_bundle())], _bundle),
     ]
