@@ -13,7 +13,9 @@ from lineside.cli import (
     broker,
     captures,
     components,
+    databases,
     datasets,
+    deliver,
     deployments,
     devices,
     events,
@@ -45,6 +47,7 @@ app = typer.Typer(
 app.command("up", context_settings={"ignore_unknown_options": True})(up.up)
 app.command("demo")(demo.demo)
 app.command("overview")(overview.overview)
+app.command("deliver")(deliver.deliver)
 app.command("lineage")(lineage.lineage)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
@@ -58,12 +61,14 @@ for noun in (
     components,
     deployments,
     rollouts,
+    deliver,
     twin,
     results,
     captures,
     events,
     audit,
     broker,
+    databases,
     secrets,
     trust,
     users,

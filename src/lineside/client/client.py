@@ -13,11 +13,13 @@ from lineside.client.approvals import Approvals
 from lineside.client.audit import AuditTrail
 from lineside.client.broker import Brokers
 from lineside.client.connection import Connection, path
+from lineside.client.deliveries import Delivering
 from lineside.client.deploying import Deploying
 from lineside.client.fleet import Fleet
 from lineside.client.groups import Groups
 from lineside.client.measures import Measuring
 from lineside.client.people import People
+from lineside.client.rollouts import Rollouts
 from lineside.client.secrets import Secrets
 from lineside.client.trust import Trust
 from lineside.client.twins import Twins
@@ -32,7 +34,6 @@ from lineside.contract.ids import digest_of
 from lineside.contract.model import ImportModel, ModelVersion, RegisterModel
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
-from lineside.contract.rollout import Rollout
 from lineside.contract.run import CachedStep, CurvePoint, Run, RunFinish, RunRequest, StepReport
 
 _JSON = "application/json"
@@ -59,7 +60,20 @@ def _saved(pieces: Iterable[bytes], target: Path) -> Path:
     return target
 
 
-class Client(Approvals, Brokers, Deploying, Fleet, Groups, People, Trust, AuditTrail, Secrets, Twins, Measuring):
+class Client(
+    Approvals,
+    Brokers,
+    Delivering,
+    Deploying,
+    Fleet,
+    Groups,
+    People, Rollouts,
+    Trust,
+    AuditTrail,
+    Secrets,
+    Twins,
+    Measuring,
+):
     """A control plane, seen through its API."""
 
     def __init__(self, url: str, token: str | None = None, ca: str | None = None) -> None:
@@ -226,18 +240,6 @@ class Client(Approvals, Brokers, Deploying, Fleet, Groups, People, Trust, AuditT
     def bundle(self, target: Path, *, device: str | None = None, group: str | None = None) -> Path:
         """What a device should run, or the devices of a group, as one signed file to be carried by hand."""
         return _saved(self.connection.stream("/bundles", {"device": device, "group": group}), target)
-
-    def rollouts(self) -> list[Rollout]:
-        """All rollouts, newest first."""
-        return self.connection.call("GET", "/rollouts", list[Rollout])
-
-    def rollout(self, rollout: str) -> Rollout:
-        """One rollout with its devices, gates and history."""
-        return self.connection.call("GET", path("rollouts", rollout), Rollout)
-
-    def abort_rollout(self, rollout: str) -> Rollout:
-        """Stop a rollout where it is."""
-        return self.connection.call("POST", path("rollouts", rollout, "abort"), Rollout)
 
     # --- what the fleet saw ---------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from lineside.server.broker_api import room as broker
 from lineside.server.captures.room import room as captures
 from lineside.server.components.room import room as components
 from lineside.server.datasets.room import room as datasets
+from lineside.server.deliveries.room import room as deliveries
 from lineside.server.deployments.room import room as deployments
 from lineside.server.devices.guard import accepted_device, caller
 from lineside.server.devices.lane import FastLane
@@ -56,6 +57,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     secrets,
     deployments,
     rollouts,
+    deliveries,
     twins,
     captures,
     telemetry,
@@ -97,6 +99,8 @@ def _connect(services: Mapping[str, Any]) -> None:
         services["groups"].deployed = Followed()
     if "rollouts" in services and "result_evidence" in services:
         services["rollouts"].evidence = services["result_evidence"]
+    if "deliveries" in services and "approvals" in services:
+        services["deliveries"].approvals = services["approvals"]
     if "approvals" in services:
         if "models" in services:
             services["models"].approver = services["approvals"]

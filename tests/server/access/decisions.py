@@ -39,6 +39,7 @@ ROLES: dict[str, frozenset[Permission] | None] = {
 _PEOPLE = {
     ANYBODY: """
         POST /api/v1/login
+        POST /hooks/{name:str}
         POST /api/v1/login/link
         GET /login
         POST /login
@@ -79,6 +80,10 @@ _PEOPLE = {
         GET /api/v1/datasets
         GET /api/v1/datasets/{dataset:str}
         GET /api/v1/datasets/{dataset:str}/images
+        GET /api/v1/deliveries
+        GET /api/v1/deliveries/{delivery:str}
+        GET /api/v1/delivery-hooks
+        GET /api/v1/delivery-rules
         GET /api/v1/deployments
         POST /api/v1/deployments/preview
         GET /api/v1/deployments/{deployment:str}
@@ -100,6 +105,7 @@ _PEOPLE = {
         GET /api/v1/results
         GET /api/v1/rollouts
         GET /api/v1/rollouts/{rollout:str}
+        GET /api/v1/rollouts/{rollout:str}/devices
         GET /api/v1/runs
         GET /api/v1/runs/{run:str}
         GET /api/v1/runs/{run:str}/curves
@@ -142,6 +148,8 @@ _PEOPLE = {
         GET /schema
         GET /schema/openapi.json
         GET /schema/{path:str}
+        GET /deliveries
+        GET /deliveries/{delivery:str}
         GET /secrets
         GET /secrets/details
         GET /trust
@@ -151,6 +159,11 @@ _PEOPLE = {
         POST /api/v1/components
         POST /api/v1/components/{name:str}/{version:str}/proposal
         POST /api/v1/datasets
+        POST /api/v1/deliveries
+        POST /api/v1/deliveries/{delivery:str}/cancel
+        POST /api/v1/delivery-rules
+        POST /api/v1/delivery-rules/{rule:str}/remove
+        POST /deliveries/{delivery:str}/cancel
         POST /api/v1/deployments
         POST /api/v1/devices/tokens
         POST /api/v1/devices/labels
@@ -169,7 +182,11 @@ _PEOPLE = {
         POST /api/v1/models/{name:str}/{version:int}/retest
         POST /api/v1/preauthorised
         POST /api/v1/preauthorised/{fingerprint:str}/remove
+        POST /api/v1/rollouts/{rollout:str}/pause
+        POST /api/v1/rollouts/{rollout:str}/resume
         POST /api/v1/rollouts/{rollout:str}/abort
+        POST /api/v1/rollouts/{rollout:str}/rollback
+        POST /api/v1/rollouts/{rollout:str}/retry
         POST /api/v1/runs
         POST /api/v1/runs/{run:str}/cancel
         POST /devices/{name:str}/accept
@@ -190,7 +207,11 @@ _PEOPLE = {
         POST /joining/tokens
         POST /models/{name:str}/{version:int}/retest
         POST /joining/tokens/{token:str}/revoke
+        POST /rollouts/{rollout:str}/pause
+        POST /rollouts/{rollout:str}/resume
         POST /rollouts/{rollout:str}/abort
+        POST /rollouts/{rollout:str}/rollback
+        POST /rollouts/{rollout:str}/retry
     """,
     frozenset({OPERATE, WORK}): """
         POST /api/v1/blobs/missing
@@ -219,6 +240,8 @@ _PEOPLE = {
     """,
     frozenset({ADMINISTER}): """
         POST /api/v1/broker/certificate
+        POST /api/v1/delivery-hooks
+        POST /api/v1/delivery-hooks/{hook:str}/remove
         POST /api/v1/secrets
         POST /api/v1/secrets/remove
         POST /api/v1/secrets/rotate-key

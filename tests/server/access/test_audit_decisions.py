@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from litestar.routes import HTTPRoute
+from sqlalchemy import update
 
 from lineside.client.folder import upload_folder
 from lineside.client.tls_keys import TlsKey
@@ -21,12 +22,15 @@ from lineside.contract.audit import AuditEntry
 from lineside.contract.broker import BrokerCertificateRequest
 from lineside.contract.ceremony import ProposalState, ProposeChange
 from lineside.contract.component import AddComponent
+from lineside.contract.delivery import DeliveryRequest, HookRequest, RuleRequest
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.device import AcceptRequest, JoinTokenRequest, Preauthorisation
 from lineside.contract.group import GroupChange, GroupRequest, LabelsChange, Which
 from lineside.contract.inquiry import InquiryKind, InquiryRequest
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
+from lineside.contract.rollout import DeviceProgress
 from lineside.contract.run import RunRequest
+from lineside.server.rollouts.store import RolloutDeviceRow
 from lineside.server.testing import running
 from tests.pages.story import House, labelled_folder
 from tests.server.access.people import PASSWORD
@@ -118,6 +122,22 @@ def _abort(world: World) -> Said:
     rollout = world.client.deploy(document).rollout
     world.client.abort_rollout(rollout)
     return Said(rollout, None, "line-1")
+
+
+def _steer(verb: str) -> Callable[[World], Said]:
+    def act(world: World) -> Said:
+        version = next(one.version for one in world.client.components() if one.name == "plates.model")
+        components = {"plates.model": ComponentSpec(component_version=version)}
+        rollout = world.client.deploy(DeploymentDocument(group_name="line-1", components=components)).rollout
+        for loop in world.lineside.apps.loops:
+            loop.step()
+        if verb == "retry_rollout":
+            with world.lineside.core.database.write() as session:
+                session.execute(update(RolloutDeviceRow).values(progress=DeviceProgress.FAILED))
+        getattr(world.client, verb)(rollout)
+        return Said(rollout, None, "line-1")
+
+    return act
 
 
 def _start(world: World) -> Said:
@@ -269,6 +289,37 @@ def _blob(world: World) -> Said:
     return Said(world.model.digest, world.model.digest)
 
 
+def _deliver(world: World) -> Said:
+    world.candidate("forks")
+    return Said(world.client.deliver(DeliveryRequest(model="forks", group="line-1")).id, None, "forks:1 to line-1")
+
+
+def _cancel_delivery(world: World) -> Said:
+    delivery = world.client.deliveries().deliveries[0].id
+    world.client.cancel_delivery(delivery)
+    return Said(delivery, None, "forks:1 to line-1")
+
+
+def _delivery_rule(world: World) -> Said:
+    rule = world.client.create_delivery_rule(RuleRequest(model="forks", group="line-1"))
+    return Said(rule.id, None, "approved versions of forks are delivered to line-1")
+
+
+def _remove_delivery_rule(world: World) -> Said:
+    rule = world.client.remove_delivery_rule(world.client.delivery_rules()[0].id)
+    return Said(rule.id, None, "no longer delivered to line-1")
+
+
+def _delivery_hook(world: World) -> Said:
+    world.client.create_delivery_hook(HookRequest(name="ci", group="line-1", model="forks"))
+    return Said("ci", None, "the hook ci may start deliveries of forks to line-1")
+
+
+def _remove_delivery_hook(world: World) -> Said:
+    world.client.remove_delivery_hook("ci")
+    return Said("ci", None, "the hook ci may start nothing any more")
+
+
 def _bundle(world: World) -> Said:
     world.client.bundle(world.folder / "line-1.zip", group="line-1")
     return Said("line-1", None, "what the group line-1 should run")
@@ -293,12 +344,22 @@ STEPS = (
     Step("POST /models/{name}/{version}/approve", "model.approve", _approve),
     Step("POST /deployments", "deployment.create", _deploy),
     Step("POST /rollouts/{rollout}/abort", "rollout.abort", _abort),
+    Step("POST /rollouts/{rollout}/pause", "rollout.pause", _steer("pause_rollout")),
+    Step("POST /rollouts/{rollout}/resume", "rollout.resume", _steer("resume_rollout")),
+    Step("POST /rollouts/{rollout}/retry", "rollout.retry", _steer("retry_rollout")),
+    Step("POST /rollouts/{rollout}/rollback", "rollout.rollback", _steer("roll_back_rollout")),
     Step("POST /models/{name}/{version}/reject", "model.reject", _reject),
     Step("POST /models/{name}/{version}/retest", "model.retest", _retest),
     Step("POST /models/{name}/{version}/proposal", "model.approve", _propose_model),
     Step("POST /models/{name}/{version}/withdraw", "model.withdraw", _withdraw_model),
     Step("POST /components", "component.add", _add),
     Step("POST /components/{name}/{version}/proposal", "component.sign", _sign_component),
+    Step("POST /deliveries", "delivery.start", _deliver),
+    Step("POST /deliveries/{delivery}/cancel", "delivery.cancel", _cancel_delivery),
+    Step("POST /delivery-rules", "delivery.rule", _delivery_rule),
+    Step("POST /delivery-rules/{rule}/remove", "delivery.rule", _remove_delivery_rule),
+    Step("POST /delivery-hooks", "delivery.hook", _delivery_hook),
+    Step("POST /delivery-hooks/{hook}/remove", "delivery.hook", _remove_delivery_hook),
     Step("GET /bundles", "bundle.export", _bundle),
     Step("GET /blobs/{digest}", "blob.export", _blob),
     Step("GET /audit/export", "audit.export", _export),
@@ -344,6 +405,7 @@ PEOPLE = {
 NOT_DECISIONS = {
     "POST /blobs/missing": "a question",
     "PUT /blobs/{digest}": "bytes that nothing names yet",
+    "POST /deployments/preview": "a question",
     "POST /runs/claim": "a worker's",
     "POST /runs/{run}/steps": "a worker's",
     "POST /runs/{run}/finish": "a worker's",

@@ -1,0 +1,1 @@
+"""Deliveries: a model or component version on its way to a group by itself, and what starts one."""
