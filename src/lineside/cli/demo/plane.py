@@ -23,7 +23,7 @@ T = TypeVar("T")
 _START = 60.0  # seconds a control plane gets to become ready
 _AWAY = 900.0  # seconds it may be away before the demo gives up
 _EVERY = 0.4  # seconds between questions
-_BRISK = ("--poll-seconds", "5", "--soak-seconds", "3")  # somebody watches
+_BRISK = ("--poll-seconds", "5", "--soak-seconds", "3", "--twin-soak-seconds", "1")  # somebody watches
 
 
 class ControlPlane:
