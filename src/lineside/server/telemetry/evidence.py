@@ -2,7 +2,9 @@
 
 Which model files a wave got is read from the documents that its devices were given: components that the rollout's
 deployment names, and that carry a model. Everything is measured for each of these files by itself; of several the
-worst counts. Measures are kept by the hour, so "since a device was told" begins with the hour in which it was.
+worst counts. Measures are kept by the hour, so "since a device was told" begins with the hour in which it was. Of long
+rollouts the newest day counts, and as a baseline the three days before the wave's first device was told: what is
+further away says little about now, and would have to be added up each time.
 
 The baseline of a shift is, first that there is enough of:
 
@@ -26,7 +28,7 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.model import ModelVersion
 from lineside.contract.rollout import GateKind
-from lineside.server.clock import rfc3339
+from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.components.store import ComponentRow
 from lineside.server.deployments.store import DeploymentRow
 from lineside.server.devices.model import Outcome
@@ -42,6 +44,9 @@ from lineside.server.telemetry.sums import NOTHING, Sums, sums_of
 
 SOME = 20
 """Images from which a percentile, or a share of disagreement, is told."""
+
+NEWEST, BEFORE = timedelta(days=1), timedelta(days=3)
+"""How much of what is new counts, and of what was before."""
 
 QUIET = timedelta(minutes=10)
 """How long a device is healthy before it is missed among those with results."""
@@ -63,8 +68,8 @@ class ResultEvidence:
 
     def measure(self, session: Session, rollout: int, wave: int) -> tuple[Measured, ...]:
         """The numbers of one wave since its devices were told, as far as there are any; a few sums over its devices."""
-        told = _Told(rollout, wave)
-        models = _models(session, told)
+        told = _Told(session, rollout, wave, rfc3339(self._core.clock.now() - NEWEST))
+        models = _models(session, told) if told.first else []
         if not models:
             return ()
         found = [one for model in models for one in _of_model(session, told, model)]
@@ -95,13 +100,18 @@ class ResultEvidence:
 class _Told:
     """The devices of a wave that were told, and conditions on tables of measures about them."""
 
-    def __init__(self, rollout: int, wave: int) -> None:
+    def __init__(self, session: Session, rollout: int, wave: int, newest: str) -> None:
+        """`newest`: the moment from which results count as new, RFC 3339."""
         self.rollout = RolloutDeviceRow.rollout == rollout
         self.members = (self.rollout, RolloutDeviceRow.wave == wave, RolloutDeviceRow.told_at.is_not(None))
+        self.first = session.scalar(select(func.min(RolloutDeviceRow.told_at)).where(*self.members))
+        self._newest = newest[:HOUR]
+        first = parse_rfc3339(self.first) if self.first else None
+        self._before = rfc3339(first - BEFORE)[:HOUR] if first else ""
 
     def since(self, table: FromClause) -> tuple[ColumnElement[bool], ...]:
         """Rows of a member since the hour in which it was told."""
-        return (table.c.device == RolloutDeviceRow.device, table.c.hour >= _hour_told())
+        return (table.c.device == RolloutDeviceRow.device, table.c.hour >= _hour_told(), table.c.hour >= self._newest)
 
     def now(self, table: FromClause, digest: str) -> tuple[ColumnElement[bool], ...]:
         """What its devices measured by a new file."""
@@ -109,12 +119,20 @@ class _Told:
 
     def before(self, table: FromClause, digest: str) -> tuple[ColumnElement[bool], ...]:
         """What its devices measured by an earlier file."""
-        mine = (table.c.device == RolloutDeviceRow.device, table.c.hour <= _hour_told(), table.c.digest == digest)
-        return (*self.members, *mine)
+        return (*self.members, *self.ran_before(table), table.c.digest == digest)
+
+    def ran_before(self, table: FromClause) -> tuple[ColumnElement[bool], ...]:
+        """Rows of a member until the hour in which it was told."""
+        mine = table.c.device == RolloutDeviceRow.device
+        return (mine, table.c.hour <= _hour_told(), table.c.hour >= self._before)
 
     def group(self, table: FromClause, digest: str) -> tuple[ColumnElement[bool], ...]:
         """What all devices of the rollout measured by an earlier file."""
-        return (self.rollout, table.c.device == RolloutDeviceRow.device, table.c.digest == digest)
+        return (*self.ran_in_group(table), table.c.digest == digest)
+
+    def ran_in_group(self, table: FromClause) -> tuple[ColumnElement[bool], ...]:
+        """Rows of all devices of the rollout."""
+        return (self.rollout, table.c.device == RolloutDeviceRow.device, table.c.hour >= self._before)
 
 
 def _hour_told() -> ColumnElement[str]:
@@ -181,13 +199,12 @@ def _shifts(session: Session, told: _Told, model: ModelVersion, now: Sums) -> It
 def _baselines(session: Session, told: _Told, model: ModelVersion) -> Iterator[_Baseline]:
     others = {one.digest for one in session.scalars(select(ModelRow.registered).where(ModelRow.name == model.name))}
     others.discard(model.digest)
-    ran_before = and_(*told.members, hours.c.device == RolloutDeviceRow.device, hours.c.hour <= _hour_told())
-    before = _newest(session, ran_before, others)
+    before = _newest(session, and_(*told.members, *told.ran_before(hours)), others)
     if before is not None:
-        yield _of_sums(sums_of(session, told.before(hours, before), told.before(classes, before)))
-    ran = before or _newest(session, and_(told.rollout, hours.c.device == RolloutDeviceRow.device), others)
+        yield _of_sums(sums_of(session, told.before(hours, before), told.before(classes, before), latency=False))
+    ran = before or _newest(session, and_(*told.ran_in_group(hours)), others)
     if ran is not None:
-        yield _of_sums(sums_of(session, told.group(hours, ran), told.group(classes, ran)))
+        yield _of_sums(sums_of(session, told.group(hours, ran), told.group(classes, ran), latency=False))
     if model.baseline is not None:
         yield _of_tests(model)
 

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Integer, String, Table, delete
+from sqlalchemy import Column, FromClause, Integer, String, Table, TextClause, delete, text
 from sqlalchemy.orm import Session
 
 from lineside.contract.result import Result
 from lineside.server.database import Base
 from lineside.server.telemetry.histogram import CONFIDENCE_STEPS, LATENCY_STEPS, confidence_step, latency_step
-from lineside.server.upserts import insert_into
 
 LATENCIES = tuple(f"l{step:02}" for step in range(LATENCY_STEPS))
 CONFIDENCES = tuple(f"c{step}" for step in range(CONFIDENCE_STEPS))
@@ -61,6 +60,8 @@ class ClassRow(Base):
 
 hours, classes = HourRow.__table__, ClassRow.__table__
 
+_NONE = dict.fromkeys(SUMS, 0)
+
 Key = tuple[str, str, str]  # device, digest, hour
 
 
@@ -96,14 +97,16 @@ def hours_of(results: Iterable[Result], at: str, known: Mapping[str, frozenset[s
 
 def add(session: Session, measured: Mapping[Key, Hour]) -> None:
     """Add to what is stored."""
-    found = sorted(measured.items(), key=lambda one: one[0])
-    _grow(session, HourRow, SUMS, [dict.fromkeys(SUMS, 0) | _named(key) | hour.sums for key, hour in found])
+    found = sorted(measured.items(), key=lambda one: one[0])  # in one order everywhere: no deadlock
+    if found:
+        session.execute(_GROW_HOURS, [_NONE | _named(key) | hour.sums for key, hour in found])
     named = [
         _named(key) | {"label": label, "count": count}
         for key, hour in found
         for label, count in sorted(hour.classes.items())
     ]
-    _grow(session, ClassRow, ("count",), named)
+    if named:
+        session.execute(_GROW_CLASSES, named)
 
 
 def drop_before(session: Session, moment: str) -> None:
@@ -116,10 +119,14 @@ def _named(key: Key) -> dict[str, Any]:
     return dict(zip(("device", "digest", "hour"), key, strict=True))
 
 
-def _grow(session: Session, table: type[HourRow] | type[ClassRow], sums: Iterable[str], rows: list[Any]) -> None:
-    if not rows:
-        return
-    insert, columns = insert_into(session, table), table.__table__.c
-    grown = {name: columns[name] + insert.excluded[name] for name in sums}
-    keys = [column.name for column in table.__table__.primary_key]
-    session.execute(insert.on_conflict_do_update(index_elements=keys, set_=grown), rows)
+def _growing(name: str, table: FromClause, sums: Iterable[str]) -> TextClause:
+    """INSERT … ON CONFLICT that adds to what is there. As text: SQLAlchemy takes milliseconds to make eighty columns of
+    it, and results come in all day; both databases read it alike."""
+    names = [column.name for column in table.c]
+    columns, values = ", ".join(f'"{one}"' for one in names), ", ".join(f":{one}" for one in names)
+    keys = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    grown = ", ".join(f'"{one}" = {name}."{one}" + excluded."{one}"' for one in sums)
+    return text(f"INSERT INTO {name} ({columns}) VALUES ({values}) ON CONFLICT ({keys}) DO UPDATE SET {grown}")
+
+
+_GROW_HOURS, _GROW_CLASSES = _growing("result_hours", hours, SUMS), _growing("result_classes", classes, ("count",))
