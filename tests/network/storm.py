@@ -27,6 +27,7 @@ from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink
 from lineside.runtime.spool import Entry
 from tests.cli.eventually import eventually
 from tests.e2e.plant import GROUP, Plant, Station
+from tests.network.namespace import FarStation, Namespace
 from tests.network.proxy import Proxy, Weather
 
 NAME = "com.example.Payload"
@@ -86,7 +87,9 @@ class Camera:
 class Storm:
     """A plant whose devices reach it over `proxies` alone: one for the devices' API, one for the broker."""
 
-    def __init__(self, folder: Path, seed: int, devices: int = 3) -> None:
+    def __init__(self, folder: Path, seed: int, devices: int = 3, namespace: Namespace | None = None) -> None:
+        """With a namespace, devices live there, and reach the plant by its cable instead of by proxies."""
+        self._namespace = namespace
         self._folder, self._count, self._random = folder, devices, random.Random(seed)
         self._seed, self._version = seed, 0
         self._stack = contextlib.ExitStack()
@@ -94,7 +97,12 @@ class Storm:
 
     def __enter__(self) -> Storm:
         with contextlib.ExitStack() as stack:
-            self.plant = stack.enter_context(Plant(self._folder, "--worker", "off"))
+            host = (
+                ("--device-host", self._namespace.host, "--device-name", self._namespace.host)
+                if self._namespace
+                else ()
+            )
+            self.plant = stack.enter_context(Plant(self._folder, "--worker", "off", *host))
             overview = self.plant.client.overview()
             self.api = stack.enter_context(Proxy(_port(overview.device_url), self._seed))
             broker = self.plant.client.broker()
@@ -113,6 +121,13 @@ class Storm:
         self._stack.__exit__(kind, error, trace)
 
     def _join(self, name: str, stack: contextlib.ExitStack) -> None:
+        if self._namespace is not None:
+            far = FarStation(self._folder, name, self._namespace)
+            joined = far.join(self.plant.token())
+            assert joined.returncode == 0, joined.stdout + joined.stderr
+            self.plant.stations.append(far)
+            far.start()
+            return
         station = Station(self._folder, name)
         token = msgspec.structs.replace(self.plant.token(), url=f"https://127.0.0.1:{self.api.port}")
         joined = station.join(token)
@@ -165,9 +180,9 @@ class Storm:
         self.api.weather = self.broker.weather = Weather()
         for station in self.plant.stations:
             eventually(lambda: self._agrees(station), _SETTLE_SECONDS)  # noqa: B023
-            camera = self.cameras[station.name]
-            eventually(lambda: self._results(station.name) >= camera.made, _SETTLE_SECONDS)  # noqa: B023
-            assert self._sequences(station.name) == list(range(1, camera.made + 1)), station.name
+        for name, camera in self.cameras.items():
+            eventually(lambda: self._results(name) >= camera.made, _SETTLE_SECONDS)  # noqa: B023
+            assert self._sequences(name) == list(range(1, camera.made + 1)), name
 
     def _agrees(self, station: Station) -> bool:
         shown, own = self.plant.shown(station), status(Paths(station.root))
