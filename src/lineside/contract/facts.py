@@ -26,6 +26,7 @@ _SAID = {
     "time_zone": "time_zone",
     "model": "model",
     "profile": "profile",
+    "limits": "limits",
 }
 _MEGABYTES = {"memory_bytes": "memory_mb", "disk_free_bytes": "disk_free_mb"}
 _VARIES = "disk_free_mb"
