@@ -67,7 +67,7 @@ def test_each_device_has_its_word(spoken: Core) -> None:
     with spoken.database.read() as session:
         rows = listing.page(session, Filter(), _cutoff(spoken), "", 100)
         found = {row.DeviceRow.name: (row.summary, row.healthy) for row in rows}
-        counts = listing.counts(session, Filter(), _cutoff(spoken))
+        counts = listing.counts(session, Filter(), _cutoff(spoken)).all
     assert found == {name: (word, healthy) for name, (_, _, word, healthy) in SPOKEN.items()}
     assert sum(counts.values()) == len(SPOKEN)
     assert (counts["waiting"], counts["idle"], next(iter(counts))) == (3, 3, "healthy")
@@ -92,7 +92,7 @@ def test_filters_hold_together(spoken: Core, which: Filter, expected: list[str])
         rows = listing.page(session, which, _cutoff(spoken), "", 100)
         assert [row.DeviceRow.name for row in rows] == expected
         assert listing.count(session, which, _cutoff(spoken)) == len(expected)
-        assert sum(listing.counts(session, which, _cutoff(spoken)).values()) == len(expected)
+        assert sum(listing.counts(session, which, _cutoff(spoken)).all.values()) == len(expected)
         assert listing.names(session, which, _cutoff(spoken)) == expected
 
 

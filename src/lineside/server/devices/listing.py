@@ -50,6 +50,19 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     selector: str = ""
 
 
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many there are of each word, in the order of `WORDS`; twins for themselves."""
+
+    devices: dict[str, int]
+    twins: dict[str, int]
+
+    @property
+    def all(self) -> dict[str, int]:
+        """Both together."""
+        names = sorted(self.devices.keys() | self.twins.keys(), key=_place)
+        return {name: self.devices.get(name, 0) + self.twins.get(name, 0) for name in names}
+
+
 def _wants_nothing() -> ColumnElement[bool]:
     empty = select(DesiredContentRow.digest).where(DesiredContentRow.components == ())
     return or_(DesiredRow.content.is_(None), DesiredRow.content.in_(empty))
@@ -101,14 +114,15 @@ def count(session: Session, which: Filter, cutoff: str) -> int:
     return session.scalar(query.where(*_conditions(which, cutoff))) or 0
 
 
-def counts(session: Session, which: Filter, cutoff: str, *, twins: bool | None = None) -> dict[str, int]:
-    """How many devices there are by their word, in the order of `WORDS`; `twins=False` leaves twins out."""
+def counts(session: Session, which: Filter, cutoff: str) -> Counts:
+    """How many devices there are by their word. Raises `selector.invalid`."""
     word = summary(cutoff).label("word")
-    query = _joined(select(word, func.count())).where(*_conditions(which, cutoff)).group_by(word)
-    if twins is not None:
-        query = query.where(DeviceRow.twin.is_(twins))
-    found = {row[0]: row[1] for row in session.execute(query)}
-    return {name: found[name] for name in sorted(found, key=_place)}
+    query = _joined(select(word, DeviceRow.twin, func.count())).where(*_conditions(which, cutoff))
+    rows = sorted(session.execute(query.group_by(word, DeviceRow.twin)).all(), key=lambda row: _place(row[0]))
+    return Counts(
+        devices={name: count for name, twin, count in rows if not twin},
+        twins={name: count for name, twin, count in rows if twin},
+    )
 
 
 def names(session: Session, which: Filter, cutoff: str) -> list[str]:
@@ -150,6 +164,8 @@ def _conditions(which: Filter, cutoff: str) -> list[ColumnElement[bool]]:
 
 def _has_word(words: Collection[str], cutoff: str) -> ColumnElement[bool]:
     accepted = DeviceState.ACCEPTED.value
+    if not set(words) - {accepted, *UNDECIDED, DeviceState.REVOKED.value}:
+        return DeviceRow.state.in_(words)
     found = summary(cutoff).in_([word for word in words if word != accepted])
     return or_(found, DeviceRow.state == accepted) if accepted in words else found
 

@@ -124,12 +124,15 @@ def devices_page(
 ) -> Page:
     """Devices by name, a page of them; a selector that cannot be read is explained in place."""
     which = Filter(q=q.strip(), summary=summary, group=group.strip(), selector=selector.strip())
-    problem, found, counts = None, DevicePage(devices=(), total=0), {}
+    problem, found = None, DevicePage(devices=(), total=0)
+    counts: dict[str, int] = {}
     try:
-        found, counts = devices.page(which, after, _A_PAGE), devices.counts(msgspec.structs.replace(which, summary=""))
+        counts = devices.counts(msgspec.structs.replace(which, summary="")).all
+        found = devices.page(which, after, _A_PAGE, None if which.summary else sum(counts.values()))
     except LinesideError as error:
         problem = error.report()
-    waiting = devices.page(Filter(summary="pending"), limit=_WAITING).devices if which == Filter() else ()
+    ask = which == Filter() and counts.get("pending", 0)
+    waiting = devices.page(Filter(summary="pending"), limit=_WAITING, total=ask).devices if ask else ()
     return page(
         request,
         "devices/list.html",

@@ -29,8 +29,11 @@ class Devices:
         self._core = core
         self._desired = DesiredDocuments(core)
 
-    def page(self, which: Filter, after: str = "", limit: int = 100) -> DevicePage:
-        """Devices by name, those after a name. Raises `request.invalid`, `selector.invalid`."""
+    def page(self, which: Filter, after: str = "", limit: int = 100, total: int | None = None) -> DevicePage:
+        """Devices by name, those after a name; they are counted unless `total` says it.
+
+        Raises `request.invalid`, `selector.invalid`.
+        """
         if not 0 < limit <= listing.MOST:
             raise LinesideError("request.invalid", why=f"limit must be 1 to {listing.MOST}")
         if not all(text.isprintable() for text in (after, *msgspec.structs.astuple(which))):
@@ -40,7 +43,8 @@ class Devices:
             rows = listing.page(session, which, cutoff, after, limit + 1)
             more = rows[limit - 1][0].name if len(rows) > limit else None
             found = self._shown(session, rows[:limit])
-            return DevicePage(devices=tuple(found), total=listing.count(session, which, cutoff), next=more)
+            total = listing.count(session, which, cutoff) if total is None else total
+            return DevicePage(devices=tuple(found), total=total, next=more)
 
     def get(self, name: str) -> Device:
         """One device. Raises `request.not_found`."""
@@ -51,10 +55,10 @@ class Devices:
             shown = self._shown(session, rows)[0]
             return msgspec.structs.replace(shown, wanted=self._desired.desired(session, name).components)
 
-    def counts(self, which: Filter | None = None, *, twins: bool | None = None) -> dict[str, int]:
-        """How many devices there are by the one word for each; `twins=False` leaves twins out."""
+    def counts(self, which: Filter | None = None) -> listing.Counts:
+        """How many devices there are by the one word for each. Raises `selector.invalid`."""
         with self._core.database.read() as session:
-            return listing.counts(session, which or Filter(), self.cutoff(), twins=twins)
+            return listing.counts(session, which or Filter(), self.cutoff())
 
     def squares(self, limit: int) -> Sequence[Any]:
         """(name, word, number of conditions) of the first devices by name."""

@@ -64,13 +64,14 @@ def group_page(
 ) -> Page:
     """One group: how it is made up, what is deployed to it, and its devices, a page of them."""
     found, members = groups.get(group), Filter(group=group)
+    counts = devices.counts(members).all
     return page(
         request,
         "groups/page.html",
         here="/devices",
         group=found,
-        counts=devices.counts(members),
-        members=devices.page(members, after, _A_PAGE),
+        counts=counts,
+        members=devices.page(members, after, _A_PAGE, sum(counts.values())),
         after=after,
     )
 

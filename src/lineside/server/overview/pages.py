@@ -37,6 +37,7 @@ def overview_page(
     events: NamedDependency[Events],
 ) -> Page:
     """The loop, what needs a person, the fleet as squares, and what happened last."""
+    fleet = devices.counts()
     with database.read() as session:
         happened = events.page(session, before=None, kind=None, limit=_LAST_EVENTS).events
     return page(
@@ -44,9 +45,9 @@ def overview_page(
         "overview/page.html",
         here="/",
         live=True,
-        overview=overview.look(),
+        overview=overview.look(fleet),
         squares=devices.squares(_SQUARES),
-        counts=devices.counts(),
+        counts=fleet.all,
         events=happened,
         tones=_TONES,
     )

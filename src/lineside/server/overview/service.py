@@ -15,7 +15,7 @@ from lineside.contract.run import RunState
 from lineside.server.access.join_tokens import TWINS, JoinTokens
 from lineside.server.captures.service import CapturesService
 from lineside.server.datasets.service import DatasetsService
-from lineside.server.devices.listing import WRONG
+from lineside.server.devices.listing import WRONG, Counts
 from lineside.server.devices.service import Devices
 from lineside.server.models.service import ModelsService
 from lineside.server.rollouts.service import Rollouts
@@ -44,20 +44,20 @@ class OverviewService:
     captures: CapturesService
     trust: TrustPage
 
-    def look(self) -> Overview:
-        """The loop as it stands now."""
-        models = self.models.all()
+    def look(self, fleet: Counts | None = None) -> Overview:
+        """The loop as it stands now; the devices are counted unless `fleet` says how many there are."""
+        models, fleet = self.models.all(), fleet or self.devices.counts()
         return Overview(
             version=lineside.__version__,
             people_url=self.core.addresses.people_url,
             device_url=self.core.addresses.device_url,
             ca_sha256=self.join_tokens.ca_sha256,
             trust_mode=self.trust.mode().value,
-            stages=(*self._made(models), *self._running()),
+            stages=(*self._made(models), *self._running(fleet.devices)),
             needs=(
                 *self.core.needs,
                 *self.core.hints.needs(),
-                *self._decisions(models),
+                *self._decisions(models, fleet),
                 *self._signing(),
                 *self._worries(),
             ),
@@ -87,11 +87,10 @@ class OverviewService:
             ),
         )
 
-    def _running(self) -> tuple[Stage, ...]:
+    def _running(self, fleet: dict[str, int]) -> tuple[Stage, ...]:
         with self.core.database.read() as session:
             rollouts = [rollout for rollout in self.rollouts.all(session) if rollout.group != TWINS]
         states = Counter(rollout.state for rollout in rollouts)
-        fleet = self.devices.counts(twins=False)
         healthy = fleet.get("healthy", 0)
         results, captures = self.results.counts(), self.captures.counts()
         kept = ", ".join(f"{name} {count}" for name, count in sorted(captures.items()))
@@ -111,7 +110,7 @@ class OverviewService:
     def _released(self) -> int:
         return sum(model.state is ModelState.APPROVED for model in self.models.all())
 
-    def _decisions(self, models: list[ModelVersion]) -> list[Need]:
+    def _decisions(self, models: list[ModelVersion], fleet: Counts) -> list[Need]:
         key = "" if self.models.signs_here() else " --key FILE"
         needs = [
             Need(
@@ -123,7 +122,7 @@ class OverviewService:
             if model.state is ModelState.AWAITING_APPROVAL
         ]
         waiting = any(model.state is ModelState.CANDIDATE for model in models)
-        if waiting and not self.devices.counts(twins=True):
+        if waiting and not fleet.twins:
             command = "lineside devices token --twin"
             needs.append(
                 Need(what="A model waits for a twin to try it, and none has joined", href="/devices", command=command)
