@@ -28,7 +28,7 @@ from lineside.server.access.local_token import Doorkeepers, LocalTokens, local_t
 from lineside.server.access.shared_keys import check_keys
 from lineside.server.access.started import record_start
 from lineside.server.adapters.files import write_atomic
-from lineside.server.adapters.tuf import move_in
+from lineside.server.adapters.tuf import take_newer
 from lineside.server.app import build
 from lineside.server.broker_setup import Uses, mqtt_address, open_broker
 from lineside.server.clock import SystemClock
@@ -78,7 +78,7 @@ class ControlPlane:
         self._core = replace(open_core(root, settings, clock, addresses, self._broker), needs=needs)
         bring_up(self._core.database)
         check_keys(self._core)
-        move_in(self._core.shelf, root / "tuf")
+        take_newer(self._core.shelf, root / "tuf")
         self._leases = leases_of(self._core.database, clock, root)
         accounts = Accounts(self._core)
         check_open(root, settings, self._front.tls is not None, accounts.somebody_can_sign_in())

@@ -18,8 +18,9 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
+from lineside.server.adapters.files import write_atomic
 from lineside.server.adapters.signer import KeyFiles
-from lineside.server.adapters.tuf import DatabaseShelf, FolderShelf, NewTarget, Repository, Shelf, move_in
+from lineside.server.adapters.tuf import DatabaseShelf, FolderShelf, NewTarget, Repository, Shelf, keep_copy, take_newer
 from lineside.server.services import Core
 from tests.server.adapters.shelves import Fragile, Killed, content
 
@@ -292,15 +293,59 @@ def test_a_file_that_is_not_there_is_missing_and_a_stamp_tells_that_one_was_writ
     assert "timestamp.json" not in shelf.names()
 
 
-def test_what_lies_in_a_folder_is_taken_into_a_shared_database_once(core, tmp_path, clock):
+def test_what_lies_in_a_folder_is_taken_into_a_shared_database(core, tmp_path, clock):
     """What releases before kept in R/tuf also on PostgreSQL."""
     folder = tmp_path / "before"
     before = Repository(FolderShelf(folder), KeyFiles(tmp_path / "keys"), clock)
     before.publish([new(MODEL)])
-    files = before.current()
-    assert move_in(core.shelf, folder) == core.database.shared
-    assert folder.exists() != core.database.shared
+    assert take_newer(core.shelf, folder) == core.database.shared
     if core.database.shared:
-        assert Repository(core.shelf, KeyFiles(tmp_path / "keys"), clock).current() == files
-        assert (tmp_path / "before.moved" / "timestamp.json").exists()
-    assert not move_in(core.shelf, folder)
+        assert Repository(core.shelf, KeyFiles(tmp_path / "keys"), clock).current() == before.current()
+    assert not take_newer(core.shelf, folder)
+
+
+@pytest.mark.postgresql_only
+def test_an_older_database_takes_nothing_back(repository, shelf, look, open_repository, tmp_path):
+    folder = tmp_path / "copy"
+    repository.publish([new(MODEL)])
+    older = content(shelf)
+    repository.publish([new(APP)])
+    assert keep_copy(shelf, folder)
+    assert not keep_copy(shelf, folder)
+    assert look(APP) is not None
+    for name in shelf.names():
+        shelf.remove(name)
+    for name, data in older.items():
+        shelf.write(name, data)
+    assert not keep_copy(shelf, folder)
+    assert take_newer(shelf, folder)
+    assert look(APP) is not None
+    open_repository().publish([new(STAGED)])
+    assert look(STAGED) is not None
+    assert keep_copy(shelf, folder)
+    assert content(FolderShelf(folder)) == content(shelf)
+
+
+@pytest.mark.postgresql_only
+@pytest.mark.parametrize("kept", range(3))
+def test_a_copy_that_was_cut_off_does_not_count(repository, shelf, tmp_path, kept, monkeypatch):
+    folder = tmp_path / "copy"
+    keep_copy(shelf, folder)
+    before = content(FolderShelf(folder))["timestamp.json"]
+    repository.publish([new(MODEL)])
+    written = []
+
+    def write(path: Path, data: bytes) -> None:
+        if len(written) == kept:
+            raise Killed
+        written.append(path)
+        write_atomic(path, data)
+
+    monkeypatch.setattr("lineside.server.adapters.tuf.mirror.write_atomic", write)
+    with pytest.raises(Killed):
+        keep_copy(shelf, folder)
+    assert content(FolderShelf(folder))["timestamp.json"] == before
+    assert not take_newer(shelf, folder)
+    monkeypatch.undo()
+    assert keep_copy(shelf, folder)
+    assert content(FolderShelf(folder)) == content(shelf)

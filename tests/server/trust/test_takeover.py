@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from lineside.contract.ceremony import ProposalState, TrustMode
 from lineside.contract.errors import LinesideError
+from lineside.server.adapters.signer import KeyFiles
+from lineside.server.adapters.tuf import Repository
 from lineside.server.services import Core
 from tests.server.trust.hands import Follower, Hand, House
 
@@ -75,3 +80,17 @@ def test_what_was_published_first_makes_the_other_stale(house: House, people: Pe
     assert house.find(second.id).state is ProposalState.STALE
     with pytest.raises(LinesideError, match=r"trust\.proposal_closed"):
         house.sign(second, anna)
+
+
+def test_every_control_plane_deletes_the_keys_that_were_taken_over(
+    house: House, core: Core, people: People, tmp_path: Path
+) -> None:
+    """Another one has them in its own R/keys, and did not publish the takeover."""
+    shutil.copytree(core.keys, tmp_path / "other")
+    other = Repository(core.shelf, KeyFiles(tmp_path / "other"), core.clock.now)
+    other.forget_taken_over()
+    assert len(list((tmp_path / "other").glob("tuf-*.pem"))) == 7
+    house.take_over(people, root=2, approvers=2)
+    other.forget_taken_over()
+    kept = {path.name for path in (tmp_path / "other").glob("tuf-*.pem")}
+    assert kept == {"tuf-snapshot.pem", "tuf-staging.pem", "tuf-timestamp.pem"}

@@ -18,7 +18,7 @@ from typing import TypeVar
 from securesystemslib.signer import Key, Signature, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
-from lineside.contract.ceremony import ProposedFile
+from lineside.contract.ceremony import TAKEN_OVER, ProposedFile
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.trust import ROLE_PATHS
@@ -106,6 +106,15 @@ class Repository:
     def forget_key(self, key: str) -> None:
         """Delete a private key that lies here."""
         self._keys.forget(key)
+
+    def forget_taken_over(self) -> None:
+        """Delete private keys here of roles that people decide about, where metadata trusts them no longer: whoever
+        published that deleted them from its own folder alone."""
+        with self._locked():
+            state = load(self._shelf)
+            trusted = {key for role in rules.ROLES for key in state.role(role).keyids}
+            for key in {key for role in TAKEN_OVER for key in self.here(role)} - trusted:
+                self._keys.forget(key)
 
     def sign(self, role: str, data: bytes) -> Signature:
         """A signature by a role's key over bytes that are no TUF metadata: say so in their first line.

@@ -157,20 +157,3 @@ def open_shelf(database: Database, folder: Path) -> Shelf:
     """Where a control plane's repository lies: in a database that is shared; else in its folder, so that bringing back
     an older database does not bring back older metadata, which devices refuse."""
     return DatabaseShelf(database) if database.shared else FolderShelf(folder)
-
-
-def move_in(shelf: Shelf, folder: Path) -> bool:
-    """Take the files of a folder onto an empty shelf, and put the folder aside; whether there was something to take.
-
-    `timestamp.json` comes last: without it a repository does not count, and the next start takes all of it again.
-    """
-    if isinstance(shelf, FolderShelf) or not (folder / "timestamp.json").exists():
-        return False
-    with shelf.locked():
-        if "timestamp.json" in shelf.names():
-            return False
-        names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-        for name in sorted(names, key=lambda name: name == "timestamp.json"):
-            shelf.write(name, (folder / name).read_bytes())
-    folder.rename(folder.with_name(f"{folder.name}.moved"))
-    return True
