@@ -21,6 +21,7 @@ _NOT_OPERATIONS = {
     "up": "starts the control plane",
     "demo": "plays the loop with the other commands' operations",
     "agent": "another room's program",
+    "database copy": "works on a root whose control plane is stopped",
     "components check": "reads a file of this machine",
     "trust key make": "makes a file on this machine",
     "twin stop": "ends processes on this machine",

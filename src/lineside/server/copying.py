@@ -1,33 +1,43 @@
-"""Copies a control plane's database from SQLite to PostgreSQL: `lineside database copy`.
+"""Copies a control plane's database from SQLite to PostgreSQL: `lineside database copy`, which runs it as a program.
 
-All of it is one transaction of the target: a copy that is cut off leaves an empty database, and is run again.
+    LINESIDE_COPY_TO=postgresql+psycopg://… python -m lineside.server.copying ROOT
+
+It prints a line of JSON a table, {"table": …, "rows": …}, or {"error": …} at the end. All of it is one transaction of
+the target: a copy that is cut off leaves an empty database, and is run again.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Boolean, Connection, Integer, Table, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from lineside.contract.errors import LinesideError
 from lineside.server.adapters.tuf.shelf import TufFileRow
 from lineside.server.database import Base, Database
+from lineside.server.root import Root
 from lineside.server.schema import bring_up
 
 _LEFT = {"leases", "shared_keys", "audit_head", TufFileRow.__tablename__}
 """Tables whose rows are about who uses a database, and are made anew."""
 
 _ROWS = 1000  # read at once
+_FILE = "lineside.db"
 
 
 def copy(root: Path, source: Database, target: Database, say: Callable[[str, int], None]) -> None:
     """Copy every row of `source`, and the signed metadata in R/tuf; `say` is told each table and its rows.
 
-    Raises `database.not_empty`, `database.not_copied`, and what `bring_up` does.
+    Raises `database.not_empty`, `database.not_copied`, `start.database_url_invalid`, and what `bring_up` does.
     """
+    if not target.shared:
+        raise LinesideError("start.database_url_invalid", why="the target of a copy is PostgreSQL")
     bring_up(source)
     bring_up(target)
     with source.read() as reading, target.write() as writing:
@@ -35,9 +45,32 @@ def copy(root: Path, source: Database, target: Database, say: Callable[[str, int
         _check_empty(here)
         for table in Base.metadata.sorted_tables:
             if table.name not in _LEFT:
-                say(table.name, _copy_table(there, here, table))
+                say(str(table.name), _copy_table(there, here, table))
         say(TufFileRow.__tablename__, _copy_metadata(here, root / "tuf"))
         set_sequences(here)
+
+
+def main(root: Path, url: str) -> int:
+    """Copy the database of a control plane that does not run; the exit status."""
+    try:
+        held = Root(root) if (root / _FILE).exists() else None
+        if held is None:
+            raise LinesideError("database.not_sqlite", file=root / _FILE)
+        source, target = Database(f"sqlite:///{root / _FILE}"), Database(url)
+        try:
+            copy(root, source, target, lambda table, rows: _say({"table": table, "rows": rows}))
+        finally:
+            target.close()
+            source.close()
+            held.close()
+    except LinesideError as error:
+        _say({"error": error.report()})
+        return 1
+    return 0
+
+
+def _say(value: Any) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
 def set_sequences(connection: Connection) -> None:
@@ -101,3 +134,9 @@ def _driver_error() -> type[Exception]:
     import psycopg
 
     return psycopg.Error
+
+
+if __name__ == "__main__":
+    import lineside.server.process  # noqa: F401 every table there is
+
+    sys.exit(main(Path(sys.argv[1]), os.environ["LINESIDE_COPY_TO"]))
