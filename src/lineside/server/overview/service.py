@@ -26,7 +26,7 @@ from lineside.server.trust.view import TrustPage
 
 _SILENT = ("offline", "revoked")
 _WAITING = {"pending": "waits to be accepted", "quarantined": "is quarantined"}
-_WORRIES = 20  # of devices, shown one by one
+_WORRIES = 10  # of devices, shown one by one
 
 
 @dataclass(frozen=True)
