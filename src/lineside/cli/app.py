@@ -33,6 +33,7 @@ from lineside.cli import (
     twin,
     up,
     users,
+    webhooks,
 )
 from lineside.cli.demo import command as demo
 from lineside.cli.main import program
@@ -70,6 +71,7 @@ for noun in (
     broker,
     databases,
     secrets,
+    webhooks,
     trust,
     users,
     tokens,

@@ -28,6 +28,7 @@ from lineside.contract.delivery import (
     RuleRequest,
 )
 from lineside.contract.errors import LinesideError
+from lineside.contract.plain_yaml import load_plain
 from lineside.contract.rollout import RolloutPlan
 from lineside.contract.rollout_words import plan_in_words
 
@@ -185,7 +186,7 @@ def read_plan(file: Path | None) -> RolloutPlan | None:
     if file is None:
         return None
     try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8"))
+        said = load_plain(file.read_text(encoding="utf-8"))
         return msgspec.convert(said.get("rollout", said) if isinstance(said, dict) else said, RolloutPlan)
     except (OSError, ValueError, RecursionError, yaml.YAMLError, msgspec.ValidationError) as why:
         raise LinesideError("cli.bad_document", file=file, why=" ".join(str(why).split())) from why

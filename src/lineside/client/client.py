@@ -23,6 +23,7 @@ from lineside.client.rollouts import Rollouts
 from lineside.client.secrets import Secrets
 from lineside.client.trust import Trust
 from lineside.client.twins import Twins
+from lineside.client.webhooks import Telling
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import AddComponent, Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest
@@ -71,6 +72,7 @@ class Client(
     Trust,
     AuditTrail,
     Secrets,
+    Telling,
     Twins,
     Measuring,
 ):

@@ -42,6 +42,7 @@ from lineside.server.telemetry.room import room as telemetry
 from lineside.server.trust.room import room as trust
 from lineside.server.twins.room import room as twins
 from lineside.server.web.render import explained
+from lineside.server.webhooks.room import room as webhooks
 
 ROOMS: tuple[Callable[[Core], Room], ...] = (
     access,
@@ -61,6 +62,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     twins,
     captures,
     telemetry,
+    webhooks,
     overview,
     lineage,
     loops,

@@ -246,6 +246,16 @@ _PEOPLE = {
         POST /api/v1/secrets/remove
         POST /api/v1/secrets/rotate-key
         POST /api/v1/trust/proposals
+        GET /api/v1/webhooks
+        POST /api/v1/webhooks
+        GET /api/v1/webhooks/{webhook:str}
+        POST /api/v1/webhooks/{webhook:str}/messages/{message:str}/redeliver
+        POST /api/v1/webhooks/{webhook:str}/remove
+        POST /api/v1/webhooks/{webhook:str}/test
+        GET /webhooks
+        GET /webhooks/{webhook:str}
+        POST /webhooks/{webhook:str}/messages/{message:str}/redeliver
+        POST /webhooks/{webhook:str}/test
         GET /api/v1/users
         POST /api/v1/users
         POST /api/v1/users/{name:str}/disable

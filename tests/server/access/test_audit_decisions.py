@@ -30,6 +30,7 @@ from lineside.contract.inquiry import InquiryKind, InquiryRequest
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.rollout import DeviceProgress
 from lineside.contract.run import RunRequest
+from lineside.contract.webhook import WebhookRequest
 from lineside.server.rollouts.store import RolloutDeviceRow
 from lineside.server.testing import running
 from tests.pages.story import House, labelled_folder
@@ -263,6 +264,27 @@ def _rotate(world: World) -> Said:
     return Said("")
 
 
+def _webhook(world: World) -> Said:
+    made = world.client.create_webhook(WebhookRequest(url="http://127.0.0.1:9/nobody", kinds=("rollout",)))
+    return Said(made.webhook.id, None, "http://127.0.0.1:9/nobody is told of rollout")
+
+
+def _test_webhook(world: World) -> Said:
+    world.client.test_webhook("webhook-1")
+    return Said("webhook-1", None, "was sent a test")
+
+
+def _redeliver(world: World) -> Said:
+    message = world.client.webhook("webhook-1").messages[0].id
+    world.client.redeliver_message("webhook-1", message)
+    return Said("webhook-1", None, f"{message} is sent again")
+
+
+def _remove_webhook(world: World) -> Said:
+    world.client.remove_webhook("webhook-1")
+    return Said("webhook-1", None, "is told nothing any more")
+
+
 def _propose_change(world: World) -> Said:
     """A second approver, and both of them needed: that waits for Ada."""
     ada = ProposeChange(kind="key.add", role="approvers", public=world.hand.public, name="Ada")
@@ -381,6 +403,10 @@ STEPS = (
     Step("POST /secrets", "secret.set", _secret),
     Step("POST /secrets/remove", "secret.remove", _remove_secret),
     Step("POST /secrets/rotate-key", "secret.rotate_key", _rotate),
+    Step("POST /webhooks", "webhook.change", _webhook),
+    Step("POST /webhooks/{webhook}/test", "webhook.change", _test_webhook),
+    Step("POST /webhooks/{webhook}/messages/{message}/redeliver", "webhook.change", _redeliver),
+    Step("POST /webhooks/{webhook}/remove", "webhook.change", _remove_webhook),
     Step("POST /trust/proposals", "trust.proposed", _propose_change),
     Step("POST /trust/proposals/{proposal}/signatures", "trust.signed", _sign),
     Step("POST /trust/proposals/{proposal}/withdraw", "trust.withdrawn", _withdraw_proposal),

@@ -1,0 +1,1 @@
+"""Webhooks: others are told of what changes here, signed, again until they have taken it."""
