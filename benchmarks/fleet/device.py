@@ -42,18 +42,18 @@ class Device:
     """Connects when it must, proves its key when its token ends, asks, and reports what is new."""
 
     __slots__ = ("_connection", "_count", "_member", "_port", "_renew_at", "_report_at", "_sequence", "_tls",
-                 "_token", "desired", "etag", "keep", "phase")  # fmt: skip
+                 "_token", "desired", "etag", "phase")  # fmt: skip
 
-    def __init__(self, member: Member, port: int, tls: ssl.SSLContext, *, keep: bool = True) -> None:
+    def __init__(self, member: Member, port: int, tls: ssl.SSLContext, *, first: int = 0) -> None:
+        """Its reports and its token requests are numbered from `first` on."""
         self._member, self._port, self._tls = member, port, tls
         self._connection: Connection | None = None
         self._token, self._renew_at = "", 0.0
         self._report_at = 0.0
-        self._count = self._sequence = 0
+        self._count = self._sequence = first
         self.etag = ""
         self.desired: Desired | None = None
         self.phase = Phase.IDLE
-        self.keep = keep
 
     async def check_in(self, heard: Heard, now: float) -> None:
         """One round at a moment (seconds): ask, report if there is something to say. A refusal is an error."""
@@ -63,8 +63,6 @@ class Device:
         except (OSError, Gone, ValueError, msgspec.MsgspecError) as error:
             heard.errors.append(f"{self._member.name}: {error!r}")
         heard.took("check-in", started)
-        if not self.keep:
-            self.close()
 
     async def _check_in(self, heard: Heard, now: float) -> None:
         if self._connection is None or not self._connection.open:
@@ -77,6 +75,11 @@ class Device:
         if now >= self._report_at:
             await self._tell(heard)
             self._report_at = now + HEARTBEAT
+
+    @property
+    def deployment(self) -> str | None:
+        """Of the document it has."""
+        return self.desired.deployment if self.desired else None
 
     def close(self) -> None:
         """End the connection."""

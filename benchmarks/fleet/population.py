@@ -21,6 +21,7 @@ from lineside.server.clock import SystemClock, rfc3339
 from lineside.server.devices.certificates import Certificates
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.facts import remember
+from lineside.server.devices.membership import ensure_group
 from lineside.server.devices.store import DeviceRow, GroupRow
 from lineside.server.root import open_core
 from lineside.server.schema import bring_up
@@ -78,6 +79,8 @@ def populate(root: Path, database_url: str, count: int) -> list[Member]:
     core = open_core(root, Settings(database_url=database_url), SystemClock())
     try:
         bring_up(core.database)
+        with core.database.write() as session:
+            ensure_group(session, GROUP, rfc3339(core.clock.now()))
         certificates = Certificates(core, open_ca(core.keys, core.clock.now()))
         names = [f"dev-{number:05d}" for number in range(count)]
         fleet: list[Member] = []
