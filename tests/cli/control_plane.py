@@ -13,6 +13,7 @@ import msgspec
 
 from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
+from lineside.contract.group import Changed
 from tests.cli import values
 
 ANSWERS: dict[str, Any] = {
@@ -41,12 +42,21 @@ ANSWERS: dict[str, Any] = {
     "GET /deployments": [values.DEPLOYMENT],
     "GET /deployments/dep-1": values.DEPLOYMENT,
     "GET /rollouts": [values.ROLLOUT],
+    "GET /rollouts/ro-1/devices": values.ROLLOUT_DEVICES,
     "GET /rollouts/ro-1": values.ROLLOUT,
     "POST /rollouts/ro-1/abort": values.ROLLOUT,
     "POST /devices/tokens": values.JOIN_TOKEN,
     "GET /devices": DevicePage(
         devices=(values.device("tag-station-1"), values.device("tag-station-2", healthy=False)), total=2
     ),
+    "POST /devices/labels": Changed(devices=2),
+    "GET /groups": [values.GROUP],
+    "GET /groups/berlin": values.GROUP,
+    "POST /groups": values.GROUP,
+    "POST /groups/berlin": values.GROUP,
+    "POST /groups/berlin/delete": values.GROUP,
+    "POST /groups/berlin/add": Changed(devices=2),
+    "POST /groups/berlin/remove": Changed(devices=1),
     "GET /devices/tag-station-1": values.device("tag-station-1"),
     "POST /devices/tag-station-1/revoke": values.device("tag-station-1"),
     "POST /devices/tag-station-1/inquiries": values.INQUIRY,

@@ -16,11 +16,12 @@ from lineside.contract.deployment import Deployment
 from lineside.contract.device import Device, JoinToken
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
+from lineside.contract.group import Changed, Group
 from lineside.contract.inquiry import CheckResult
 from lineside.contract.model import ModelVersion
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
-from lineside.contract.rollout import Rollout
+from lineside.contract.rollout import Rollout, RolloutDevicePage
 from lineside.contract.run import CurvePoint, Run, RunState
 from tests.cli import values
 from tests.cli.conftest import Command
@@ -44,6 +45,8 @@ READING = [
     ("deployments show dep-1", Deployment, "lineside rollouts show ro-1"),
     ("rollouts list", list[Rollout], "1/2"),
     ("rollouts show ro-1", Rollout, "the first wave was told"),
+    ("rollouts show ro-1", Rollout, "waits for 1 device(s)"),
+    ("rollouts devices ro-1 --progress failed --wave 2", RolloutDevicePage, "tag-station-2"),
     ("devices list", list[Device], "installing"),
     ("devices list", list[Device], "device.too_hot"),
     ("devices show tag-station-1", Device, "matched"),
@@ -58,6 +61,8 @@ READING = [
     ("devices show tag-station-1", Device, "3.0 GiB"),
     ("devices show tag-station-1", Device, "link kind"),
     ("devices diagnose tag-station-1", list[CheckResult], "✓ disk"),
+    ("groups list", list[Group], "site=berlin"),
+    ("groups show berlin", Group, "deployment-7"),
     ("devices exports tag-station-1", ExportPage, "2026/11/21/batch.csv"),
     ("results tail", ResultPage, "a[1].jpg_0"),
     ("captures list", CapturePage, "The best score, 0.41"),
@@ -84,8 +89,37 @@ CHANGING = [
         "POST /models/metal-tags/1/reject",
         {"reason": "blurred"},
     ),
+    ("rollouts pause ro-1", Rollout, "POST /rollouts/ro-1/pause", None),
+    ("rollouts resume ro-1", Rollout, "POST /rollouts/ro-1/resume", None),
     ("rollouts abort ro-1", Rollout, "POST /rollouts/ro-1/abort", None),
+    ("rollouts rollback ro-1", Rollout, "POST /rollouts/ro-1/rollback", None),
+    ("rollouts retry ro-1", Rollout, "POST /rollouts/ro-1/retry", None),
     ("devices revoke tag-station-1", Device, "POST /devices/tag-station-1/revoke", None),
+    (
+        "devices label press-1 press-2 site=berlin note=a=b line-",
+        Changed,
+        "POST /devices/labels",
+        {
+            "which": {"devices": ["press-1", "press-2"], "selector": None},
+            "set": {"site": "berlin", "note": "a=b"},
+            "remove": ["line"],
+        },
+    ),
+    (
+        "groups create berlin --selector site=berlin",
+        Group,
+        "POST /groups",
+        {"name": "berlin", "selector": "site=berlin", "description": ""},
+    ),
+    (
+        "groups change berlin --description walls",
+        Group,
+        "POST /groups/berlin",
+        {"selector": None, "description": "walls"},
+    ),
+    ("groups add berlin a b", Changed, "POST /groups/berlin/add", {"devices": ["a", "b"], "selector": None}),
+    ("groups remove berlin --selector !a", Changed, "POST /groups/berlin/remove", {"devices": [], "selector": "!a"}),
+    ("groups delete berlin", Group, "POST /groups/berlin/delete", None),
     (
         "devices token --group line-1 --uses 2 --ttl 60",
         JoinToken,
@@ -113,6 +147,19 @@ def test_changing(
     if body is not None:
         assert plane.asked[-1].body == body
     assert lineside(*words.split()).status == 0
+
+
+def test_devices_are_found_by_what_is_said(lineside: Command, plane: CannedControlPlane) -> None:
+    words = ("--search", "press", "--group", "berlin", "--state", "failed", "--selector", "line in (3, 4)")
+    assert lineside("devices", "list", *words).status == 0
+    assert plane.asked[-1].route == "GET /devices"
+    assert plane.asked[-1].query == {
+        "q": "press",
+        "group": "berlin",
+        "summary": "failed",
+        "selector": "line in (3, 4)",
+        "limit": "500",
+    }
 
 
 def _one_document(lineside: Command, words: str, kind: type[Any]) -> Any:

@@ -18,6 +18,7 @@ from lineside.contract.device import Device, DeviceState, JoinToken
 from lineside.contract.errors import ErrorReport
 from lineside.contract.event import Event, EventPage
 from lineside.contract.export import Export, ExportPage, ExportRecord
+from lineside.contract.group import Group
 from lineside.contract.inquiry import (
     CheckResult,
     Inquiry,
@@ -31,7 +32,15 @@ from lineside.contract.moves import Moved
 from lineside.contract.overview import Need, Overview, Stage
 from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent, Usage
 from lineside.contract.result import Detection, Result, ResultPage, StoredResult
-from lineside.contract.rollout import DeviceProgress, GateCheck, Rollout, RolloutDevice, RolloutState
+from lineside.contract.rollout import (
+    DeviceProgress,
+    GateCheck,
+    Rollout,
+    RolloutDevice,
+    RolloutDevicePage,
+    RolloutState,
+    WaveCounts,
+)
 from lineside.contract.run import CurvePoint, Run, RunRequest, RunState, Step, StepState
 
 AT = "2026-11-21T04:01:03.250Z"
@@ -162,6 +171,10 @@ DEPLOYMENT = Deployment(
     created_at=AT,
     rollout="ro-1",
 )
+GROUP = Group(
+    name="berlin", selector="site=berlin", devices=642, selected=640, created_at=AT, deployments=("deployment-7",)
+)
+
 ROLLOUT = Rollout(
     id="ro-1",
     deployment="dep-1",
@@ -169,13 +182,21 @@ ROLLOUT = Rollout(
     state=RolloutState.RUNNING,
     wave=1,
     waves=2,
+    counts=(
+        WaveCounts(wave=0, name="canary", devices=1, by={"healthy": 1}),
+        WaveCounts(wave=1, name="", devices=1, by={"failed": 1}),
+    ),
+    note="waits for 1 device(s) at work in wave 2",
+    gates=(GateCheck(name="failed-devices", value=0.0, limit=0.2, reported=1, passed=None),),
+    history=(Moved(at=AT, current="pending", wanted="running", why="the first wave was told"),),
+    created_at=AT,
+)
+ROLLOUT_DEVICES = RolloutDevicePage(
     devices=(
         RolloutDevice(device="tag-station-1", wave=0, progress=DeviceProgress.HEALTHY),
         RolloutDevice(device="tag-station-2", wave=1, progress=DeviceProgress.FAILED, error=REFUSAL),
     ),
-    gates=(GateCheck(name="failed-devices", value=0.0, limit=0.2, reported=1, passed=None),),
-    history=(Moved(at=AT, current="pending", wanted="running", why="the first wave was told"),),
-    created_at=AT,
+    total=2,
 )
 COMPONENT = ComponentDetails(
     component=COMPONENTS[2],
