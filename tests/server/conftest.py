@@ -2,7 +2,8 @@
 
 A test that takes `core` runs on both databases: stores and services must do the same on either. One that takes
 `lineside` goes through HTTP and runs on SQLite, unless its file says `pytestmark = pytest.mark.both_databases`; a test
-that is about one of them says `pytest.mark.sqlite_only` or `pytest.mark.postgresql_only`. Without PostgreSQL's programs the second half is skipped.
+that is about one of them says `pytest.mark.sqlite_only` or `pytest.mark.postgresql_only`. Without PostgreSQL's programs
+the second half is skipped.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ FREE = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
 NOW = "2026-01-01T00:00:00.000Z"
 
 
-def start(root: Path, url: str, *settings: str) -> ControlPlaneProcess:
+def start(root: Path, url: str, *settings: str, worker: str = "off") -> ControlPlaneProcess:
     """A control plane on the database."""
-    return ControlPlaneProcess(root, *FREE, "--database-url", url, *settings)
+    return ControlPlaneProcess(root, *FREE, "--database-url", url, *settings, worker=worker)
 
 
 def share(first: Path, second: Path) -> None:

@@ -21,6 +21,7 @@ WORKER = """
 import os, pathlib, signal, sys
 if "stubborn" in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
 root = pathlib.Path(sys.argv[sys.argv.index("--root") + 1])
+(root / "name").write_text(os.environ["LINESIDE_WORKER_NAME"])
 (root / "pid.new").write_text(str(os.getpid()))
 (root / "pid.new").rename(root / "pid")
 if "short" in sys.argv: sys.exit(3)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
+import psycopg
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -223,3 +224,53 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str, why
     with pytest.raises(LinesideError, match=r"start\.database_url_invalid") as refused:
         Database(url)
     assert why in refused.value.message
+
+
+@pytest.mark.postgresql_only
+def test_a_server_that_was_started_anew_costs_nobody_an_error(core: Core) -> None:
+    """Every connection of the pool is dead, and so is the lock that one of them had."""
+
+    def cut_off() -> None:
+        with core.database.write() as session:
+            add(session, "one")
+            session.flush()
+            _end_all_but_ours(core)
+            session.execute(text("SELECT 1"))
+
+    with pytest.raises(DBAPIError):
+        cut_off()
+    _end_all_but_ours(core)
+    assert messages(core.database) == []
+    _add_one(core.database)
+    assert messages(core.database) == ["one"]
+
+
+def _end_all_but_ours(core: Core) -> None:
+    with psycopg.connect(url_of(core).replace("+psycopg", ""), autocommit=True) as own:
+        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() "
+        own.execute(ended + "AND pid <> pg_backend_pid()")
+
+
+@pytest.mark.postgresql_only
+def test_the_lock_of_a_control_plane_that_is_gone_is_free_at_once(core: Core) -> None:
+    program = """
+import os, sys
+from sqlalchemy import text
+from lineside.server.database import Database
+with Database(sys.argv[1]).write() as session:
+    session.execute(text("DELETE FROM events"))
+    print("inside", flush=True)
+    sys.stdin.read()
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, url_of(core)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "inside\n"
+    waiting = threading.Thread(target=lambda: _add_one(core.database))
+    waiting.start()
+    assert messages(core.database) == []
+    child.kill()
+    child.communicate()
+    waiting.join(10)
+    assert messages(core.database) == ["one"]

@@ -13,9 +13,10 @@ from lineside.client.own_component import add_component
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.rollout import RolloutPlan, RolloutState, WaveSpec
 from lineside.server.testing import until
+from lineside.server.worker import worker_name
 from tests.server.planes import Device, client, holders, home, share, start
 from tests.server.postgresql import Databases
-from tests.server.processes import ControlPlaneProcess
+from tests.server.processes import ControlPlaneProcess, worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("control plane")]
 
@@ -103,7 +104,18 @@ def test_a_rollout_goes_on_after_the_one_that_acted_is_killed(
         until(lambda: holders(url).get("rollouts") == home(again), 5)
 
 
-def test_a_control_plane_with_other_keys_is_refused(url: str, tmp_path: Path) -> None:
+def test_a_control_plane_with_other_keys_is_refused_and_workers_have_names_of_their_own(
+    url: str, tmp_path: Path
+) -> None:
+    names = []
+    for _ in range(2):
+        with start(tmp_path / "first", url, worker=worker()) as first:
+            first.worker_pid()
+            names.append((first.root / "worker" / "name").read_text())
+            (first.root / "worker" / "pid").unlink()
+            assert first.end() == 0
+    assert names[0] == names[1] == worker_name(tmp_path / "first", shared=True)
+    assert names[0] != worker_name(tmp_path, shared=True) != worker_name(tmp_path, shared=False) == "worker"
     with start(tmp_path / "first", url):
         status, said = start(tmp_path / "stranger", url).refused()
     assert status == 1

@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lineside.pipeline", description="The worker that does runs.")
     parser.add_argument("--url", required=True, help="address of the control plane's API for people")
     parser.add_argument("--root", required=True, type=Path, help="folder for checkpoints, cached blobs and workflows")
-    parser.add_argument("--name", default="worker", help="under which runs are claimed; each worker needs its own")
+    name = os.environ.get("LINESIDE_WORKER_NAME", "worker")
+    parser.add_argument("--name", default=name, help="under which runs are claimed; each worker needs its own")
     parser.add_argument("--parent-stdin", action="store_true", help="end when standard input is closed")
     return parser

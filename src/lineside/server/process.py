@@ -40,7 +40,7 @@ from lineside.server.root import open_core
 from lineside.server.schema import bring_up
 from lineside.server.services import Addresses
 from lineside.server.settings import Settings
-from lineside.server.worker import Entry, Worker, worker_command
+from lineside.server.worker import Entry, Worker, worker_command, worker_name
 
 _log = structlog.get_logger("lineside.process")
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -88,7 +88,8 @@ class ControlPlane:
         doorkeeper = Doorkeepers(LocalTokens(local_token(root / "keys"), worker_token), accounts)
         self._apps = build(self._core, doorkeeper)
         check_keys(self._core)  # those that a first start has made by now
-        entry = Entry(url=addresses.people_url, token=worker_token, ca=_keep_people_ca(root, self._front))
+        name = worker_name(root, shared=self._core.database.shared)
+        entry = Entry(url=addresses.people_url, token=worker_token, ca=_keep_people_ca(root, self._front), name=name)
         log = root / "worker.log"
         self._worker = Worker(command, root / "worker", log, settings.log_bytes, entry) if command else None
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import secrets
 import shlex
 import signal
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 import structlog
 
 from lineside.contract.errors import LinesideError
+from lineside.server.adapters.files import write_atomic
 
 _log = structlog.get_logger("lineside.worker")
 _NEEDS = ("torch", "dbos", "onnx", "pycocotools")
@@ -42,11 +44,24 @@ def worker_command(setting: str) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Where and as whom the worker calls; `ca` is a file of certificates when the address is https."""
+    """Where and as whom the worker calls; `ca` is a file of certificates when the address is https, `name` the one
+    under which it takes runs."""
 
     url: str
     token: str = field(repr=False)
     ca: Path | None = None
+    name: str = "worker"
+
+
+def worker_name(root: Path, *, shared: bool) -> str:
+    """The name of a root's worker, the same after a restart: runs go on under it, so no two workers on one database
+    may have the same."""
+    path = root / "worker.name"
+    if not shared:
+        return "worker"
+    if not path.exists():
+        write_atomic(path, f"worker-{secrets.token_hex(4)}\n".encode())
+    return path.read_text().strip()
 
 
 class Worker:
@@ -55,6 +70,7 @@ class Worker:
     def __init__(self, command: Sequence[str], folder: Path, log: Path, log_bytes: int, entry: Entry) -> None:
         self._command = (*command, "--url", entry.url, "--root", str(folder))
         self._environment = os.environ | {"LINESIDE_TOKEN": entry.token}  # a command line is for everybody to see
+        self._environment |= {"LINESIDE_WORKER_NAME": entry.name}
         if entry.ca is not None:
             self._environment |= {"LINESIDE_CA": str(entry.ca)}
         self._folder, self._log, self._log_bytes = folder, log, log_bytes
