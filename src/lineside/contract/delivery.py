@@ -94,7 +94,7 @@ class DeliveryRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HookRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Let programs elsewhere start deliveries to one group by POST /hooks/{name}; of one model or component, if named."""
+    """Let programs elsewhere start deliveries to one group by POST /hooks/{name}; of one thing only, if it is named."""
 
     name: str
     group: str

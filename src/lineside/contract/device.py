@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from lineside.contract.desired import DesiredComponent
+from lineside.contract.errors import ErrorReport
 from lineside.contract.group import Label
 from lineside.contract.reported import Report
 
@@ -166,6 +167,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     state_why: str = ""  # why it was quarantined or revoked
     report: Report | None = None
     wanted: tuple[DesiredComponent, ...] = ()  # what it should run; only where one device is shown
+    conflict: ErrorReport | None = None  # its groups want what does not go together; only where one device is shown
     labels: tuple[Label, ...] = ()
     facts: dict[str, Any] = {}  # by which it can be selected, as texts; see `facts.selectable`
 

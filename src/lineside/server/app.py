@@ -33,6 +33,7 @@ from lineside.server.loops.room import room as loops
 from lineside.server.models.room import room as models
 from lineside.server.overview.room import room as overview
 from lineside.server.reference import describe_errors, device_reference, people_reference
+from lineside.server.rollouts import conflicts
 from lineside.server.rollouts.followed import Followed
 from lineside.server.rollouts.room import room as rollouts
 from lineside.server.runs.room import room as runs
@@ -97,6 +98,8 @@ def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core],
 
 def _connect(services: Mapping[str, Any]) -> None:
     """What happens across rooms that look one way only: the components room has models signed."""
+    if "devices" in services and "rollouts" in services:
+        services["devices"].conflicts = conflicts
     if "groups" in services and "rollouts" in services:
         services["groups"].deployed = Followed()
     if "rollouts" in services and "result_evidence" in services:

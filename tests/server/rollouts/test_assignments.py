@@ -10,6 +10,7 @@ from lineside.server.components.service import Components
 from lineside.server.components.testing import KnownModels, release_app
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.desired import DesiredDocuments
+from lineside.server.devices.service import Devices
 from lineside.server.devices.store import DesiredContentRow, DeviceRow, GroupRow
 from lineside.server.rollouts import conflicts
 from lineside.server.rollouts.assignments import Assignments
@@ -121,6 +122,11 @@ def test_a_late_conflict_keeps_the_document_and_is_told_once(desk):
     assert "The groups line and cell want what does not go together" in (desk.conflict("one") or "")
     assert (desk.conflict("two"), desk.conflict("three")) == (None, None)
     assert len(desk.events("deployment.conflict")) == 1
+    devices = Devices(desk.core)
+    devices.conflicts = conflicts
+    shown = devices.get("one").conflict
+    assert shown is not None
+    assert (shown.code, devices.get("two").conflict) == ("deployment.conflict", None)
     assert desk.assign(["one"], "line", None) == 1  # it left the line
     assert (desk.runs("one"), desk.conflict("one")) == ({"a": "2.0.0"}, None)
 

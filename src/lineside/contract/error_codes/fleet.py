@@ -74,8 +74,8 @@ ROWS = (
     Problem(
         "deployment.unknown_group",
         Kind.MISSING,
-        "No device and no join token is in the group {group}.",
-        "Make a join token for it: lineside devices token --group {group}",
+        "There is no group named {group}.",
+        "See which there are: lineside groups list; or let devices join it: lineside devices token --group {group}",
     ),
     Problem("deployment.not_released", Kind.CONFLICT, "{name} {version} is not released: {state}.", "{command}"),
     Problem(

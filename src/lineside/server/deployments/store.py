@@ -14,6 +14,7 @@ from lineside.server.access.store import JoinTokenRow
 from lineside.server.database import Base, Json
 from lineside.server.deployments.platforms import Platform
 from lineside.server.deployments.union import Wish
+from lineside.server.devices.membership import NamedGroupRow
 from lineside.server.devices.store import DeviceRow, GroupRow
 
 
@@ -137,7 +138,11 @@ def platforms_of(session: Session, group: str) -> dict[Platform, int]:
 
 
 def group_exists(session: Session, group: str) -> bool:
-    """Whether a device is in the group or a join token leads to it."""
+    """Whether the group has a name of its own, a device is in it, or a join token leads to it."""
     member = select(GroupRow.device).where(GroupRow.group == group).limit(1)
     token = select(JoinTokenRow.hash).where(JoinTokenRow.group == group).limit(1)
-    return session.scalars(member).first() is not None or session.scalars(token).first() is not None
+    return (
+        session.get(NamedGroupRow, group) is not None
+        or session.scalars(member).first() is not None
+        or session.scalars(token).first() is not None
+    )

@@ -15,6 +15,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.facts import LABELS
 from lineside.server.clock import rfc3339
 from lineside.server.devices import listing
+from lineside.server.devices.conflicts import Conflicts, NoConflicts
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.labels import labels_of
 from lineside.server.devices.listing import Filter
@@ -28,6 +29,7 @@ class Devices:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._desired = DesiredDocuments(core)
+        self.conflicts: Conflicts = NoConflicts()  # the rollouts room's, by `app.py`
 
     def page(self, which: Filter, after: str = "", limit: int = 100, total: int | None = None) -> DevicePage:
         """Devices by name, those after a name; they are counted unless `total` says it.
@@ -53,7 +55,9 @@ class Devices:
             if not rows:
                 raise LinesideError("request.not_found", what="device", name=name)
             shown = self._shown(session, rows)[0]
-            return msgspec.structs.replace(shown, wanted=self._desired.desired(session, name).components)
+            wanted = self._desired.desired(session, name).components
+            conflict = self.conflicts.of(session, [name]).get(name)
+            return msgspec.structs.replace(shown, wanted=wanted, conflict=conflict)
 
     def counts(self, which: Filter | None = None) -> listing.Counts:
         """How many devices there are by the one word for each. Raises `selector.invalid`."""
