@@ -22,6 +22,7 @@ _NOT_OPERATIONS = {
     "demo": "plays the loop with the other commands' operations",
     "agent": "another room's program",
     "database copy": "works on a root whose control plane is stopped",
+    "objects copy": "reads the root, which need not run",
     "components check": "reads a file of this machine",
     "trust key make": "makes a file on this machine",
     "twin stop": "ends processes on this machine",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import obstore
 import pytest
 
+from lineside.cli.main import main
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.adapters import s3_objects
@@ -182,6 +184,26 @@ def test_a_connection_that_is_cut_in_the_middle_leaves_no_object(endpoint: Seawe
         cutter.cuts = 2  # and then the network is good again: it tries by itself
         assert outside.put(iter([content])) == digest
     assert inside.get(digest) == content
+
+
+def test_a_roots_objects_are_copied_into_a_bucket(
+    endpoint: Seaweed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    there, local = bucket(endpoint, tmp_path), LocalObjects(tmp_path / "objects")
+    digests = [local.put(b"%d" % number * 1000) for number in range(5)]
+    damaged = tmp_path / "objects" / "sha256" / digests[0][7:9] / digests[0][7:]
+    damaged.write_bytes(b"torn")
+    monkeypatch.setenv("LINESIDE_OBJECTS_CREDENTIALS", str(tmp_path / "keys"))
+    command = ["objects", "copy", "--root", str(tmp_path), "--to", endpoint.url(tmp_path.name), "--json"]
+    for expected in ({"copied": 4, "there": 0}, {"copied": 0, "there": 4}):
+        assert main(command) == 3
+        said = json.loads(capfd.readouterr().out)
+        assert {name: said[name] for name in expected} == expected
+        assert said["damaged"] == [str(damaged)]
+    assert [there.exists(digest) for digest in digests] == [False, True, True, True, True]
+    assert there.get(digests[3]) == b"3" * 1000
+    assert main([*command[:3], str(tmp_path / "nothing"), *command[4:]]) == 1
+    assert json.loads(capfd.readouterr().out)["error"]["code"] == "objects.none"
 
 
 @pytest.mark.parametrize(
