@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from lineside.contract.errors import LinesideError
 from lineside.server.adapters.signer import KeyFiles
 from lineside.server.adapters.tuf import Repository
 from lineside.server.services import Core
+from lineside.server.trust.service import Proposals
+from lineside.server.trust.view import TrustPage
 from tests.server.trust.hands import Follower, Hand, House
 
 People = dict[str, list[Hand]]
@@ -94,3 +97,19 @@ def test_every_control_plane_deletes_the_keys_that_were_taken_over(
     other.forget_taken_over()
     kept = {path.name for path in (tmp_path / "other").glob("tuf-*.pem")}
     assert kept == {"tuf-snapshot.pem", "tuf-staging.pem", "tuf-timestamp.pem"}
+
+
+@pytest.mark.postgresql_only
+def test_a_control_plane_says_which_key_another_one_has_changed(core: Core, house: House, tmp_path: Path) -> None:
+    shutil.copytree(core.keys, tmp_path / "keys")
+    other = replace(core, root=tmp_path)
+    house.propose(kind="key.rotate", role="timestamp")
+
+    def needs(core: Core) -> list[str]:
+        with core.database.read() as session:
+            return [need.what for need in TrustPage(core, Proposals(core)).needs(session)]
+
+    assert needs(core) == []
+    assert needs(other) == ["This control plane lacks the key of timestamp that another one has"]
+    shutil.copytree(core.keys, tmp_path / "keys", dirs_exist_ok=True)
+    assert needs(other) == []

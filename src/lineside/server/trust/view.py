@@ -50,6 +50,8 @@ class TrustPage:
         if waiting:
             what = f"{waiting} proposal{'' if waiting == 1 else 's'} wait{'s' if waiting == 1 else ''} for signatures"
             yield Need(what=what, href="/trust", command="lineside trust proposals")
+        if self._core.database.shared:
+            yield from self._lacking()
         if self._proposals.mode() is TrustMode.DEVELOPER and all(map(self._proposals.can_sign, TAKEN_OVER)):
             return  # the loop signs them in time
         now, state = self._core.clock.now(), self._proposals.repository.state()
@@ -57,6 +59,13 @@ class TrustPage:
             left = dict(state)[role].signed.expires - now
             if left < SOON and not self._proposals.can_sign(role):
                 yield Need(what=_words(role, left), href="/trust", command=f"lineside trust renew {role}")
+
+    def _lacking(self) -> Iterator[Need]:
+        """Keys of control planes that another one has changed, and nobody has copied here."""
+        lacking = [role for role in rules.ROLES if role not in TAKEN_OVER and not self._proposals.can_sign(role)]
+        if lacking:
+            what = f"This control plane lacks the key of {', '.join(lacking)} that another one has"
+            yield Need(what=what, href="/trust", command="Copy R/keys/tuf-*.pem from there (docs/databases.md)")
 
     def _role(self, state: State, role: str, remembered: dict[tuple[str, str], store.KeyRow]) -> RoleView:
         signed, trusted = dict(state)[role].signed, state.role(role)
