@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,6 +147,9 @@ class House:
 
 
 def _if_writing(connection: object, before_effect: Callable[[], None]) -> None:
+    """What devices send is stored in a thread of its own, whose end would leave whoever waits for it waiting."""
+    if threading.current_thread() is not threading.main_thread():
+        return
     if connection.get_execution_options().get("lineside_mode") == "write":  # type: ignore[attr-defined]
         before_effect()
 
