@@ -39,7 +39,8 @@ def _commands(group: object, path: tuple[str, ...] = ()) -> Iterator[str]:
         yield from _commands(command, (*path, name))
 
 
-COMMANDS = set(_commands(typer.main.get_command(app)))
+PROGRAM = typer.main.get_command(app)
+COMMANDS = set(_commands(PROGRAM))
 
 
 def test_every_method_of_the_client_is_in_the_table() -> None:
@@ -62,7 +63,7 @@ def test_every_command_explains_itself_and_speaks_json() -> None:
     for operation in OPERATIONS:
         if operation.command is None:
             continue
-        command = typer.main.get_command(app)
+        command = PROGRAM
         for part in operation.command.split():
             command = command.commands[part]  # type: ignore[attr-defined]
         assert command.help, operation.command
