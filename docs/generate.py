@@ -30,6 +30,7 @@ from lineside.cli.operations import OPERATIONS
 from lineside.contract.approval import TwinReport
 from lineside.contract.bundle import Bundle
 from lineside.contract.capture import CaptureRecord
+from lineside.contract.delivery import DELIVERY_MOVES, DeliveryState
 from lineside.contract.deployment import DeploymentDocument
 from lineside.contract.desired import Desired
 from lineside.contract.device import DEVICE_MOVES, DeviceState
@@ -93,6 +94,7 @@ def states() -> str:
         _machine("Twin test", TwinState, TWIN_MOVES),
         _machine("Run", RunState, RUN_MOVES),
         _machine("Rollout", RolloutState, ROLLOUT_MOVES),
+        _machine("Delivery", DeliveryState, DELIVERY_MOVES),
         _machine("Device", DeviceState, DEVICE_MOVES),
     )
     return (
