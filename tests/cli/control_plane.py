@@ -45,6 +45,10 @@ ANSWERS: dict[str, Any] = {
     "GET /rollouts/ro-1/devices": values.ROLLOUT_DEVICES,
     "GET /rollouts/ro-1": values.ROLLOUT,
     "POST /rollouts/ro-1/abort": values.ROLLOUT,
+    "POST /rollouts/ro-1/pause": values.ROLLOUT,
+    "POST /rollouts/ro-1/resume": values.ROLLOUT,
+    "POST /rollouts/ro-1/rollback": values.ROLLOUT,
+    "POST /rollouts/ro-1/retry": values.ROLLOUT,
     "POST /devices/tokens": values.JOIN_TOKEN,
     "GET /devices": DevicePage(
         devices=(values.device("tag-station-1"), values.device("tag-station-2", healthy=False)), total=2

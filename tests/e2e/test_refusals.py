@@ -131,7 +131,7 @@ def test_a_flipped_byte_stops_a_rollout_and_the_device_is_told_to_stay(line: Lin
             rollout = line.plant.deploy(second).rollout
             stack.enter_context(_replaced(file, file.read_bytes()[:-1] + b"!"))
         eventually(lambda: line.plant.client.rollout(rollout).state is RolloutState.FAILED, PATIENCE)
-    (device,) = line.plant.client.rollout(rollout).devices
+    (device,) = line.plant.client.rollout_devices(rollout).devices
     assert device.error is not None
     assert device.error.code == "artifact.digest_mismatch"
     assert "artifact.digest_mismatch" in line.plant.page(f"/rollouts/{rollout}")

@@ -2,109 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
 from typing import Annotated
 
 import typer
-from rich.console import Group, RenderableType
 
+from lineside.cli import rollout_view as view
 from lineside.cli.options import Json, Root, Url
-from lineside.cli.output import session
-from lineside.cli.table import details, mark, rows, when
+from lineside.cli.output import Output, session
+from lineside.client import Client
 from lineside.contract.rollout import DeviceProgress, Rollout, RolloutState
 
 app = typer.Typer(name="rollouts", help="Rollouts: deployments on their way through waves.", no_args_is_help=True)
 
 RolloutId = Annotated[str, typer.Argument(help="Id of a rollout.")]
 
-_GOOD = {
-    RolloutState.SUCCEEDED: True,
-    RolloutState.FAILED: False,
-    RolloutState.ROLLING_BACK: False,
-    RolloutState.ABORTED: False,
-}
-_DEVICE_GOOD = {DeviceProgress.HEALTHY: True, DeviceProgress.FAILED: False}
+_EVERY = 1.0  # seconds between questions
+_UNDER_WAY = (RolloutState.PENDING, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ROLLING_BACK)
 
 
 @app.command("list")
-def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
+def list_(
+    group: Annotated[str | None, typer.Option("--group", help="Only rollouts to this group.")] = None,
+    before: Annotated[str | None, typer.Option("--before", help="Only rollouts older than this one.")] = None,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
     """List rollouts, newest first."""
     with session(url, root, json) as (client, out):
-        out.show(client.rollouts(), _table)
+        out.show(client.rollouts(group=group, before=before), view.table)
 
 
 @app.command()
 def show(rollout: RolloutId, url: Url = None, root: Root = None, json: Json = False) -> None:
-    """Show a rollout: its devices, gates and history."""
+    """Show a rollout: its waves, gates and history, and what it waits for."""
     with session(url, root, json) as (client, out):
-        out.show(client.rollout(rollout), _details)
+        out.show(client.rollout(rollout), view.details_of)
+
+
+@app.command()
+def devices(
+    rollout: RolloutId,
+    progress: Annotated[
+        DeviceProgress | None, typer.Option("--progress", help="Only devices that stand there.")
+    ] = None,
+    wave: Annotated[int | None, typer.Option("--wave", min=1, help="Only devices of this wave.")] = None,
+    after: Annotated[str | None, typer.Option("--after", help="Go on after this mark, the `next` of a page.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many at most.")] = 100,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """List the devices of a rollout, by wave and name."""
+    with session(url, root, json) as (client, out):
+        page = client.rollout_devices(rollout, progress=progress, wave=wave, after=after, limit=limit)
+        out.show(page, view.devices)
+
+
+@app.command()
+def pause(rollout: RolloutId, url: Url = None, root: Root = None, json: Json = False) -> None:
+    """Tell no further device until the rollout goes on."""
+    with session(url, root, json) as (client, out):
+        out.show(client.pause_rollout(rollout), view.details_of)
+
+
+@app.command()
+def resume(rollout: RolloutId, url: Url = None, root: Root = None, json: Json = False) -> None:
+    """Let a paused rollout go on."""
+    with session(url, root, json) as (client, out):
+        out.show(client.resume_rollout(rollout), view.details_of)
 
 
 @app.command()
 def abort(rollout: RolloutId, url: Url = None, root: Root = None, json: Json = False) -> None:
-    """Stop a rollout where it is."""
+    """Stop a rollout where it is; devices keep what they were told."""
     with session(url, root, json) as (client, out):
-        out.show(client.abort_rollout(rollout), _details)
+        out.show(client.abort_rollout(rollout), view.details_of)
 
 
-def _table(rollouts: Sequence[Rollout]) -> RenderableType:
-    lines = (
-        (
-            rollout.id,
-            rollout.group,
-            mark(_GOOD.get(rollout.state), rollout.state.value),
-            f"{min(rollout.wave + 1, rollout.waves)}/{rollout.waves}",
-            f"{sum(d.progress is DeviceProgress.HEALTHY for d in rollout.devices)}/{len(rollout.devices)}",
-            when(rollout.created_at),
-        )
-        for rollout in rollouts
-    )
-    headings = ("id", "group", "state", "wave", "healthy", "created")
-    return rows(headings, lines, "No rollout yet. Deploy something: lineside deployments create")
+@app.command()
+def rollback(rollout: RolloutId, url: Url = None, root: Root = None, json: Json = False) -> None:
+    """Send every device of a rollout back to what worked before."""
+    with session(url, root, json) as (client, out):
+        out.show(client.roll_back_rollout(rollout), view.details_of)
 
 
-def _details(rollout: Rollout) -> RenderableType:
-    head = details(
-        (
-            ("id", rollout.id),
-            ("deployment", rollout.deployment),
-            ("group", rollout.group),
-            ("state", mark(_GOOD.get(rollout.state), rollout.state.value)),
-            ("wave", f"{min(rollout.wave + 1, rollout.waves)} of {rollout.waves}"),
-            ("created", when(rollout.created_at)),
-            ("finished", when(rollout.finished_at)),
-        )
-    )
-    return Group(head, _devices(rollout), _gates(rollout), _history(rollout))
+@app.command()
+def retry(rollout: RolloutId, url: Url = None, root: Root = None, json: Json = False) -> None:
+    """Let the failed devices of a rollout try again."""
+    with session(url, root, json) as (client, out):
+        out.show(client.retry_rollout(rollout), view.details_of)
 
 
-def _devices(rollout: Rollout) -> RenderableType:
-    lines = (
-        (
-            device.device,
-            device.wave + 1,
-            mark(_DEVICE_GOOD.get(device.progress), device.progress.value),
-            f"{device.error.code}: {device.error.message}" if device.error else "",
-        )
-        for device in rollout.devices
-    )
-    return rows(("device", "wave", "progress", "error"), lines, "No device in the group yet.")
+@app.command()
+def watch(rollout: RolloutId, url: Url = None, root: Root = None, json: Json = False) -> None:
+    """Watch a rollout until it ends; exits with 1 unless it succeeded. With --json a line for each change."""
+    with session(url, root, json) as (client, out):
+        ended = _followed(client, rollout, out)
+        if not json:
+            out.show(ended, view.details_of)
+    if ended.state is not RolloutState.SUCCEEDED:
+        raise typer.Exit(1)
 
 
-def _gates(rollout: Rollout) -> RenderableType:
-    lines = (
-        (
-            gate.name,
-            mark(gate.passed, {True: "passed", False: "failed", None: "not known yet"}[gate.passed]),
-            gate.value,
-            gate.limit,
-            gate.reported,
-        )
-        for gate in rollout.gates
-    )
-    return rows(("gate", "outcome", "value", "limit", "reported"), lines, "")
-
-
-def _history(rollout: Rollout) -> RenderableType:
-    lines = ((when(move.at), f"{move.current} → {move.wanted}", move.why) for move in rollout.history)
-    return rows(("at", "move", "why"), lines, "")
+def _followed(client: Client, rollout: str, out: Output) -> Rollout:
+    seen: Rollout | None = None
+    while seen is None or seen.state in _UNDER_WAY:
+        if seen is not None:
+            time.sleep(_EVERY)
+        now = client.rollout(rollout)
+        if now != seen and out.json:
+            out.line(now)
+        elif now != seen:
+            out.say(view.sentence(now))
+        seen = now
+    return seen

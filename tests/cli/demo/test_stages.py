@@ -16,9 +16,10 @@ from lineside.cli.demo.rollout import roll_out
 from lineside.cli.demo.scene import Scene, Settings
 from lineside.cli.demo.training import find_or_start, train
 from lineside.client import Client
+from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelState
-from lineside.contract.rollout import DeviceProgress, RolloutState
+from lineside.contract.rollout import RolloutState
 from lineside.contract.run import RunState
 from tests.cli import values
 from tests.cli.control_plane import CannedControlPlane
@@ -106,8 +107,7 @@ def test_a_rollout_is_over_when_every_device_was_seen_healthy_at_the_digest(
     scene: Scene, plane: CannedControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scene.fleet, "start", lambda name: name == "tag-station-3")
-    done = [_replace(device, progress=DeviceProgress.HEALTHY) for device in values.ROLLOUT.devices]
-    plane.answers["GET /rollouts/ro-1"] = _replace(values.ROLLOUT, state=RolloutState.SUCCEEDED, devices=tuple(done))
+    plane.answers["GET /rollouts/ro-1"] = _replace(values.ROLLOUT, state=RolloutState.SUCCEEDED)
     names = ("tag-station-1", "tag-station-2", "tag-station-3")
     readings = [
         [values.device(name) for name in names],  # seen before this demo began
@@ -115,8 +115,9 @@ def test_a_rollout_is_over_when_every_device_was_seen_healthy_at_the_digest(
         [values.device(name, last_seen="2999-01-01T00:00:00.000Z", healthy=name != names[0]) for name in names],
         [values.device(name, last_seen="2999-01-01T00:00:00.000Z") for name in names],
     ]
-    scene.plane.tick = lambda: plane.answers.update({"GET /devices": readings.pop(0)})
+    pages = (DevicePage(devices=tuple(reading), total=3) for reading in readings)
+    scene.plane.tick = lambda: plane.answers.update({"GET /devices": next(pages)})
     stations, rollout = roll_out(scene, values.MODEL)
     assert stations == names
-    assert (rollout.state, readings) == (RolloutState.SUCCEEDED, [])
+    assert (rollout.state, list(pages)) == (RolloutState.SUCCEEDED, [])
     assert scene.unchanged == ["rollout"]

@@ -134,7 +134,8 @@ def _steer(verb: str) -> Callable[[World], Said]:
             loop.step()
         if verb == "retry_rollout":
             with world.lineside.core.database.write() as session:
-                session.execute(update(RolloutDeviceRow).values(progress=DeviceProgress.FAILED))
+                mine = RolloutDeviceRow.rollout == int(rollout.removeprefix("rollout-"))
+                session.execute(update(RolloutDeviceRow).where(mine).values(progress=DeviceProgress.FAILED))
         getattr(world.client, verb)(rollout)
         return Said(rollout, None, "line-1")
 

@@ -15,7 +15,7 @@ from lineside.client import Client
 from lineside.contract.device import Device
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelVersion
-from lineside.contract.rollout import DeviceProgress, Rollout, RolloutState
+from lineside.contract.rollout import DeviceProgress, Rollout, RolloutDevice, RolloutState
 
 TOPIC = "factory/demo-line/tags"
 """The topic of the user's choice on which the demo's devices publish too."""
@@ -27,6 +27,8 @@ _DONE = {
     DeviceProgress.WAITING: 0.0,
     DeviceProgress.NOTIFIED: 0.25,
     DeviceProgress.INSTALLING: 0.6,
+    DeviceProgress.SOAKING: 0.8,
+    DeviceProgress.UNKNOWN: 0.25,
     DeviceProgress.HEALTHY: 1.0,
     DeviceProgress.FAILED: 1.0,
 }
@@ -59,21 +61,24 @@ def _deploy(scene: Scene, model: ModelVersion) -> Rollout:
 
 
 def _follow(scene: Scene, rollout: Rollout, stage: Stage) -> Rollout:
-    def moved(rollout: Rollout) -> object:
-        for device in rollout.devices:
-            stage.move(device.device, _DONE[device.progress], device.progress.value)
-        return rollout.devices
+    def look(client: Client) -> tuple[Rollout, tuple[RolloutDevice, ...]]:
+        return client.rollout(rollout.id), client.rollout_devices(rollout.id).devices
 
-    ended = scene.plane.wait(
-        lambda client: client.rollout(rollout.id),
-        lambda rollout: rollout.state is RolloutState.SUCCEEDED or rollout.state in _LOST,
+    def moved(seen: tuple[Rollout, tuple[RolloutDevice, ...]]) -> object:
+        for device in seen[1]:
+            stage.move(device.device, _DONE[device.progress], device.progress.value)
+        return seen[1]
+
+    ended, devices = scene.plane.wait(
+        look,
+        lambda seen: seen[0].state is RolloutState.SUCCEEDED or seen[0].state in _LOST,
         what=f"rollout {rollout.id} to go on",
         where=str(scene.root.logs),
         seconds=_SECONDS,
         moved=moved,
     )
     if ended.state in _LOST:
-        why = next((f"{d.device}: {d.error.message}" for d in ended.devices if d.error), ended.state.value)
+        why = next((f"{d.device}: {d.error.message}" for d in devices if d.error), ended.state.value)
         raise LinesideError("demo.rollout_failed", rollout=ended.id, why=why.rstrip("."), root=scene.root.path)
     return ended
 

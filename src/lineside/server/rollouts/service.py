@@ -32,7 +32,15 @@ from lineside.server.rollouts.telling import Telling
 from lineside.server.services import Core
 
 _ENDED = (RolloutState.FAILED, RolloutState.ABORTED)
-_OVER = (RolloutState.SUCCEEDED, *_ENDED)
+_VERBS = {
+    RolloutState.PENDING: ("abort",),
+    RolloutState.RUNNING: ("pause", "retry", "rollback", "abort"),
+    RolloutState.PAUSED: ("resume", "retry", "rollback", "abort"),
+    RolloutState.ROLLING_BACK: ("abort",),
+    RolloutState.SUCCEEDED: ("retry", "rollback"),
+    RolloutState.FAILED: ("rollback",),
+    RolloutState.ABORTED: ("rollback",),
+}
 MOST_SHOWN = 200
 """Rollouts, or devices of one, that one answer has at most."""
 
@@ -150,6 +158,19 @@ class Rollouts:
         return store.device_page(
             session, row.number, progress=progress, wave=wave, after=after, limit=min(max(limit, 1), MOST_SHOWN)
         )
+
+    def standing(self, session: Session, id_: str) -> Mapping[int, Sequence[str]]:
+        """The progress of every device, as a word, by wave and in the order of names: thousands of them, for a drawing.
+        Raises `request.not_found`."""
+        return store.standing(session, self._row(session, id_).number)
+
+    def verbs(self, session: Session, id_: str) -> tuple[str, ...]:
+        """What a person can do with a rollout now, as the last part of the route."""
+        row = self._row(session, id_)
+        newest = store.newest_first(session, group=row.group, limit=1)[0].number == row.number
+        verbs = _VERBS.get(row.state, ()) if newest or row.state in store.OPEN else ()
+        failed = any(one.by.get(DeviceProgress.FAILED.value) for one in row.counts)
+        return tuple(verb for verb in verbs if verb != "retry" or failed)
 
     def needs_step(self, session: Session, id_: str) -> bool:
         """Whether `step` would change anything; reads only."""

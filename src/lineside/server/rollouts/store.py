@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from sqlalchemy import Enum, ForeignKey, Index, String, and_, false, func, or_, select, update
+from sqlalchemy import Enum, ForeignKey, Index, String, and_, false, func, or_, select, type_coerce, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport, LinesideError
@@ -158,6 +158,16 @@ def forget_sent_back(session: Session, number: int) -> None:
     """Nobody was sent back: before a rollout goes back once more."""
     change = update(RolloutDeviceRow).where(RolloutDeviceRow.rollout == number).values(back=None)
     session.execute(change, execution_options={"synchronize_session": False})
+
+
+def standing(session: Session, number: int) -> dict[int, list[str]]:
+    """The progress of every device of a rollout, by wave and in the order of names. Only two columns are read."""
+    word = type_coerce(RolloutDeviceRow.progress, String)
+    query = select(RolloutDeviceRow.wave, word).where(RolloutDeviceRow.rollout == number)
+    waves: dict[int, list[str]] = {}
+    for wave, progress in session.execute(query.order_by(RolloutDeviceRow.wave, RolloutDeviceRow.device)):
+        waves.setdefault(wave, []).append(progress)
+    return waves
 
 
 def device_page(
