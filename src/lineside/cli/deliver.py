@@ -64,8 +64,8 @@ def deliver(
     """Deliver a model or component version to a group: twin test, approval and waves go by themselves."""
     if (model is None) == (component is None):
         raise typer.BadParameter("name a model, or give --component")
-    request = DeliveryRequest(group=group, model=model, component=component, plan=read_plan(plan))
     with session(url, root, json) as (client, out):
+        request = DeliveryRequest(group=group, model=model, component=component, plan=read_plan(plan))
         delivery = client.deliver(request)
         if wait:
             delivery = _ended(client, delivery)
@@ -164,8 +164,8 @@ def create_hook(
     json: Json = False,
 ) -> None:
     """Let programs elsewhere start deliveries to a group; prints the secret, which is shown this once."""
-    request = HookRequest(name=name, group=group, model=model, component=component, plan=read_plan(plan))
     with session(url, root, json) as (client, out):
+        request = HookRequest(name=name, group=group, model=model, component=component, plan=read_plan(plan))
         out.show(client.create_delivery_hook(request), _made)
 
 
@@ -182,14 +182,14 @@ def remove_hook(
 
 
 def read_plan(file: Path | None) -> RolloutPlan | None:
-    """A rollout plan from a JSON or YAML file, alone or under the key `rollout`. Raises `cli.bad_document`."""
+    """A rollout plan from a JSON or YAML file, alone or under the key `rollout`. Raises `cli.bad_plan`."""
     if file is None:
         return None
     try:
         said = load_plain(file.read_text(encoding="utf-8"))
         return msgspec.convert(said.get("rollout", said) if isinstance(said, dict) else said, RolloutPlan)
     except (OSError, ValueError, RecursionError, yaml.YAMLError, msgspec.ValidationError) as why:
-        raise LinesideError("cli.bad_document", file=file, why=" ".join(str(why).split())) from why
+        raise LinesideError("cli.bad_plan", file=file, why=" ".join(str(why).split())) from why
 
 
 # --- how they are shown ---------------------------------------------------------------------------------------------

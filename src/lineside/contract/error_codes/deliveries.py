@@ -6,6 +6,12 @@ from lineside.contract.errors import Kind, Problem
 
 ROWS = (
     Problem(
+        "cli.bad_plan",
+        Kind.REFUSED,
+        "The file {file} is no rollout plan: {why}.",
+        "Write it as docs/rollouts.md says, in JSON or YAML.",
+    ),
+    Problem(
         "delivery.unclear",
         Kind.REFUSED,
         "It is not clear what to deliver: {why}.",
