@@ -10,7 +10,7 @@ import pytest
 from lineside.agent.attention import Attention
 from lineside.agent.link.hints import MAX_SPREAD, spread
 from lineside.agent.link.polling import Listener, Poller
-from lineside.server.adapters.hints import payload_for
+from lineside.server.adapters.hints import Spreading
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,16 @@ def test_what_a_hint_says(payload: bytes, seconds: float) -> None:
 
 
 def test_the_control_plane_spreads_bursts_only() -> None:
-    assert [spread(payload_for(devices)) for devices in (1, 30, 3000, 10_000)] == [0.0, 0.0, 10.0, 33.3]
+    assert [spread(Spreading().payload(devices)) for devices in (1, 30, 3000, 10_000)] == [0.0, 0.0, 10.0, 33.3]
+
+
+def test_bursts_that_follow_each_other_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, spreading = [100.0], Spreading()
+    monkeypatch.setattr("lineside.server.adapters.hints.time.monotonic", lambda: now[0])
+    assert [spread(spreading.payload(1500)) for _ in range(3)] == [5.0, 10.0, 15.0]
+    assert spread(spreading.payload(2)) == 0.0  # few never wait
+    now[0] += 15.0
+    assert spread(spreading.payload(1500)) == 5.0
 
 
 def test_a_hint_without_spread_comes_before_one_with(monkeypatch: pytest.MonkeyPatch) -> None:

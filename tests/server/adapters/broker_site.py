@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,11 @@ class Site:
         """Run a coroutine in the loop's thread to its end."""
         asyncio.run_coroutine_threadsafe(job, self.loop).result(15)
 
-    def external(self) -> Broker:
+    def external(self, leads: Callable[[], bool] | None = None) -> Broker:
         """Another control plane's side of the same Mosquitto, not yet started."""
-        settings = Settings(mqtt_url=self.mosquitto.url)
-        return open_broker(self.folder, settings, self.ca, self.folder / "server.pem", None, self.uses())
+        settings, server_pem = Settings(mqtt_url=self.mosquitto.url), self.folder / "server.pem"
+        uses = replace(self.uses(), leads=leads or self.uses().leads)
+        return open_broker(self.folder, settings, self.ca, server_pem, None, uses)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from lineside.contract.overview import Need
 from lineside.server.adapters.broker import OnResult
 from lineside.server.adapters.broker_link import LinkWriter, read_connect
 from lineside.server.adapters.broker_rules import Rules, device_of
-from lineside.server.adapters.hints import payload_for
+from lineside.server.adapters.hints import Spreading
 from lineside.server.adapters.mqtt_packets import publish
 
 _log = structlog.get_logger("lineside.broker")
@@ -54,6 +54,7 @@ class EmbeddedBroker:
         self._serials: dict[str, str] = {}  # by client id
         self._sockets: defaultdict[str, dict[asyncio.StreamWriter, str]] = defaultdict(dict)
         self._results: asyncio.Queue[tuple[str, bytes, LinkWriter, int | None]] = asyncio.Queue(_WAITING)
+        self._spreading = Spreading()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
@@ -83,7 +84,7 @@ class EmbeddedBroker:
 
     def hint_all(self, devices: Sequence[str]) -> None:
         """Publish a hint to each of many devices; returns at once, from any thread, and never fails."""
-        payload = payload_for(len(devices))
+        payload = self._spreading.payload(len(devices))
         self._soon(lambda: self._publish_hints(devices, payload))
 
     def needs(self) -> tuple[Need, ...]:

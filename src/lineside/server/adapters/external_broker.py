@@ -27,7 +27,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.overview import Need
 from lineside.server.adapters import mqtt_packets as mqtt
 from lineside.server.adapters.broker import OnResult
-from lineside.server.adapters.hints import payload_for
+from lineside.server.adapters.hints import Spreading
 from lineside.server.adapters.mqtt_connection import Address, Connection, open_connection
 from lineside.server.adapters.mqtt_packets import MqttError, Published
 
@@ -82,6 +82,7 @@ class ExternalBroker:
     def __init__(self, address: Address, behind: Behind) -> None:
         self._address, self._behind = address, behind
         self._hints, self._results = _Link(), _Link()
+        self._spreading = Spreading()
         self._sending: Connection | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -109,7 +110,7 @@ class ExternalBroker:
         """Publish a hint to each of many devices, in one write; returns at once, from any thread, and never fails."""
         if self._sending is None:
             return
-        payload = payload_for(len(devices))
+        payload = self._spreading.payload(len(devices))
         self._soon(b"".join(mqtt.publish(topics.hint(device), payload) for device in devices))
 
     def drop(self, device: str, serial: str | None = None) -> None:
