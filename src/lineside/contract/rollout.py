@@ -215,4 +215,3 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str | None = None
     plan: RolloutPlan = msgspec.field(default_factory=RolloutPlan)
     note: str = ""  # what it waits for now, in words
-    devices: tuple[RolloutDevice, ...] = ()  # to go: ask for a page of them

@@ -12,7 +12,7 @@ from lineside.contract.model import ModelState, ModelVersion
 from lineside.contract.overview import Need, Overview, Stage
 from lineside.contract.rollout import RolloutState
 from lineside.contract.run import RunState
-from lineside.server.access.join_tokens import TWINS, JoinTokens
+from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.captures.service import CapturesService
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.devices.listing import WRONG, Counts
@@ -89,14 +89,13 @@ class OverviewService:
 
     def _running(self, fleet: dict[str, int]) -> tuple[Stage, ...]:
         with self.core.database.read() as session:
-            rollouts = [rollout for rollout in self.rollouts.all(session) if rollout.group != TWINS]
-        states = Counter(rollout.state for rollout in rollouts)
+            states = Counter(self.rollouts.states(session))
         healthy = fleet.get("healthy", 0)
         results, captures = self.results.counts(), self.captures.counts()
         kept = ", ".join(f"{name} {count}" for name, count in sorted(captures.items()))
         return (
             Stage(name="Releases", count=self._released(), note="approved and signed", href="/models"),
-            Stage(name="Rollouts", count=len(rollouts), note=_words(states), href="/rollouts"),
+            Stage(name="Rollouts", count=sum(states.values()), note=_words(states), href="/rollouts"),
             Stage(
                 name="Devices",
                 count=sum(fleet.values()),
