@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,10 +16,12 @@ from lineside.server.access.people_store import SessionRow
 from lineside.server.testing import FakeClock
 from tests.server.access.people import PASSWORD, House, code, house
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
-def here(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
-    with house(tmp_path / "root", clock, session_idle_seconds=1000, session_seconds=5000) as opened:
+def here(tmp_path: Path, clock: FakeClock, database: dict[str, Any]) -> Iterator[House]:
+    with house(tmp_path / "root", clock, session_idle_seconds=1000, session_seconds=5000, **database) as opened:
         yield opened
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,12 @@ from lineside.server.access.users import FIRST
 from lineside.server.testing import FakeClock
 from tests.server.access.people import PASSWORD, House, code, house
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
-def here(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
-    with house(tmp_path / "root", clock) as opened:
+def here(tmp_path: Path, clock: FakeClock, database: dict[str, Any]) -> Iterator[House]:
+    with house(tmp_path / "root", clock, **database) as opened:
         yield opened
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from lineside.server.testing import FakeClock, Running, running
 
 
 @pytest.fixture
-def lineside(tmp_path: Path, clock: FakeClock) -> Iterator[Running]:
+def lineside(tmp_path: Path, clock: FakeClock, database: dict[str, Any]) -> Iterator[Running]:
     """People's and devices' API of the rooms access and devices."""
-    with running(tmp_path / "lineside", clock, (access, devices)) as up:
+    with running(tmp_path / "lineside", clock, (access, devices), **database) as up:
         yield up

@@ -25,6 +25,8 @@ from lineside.server.devices.inquiries import MOST_OPEN, MOST_PARTS, Inquiries
 from lineside.server.testing import FakeClock, Running, make_core, running
 from lineside.server.testing_device import TestDevice
 
+pytestmark = pytest.mark.both_databases
+
 LOGS = InquiryRequest(kind=InquiryKind.LOGS, component="tags.inference", lines=10)
 FOLLOW = InquiryRequest(kind=InquiryKind.LOGS, follow=True, ttl_seconds=60)
 

@@ -17,6 +17,8 @@ from lineside.agent.link.instance import BLOCK, Instance
 from lineside.agent.link.instance import Count as Said
 from lineside.server.devices.instances import Count, Verdict, judge
 
+pytestmark = pytest.mark.both_databases
+
 
 class PowerCut(BaseException):
     """The power went."""

@@ -16,6 +16,8 @@ from lineside.contract.event import EventPage
 from lineside.server.testing import FakeClock, Running
 from lineside.server.testing_device import TestDevice, make_csr, make_key, make_token
 
+pytestmark = pytest.mark.both_databases
+
 
 def post_join(lineside: Running, **fields: Any) -> httpx.Response:
     key = fields.pop("key", None) or make_key()

@@ -16,6 +16,8 @@ from lineside.server.access.doorstep import TRIES
 from lineside.server.testing import FakeClock, Running
 from lineside.server.testing_device import TestDevice, make_csr, make_key, make_token
 
+pytestmark = pytest.mark.both_databases
+
 
 def ask(lineside: Running, name: str, key: ec.EllipticCurvePrivateKey, **fields: Any) -> httpx.Response:
     body = msgspec.json.encode(JoinRequest(name=name, csr=make_csr(key, name), **fields))

@@ -16,6 +16,8 @@ from lineside.server.devices.store import DeviceRow
 from lineside.server.testing_device import TestDevice, make_key
 from tests.server.secrets.conftest import Plant, recipe
 
+pytestmark = pytest.mark.both_databases
+
 VALUE = b"hunter2-\xff-planted"
 
 
