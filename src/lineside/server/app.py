@@ -86,9 +86,10 @@ def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core],
     rooms = [open_room(core) for open_room in openers]
     services = _services(core, rooms)
     _connect(services)
+    people = _people(core, rooms, services, doorkeeper)  # first: it refuses routes that say nothing
     devices_app = _devices(core, rooms, services)
     return Apps(
-        people=_people(core, rooms, services, doorkeeper),
+        people=people,
         devices=devices_app,
         door=FastLane(devices_app, services["checkins"], core.settings.request_bytes),
         loops=tuple(loop for room in rooms for loop in room.loops),
