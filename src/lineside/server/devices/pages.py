@@ -128,7 +128,9 @@ def devices_page(
     counts: dict[str, int] = {}
     try:
         counts = devices.counts(msgspec.structs.replace(which, summary="")).all
-        found = devices.page(which, after, _A_PAGE, None if which.summary else sum(counts.values()))
+        words = counts if not which.summary else [word.strip() for word in which.summary.split(",")]
+        total = None if "accepted" in words else sum(counts.get(word, 0) for word in words)
+        found = devices.page(which, after, _A_PAGE, total)
     except LinesideError as error:
         problem = error.report()
     ask = which == Filter() and counts.get("pending", 0)
