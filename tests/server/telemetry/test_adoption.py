@@ -42,7 +42,7 @@ class Line:
                 session.add(DeviceRow(name=device, state=state, twin=False, fingerprint=device, **fields))
                 session.flush()
             now = report(device, **versions)
-            note_running(session, device, self.newest.get(device), now)
+            note_running(session, [(device, self.newest.get(device), now)])
             self.newest[device] = now
 
     def rows(self) -> dict[str, dict[str, str]]:
@@ -123,7 +123,7 @@ def test_thousands_of_devices_are_one_statement(line: Line, core: Core) -> None:
             session.add(DeviceRow(name=f"cam-{n}", twin=False, fingerprint=str(n), **fields))
         session.flush()
         for n in range(300):
-            note_running(session, f"cam-{n}", None, report(f"cam-{n}", tags=f"{1 + n % 2}.0.0"))
+            note_running(session, [(f"cam-{n}", None, report(f"cam-{n}", tags=f"{1 + n % 2}.0.0"))])
     with core.database.read() as session:
         assert [(one.name, one.now) for one in adoptions(session)] == [("tags", {"1.0.0": 150, "2.0.0": 150})]
     AdoptionLoop(core).step()

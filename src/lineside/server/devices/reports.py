@@ -49,7 +49,11 @@ class Reports:
             names = {device for device, _ in said}
             rows = {row.name: row for row in session.scalars(select(DeviceRow).where(DeviceRow.name.in_(names)))}
             _wanted = session.scalars(select(DesiredRow).where(DesiredRow.device.in_(names))).all()  # kept for _judge
-            return [self._take_from(session, rows.get(device), device, reports, now) for device, reports in said]
+            before = {name: row.report for name, row in rows.items()}
+            found = [self._take_from(session, rows.get(device), device, reports, now) for device, reports in said]
+            newest = [(name, before[name], row.report) for name, row in rows.items() if row.report is not None]
+            note_running(session, newest)
+            return found
 
     def _take_from(
         self, session: Session, row: DeviceRow | None, device: str, reports: Sequence[Report], now: str
@@ -67,7 +71,6 @@ class Reports:
         row.conditions = len(report.conditions)
         self._judge(session, row, report)
         remember(session, row, report.facts)
-        note_running(session, row.name, before, report)
         told = set(_errors(before)) if before is not None and before.revision == report.revision else set()
         for error in _errors(report):
             if error not in told:

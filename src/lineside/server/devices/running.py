@@ -5,7 +5,9 @@ Kept in the transaction that stores a report; written only when what runs has ch
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, String, delete, func, insert, select
+from collections.abc import Iterable
+
+from sqlalchemy import ForeignKey, Index, String, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.device import DeviceState
@@ -28,22 +30,28 @@ class DeviceComponentRow(Base):
     digest: Mapped[str] = mapped_column(String(_LONGEST["digest"]))
 
 
-def note_running(session: Session, device: str, before: Report | None, report: Report) -> None:
-    """Keep what a device runs now; `before` is the report that was the newest until now."""
-    was, runs = _running(before), _running(report)
-    if was == runs:
-        return
-    gone = [name for name, one in was.items() if runs.get(name) != one]
+_GONE = delete(DeviceComponentRow).where(
+    DeviceComponentRow.device == bindparam("whose"), DeviceComponentRow.name == bindparam("which")
+)
+
+
+def note_running(session: Session, told: Iterable[tuple[str, Report | None, Report]]) -> None:
+    """Keep what devices run now: each with the report that was its newest until now, and the newest. Two statements,
+    however many devices they are."""
+    gone: list[dict[str, str]] = []
+    new: list[dict[str, str]] = []
+    for device, before, report in told:
+        was, runs = _running(before), _running(report)
+        gone += [{"whose": device, "which": name} for name, one in was.items() if runs.get(name) != one]
+        new += [
+            {"device": device, "name": name, "version": version, "digest": digest}
+            for name, (version, digest) in runs.items()
+            if was.get(name) != (version, digest)
+        ]
     if gone:
-        mine = delete(DeviceComponentRow).where(DeviceComponentRow.device == device, DeviceComponentRow.name.in_(gone))
-        session.execute(mine, execution_options={"synchronize_session": False})
-    new = [
-        {"device": device, "name": name, "version": version, "digest": digest}
-        for name, (version, digest) in runs.items()
-        if was.get(name) != (version, digest)
-    ]
+        session.connection().execute(_GONE, gone)
     if new:
-        session.execute(insert(DeviceComponentRow), new)
+        session.connection().execute(insert(DeviceComponentRow), new)
 
 
 def versions_running(session: Session, name: str | None = None) -> dict[str, dict[str, int]]:
