@@ -91,17 +91,25 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(number=_NUMBER, progress=st.sampled_from([HEALTHY, HEALTHY, FAILED, UNKNOWN, DeviceProgress.INSTALLING]))
     def reports(self, number: int, progress: DeviceProgress) -> None:
-        device = self.devices.get(f"d{number}")
-        if device is None or device.told_at is None or self.state not in (RolloutState.RUNNING, RolloutState.PAUSED):
-            return
-        device.progress = progress
-        self.advance()
+        told = [device for device in self.devices.values() if device.told_at]
+        if told and self.state in (RolloutState.RUNNING, RolloutState.PAUSED):
+            told[number % len(told)].progress = progress
+            self.advance()
+
+    @rule(but=_NUMBER, progress=st.sampled_from([HEALTHY, FAILED, UNKNOWN]))
+    def all_are_done_but_one(self, but: int, progress: DeviceProgress) -> None:
+        told = [device for device in self.devices.values() if device.told_at]
+        if told and self.state in (RolloutState.RUNNING, RolloutState.PAUSED):
+            for device in told:
+                device.progress = HEALTHY
+            told[but % len(told)].progress = progress
+            self.advance()
 
     @rule(number=_NUMBER)
     def comes_back(self, number: int) -> None:
-        device = self.devices.get(f"d{number}")
-        if device is not None and device.back is False:
-            device.back = True
+        sent = [device for device in self.devices.values() if device.back is False]
+        if sent:
+            sent[number % len(sent)].back = True
             self.advance()
 
     @rule(number=_NUMBER)
