@@ -25,8 +25,8 @@ from lineside.contract.rollout import (
     WaveSpec,
 )
 from lineside.server.rollouts.store import OPEN
-from lineside.server.rollouts.testing_fleet import SimulatedFleet
 from lineside.server.testing import FakeClock, make_core
+from lineside.server.testing_fleet import SimulatedFleet
 
 PLAN = RolloutPlan(
     waves=(WaveSpec(count=20, name="canary"), WaveSpec(percent=10)),

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.rollout import PLAN
 
 from lineside.contract.rollout import RolloutState
-from lineside.server.rollouts.testing_fleet import SimulatedFleet
+from lineside.server.testing_fleet import SimulatedFleet
 
 pytestmark = pytest.mark.sqlite_only  # thousands of rows: what differs between the two is tested with few
 
