@@ -126,7 +126,7 @@ def _uploads(device: TestDevice) -> None:
 
 def _answers(lineside: Running, device: TestDevice) -> None:
     client = Client(lineside.people_url)
-    for kind in InquiryKind:
+    for kind in (InquiryKind.LOGS, InquiryKind.DIAGNOSE):
         inquiry = client.ask_device(device.name, InquiryRequest(kind=kind))
         check = CheckResult(name=EVIL, ok=False, sentence=EVIL, next=EVIL)
         part = InquiryPart(number=0, text=f"{EVIL}\n", checks=(check,), done=True)
