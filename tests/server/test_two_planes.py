@@ -121,7 +121,7 @@ def test_a_control_plane_with_other_keys_is_refused_and_workers_have_names_of_th
     assert status == 1
     assert said.splitlines()[0] == (
         "The database belongs to control planes with other keys: access-token.key, audit.key, ca.key, ca.pem, "
-        f"people.key in {tmp_path / 'stranger' / 'keys'} differ."
+        f"people.key, webhooks.key in {tmp_path / 'stranger' / 'keys'} differ."
     )
     assert "Copy R/keys" in said
 

@@ -108,6 +108,13 @@ def test_a_hook_for_one_model_delivers_nothing_else(door):
     assert door.send(b'{"component": "camera 1.0.0"}', "msg_4", "tags-only", key) == (400, "delivery.unclear")
 
 
+def test_a_door_whose_key_was_lost_answers_as_one_that_is_not_there(door):
+    (door.office.core.keys / "webhooks.key").write_bytes(b"")
+    assert door.send(b"") == (401, "hook.refused")
+    with pytest.raises(LinesideError, match=r"delivery\.unclear"):
+        door.create(name="wide", group="line", model="tags:3")
+
+
 def test_a_hook_for_one_component_takes_its_version(door):
     core = door.office.core
     release_app(door.office.components, core.database, "camera", "1.0.0")

@@ -19,7 +19,7 @@ from lineside.server.database import Base
 from lineside.server.services import Core
 from lineside.server.upserts import add_missing
 
-FILES = ("ca.key", "ca.pem", "access-token.key", "people.key", "audit.key")
+FILES = ("ca.key", "ca.pem", "access-token.key", "people.key", "audit.key", "webhooks.key")
 """Made at the first start, and never changed."""
 
 

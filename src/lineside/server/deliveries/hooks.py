@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 
 import msgspec
+import structlog
 from sqlalchemy.orm import Session
 
 from lineside.contract.delivery import (
@@ -36,6 +37,8 @@ MOST_BYTES = 64 * 1024
 _LONGEST_ID = 256
 _KEY_BYTES = 32
 
+_log = structlog.get_logger("lineside.deliveries")
+
 
 class Hooks:
     """The doors. Methods with a session take part in the caller's transaction."""
@@ -56,6 +59,9 @@ class Hooks:
             raise LinesideError("delivery.unclear", why=f"{request.name!r} is no name for a hook")
         if request.model is not None and request.component is not None:
             raise LinesideError("delivery.unclear", why="a hook is for a model or a component, not for both")
+        for about in (request.model, request.component):
+            if about is not None and not is_name(about):
+                raise LinesideError("delivery.unclear", why=f"{about[:80]!r} is not the name of a model or component")
         self._deliveries.check_goal(session, request.group, request.plan)
         if session.get(HookRow, request.name) is not None:
             raise LinesideError("hook.exists", name=request.name)
@@ -92,13 +98,20 @@ class Hooks:
         id_, at = headers.get(ID, ""), headers.get(TIMESTAMP, "")
         with self._core.database.read() as session:
             row = session.get(HookRow, name)
-        key = self._nobody if row is None else self._keys.open(_sealed(name), "1", row.secret)
-        self._check(key, id_, at, body, headers.get(SIGNATURE, ""))
+        self._check(self._key(name, row), id_, at, body, headers.get(SIGNATURE, ""))
         if row is None:
             raise _refused("its signature is not of this message")
         caller = Caller(name=f"hook {name}", by="hook", source=source)
         with acting(caller), self._core.database.write() as session:
             return self._start(session, name, id_, body)
+
+    def _key(self, name: str, row: HookRow | None) -> bytes:
+        """The key of a door; nobody's where there is none, or none that can be opened: strangers are not told which."""
+        try:
+            return self._nobody if row is None else self._keys.open(_sealed(name), "1", row.secret)
+        except LinesideError as error:
+            _log.error("hook cannot be opened", hook=name, why=error.message)
+            return self._nobody
 
     def _start(self, session: Session, name: str, id_: str, body: bytes) -> Delivery:
         row, before = session.get(HookRow, name), session.get(HookMessageRow, (name, id_))

@@ -25,10 +25,14 @@ _KEY_BYTES, _NONCE_BYTES, _ID_BYTES = 32, 12, 4
 
 
 class SecretKeys:
-    """The keys of a file, made at the first use."""
+    """The keys of a file."""
 
     def __init__(self, path: Path) -> None:
+        """A file that is not there is made now, not at its first use: control planes on one database have it in common,
+        and it is copied after the first start."""
         self._path = path
+        if not path.exists():
+            self.add()
 
     def seal(self, name: str, version: str, plain: bytes) -> Kept:
         """Seal with the newest key."""
