@@ -128,6 +128,31 @@ def test_what_the_deployment_refuses_fails_the_delivery_and_holds_no_other(offic
     assert office.show(good.id).state is DeliveryState.ROLLOUT
 
 
+def test_what_was_superseded_or_goes_back_is_no_part_of_a_delivery(office):
+    def deploy(version: str) -> str:
+        document = DeploymentDocument(
+            group_name="line", components={"camera": ComponentSpec(component_version=version)}, rollout=AT_ONCE
+        )
+        with office.core.database.write() as session:
+            return office.deployments.create(session, document).rollout
+
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        release_app(office.components, office.core.database, "camera", version)
+    deploy("1.0.0")
+    office.tick()
+    office.answer("a", "b")
+    deploy("2.0.0")
+    office.tick()
+    failing = deploy("3.0.0")
+    office.tick()
+    with office.core.database.write() as session:
+        office.rollouts.roll_back(session, failing)
+    office.approve(1)
+    office.start(model="tags:1")
+    office.tick()
+    assert office.runs("a") == {"camera": "1.0.0", "tags.model": "1.0.0", "tags.inference": "0.1.0"}
+
+
 @pytest.mark.parametrize(
     ("request_", "code"),
     [

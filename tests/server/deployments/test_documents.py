@@ -49,6 +49,9 @@ class Launches:
     def stopped(self, session: Session, deployment: Deployment) -> bool:
         return deployment.id in self.ended
 
+    def leads(self, session: Session, deployment: Deployment) -> bool:
+        return deployment.id not in self.ended
+
 
 class Counter:
     """Where documents are handed in."""

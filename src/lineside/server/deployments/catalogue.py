@@ -20,7 +20,7 @@ class Shelf:
         self, session: Session, components: Components, *, staging: bool = False, check: Check | None = None
     ) -> None:
         self._session, self._components, self._staging, self._check = session, components, staging, check
-        self._checked: set[tuple[str, str]] = set()
+        self._known: dict[tuple[str, str], Mapping[str, Dependency]] = {}  # resolving asks again and again
 
     def versions(self, name: str) -> Sequence[str]:
         """See `resolution.Catalogue`."""
@@ -29,7 +29,8 @@ class Shelf:
 
     def dependencies(self, name: str, version: str) -> Mapping[str, Dependency]:
         """See `resolution.Catalogue`. Raises what `check` does, before a recipe that may have been changed is read."""
-        if self._check is not None and (name, version) not in self._checked:
-            self._check(self._session, self._components.row(self._session, name, version))
-            self._checked.add((name, version))
-        return self._components.dependencies(self._session, name, version)
+        if (name, version) not in self._known:
+            if self._check is not None:
+                self._check(self._session, self._components.row(self._session, name, version))
+            self._known[name, version] = self._components.dependencies(self._session, name, version)
+        return self._known[name, version]

@@ -34,11 +34,16 @@ class ModelVersions(Protocol):
         ...
 
 
-class Stopped(Protocol):
+class Ends(Protocol):
     """Who knows how rollouts ended."""
 
     def stopped(self, session: Session, deployment: Deployment) -> bool:
         """Whether its rollout failed or was aborted: the same document may be tried again."""
+        ...
+
+    def leads(self, session: Session, deployment: Deployment) -> bool:
+        """Whether its rollout succeeded, or is on its way there: it did not fail, is not going back, was not aborted,
+        and no other took over before its end."""
         ...
 
 
@@ -79,7 +84,7 @@ _SHOW = "lineside components show {row.name} {row.version}"
 class Drafting:
     """Makes drafts; reads only."""
 
-    def __init__(self, components: Components, models: ModelVersions, rollouts: Stopped) -> None:
+    def __init__(self, components: Components, models: ModelVersions, rollouts: Ends) -> None:
         self._components, self._models, self._rollouts = components, models, rollouts
 
     def draft(self, session: Session, document: DeploymentDocument) -> Draft:
@@ -119,9 +124,9 @@ class Drafting:
                 unite([other.wish(), draft.wish()], shelf)
 
     def followed(self, session: Session, group: str) -> DeploymentRow | None:
-        """The newest deployment of a group that was not stopped: what its devices follow, or soon will."""
+        """The newest deployment of a group that leads: what its devices follow, or soon will."""
         rows = store.newest_of_group(session, group)
-        return next((row for row in rows if not self._rollouts.stopped(session, row.value())), None)
+        return next((row for row in rows if self._rollouts.leads(session, row.value())), None)
 
     def _resolved(self, session: Session, group: str, document: DeploymentDocument) -> dict[str, ComponentSpec]:
         """The document's components and what they depend on, all of them released (staged is enough for twins)."""

@@ -13,20 +13,16 @@ from lineside.contract.rollout import RolloutPlan
 from lineside.server.clock import rfc3339
 from lineside.server.components.service import Components
 from lineside.server.deployments import store
-from lineside.server.deployments.drafting import Draft, Drafting, ModelVersions, components_in_words
+from lineside.server.deployments.drafting import Draft, Drafting, Ends, ModelVersions, components_in_words
 from lineside.server.deployments.store import DeploymentRow
 from lineside.server.services import Core
 
 
-class Launcher(Protocol):
+class Launcher(Ends, Protocol):
     """Who brings a stored deployment to its devices."""
 
     def launch(self, session: Session, deployment: Deployment) -> None:
         """Begin its rollout, in the same transaction."""
-        ...
-
-    def stopped(self, session: Session, deployment: Deployment) -> bool:
-        """Whether its rollout failed or was aborted: the same document may be tried again."""
         ...
 
 

@@ -32,6 +32,7 @@ from lineside.server.rollouts.telling import Telling
 from lineside.server.services import Core
 
 _ENDED = (RolloutState.FAILED, RolloutState.ABORTED)
+_LEADING = (RolloutState.PENDING, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.SUCCEEDED)
 _VERBS = {
     RolloutState.PENDING: ("abort",),
     RolloutState.RUNNING: ("pause", "retry", "rollback", "abort"),
@@ -78,6 +79,10 @@ class Rollouts:
     def stopped(self, session: Session, deployment: Deployment) -> bool:
         """Whether a deployment's rollout failed or was aborted."""
         return self._row(session, deployment.rollout).state in _ENDED
+
+    def leads(self, session: Session, deployment: Deployment) -> bool:
+        """Whether a deployment's rollout succeeded, or is on its way there."""
+        return self._row(session, deployment.rollout).state in _LEADING
 
     def pause(self, session: Session, id_: str, actor: str = "") -> Rollout:
         """Tell no further device until it goes on; reports are still taken in. Raises `state.illegal_move`."""
