@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import timedelta
 
 from lineside.server.services import Core
 from lineside.server.webhooks.sending import Answer
@@ -13,6 +14,7 @@ from lineside.server.webhooks.service import Webhooks
 _THREADS = 16
 _AT_ONCE = 100  # messages of one receiver in a round
 _PATIENCE = 10.0  # seconds one receiver may take of a round
+_TIDY = timedelta(minutes=1)  # between looks for what is old, for which all messages are read
 
 
 class WebhooksLoop:
@@ -20,11 +22,12 @@ class WebhooksLoop:
 
     def __init__(self, core: Core, webhooks: Webhooks) -> None:
         self._core, self._webhooks = core, webhooks
+        self._tidy_at = core.clock.now()
 
     def step(self) -> None:
         """One round."""
         with self._core.database.read() as session:
-            behind, untidy = self._webhooks.behind(session), self._webhooks.needs_tidying(session)
+            behind = self._webhooks.behind(session)
         for number in behind:
             with self._core.database.write() as session:
                 self._webhooks.take_in(session, number)
@@ -35,6 +38,13 @@ class WebhooksLoop:
                 rounds = [threads.submit(self._hand_over, messages) for messages in due.values()]
                 for done in as_completed(rounds):  # written here: only this thread may, while it has the lease
                     self._note(done.result())
+        if self._core.clock.now() >= self._tidy_at:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        self._tidy_at = self._core.clock.now() + _TIDY
+        with self._core.database.read() as session:
+            untidy = self._webhooks.needs_tidying(session)
         if untidy:
             with self._core.database.write() as session:
                 self._webhooks.tidy(session)

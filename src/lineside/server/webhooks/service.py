@@ -81,15 +81,14 @@ class Webhooks:
 
     def all(self, session: Session) -> list[Webhook]:
         """Every webhook, oldest first."""
-        waiting = store.waiting(session)
-        return [row.value(waiting.get(row.number, 0)) for row in store.webhooks(session)]
+        return [row.value(store.waiting(session, row.number)) for row in store.webhooks(session)]
 
     def show(self, session: Session, id_: str) -> WebhookDetails:
         """One, with its newest messages. Raises `request.not_found`."""
         row = self._row(session, id_)
         messages = store.newest_messages(session, row.number, _SHOWN)
-        waits = store.waiting(session).get(row.number, 0)
-        return WebhookDetails(webhook=row.value(waits), messages=tuple(one.value() for one in messages))
+        shown = row.value(store.waiting(session, row.number))
+        return WebhookDetails(webhook=shown, messages=tuple(one.value() for one in messages))
 
     def test(self, id_: str) -> WebhookMessage:
         """Send a message of the kind `webhook.test` now; what came of it. It is not tried again."""
@@ -141,7 +140,7 @@ class Webhooks:
         if events:
             row.read_to = events[-1].id
         session.flush()
-        too_many = store.waiting(session).get(number, 0) - MOST_WAITING
+        too_many = store.waiting(session, number) - MOST_WAITING
         if too_many > 0:
             oldest = store.due(session, number, "9999", too_many)
             why = f"more than {MOST_WAITING} waited"

@@ -99,10 +99,10 @@ def webhooks(session: Session) -> list[WebhookRow]:
     return list(session.scalars(select(WebhookRow).order_by(WebhookRow.number)))
 
 
-def waiting(session: Session) -> dict[int, int]:
-    """How many messages of each webhook wait."""
-    query = select(MessageRow.webhook, func.count()).where(MessageRow.state == MessageState.WAITING)
-    return {row[0]: row[1] for row in session.execute(query.group_by(MessageRow.webhook))}
+def waiting(session: Session, webhook: int) -> int:
+    """How many messages of a webhook wait."""
+    mine = MessageRow.webhook == webhook, MessageRow.state == MessageState.WAITING
+    return session.scalar(select(func.count()).select_from(MessageRow).where(*mine)) or 0
 
 
 def newest_event(session: Session) -> int:
