@@ -5,15 +5,6 @@ from __future__ import annotations
 import msgspec
 
 
-class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """How long one device took for an image, exactly, over its newest results by one model file."""
-
-    count: int  # results, at most 1,000
-    p50_ms: float
-    p95_ms: float
-    without: int = 0  # images on which nothing was found
-
-
 class Measures(msgspec.Struct, frozen=True, kw_only=True):
     """What the results by one model file come to over some hours. Percentiles are read from a histogram whose steps are
     a factor of 2^(1/4) wide: they are within 19 % of the exact ones."""

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Dialect, MetaData, Text, text
+from sqlalchemy import BigInteger, Dialect, Integer, MetaData, Text, text
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -22,6 +22,10 @@ _AT_END = "lineside_at_end"
 _TAKE_LOCK = text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
 
 Check = Callable[[Session], None]
+
+
+BIG = BigInteger().with_variant(Integer(), "sqlite")
+"""Numbers that pass 2^31 in a fleet's life; every INTEGER of SQLite has 64 bits."""
 
 
 class Base(DeclarativeBase):

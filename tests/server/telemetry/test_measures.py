@@ -9,13 +9,12 @@ from tests.server.telemetry.models import compared, found, message, register, re
 
 from lineside.contract.measure import Measures
 from lineside.contract.model import ModelVersion
-from lineside.server.clock import rfc3339
 from lineside.server.devices.store import DeviceRow
 from lineside.server.services import Core
 from lineside.server.telemetry import measures
 from lineside.server.telemetry.adoption import KEPT_HOURS, AdoptionLoop
 from lineside.server.telemetry.service import ResultsService
-from lineside.server.telemetry.sums import latency_of, measures_of
+from lineside.server.telemetry.sums import measures_of
 from lineside.server.testing import FakeClock
 
 
@@ -105,19 +104,3 @@ def test_hours_are_forgotten_after_two_weeks(
     clock.advance(2 * 3600)
     AdoptionLoop(core).step()
     assert [(one.count, one.classes) for one in measured(core)] == [(1, {"dent": 1})]
-
-
-def test_the_latency_of_one_device_is_exact(
-    core: Core, clock: FakeClock, results: ResultsService, model: ModelVersion
-) -> None:
-    results.take([message(result(model, "twin-1", 0, latency_ms=9999.0))])
-    clock.advance(1.0)
-    since = rfc3339(clock.now())
-    results.take([message(result(model, "twin-1", n, latency_ms=float(n))) for n in range(1, 101)])
-    results.take([message(result(model, "twin-1", 200, digest="sha256:another", latency_ms=5000.0))])
-    with core.database.read() as session:
-        only = latency_of(session, "twin-1", model.digest, since)
-        nothing = latency_of(session, "twin-2", model.digest, since)
-    assert only is not None
-    assert (only.count, only.p50_ms, only.p95_ms, only.without) == (100, 50.0, 95.0, 100)
-    assert nothing is None

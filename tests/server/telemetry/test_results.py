@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from lineside.client import Client
 from lineside.contract.result import Detection, Result
 from lineside.server.services import Core
+from lineside.server.telemetry import store
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.testing import FakeClock, Running, make_core
 from lineside.server.testing_device import TestDevice
@@ -128,6 +129,40 @@ def test_hundreds_a_second_from_many_threads(results: ResultsService) -> None:
     took = time.perf_counter() - start
     assert results.page(None, None, 1).total == 800
     assert took < 8, f"{800 / took:.0f} results a second"
+
+
+def test_what_cannot_be_stored_keeps_no_other_from_it(results: ResultsService, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = store.add_results
+
+    def picky(session: Any, rows: Any) -> Any:
+        if any(row["device"] == "cam-9" for row in rows):
+            raise ValueError("not this one")
+        return add(session, rows)
+
+    monkeypatch.setattr(store, "add_results", picky)
+    failures: list[str] = []
+
+    def publish(device: str) -> None:
+        try:
+            results.receive(device, payload(1, device))
+        except ValueError:
+            failures.append(device)
+
+    threads = [threading.Thread(target=publish, args=(device,)) for device in ("cam-1", "cam-9", "cam-2")]
+    with results._writing:
+        for thread in threads:
+            thread.start()
+        while len(results._waiting) < len(threads):
+            time.sleep(0.01)
+    for thread in threads:
+        thread.join()
+    assert failures == ["cam-9"]
+    assert sorted(results.counts()) == ["cam-1", "cam-2"]
+
+
+def test_numbers_go_beyond_what_32_bits_hold(results: ResultsService) -> None:
+    results.receive("cam-1", payload(2**40))
+    assert sequences(results) == [2**40]
 
 
 def test_when_the_disk_fails_nobody_believes_it_was_stored(core: Core, results: ResultsService) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest
-from lineside.contract.measure import Adoption, Latency, Measures
+from lineside.contract.measure import Adoption, Measures
 from lineside.contract.result import Result, ResultPage
 from lineside.server.clock import rfc3339
 from lineside.server.devices.store import quarantined
@@ -60,13 +61,22 @@ class ResultsService:
     def _take_waiting(self) -> None:
         with self._adding:
             batch, self._waiting = self._waiting, []
+        failure = self._took(batch)
+        if len(batch) > 1 and failure is not None and not isinstance(failure, OperationalError):
+            for one in batch:  # what cannot be stored must not keep the others from it; a database that is away does
+                self._took([one])
+        for one in batch:
+            one.done = True
+
+    def _took(self, batch: Sequence[_Waiting]) -> Exception | None:
         failure: Exception | None = None
         try:
             self.take([(one.device, one.payload) for one in batch])
-        except Exception as error:  # noqa: BLE001 every thread whose message was in the batch raises it
+        except Exception as error:  # noqa: BLE001 the thread whose message it was raises it
             failure = error
         for one in batch:
-            one.done, one.failure = True, failure
+            one.failure = failure
+        return failure
 
     def take(self, messages: Sequence[Message]) -> None:
         """Take messages in one transaction, in their order."""
@@ -98,10 +108,6 @@ class ResultsService:
         """How many were not taken, by device."""
         with self._core.database.read() as session:
             return store.refused_by_device(session)
-
-    def latency_of(self, session: Session, device: str, digest: str, since: str) -> Latency | None:
-        """How long a device took with one model file since a moment; see `sums.latency_of`."""
-        return sums.latency_of(session, device, digest, since)
 
     def measures(self, hours: int, model: str | None = None, device: str | None = None) -> list[Measures]:
         """What the results of so many hours come to, by model file; of one model or device when given.

@@ -9,7 +9,7 @@ from sqlalchemy import Index, String, delete, false, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.result import Result, StoredResult
-from lineside.server.database import Base, Json
+from lineside.server.database import BIG, Base, Json
 from lineside.server.upserts import insert_into
 
 
@@ -23,9 +23,9 @@ class ResultRow(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BIG, primary_key=True)
     device: Mapped[str] = mapped_column(String(64))
-    sequence: Mapped[int]
+    sequence: Mapped[int] = mapped_column(BIG)
     digest: Mapped[str] = mapped_column(String(80))
     received_at: Mapped[str] = mapped_column(String(32))
     result: Mapped[Result] = mapped_column(Json(Result))

@@ -9,17 +9,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from lineside.contract.measure import Latency, Measures
+from lineside.contract.measure import Measures
 from lineside.server.models.store import ModelRow
 from lineside.server.telemetry.histogram import quantile
 from lineside.server.telemetry.measures import CONFIDENCES, LATENCIES, SUMS, classes, hours
-from lineside.server.telemetry.store import ResultRow
 
 NOTHING = "(nothing)"
 """Where classes are compared: an image on which nothing was found."""
 
 _NO_LATENCY = tuple(name for name in SUMS if name not in LATENCIES)
-_NEWEST = 1000  # results that a device's latency is told from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,22 +74,6 @@ def measures_of(session: Session, since: str, model: str | None = None, device: 
         for digest, label in labels.items()
         if digest in rows
     ]
-
-
-def latency_of(session: Session, device: str, digest: str, since: str) -> Latency | None:
-    """How long a device took with one model file since a moment (RFC 3339), exactly; None when it published nothing."""
-    newest = select(ResultRow.result).where(ResultRow.device == device, ResultRow.received_at >= since)
-    results = session.scalars(newest.order_by(ResultRow.id.desc()).limit(_NEWEST))
-    mine = [result for result in results if result.digest == digest]
-    if not mine:
-        return None
-    taken = sorted(result.latency_ms for result in mine)
-    return Latency(
-        count=len(mine),
-        p50_ms=taken[-(-len(taken) * 50 // 100) - 1],
-        p95_ms=taken[-(-len(taken) * 95 // 100) - 1],
-        without=sum(not result.detections for result in mine),
-    )
 
 
 def _sums(names: Collection[str] = SUMS) -> list[ColumnElement[int]]:

@@ -49,6 +49,16 @@ FOR EACH ROW EXECUTE FUNCTION desired_written()
 def upgrade() -> None:
     _shared()
     _desired()
+    _results()
+
+
+def _results() -> None:
+    """Ten thousand devices with a result a second each use up 32 bits in three days. On SQLite there are 64."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    for name in ("id", "sequence"):
+        op.alter_column("results", name, type_=sa.BigInteger(), existing_nullable=False)
+    op.execute("ALTER SEQUENCE results_id_seq AS bigint")
 
 
 def _desired() -> None:
