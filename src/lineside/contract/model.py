@@ -39,6 +39,10 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     max_detections: int = 100
 
 
+PREVIOUS_FILE, PREVIOUS_ABOUT = "previous.onnx", "previous.json"
+"""The files in a model's component that hold the version before it, and a `PreviousModel`."""
+
+
 class PreviousModel(msgspec.Struct, frozen=True, kw_only=True):
     """`previous.json` of a model's component: which model version `previous.onnx` is, and how to run it. Devices run
     it on a sample beside the new one; both have the same classes and the same head."""

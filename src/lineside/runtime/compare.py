@@ -13,14 +13,13 @@ from pathlib import Path
 import msgspec
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.model import PreviousModel
+from lineside.contract.model import PREVIOUS_ABOUT, PREVIOUS_FILE, PreviousModel
 from lineside.contract.result import Compared, Detection
 from lineside.runtime.announce import announce
 from lineside.runtime.decode import Picture, decode
 from lineside.runtime.golden import iou
 from lineside.runtime.model import Inference, Model, load
 
-PREVIOUS_FILE, PREVIOUS_ABOUT = "previous.onnx", "previous.json"
 MIN_IOU = 0.5
 """Overlap from which two boxes of one class are the same object."""
 

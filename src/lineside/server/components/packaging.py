@@ -12,7 +12,7 @@ from pathlib import Path
 from lineside import __version__
 from lineside.contract.component import Artifact, ComponentKind
 from lineside.contract.ids import canonical, digest_of
-from lineside.contract.model import ModelVersion, PreviousModel
+from lineside.contract.model import PREVIOUS_ABOUT, PREVIOUS_FILE, ModelVersion, PreviousModel
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.components import code, recipes
 
@@ -27,9 +27,6 @@ class Packed:
     recipe: bytes
     artifacts: tuple[Artifact, ...]
     model: str | None = None
-
-
-PREVIOUS_FILE, PREVIOUS_ABOUT = "previous.onnx", "previous.json"
 
 
 def pack_model(objects: ObjectStore, model: ModelVersion, previous: PreviousModel | None = None) -> Packed:

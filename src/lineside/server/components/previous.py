@@ -6,10 +6,9 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lineside.contract.model import ModelState, ModelVersion, PreviousModel
+from lineside.contract.model import PREVIOUS_ABOUT, ModelState, ModelVersion, PreviousModel
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.components import recipes, store
-from lineside.server.components.packaging import PREVIOUS_ABOUT
 from lineside.server.models.store import ModelRow
 
 
