@@ -117,6 +117,11 @@ class Settings:
     oidc_roles_claim: str = _setting("groups", "claim", "The claim that holds a person's groups.")
     oidc_roles: str = _setting("", "GROUP=ROLE, …", "Which role each group gives: line-leads=operator, it=admin.")
 
+    @property
+    def silence_seconds(self) -> float:
+        """How long a device may be silent before it is offline."""
+        return max(self.poll_seconds * self.offline_polls, self.offline_seconds)
+
 
 @dataclass(frozen=True)
 class Row:

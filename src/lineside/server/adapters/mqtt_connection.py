@@ -73,10 +73,6 @@ class Connection:
         """Send whole packets; returns at once."""
         self._writer.write(data)
 
-    async def drained(self) -> None:
-        """Wait until what was sent is on its way."""
-        await self._writer.drain()
-
     async def close(self) -> None:
         """Say goodbye, if anybody is there."""
         with contextlib.suppress(OSError, RuntimeError):

@@ -44,7 +44,7 @@ class Seen:
         settings, now = self._core.settings, self._core.clock.now()
         if not is_offline(last_seen, now, max(1.0, settings.poll_seconds / 2)):
             return
-        if is_offline(last_seen, now, max(settings.poll_seconds * settings.offline_polls, settings.offline_seconds)):
+        if is_offline(last_seen, now, settings.silence_seconds):
             await self._write({device: rfc3339(now)})
             return
         self._notes[device] = rfc3339(now)

@@ -76,9 +76,7 @@ class Devices:
 
     def cutoff(self) -> str:
         """The moment since when a device must have been heard of, else it is offline (RFC 3339)."""
-        settings = self._core.settings
-        limit = max(settings.poll_seconds * settings.offline_polls, settings.offline_seconds)
-        return rfc3339(self._core.clock.now() - timedelta(seconds=limit))
+        return rfc3339(self._core.clock.now() - timedelta(seconds=self._core.settings.silence_seconds))
 
     def _shown(self, session: Session, rows: Sequence[Any]) -> Sequence[Device]:
         names = [row[0].name for row in rows]

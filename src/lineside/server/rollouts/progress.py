@@ -43,8 +43,7 @@ def _postgresql(element: Any, compiler: Any, **more: Any) -> str:
 
 def offline_since(settings: Settings, now: datetime) -> str:
     """A device that was last seen before this moment is offline."""
-    limit = max(settings.poll_seconds * settings.offline_polls, settings.offline_seconds)
-    return rfc3339(now - timedelta(seconds=limit))
+    return rfc3339(now - timedelta(seconds=settings.silence_seconds))
 
 
 SPEAKS: ColumnElement[bool] = DeviceRow.revision == DesiredRow.revision

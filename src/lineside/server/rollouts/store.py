@@ -143,11 +143,6 @@ def devices_of(session: Session, number: int) -> list[RolloutDeviceRow]:
     return list(session.scalars(query.order_by(RolloutDeviceRow.wave, RolloutDeviceRow.device)))
 
 
-def assignments_of(session: Session, device: str) -> list[AssignmentRow]:
-    """What a device follows, in all its groups."""
-    return list(session.scalars(select(AssignmentRow).where(AssignmentRow.device == device)))
-
-
 def count_progress(session: Session, number: int, progress: DeviceProgress) -> int:
     """How many devices of a rollout stand at `progress`."""
     query = select(func.count()).where(RolloutDeviceRow.rollout == number, RolloutDeviceRow.progress == progress)
