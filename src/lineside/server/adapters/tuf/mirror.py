@@ -31,7 +31,7 @@ def keep_copy(shelf: Shelf, folder: Path) -> bool:
         files = {name: shelf.read(name) for name in shelf.names() if is_metadata(name)}
     there = set(copy.names())
     for name in sorted(files, key=lambda name: name == _LAST):
-        if name == _LAST or name not in there:  # a numbered file never changes
+        if name not in there or copy.read(name) != files[name]:  # also a number that is given again after a restore
             copy.write(name, files[name])
     for name in there - files.keys():
         if is_metadata(name):
