@@ -1,5 +1,5 @@
 """Makes messages of new events, and hands over those whose time has come: each receiver in a thread of its own, so that
-one that hangs holds nobody else."""
+one that hangs holds the others for one try at most."""
 
 from __future__ import annotations
 

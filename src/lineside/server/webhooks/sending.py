@@ -11,8 +11,11 @@ import urllib3
 import lineside
 from lineside.contract.errors import LinesideError
 from lineside.contract.webhook import ID, SIGNATURE, TIMESTAMP, sign
+from lineside.server.webhooks.deadline import Deadline, watched
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
+LONGEST_TRY = 20.0
+"""Seconds that one try may take in all."""
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0
 """Seconds before the second try, and at most between two."""
 
@@ -45,7 +48,7 @@ def check_url(url: str) -> None:
 
 def pool() -> urllib3.PoolManager:
     """Connections to receivers: no redirects, no tries of its own."""
-    return urllib3.PoolManager(num_pools=50, maxsize=2, retries=False, timeout=TIMEOUT)
+    return watched(urllib3.PoolManager(num_pools=50, maxsize=2, retries=False, timeout=TIMEOUT))
 
 
 def send(connections: urllib3.PoolManager, url: str, key: bytes, id_: str, body: bytes, timestamp: int) -> Answer:
@@ -57,6 +60,12 @@ def send(connections: urllib3.PoolManager, url: str, key: bytes, id_: str, body:
         TIMESTAMP: str(timestamp),
         SIGNATURE: sign(key, id_, timestamp, body),
     }
+    with Deadline(LONGEST_TRY) as deadline:
+        answer = _asked(connections, url, headers, body)
+    return Answer(False, f"no answer: it was not over after {LONGEST_TRY:g} s") if deadline.over else answer
+
+
+def _asked(connections: urllib3.PoolManager, url: str, headers: dict[str, str], body: bytes) -> Answer:
     try:
         answer = connections.request(
             "POST", url, body=body, headers=headers, redirect=False, preload_content=False, decode_content=False
