@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from sqlalchemy.exc import DataError
 
 from lineside.contract.errors import ErrorReport, Kind, LinesideError
 from lineside.contract.reading import UNREADABLE
@@ -55,6 +56,10 @@ def unexpected(request: AnyRequest, error: Exception) -> Response[ErrorBody]:
     """A failure nobody foresaw: the traceback is for the log, the caller only learns the kind of error."""
     if isinstance(error, UNREADABLE) and _in_decoder(error):
         report = LinesideError("request.invalid", why=f"the body cannot be read ({type(error).__name__})").report()
+        return answer(report, int(Kind.REFUSED))
+    if isinstance(error, DataError):  # too long, too large, a NUL: what is checked nowhere PostgreSQL refuses
+        _log.warning("value refused by the database", path=request.url.path, method=request.method, why=str(error))
+        report = LinesideError("request.invalid", why="a value in it is one that cannot be stored").report()
         return answer(report, int(Kind.REFUSED))
     _log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
     report = LinesideError("internal.unexpected", why=type(error).__name__).report()

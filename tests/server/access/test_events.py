@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from lineside.contract.errors import ErrorReport
 from lineside.server.testing import FakeClock, Running
@@ -41,3 +42,22 @@ def test_every_refusal_has_the_same_shape(lineside: Running) -> None:
     for body in (b"{", b"[]", b'{"uses": "x"}', b"\xff"):
         answer = httpx.post(f"{api}/devices/tokens", content=body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request.invalid")
+
+
+@pytest.mark.both_databases
+def test_words_that_a_database_would_not_take_are_kept_all_the_same(lineside: Running) -> None:
+    """A device says what its component printed: that must never keep its report from being stored."""
+    with lineside.core.database.write() as session:
+        lineside.core.events.record(session, kind="device.error", subject="s\0", message="it printed \0")
+    (event,) = httpx.get(f"{lineside.people_url}/api/v1/events").json()["events"]
+    assert (event["subject"], event["message"]) == (
+        "s\N{REPLACEMENT CHARACTER}",
+        "it printed \N{REPLACEMENT CHARACTER}",
+    )
+
+
+@pytest.mark.both_databases
+def test_a_value_that_cannot_be_stored_is_no_failure_of_ours(lineside: Running) -> None:
+    answer = httpx.get(f"{lineside.people_url}/api/v1/devices", params={"q": "a\0", "group": "\0"})
+    assert answer.status_code in (200, 400)
+    assert answer.status_code == 200 or answer.json()["error"]["code"] == "request.invalid"

@@ -30,7 +30,7 @@ class Events:
         """Add an event; it is stored when the session's transaction commits. `kind` is `noun.verb`; `actor` is whoever
         asks now, if a request is under way."""
         actor = actor or ("" if current() is SYSTEM else current().name)
-        at = rfc3339(self._clock.now())
+        at, subject, message = rfc3339(self._clock.now()), _kept(subject), _kept(message)
         session.add(EventRow(at=at, kind=kind, subject=subject, message=message, actor=actor, error=error))
 
     def page(self, session: Session, *, before: int | None, kind: str | None, limit: int) -> EventPage:
@@ -41,3 +41,8 @@ class Events:
     def about(self, session: Session, *, subject: str, limit: int) -> tuple[Event, ...]:
         """The newest events about one subject, newest first."""
         return tuple(row.value() for row in events_about(session, subject, limit))
+
+
+def _kept(words: str) -> str:
+    """Words as they are stored, a device's own among them: PostgreSQL takes no NUL in a text."""
+    return words.replace("\0", "\N{REPLACEMENT CHARACTER}")
