@@ -70,6 +70,19 @@ def test_a_new_version_is_installed_over_the_approved_one_and_rolled_back_to_it(
     assert [move.wanted for move in test.history] == [one.value for one in TwinState if one is not TwinState.FAILED]
 
 
+def test_a_model_that_is_rejected_during_its_test_holds_up_nobody(house):
+    house.register(1)
+    house.tick()
+    assert house.models.get("tags", 1).state is ModelState.IN_TWIN
+    house.models.reject("tags", 1, Decision(reason="the labels were wrong"))
+    house.tick()
+    test = house.twin_tests.get("tags", 1)
+    assert (test.state, test.history[-1].why) == (TwinState.FAILED, "tags:1 is rejected by now")
+    assert house.models.get("tags", 1).state is ModelState.REJECTED
+    house.register(2)
+    assert house.through_the_twins(2) is ModelState.AWAITING_APPROVAL
+
+
 def test_a_rejected_model_does_not_stay_what_the_next_one_is_updated_from(house):
     house.register(1)
     house.through_the_twins(1)

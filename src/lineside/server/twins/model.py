@@ -30,6 +30,7 @@ class View:
 
     state: TwinState
     twins: tuple[str, ...]  # those that are still there
+    decided: str = ""  # what a person has decided about the model meanwhile: there is nothing to find out any more
     rollout: RolloutState | None = None  # of the stage under way; None: it needs none
     rollout_why: str = ""
     soak_left: float = 0.0
@@ -66,6 +67,8 @@ def advance(view: View) -> Action:
     """The one next thing."""
     if view.state in ENDED:
         return Wait()
+    if view.decided:
+        return Move(TwinState.FAILED, view.decided)
     if not view.twins:
         return Move(TwinState.FAILED, "no twin is left")
     if view.state in _BY_ROLLOUT:

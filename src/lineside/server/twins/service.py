@@ -7,6 +7,7 @@ stage needs, the history row and the event; at the end the model's move with the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
@@ -103,20 +104,30 @@ class TwinTests:
     def needs_step(self, session: Session, model: str) -> bool:
         """Whether `step` would change anything; reads only."""
         row = store.newest_of(session, model)
-        return row is not None and machine.advance(self._sight.look(session, row)) != machine.Wait()
+        return row is not None and machine.advance(self._look(session, row)) != machine.Wait()
 
     def step(self, session: Session, model: str) -> None:
         """Do the one next thing for a model's test."""
         row = store.newest_of(session, model)
         if row is None or row.state in ENDED:
             return
-        match machine.advance(self._sight.look(session, row)):
+        match machine.advance(self._look(session, row)):
             case machine.Ask(twins):
                 self._ask(session, row, twins)
             case machine.Move(wanted, why):
                 self._move(session, row, wanted, why)
             case machine.Wait():
                 pass
+
+    def _look(self, session: Session, row: TwinTestRow) -> machine.View:
+        state, view = self._model(session, row).state, self._sight.look(session, row)
+        if state is ModelState.IN_TWIN:
+            return view
+        return replace(view, decided=f"{row.model} is {state.value.replace('_', ' ')} by now")
+
+    def _model(self, session: Session, row: TwinTestRow) -> ModelVersion:
+        name, _, version = row.model.rpartition(":")
+        return self._models.find(session, name, int(version))
 
     def _ask(self, session: Session, row: TwinTestRow, twins: tuple[str, ...]) -> None:
         request = InquiryRequest(kind=InquiryKind.MEASURE, ttl_seconds=MAX_TTL)
@@ -157,18 +168,25 @@ class TwinTests:
         row.finished_at = rfc3339(self._core.clock.now())
         report = self._report(session, row, why)
         row.report = self._core.objects.put(canonical(report))
-        name, _, version = row.model.rpartition(":")
+        model = self._model(session, row)
+        if model.state is not ModelState.IN_TWIN:
+            return  # a person was faster
         good = row.state is TwinState.PASSED
         words = f"{len(report.twins)} twin(s) passed every stage ({row.id})" if good else f"{row.id}: {why}"
         wanted = ModelState.AWAITING_APPROVAL if good else ModelState.TWIN_FAILED
         self._models.move(
-            session, name, int(version), wanted, words, twin_report=row.report, twin_rollout=report.rollout or None
+            session,
+            model.name,
+            model.version,
+            wanted,
+            words,
+            twin_report=row.report,
+            twin_rollout=report.rollout or None,
         )
 
     def _report(self, session: Session, row: TwinTestRow, why: str) -> TwinReport:
         """What the twins saw, as it is kept and signed. Held against the very rules that signers apply to it."""
-        name, _, version = row.model.rpartition(":")
-        model = self._models.find(session, name, int(version))
+        model = self._model(session, row)
         installed = next((one.rollout for one in row.stages if one.stage is TwinState.INSTALLING), "")
         report = TwinReport(
             model=model.label,
