@@ -14,9 +14,6 @@ from pathlib import PurePosixPath
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError
 
-CONTROL_PLANE = "@control-plane"
-"""The name in the control plane's certificate at the broker (see `server/adapters/external_broker.py`)."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
@@ -77,7 +74,7 @@ def access_list(site: Site) -> str:
     own = "".join(f"pattern readwrite {one}\n" for one in site.own)
     return f"""\
 # Written by lineside broker config mosquitto. %u is the name in a device's certificate.
-user {CONTROL_PLANE}
+user {topics.CONTROL_PLANE}
 topic write {topics.hint("+")}
 topic read {topics.ALL_RESULTS}
 

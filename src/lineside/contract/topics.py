@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 _PREFIX = "lineside/v1"
+CONTROL_PLANE = "@control-plane"
+"""The name in the control plane's certificate at a broker that is not its own: devices' names begin with a letter or a
+digit."""
 
 
 def results(device: str) -> str:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lineside.contract import topics
 from lineside.contract.errors import LinesideError
 from lineside.server.access.ca import CertificateAuthority
 from lineside.server.adapters.broker import Broker, OnResult
 from lineside.server.adapters.embedded_broker import EmbeddedBroker, tls_context
-from lineside.server.adapters.external_broker import CONTROL_PLANE, Behind, ExternalBroker
+from lineside.server.adapters.external_broker import Behind, ExternalBroker
 from lineside.server.adapters.files import write_atomic
 from lineside.server.adapters.mqtt_connection import Address
 from lineside.server.clock import SystemClock
@@ -66,7 +67,7 @@ def mqtt_address(url: str) -> tuple[str, int]:
 def _client_tls(keys: Path, settings: Settings, ca: CertificateAuthority) -> ssl.SSLContext:
     """TLS 1.2 or newer, with a new certificate at every start: nothing pins it."""
     path = keys / "broker-client.pem"
-    write_atomic(path, ca.client_pem(CONTROL_PLANE, SystemClock().now()), mode=0o600)
+    write_atomic(path, ca.client_pem(topics.CONTROL_PLANE, SystemClock().now()), mode=0o600)
     try:
         if settings.mqtt_ca:
             context = ssl.create_default_context(cafile=settings.mqtt_ca)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lineside.cli.mosquitto import CONTROL_PLANE as WRITTEN
 from lineside.cli.mosquitto import check_filters
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
-from lineside.server.adapters.external_broker import CONTROL_PLANE, ExternalBroker
+from lineside.server.adapters.external_broker import ExternalBroker
 from lineside.server.broker_setup import mqtt_address
 from lineside.server.testing import until
 from tests.server.adapters.broker_site import Client, Site, external
@@ -107,8 +106,7 @@ def test_who_takes_anothers_session_over_gets_nothing_from_it(site: Site) -> Non
 
 
 def test_the_control_planes_name_is_no_devices() -> None:
-    assert not is_name(CONTROL_PLANE)
-    assert WRITTEN == CONTROL_PLANE
+    assert not is_name(topics.CONTROL_PLANE)
 
 
 @pytest.mark.parametrize(

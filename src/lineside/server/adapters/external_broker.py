@@ -31,9 +31,6 @@ from lineside.server.adapters.hints import Spreading
 from lineside.server.adapters.mqtt_connection import Address, Connection, open_connection
 from lineside.server.adapters.mqtt_packets import MqttError, Published
 
-CONTROL_PLANE = "@control-plane"
-"""The common name of the control plane's certificate at the broker: devices' names begin with a letter or a digit."""
-
 _log = structlog.get_logger("lineside.broker")
 _MIN_WAIT, _MAX_WAIT = 0.5, 30.0
 _LOOK_SECONDS = 3.0  # between looks at the lease
@@ -155,7 +152,7 @@ class ExternalBroker:
                 await asyncio.sleep(wait)
 
     async def _carry_hints(self) -> None:
-        connection = await open_connection(self._address, f"{CONTROL_PLANE}-{secrets.token_hex(8)}", clean=True)
+        connection = await open_connection(self._address, f"{topics.CONTROL_PLANE}-{secrets.token_hex(8)}", clean=True)
         try:
             self._sending = connection
             self._hints.worked()
