@@ -128,6 +128,22 @@ def test_what_the_deployment_refuses_fails_the_delivery_and_holds_no_other(offic
     assert office.show(good.id).state is DeliveryState.ROLLOUT
 
 
+def test_one_that_fails_in_a_way_nobody_foresaw_holds_no_other(office, monkeypatch):
+    office.register(1, "nuts")
+    first, second = office.start(model="nuts:1"), office.start(model="tags:1")
+    step = office.deliveries.step
+
+    def failing(session: object, id_: str) -> None:
+        if id_ == first.id:
+            raise KeyError("nobody foresaw it")
+        step(session, id_)
+
+    monkeypatch.setattr(office.deliveries, "step", failing)
+    with pytest.raises(KeyError):
+        office.loop.step()
+    assert office.show(second.id).note == "There is no twin: lineside twin start"
+
+
 def test_what_was_superseded_or_goes_back_is_no_part_of_a_delivery(office):
     def deploy(version: str) -> str:
         document = DeploymentDocument(

@@ -30,18 +30,24 @@ class DeliveriesLoop:
         return self._core.database
 
     def step(self) -> None:
-        """One round. What one delivery is refused does not hold the others."""
+        """One round. What one delivery is refused does not hold the others; raises what one failed with at the end."""
         with self._database.read() as session:
             due, under_way = store.due(session), self._deliveries.open(session)
             old = session.query(store.HookMessageRow).filter(store.HookMessageRow.at < self._horizon()).first()
         for rule, what in due:
             with self._database.write() as session:
                 self._by_rule(rule, what, session)
+        failures: list[Exception] = []
         for delivery in [*under_way, *self._begun(due)]:
-            self._bring_on(delivery)
+            try:
+                self._bring_on(delivery)
+            except Exception as error:  # noqa: BLE001 raised below
+                failures.append(error)
         if old is not None:
             with self._database.write() as session:
                 store.forget_messages(session, self._horizon())
+        if failures:
+            raise failures[0]
 
     def _begun(self, due: list[tuple[int, str]]) -> list[str]:
         if not due:
