@@ -6,16 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import event, insert, select, update
+from sqlalchemy import event, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from lineside.contract.deployment import DeploymentPolicies, UpdatePolicy, ValidationPolicy
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.ids import content_digest
-from lineside.server.devices.store import DesiredContentRow, DesiredRow
+from lineside.server.among import among
+from lineside.server.devices.store import DesiredContentRow, DesiredRow, DeviceRow
 from lineside.server.services import Core
-
-_AT_ONCE = 500  # names in one statement: SQLite allows some thousand parameters
 
 _CONTENTS = 64  # kept in memory; a fleet has a few at a time
 
@@ -66,9 +65,7 @@ class DesiredDocuments:
         """Make this what all these devices should run; returns how many had something else. Those get a new revision,
         and a hint after the commit; with `again` all of them do, so that what failed is tried once more."""
         content = _content(session, components, deployment, policies or DeploymentPolicies())
-        changed: list[str] = []
-        for start in range(0, len(devices), _AT_ONCE):
-            changed += _set(session, devices[start : start + _AT_ONCE], content, again=again)
+        changed = _set(session, devices, content, again=again) if devices else []
         if changed:
             event.listen(session, "after_commit", lambda _session: self._core.hints.hint_all(changed), once=True)
         return len(changed)
@@ -147,15 +144,11 @@ def _content(
 
 def _set(session: Session, devices: Sequence[str], content: str, *, again: bool) -> list[str]:
     """Point devices to a content; those that had another one, and with `again` all."""
-    named = select(DesiredRow.device, DesiredRow.content).where(DesiredRow.device.in_(devices))
-    there = {row.device: row.content for row in session.execute(named)}
-    new = [device for device in devices if device not in there]
-    changed = [device for device, before in there.items() if again or before != content]
-    if new:
-        rows = [{"device": device, "revision": 1, "content": content} for device in new]
-        session.execute(insert(DesiredRow), rows)
-    if changed:
-        change = update(DesiredRow).where(DesiredRow.device.in_(changed))
-        values = {"revision": DesiredRow.revision + 1, "content": content}
-        session.execute(change.values(values), execution_options={"synchronize_session": "fetch"})
-    return [*new, *changed]
+    change = update(DesiredRow).where(among(DesiredRow.device, devices))
+    change = change if again else change.where(DesiredRow.content != content)
+    change = change.values(revision=DesiredRow.revision + 1, content=content).returning(DesiredRow.device)
+    changed = session.scalars(change, execution_options={"synchronize_session": "fetch"}).all()
+    known = select(DesiredRow.device).where(DesiredRow.device == DeviceRow.name)
+    new = select(DeviceRow.name, literal(1), literal(content)).where(among(DeviceRow.name, devices), ~known.exists())
+    add = insert(DesiredRow).from_select(["device", "revision", "content"], new).returning(DesiredRow.device)
+    return [*changed, *session.scalars(add).all()]

@@ -7,15 +7,16 @@ device follows does not go together, it keeps the document it has, and an event 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Integer, literal, select
 from sqlalchemy.orm import Session
 
 from lineside.contract.deployment import ComponentSpec, DeploymentPolicies
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import builtin_digest, builtin_target, builtin_version, is_builtin
+from lineside.server.among import among
 from lineside.server.clock import rfc3339
 from lineside.server.components.service import Components
 from lineside.server.deployments.catalogue import Shelf
@@ -25,10 +26,9 @@ from lineside.server.deployments.union import CONFLICT, Wish, unite
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.store import DesiredRow, DeviceRow
 from lineside.server.rollouts import conflicts
-from lineside.server.rollouts.conflicts import AT_ONCE
 from lineside.server.rollouts.store import AssignmentRow
 from lineside.server.services import Core
-from lineside.server.upserts import upsert
+from lineside.server.upserts import upsert_from
 
 PLATFORM = "deployment.platform"
 CANNOT = (CONFLICT, PLATFORM)
@@ -72,8 +72,9 @@ class Assignments:
         With `again` all of them get a new revision, so that what failed is tried once more. Those whose deployments
         do not go together keep what they have: see `conflicts`. Raises `trust.unknown_target`, `component.…`.
         """
-        rows = [{"device": device, "group": group, "deployment": deployment} for device in devices]
-        upsert(session, AssignmentRow, rows)
+        given: tuple[Any, ...] = (DeviceRow.name, literal(group), literal(deployment, Integer))
+        rows = select(*given).where(among(DeviceRow.name, devices))
+        upsert_from(session, AssignmentRow, ("device", "group", "deployment"), rows)
         changed = 0
         for follows, members in classes_of(session, devices).items():
             try:
@@ -156,20 +157,20 @@ class Assignments:
 
 def classes_of(session: Session, devices: Sequence[str], but: str | None = None) -> dict[Follows, list[str]]:
     """The devices by what they follow in all their groups (but one, if given), and by platform."""
-    classes: dict[Follows, list[str]] = {}
-    for start in range(0, len(devices), AT_ONCE):
-        some = devices[start : start + AT_ONCE]
-        query = select(AssignmentRow.device, AssignmentRow.deployment)
-        query = query.where(AssignmentRow.device.in_(some), AssignmentRow.deployment.is_not(None))
-        query = query if but is None else query.where(AssignmentRow.group != but)
-        numbers: dict[str, list[int]] = {}
-        for device, number in session.execute(query.order_by(AssignmentRow.deployment)):
-            numbers.setdefault(device, []).append(number or 0)
-        platforms = select(DeviceRow.name, DeviceRow.os, DeviceRow.architecture).where(DeviceRow.name.in_(some))
-        for device, system, architecture in session.execute(platforms):
-            follows = Follows(tuple(numbers.get(device, ())), Platform(system, architecture))
-            classes.setdefault(follows, []).append(device)
-    return classes
+    query = select(AssignmentRow.device, AssignmentRow.deployment)
+    query = query.where(among(AssignmentRow.device, devices), AssignmentRow.deployment.is_not(None))
+    query = query if but is None else query.where(AssignmentRow.group != but)
+    numbers: dict[str, tuple[int, ...]] = {}
+    for device, number in session.execute(query.order_by(AssignmentRow.deployment)).all():
+        numbers[device] = (*numbers.get(device, ()), number or 0)
+    platforms = select(DeviceRow.name, DeviceRow.os, DeviceRow.architecture).where(among(DeviceRow.name, devices))
+    classes: dict[tuple[tuple[int, ...], str, str], list[str]] = {}
+    for device, system, architecture in session.execute(platforms).all():
+        classes.setdefault((numbers.get(device, ()), system, architecture), []).append(device)
+    return {
+        Follows(followed, Platform(system, architecture)): members
+        for (followed, system, architecture), members in classes.items()
+    }
 
 
 def _builtin(name: str) -> tuple[str, str, str] | None:

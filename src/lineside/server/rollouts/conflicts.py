@@ -8,11 +8,9 @@ from sqlalchemy import ForeignKey, String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport
+from lineside.server.among import among
 from lineside.server.database import Base, Json
 from lineside.server.upserts import upsert
-
-AT_ONCE = 500
-"""Names in one statement: SQLite allows some thousand parameters."""
 
 
 class ConflictRow(Base):
@@ -27,11 +25,8 @@ class ConflictRow(Base):
 
 def of(session: Session, devices: Sequence[str]) -> dict[str, ErrorReport]:
     """The conflict of each of these devices that has one."""
-    found: dict[str, ErrorReport] = {}
-    for start in range(0, len(devices), AT_ONCE):
-        query = select(ConflictRow).where(ConflictRow.device.in_(devices[start : start + AT_ONCE]))
-        found |= {row.device: row.error for row in session.scalars(query)}
-    return found
+    query = select(ConflictRow).where(among(ConflictRow.device, devices))
+    return {row.device: row.error for row in session.scalars(query)}
 
 
 def note(session: Session, devices: Sequence[str], error: ErrorReport, at: str) -> list[str]:
@@ -44,6 +39,5 @@ def note(session: Session, devices: Sequence[str], error: ErrorReport, at: str) 
 
 def settled(session: Session, devices: Sequence[str]) -> None:
     """Nothing is wrong with these devices any more."""
-    for start in range(0, len(devices), AT_ONCE):
-        gone = delete(ConflictRow).where(ConflictRow.device.in_(devices[start : start + AT_ONCE]))
-        session.execute(gone, execution_options={"synchronize_session": "fetch"})
+    gone = delete(ConflictRow).where(among(ConflictRow.device, devices))
+    session.execute(gone, execution_options={"synchronize_session": "fetch"})

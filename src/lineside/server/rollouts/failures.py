@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.reported import Report
+from lineside.server.among import among
 from lineside.server.devices.model import Outcome, runs
 from lineside.server.devices.store import DesiredContentRow, DesiredRow, DeviceRow
 from lineside.server.rollouts import conflicts
-from lineside.server.rollouts.conflicts import AT_ONCE
 from lineside.server.rollouts.store import RolloutRow
 
 
@@ -21,10 +21,10 @@ def errors_of(session: Session, row: RolloutRow, devices: Sequence[str]) -> dict
     """What went wrong with each of these devices, None where it did not say."""
     found: dict[str, ErrorReport | None] = dict(conflicts.of(session, devices))
     contents: dict[str, tuple[DesiredComponent, ...]] = {}
-    for start in range(0, len(devices), AT_ONCE):
+    if devices:
         query = select(DeviceRow.name, DeviceRow.report, DeviceRow.outcome, DeviceRow.revision, DesiredRow)
         query = query.outerjoin(DesiredRow, DesiredRow.device == DeviceRow.name)
-        named = query.where(DeviceRow.name.in_(devices[start : start + AT_ONCE]))
+        named = query.where(among(DeviceRow.name, devices))
         for name, report, outcome, revision, desired in session.execute(named):
             if name in found:
                 continue

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, case, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from lineside.contract.device import DeviceState
@@ -30,6 +31,7 @@ class Seen:
     view: View
     stale: bool
     zones: tuple[str, ...] | None = None  # of the devices that may be told now; None: all
+    revision: int = 0  # of the rollout's row: what was seen holds as long as that is the same
 
 
 @dataclass
@@ -58,20 +60,21 @@ def observe(session: Session, row: RolloutRow, settings: Settings, now: datetime
         ends=RolloutState.ABORTED if row.by_hand else RolloutState.FAILED,
     )
     if row.state is RolloutState.PENDING and starts_at(view) is not None:
-        return Seen(view=view, stale=False)
-    tallies = [_Tally() for _ in range(row.waves)]
-    stale, here = False, 0
-    for one in session.execute(_counts(row, settings, now)):
-        if not one.member:
-            stale = True
-            continue
-        here += one.devices
-        stale |= bool(one.lower or one.settles) or one.progress is not one.found
-        _add(tallies[one.wave], row, one)
+        return Seen(view=view, stale=False, revision=row.revision)
+    now_true = session.execute(_differences(row, settings, now)).one()
+    stale = bool(now_true.differ)
     if row.state is not RolloutState.ROLLING_BACK:  # who joins now is told nothing, and follows when it is over
-        stale |= here != _count_members(session, row.group)
+        stale |= now_true.members != _count_members(session, row.group)
+    tallies = [_Tally() for _ in range(row.waves)]
+    for one in session.execute(_stored(row)):
+        _add(tallies[one.wave], one)
+    for name, flag in (("crashed", _crashed()), ("away", _away(settings, now))):
+        if getattr(now_true, name):
+            by_wave = rows(row, RolloutDeviceRow.wave, func.count()).where(flag).group_by(RolloutDeviceRow.wave)
+            for wave, devices in session.execute(by_wave):
+                tallies[wave].numbers[name] = devices
     view = replace(view, waves=tuple(tally.wave() for tally in tallies))
-    return _tellable(session, row, Seen(view=view, stale=stale))
+    return _tellable(session, row, Seen(view=view, stale=stale, revision=row.revision))
 
 
 def rows(row: RolloutRow, *columns: Any) -> Select[Any]:
@@ -95,8 +98,10 @@ def _count_members(session: Session, group: str) -> int:
     mine = GroupRow.group == group
     everybody = session.scalar(select(func.count()).select_from(GroupRow).where(mine)) or 0
     others = [state.value for state in DeviceState if state is not DeviceState.ACCEPTED]
-    query = select(func.count()).select_from(GroupRow).join(DeviceRow, DeviceRow.name == GroupRow.device)
-    return everybody - (session.scalar(query.where(mine, DeviceRow.state.in_(others))) or 0)
+    query = select(func.count()).where(
+        mine, GroupRow.device.in_(select(DeviceRow.name).where(DeviceRow.state.in_(others)))
+    )
+    return everybody - (session.scalar(query) or 0)
 
 
 def is_member() -> Any:
@@ -121,33 +126,37 @@ def settles_now() -> Any:
     return and_(RolloutDeviceRow.back.is_(False), progress.settled_now())
 
 
-def _counts(row: RolloutRow, settings: Settings, now: datetime) -> Select[Any]:
+def _crashed() -> Any:
+    return and_(RolloutDeviceRow.progress != DeviceProgress.WAITING, progress.crashed_now())
+
+
+def _away(settings: Settings, now: datetime) -> Any:
+    """Whether a device was sent back, has not settled and is offline."""
     offline = or_(DeviceRow.last_seen.is_(None), DeviceRow.last_seen < progress.offline_since(settings, now))
-    away = and_(RolloutDeviceRow.back.is_(False), offline)
-    keys = (
-        RolloutDeviceRow.wave.label("wave"),
-        RolloutDeviceRow.progress.label("progress"),
-        found_now(row, settings, now).label("found"),
-        is_member().label("member"),
-        RolloutDeviceRow.back.label("back"),
-        RolloutDeviceRow.again.label("again"),
-        lower_now().label("lower"),
-        settles_now().label("settles"),
-        away.label("away"),
-        progress.crashed_now().label("crashed"),
-    )
-    numbers = (func.count().label("devices"), func.max(RolloutDeviceRow.told_at).label("told_at"))
-    return rows(row, *keys, *numbers).group_by(*(key.name for key in keys))
+    return and_(RolloutDeviceRow.back.is_(False), offline)
 
 
-def _add(tally: _Tally, row: RolloutRow, one: Any) -> None:
-    tally.by[one.found] += one.devices
-    told = one.found is not DeviceProgress.WAITING
-    tally.numbers["crashed"] += one.devices * bool(one.crashed and told)
+def _differences(row: RolloutRow, settings: Settings, now: datetime) -> Select[Any]:
+    """How many rows are not what is true now, are members, crashed, are away: sums without groups, which cost least."""
+    found = found_now(row, settings, now)
+    differ = or_(not_(is_member()), found != RolloutDeviceRow.progress, lower_now(), settles_now())
+    sums = {"differ": differ, "members": is_member(), "crashed": _crashed(), "away": _away(settings, now)}
+    return rows(row, *(func.sum(case((one, 1), else_=0)).label(name) for name, one in sums.items()))
+
+
+def _stored(row: RolloutRow) -> Select[Any]:
+    one = RolloutDeviceRow
+    keys: tuple[Any, ...] = (one.wave, one.progress, one.back, one.again)
+    numbers: tuple[Any, ...] = (func.count().label("devices"), func.max(one.told_at).label("told_at"))
+    return select(*keys, *numbers).where(one.rollout == row.number).group_by(*keys)
+
+
+def _add(tally: _Tally, one: Any) -> None:
+    told = one.progress is not DeviceProgress.WAITING
+    tally.by[one.progress] += one.devices
     tally.numbers["again"] += one.devices * bool(one.again and not told)
     tally.numbers["sent_back"] += one.devices * (one.back is not None)
-    tally.numbers["back"] += one.devices * bool(one.back or one.settles)
-    tally.numbers["away"] += one.devices * bool(one.away and not one.settles)
+    tally.numbers["back"] += one.devices * bool(one.back)
     if one.told_at is not None:
         tally.last_told = max(tally.last_told or "", one.told_at)
 
@@ -166,7 +175,25 @@ def _tellable(session: Session, row: RolloutRow, seen: Seen) -> Seen:
         waiting = sum(by_zone[zone] for zone in zones)
         opens_at = min((windows.next_opening(plan.windows, zone, view.now) for zone in known.values()), default=None)
     view = replace(view, tellable=waiting, opens_at=opens_at, allowed=_allowed(session, row, view))
-    return Seen(view=view, stale=seen.stale, zones=zones)
+    return replace(seen, view=view, zones=zones)
+
+
+def after_told(seen: Seen, told: Mapping[int, int]) -> Seen:
+    """What is seen when so many devices of each wave were told: the others of the same look need no look of their own.
+    How far those that were told are, the next look says."""
+    view, count = seen.view, sum(told.values())
+    waves = tuple(_told(wave, told.get(number, 0), view.now) for number, wave in enumerate(view.waves))
+    allowed = view.allowed if view.plan.rate is None else view.allowed - count
+    return replace(seen, view=replace(view, waves=waves, tellable=view.tellable - count, allowed=allowed))
+
+
+def _told(wave: Wave, count: int, at: datetime) -> Wave:
+    if not count:
+        return wave
+    by = Counter(wave.by)
+    by[DeviceProgress.WAITING] -= count
+    by[DeviceProgress.NOTIFIED] += count
+    return replace(wave, by=dict(by), again=max(0, wave.again - count), last_told=at)
 
 
 def _zones(session: Session, row: RolloutRow) -> dict[str, int]:

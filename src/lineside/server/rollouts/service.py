@@ -26,6 +26,7 @@ from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.rollouts import following, machine, store
 from lineside.server.rollouts.assignments import Assignments
 from lineside.server.rollouts.evidence import Evidence, NoEvidence
+from lineside.server.rollouts.observing import Seen
 from lineside.server.rollouts.stepping import Stepping
 from lineside.server.rollouts.store import RolloutRow
 from lineside.server.rollouts.telling import Telling
@@ -177,13 +178,13 @@ class Rollouts:
         failed = any(one.by.get(DeviceProgress.FAILED.value) for one in row.counts)
         return tuple(verb for verb in verbs if verb != "retry" or failed)
 
-    def needs_step(self, session: Session, id_: str) -> bool:
-        """Whether `step` would change anything; reads only."""
+    def needs_step(self, session: Session, id_: str) -> Seen | None:
+        """What `step` would go by, if that would change anything; reads only."""
         return self._stepping.needs(session, self._row(session, id_), self.evidence)
 
-    def step(self, session: Session, id_: str) -> None:
-        """Take in what devices reported and who joined or left, then do the one next thing."""
-        self._stepping.step(session, self._row(session, id_), self.evidence)
+    def step(self, session: Session, id_: str, seen: Seen | None = None) -> Seen | None:
+        """Take in what devices reported and who joined or left, then do the one next thing, as `Stepping.step`."""
+        return self._stepping.step(session, self._row(session, id_), self.evidence, seen)
 
     def cannot_go_on(self, session: Session, id_: str, error: LinesideError) -> None:
         """Keep what keeps a rollout from going on, for people to see; it is tried again."""

@@ -41,29 +41,34 @@ class Stepping:
         self._core, self._telling = core, telling
         self._measured: dict[tuple[int, int], tuple[datetime, tuple[Measured, ...]]] = {}
 
-    def needs(self, session: Session, row: RolloutRow, evidence: Evidence) -> bool:
-        """Whether `step` would change anything; reads only."""
+    def needs(self, session: Session, row: RolloutRow, evidence: Evidence) -> Seen | None:
+        """What `step` would go by, if that would change anything; reads only."""
         if row.state not in OPEN:
-            return False
+            return None
         seen = self._look(session, row, evidence)
         action = machine.next_action(seen.view)
         if seen.stale or not isinstance(action, machine.Wait):
-            return True
-        return (row.note, row.gates, row.counts) != (action.note, seen.view.gates, counts_of(row, seen.view))
+            return seen
+        shown = (action.note, seen.view.gates, counts_of(row, seen.view))
+        return seen if (row.note, row.gates, row.counts) != shown else None
 
-    def step(self, session: Session, row: RolloutRow, evidence: Evidence) -> None:
-        """Take in what devices reported and who joined or left; when that is all, do the one next thing."""
+    def step(self, session: Session, row: RolloutRow, evidence: Evidence, seen: Seen | None = None) -> Seen | None:
+        """Take in what devices reported and who joined or left; when that is all, do the one next thing.
+
+        It goes by what was `seen`, unless something was done with the rollout since. What it gives back still holds for
+        the next step: while a wave is told, one look is enough for all its batches.
+        """
         if row.state not in OPEN:
-            return
+            return None
         flag_modified(row, "note")  # whoever stepped meanwhile makes this one fail
-        seen = self._look(session, row, evidence)
+        if seen is None or seen.revision != row.revision:
+            seen = self._look(session, row, evidence)
         if seen.stale:
             take_in(session, row, self._core.settings, seen.view.now, self._failed(session, row))
             session.flush()
             seen = self._look(session, row, evidence)
         self._keep(row, seen)
-        if not seen.stale:
-            self._act(session, row, seen, machine.next_action(seen.view))
+        return None if seen.stale else self._act(session, row, seen, machine.next_action(seen.view))
 
     def move(self, session: Session, row: RolloutRow, wanted: RolloutState, why: str, actor: str = "") -> None:
         """Go to a state, with its history row and its event. Raises `state.illegal_move`."""
@@ -121,7 +126,7 @@ class Stepping:
             self._measured[(row.number, wave)] = (now, measured)
         return measured
 
-    def _act(self, session: Session, row: RolloutRow, seen: Seen, action: machine.Action) -> None:
+    def _act(self, session: Session, row: RolloutRow, seen: Seen, action: machine.Action) -> Seen | None:
         at = rfc3339(seen.view.now)
         match action:
             case machine.Move(state, why):
@@ -131,11 +136,16 @@ class Stepping:
             case machine.Arrange():
                 gather(session, row)
             case machine.Tell(count):
-                self._telling.tell(session, row, count, seen.zones, at)
+                further = observing.after_told(seen, self._telling.tell(session, row, count, seen.zones, at))
+                self._keep(row, further)
+                session.flush()
+                more = further.view != seen.view and isinstance(machine.next_action(further.view), machine.Tell)
+                return replace(further, revision=row.revision) if more else None
             case machine.SendBack(count):
                 self._telling.send_back(session, row, count, at)
             case machine.Wait(note):
                 row.note = note
+        return None
 
     def _keep(self, row: RolloutRow, seen: Seen) -> None:
         """What people see: how many stand where, and the gates."""

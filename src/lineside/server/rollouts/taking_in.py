@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.errors import ErrorReport
 from lineside.contract.rollout import DeviceProgress, RolloutState
 from lineside.contract.rollout_rules import wave_count
+from lineside.server.among import among
 from lineside.server.devices.store import DeviceRow, GroupRow
 from lineside.server.rollouts import failures, observing
 from lineside.server.rollouts.machine import BATCH
@@ -19,7 +20,6 @@ from lineside.server.rollouts.store import AssignmentRow, RolloutDeviceRow, Roll
 from lineside.server.rollouts.waves import place_of, specs_of, waves_of
 from lineside.server.settings import Settings
 
-_AT_ONCE = 500  # names in one statement
 _QUIET = {"synchronize_session": False}
 
 Failed = Callable[[str, ErrorReport | None], None]
@@ -27,10 +27,11 @@ Failed = Callable[[str, ErrorReport | None], None]
 
 def take_in(session: Session, row: RolloutRow, settings: Settings, now: datetime, failed: Failed) -> None:
     """Bring the rows of a rollout up to what is true, `BATCH` devices at most; `failed` hears of each that failed."""
-    _drop_leavers(session, row)
     if row.state is RolloutState.PENDING:
-        gather(session, row)
-    elif row.state is not RolloutState.ROLLING_BACK:
+        gather(session, row)  # all of them wait
+        return
+    _drop_leavers(session, row)
+    if row.state is not RolloutState.ROLLING_BACK:
         _add(session, row, dict.fromkeys(_joiners(session, row), row.waves - 1))
     _come_further(session, row, settings, now, failed)
 
@@ -64,7 +65,7 @@ def _add(session: Session, row: RolloutRow, waves: dict[str, int]) -> None:
         for device, wave in waves.items()
     ]
     if new:
-        session.execute(insert(RolloutDeviceRow), new)
+        session.connection().execute(insert(RolloutDeviceRow), new)
 
 
 def _drop_leavers(session: Session, row: RolloutRow) -> None:
@@ -94,18 +95,14 @@ def _come_further(session: Session, row: RolloutRow, settings: Settings, now: da
 
 
 def _set(session: Session, row: RolloutRow, devices: Sequence[str], **values: Any) -> None:
-    for some in _pieces(devices):
-        mine = and_(RolloutDeviceRow.rollout == row.number, RolloutDeviceRow.device.in_(some))
+    if devices:
+        mine = and_(RolloutDeviceRow.rollout == row.number, among(RolloutDeviceRow.device, devices))
         session.execute(update(RolloutDeviceRow).where(mine).values(values), execution_options=_QUIET)
 
 
 def _lower(session: Session, row: RolloutRow, devices: Sequence[str]) -> None:
     now = select(DeviceRow.restarts).where(DeviceRow.name == RolloutDeviceRow.device).scalar_subquery()
     _set(session, row, devices, restarts=now)
-
-
-def _pieces(devices: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (devices[start : start + _AT_ONCE] for start in range(0, len(devices), _AT_ONCE))
 
 
 def followers(session: Session, row: RolloutRow, good: int | None, at: str) -> None:

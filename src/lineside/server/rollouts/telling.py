@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from lineside.contract.rollout import DeviceProgress
+from lineside.server.among import among
 from lineside.server.devices.store import DeviceRow
-from lineside.server.rollouts import store
+from lineside.server.rollouts import observing, store
 from lineside.server.rollouts.assignments import Assignments
 from lineside.server.rollouts.store import RolloutDeviceRow, RolloutRow
 
-_AT_ONCE = 500  # names in one statement
 _QUIET = {"synchronize_session": False}
 
 
@@ -24,13 +25,16 @@ class Telling:
     def __init__(self, assignments: Assignments) -> None:
         self._assignments = assignments
 
-    def tell(self, session: Session, row: RolloutRow, count: int, zones: Sequence[str] | None, at: str) -> None:
+    def tell(
+        self, session: Session, row: RolloutRow, count: int, zones: Sequence[str] | None, at: str
+    ) -> Mapping[int, int]:
         """Give the next `count` waiting devices of the waves that have begun the deployment's document; with `zones`
-        only those in one of these time zones."""
-        query = select(RolloutDeviceRow.device, RolloutDeviceRow.again).where(
+        only those in one of these time zones. How many of each wave were told."""
+        query = select(RolloutDeviceRow.device, RolloutDeviceRow.again, RolloutDeviceRow.wave).where(
             RolloutDeviceRow.rollout == row.number,
             RolloutDeviceRow.wave <= row.wave,
             RolloutDeviceRow.progress == DeviceProgress.WAITING,
+            RolloutDeviceRow.device.in_(observing.members_of(row.group)),  # one may have left since the look
         )
         if zones is not None:
             query = query.join(DeviceRow, DeviceRow.name == RolloutDeviceRow.device)
@@ -38,12 +42,13 @@ class Telling:
         query = query.order_by(RolloutDeviceRow.wave, RolloutDeviceRow.place, RolloutDeviceRow.device).limit(count)
         chosen = session.execute(query).all()
         for again in (False, True):
-            devices = [device for device, before in chosen if before is again]
+            devices = [device for device, before, _ in chosen if before is again]
             if devices:
                 self._assignments.assign_many(session, devices, row.group, row.number, again=again)
         restarts = select(DeviceRow.restarts).where(DeviceRow.name == RolloutDeviceRow.device).scalar_subquery()
         told = {"progress": DeviceProgress.NOTIFIED, "told_at": at, "again": False, "restarts": restarts}
-        _set(session, row, [device for device, _ in chosen], **told)
+        _set(session, row, [device for device, _, _ in chosen], **told)
+        return Counter(wave for _, _, wave in chosen)
 
     def send_back(self, session: Session, row: RolloutRow, count: int, at: str) -> None:
         """Give `count` devices that were told the document of the deployment that worked before."""
@@ -65,7 +70,6 @@ class Telling:
 
 
 def _set(session: Session, row: RolloutRow, devices: Sequence[str], **values: Any) -> None:
-    for start in range(0, len(devices), _AT_ONCE):
-        mine = RolloutDeviceRow.device.in_(devices[start : start + _AT_ONCE])
-        change = update(RolloutDeviceRow).where(RolloutDeviceRow.rollout == row.number, mine)
-        session.execute(change.values(values), execution_options=_QUIET)
+    change = update(RolloutDeviceRow).where(RolloutDeviceRow.rollout == row.number)
+    change = change.where(among(RolloutDeviceRow.device, devices))
+    session.execute(change.values(values), execution_options=_QUIET)
