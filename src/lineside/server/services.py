@@ -18,6 +18,7 @@ from lineside.server.adapters.tuf import Repository, Shelf
 from lineside.server.clock import Clock
 from lineside.server.database import Database
 from lineside.server.settings import Settings
+from lineside.server.wakes import Wakes
 
 
 class Hints(Protocol):
@@ -84,6 +85,7 @@ class Core:
     shelf: Shelf  # where signed metadata lies
     addresses: Addresses = field(default_factory=Addresses)
     hints: Hints = field(default_factory=NoHints)
+    wakes: Wakes = field(default_factory=Wakes)
     needs: tuple[Need, ...] = ()  # what the start found that only a person can settle
 
     @property

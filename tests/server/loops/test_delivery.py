@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -155,6 +156,28 @@ def test_the_runner_runs_loops_until_it_is_cancelled(core):
         running.cancel()
         await asyncio.wait([running])
         await both.abort()
+
+    asyncio.run(story())
+
+
+def test_a_loop_is_woken_by_a_commit_and_by_nothing_that_is_undone(core):
+    async def story() -> None:
+        steps: asyncio.Queue[int] = asyncio.Queue()
+        here = asyncio.get_running_loop()
+        loop = Loop("slow", lambda: here.call_soon_threadsafe(steps.put_nowait, 1) and None, seconds=3600)
+        running = asyncio.create_task(runner.run(core, [loop]))
+        await asyncio.wait_for(steps.get(), 10)
+        for _ in range(3):
+            with core.database.write() as session:
+                core.wakes.after_commit(session, "slow")
+                core.wakes.after_commit(session, "another")
+            await asyncio.wait_for(steps.get(), 10)
+        with contextlib.suppress(LinesideError), core.database.write() as session:
+            core.wakes.after_commit(session, "slow")
+            raise LinesideError("request.invalid", why="it is undone")
+        assert steps.empty()
+        running.cancel()
+        await asyncio.wait([running])
 
     asyncio.run(story())
 

@@ -25,15 +25,16 @@ async def run(core: Core, loops: Sequence[Loop], leases: Leases | None = None) -
         async with asyncio.TaskGroup() as group:
             group.create_task(_renew(leases), name="leases")
             for loop in loops:
-                group.create_task(_forever(Runner(core, leases, loop), loop), name=f"loop {loop.name}")
+                group.create_task(_forever(core, Runner(core, leases, loop), loop), name=f"loop {loop.name}")
     finally:
         await asyncio.to_thread(_give_back, leases)
 
 
-async def _forever(runner: Runner, loop: Loop) -> None:
+async def _forever(core: Core, runner: Runner, loop: Loop) -> None:
+    woken = core.wakes.listen(loop.name)
     while True:
         acted = await asyncio.to_thread(runner.once)
-        await asyncio.sleep(loop.seconds if acted else min(loop.seconds, _LOOK))
+        await woken.sleep(loop.seconds if acted else min(loop.seconds, _LOOK))
 
 
 async def _renew(leases: Leases) -> None:

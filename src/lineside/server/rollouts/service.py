@@ -76,6 +76,7 @@ class Rollouts:
         )
         session.add(row)
         session.flush()
+        self._core.wakes.after_commit(session, "rollouts")
 
     def stopped(self, session: Session, deployment: Deployment) -> bool:
         """Whether a deployment's rollout failed or was aborted."""
@@ -205,6 +206,7 @@ class Rollouts:
         who = actor or current().name
         self._stepping.move(session, row, wanted, f"{why} ({who})" if who else why, actor)
         self._core.audit.record(session, f"rollout.{verb}", row.id, why=f"{why}, of {row.group}")
+        self._core.wakes.after_commit(session, "rollouts")
         return store.value_of(session, row)
 
     def _check_newest(self, session: Session, row: RolloutRow) -> None:
