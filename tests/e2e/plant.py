@@ -2,7 +2,7 @@
 
 with Plant(tmp_path) as plant:
     twin, station = plant.device("twin-1", twin=True), plant.device("cell-1")
-    plant.wait_healthy(plant.deploy(plant.release("first")))
+    plant.wait_rolled_out(plant.deploy(plant.release("first")))
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from lineside.contract.device import Device, JoinToken, JoinTokenRequest
 from lineside.contract.event import Event
 from lineside.contract.model import Decision, ModelState, ModelVersion
 from lineside.contract.result import Result
+from lineside.contract.rollout import RolloutState
 from tests.cli.eventually import eventually
 from tests.e2e import processes, tiny
 
@@ -159,6 +160,10 @@ class Plant:
         document = release_document(self.client.components(), GROUP, ModelRef(model.name, model.version), merge)
         policies = DeploymentPolicies(failure_handling_policy=policy)
         return self.client.deploy(msgspec.structs.replace(document, deployment_policies=policies))
+
+    def wait_rolled_out(self, deployment: Deployment) -> None:
+        """Wait until a deployment's rollout has succeeded."""
+        eventually(lambda: self.client.rollout(deployment.rollout).state is RolloutState.SUCCEEDED, PATIENCE)
 
     # --- devices --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from lineside.contract.model import ModelVersion
 from lineside.contract.reported import Phase
 from lineside.contract.rollout import RolloutState
 from tests.cli.eventually import eventually
+from tests.e2e import documents
 from tests.e2e.plant import MODEL, PATIENCE, Plant, Station
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plant")]
@@ -36,7 +36,7 @@ class Line:
 
     def back_to_version_1(self) -> None:
         """Version 1 healthy, as each story begins."""
-        self.plant.deploy(self.first)
+        self.plant.wait_rolled_out(self.plant.deploy(self.first))
         self.plant.wait_runs(self.station, self.first)
 
     @contextlib.contextmanager
@@ -80,7 +80,7 @@ def whole_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         plant.device("twin-1", twin=True)
         station = plant.device("cell-1")
         first = plant.release("first")
-        plant.deploy(first)
+        plant.wait_rolled_out(plant.deploy(first))
         plant.wait_runs(station, first)
         yield Line(plant, station, first, early)
 
@@ -177,14 +177,8 @@ def test_a_desired_document_that_names_what_was_not_released(line: Line, target:
 
 def _rewrite(plant: Plant, station: Station, changes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Change components of a desired document behind the control plane's back; what they were, by name."""
-    with contextlib.closing(sqlite3.connect(plant.root / "lineside.db", timeout=10)) as database, database:
-        query = "SELECT components FROM desired WHERE device = ?"
-        before = json.loads(database.execute(query, (station.name,)).fetchone()[0])
-        after = [one | changes.get(one["name"], {}) for one in before]
-        database.execute(
-            "UPDATE desired SET components = ?, revision = revision + 1 WHERE device = ?",
-            (json.dumps(after), station.name),
-        )
+    before = documents.components_of(plant.root, station.name)
+    documents.want(plant.root, station.name, documents.changed(before, changes))
     return {one["name"]: one for one in before}
 
 

@@ -19,6 +19,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 
 from lineside.contract.ids import digest_of
 from lineside.server.adapters.signer import KeyFiles
+from tests.e2e import documents
 from tests.e2e.plant import Plant, Station
 
 Change = Callable[[Any], None]
@@ -123,15 +124,8 @@ class Thief:
 
     def want(self, station: Station, changes: dict[str, dict[str, Any]]) -> int:
         """Rewrite components of a device's desired document; its new revision."""
-        with contextlib.closing(sqlite3.connect(self.plant.root / "lineside.db", timeout=10)) as database, database:
-            query = "SELECT components, revision FROM desired WHERE device = ?"
-            components, revision = database.execute(query, (station.name,)).fetchone()
-            after = [one | changes.get(one["name"], {}) for one in json.loads(components)]
-            database.execute(
-                "UPDATE desired SET components = ?, revision = revision + 1 WHERE device = ?",
-                (json.dumps(after), station.name),
-            )
-        return int(revision) + 1
+        before = documents.components_of(self.plant.root, station.name)
+        return documents.want(self.plant.root, station.name, documents.changed(before, changes))
 
     # --- before and after -----------------------------------------------------------------------------------------
 
@@ -140,9 +134,7 @@ class Thief:
         shutil.rmtree(self._good, ignore_errors=True)
         for part in ("tuf", "objects"):
             shutil.copytree(self.plant.root / part, self._good / part)
-        with contextlib.closing(sqlite3.connect(self.plant.root / "lineside.db", timeout=10)) as database:
-            query = "SELECT components FROM desired WHERE device = ?"
-            self._desired = database.execute(query, (station.name,)).fetchone()[0]
+        self._desired = documents.components_of(self.plant.root, station.name)
 
     def everything_back(self, station: Station) -> None:
         """The owners put the files back. What devices have seen of snapshot and timestamp must be surpassed."""
@@ -153,9 +145,7 @@ class Thief:
         shutil.copytree(self._good / "objects", self.plant.root / "objects", dirs_exist_ok=True)
         self._surpass(newest)
         self.write("DELETE FROM components WHERE version = '9.0.0'", ())
-        self.write(
-            "UPDATE desired SET components = ?, revision = revision + 1 WHERE device = ?", (self._desired, station.name)
-        )
+        documents.want(self.plant.root, station.name, self._desired)
 
     def _surpass(self, seen: dict[str, int]) -> None:
         keys = KeyFiles(self.plant.root / "keys")
