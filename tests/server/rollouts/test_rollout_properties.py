@@ -193,6 +193,20 @@ class Rollouts(RuleBasedStateMachine):
             assert isinstance(action, machine.Wait)
             assert action.note
 
+    @invariant()
+    def one_silent_device_holds_its_wave_until_the_deadline(self) -> None:
+        view = self.view()
+        begun = [wave.devices for wave in view.begun]
+        if self.state is not RolloutState.RUNNING or not sum(begun):
+            return
+        silent = next(number for number, devices in enumerate(begun) if devices)
+        waves = [
+            Wave(by={HEALTHY: devices - (number == silent), UNKNOWN: int(number == silent)}, last_told=self.now)
+            for number, devices in enumerate(begun)
+        ]
+        seen = replace(view, waves=(*waves, *view.waves[len(begun) :]), gates=())
+        assert isinstance(next_action(seen), machine.Wait)
+
     def teardown(self) -> None:
         """With devices that answer well, and time that passes, every rollout ends."""
         if not hasattr(self, "devices"):

@@ -50,15 +50,18 @@ def upgrade() -> None:
     _judge()
 
 
+_OUTCOMES = {"healthy": "healthy", "rolled_back": "failed", "failed": "failed", "refused": "failed"}
+
+
 def _judge() -> None:
-    """What the newest report says of its revision. Whether it holds, the next report tells."""
+    """What the newest report says of its revision, at its word: a device that is healthy may not report for long."""
     connection = op.get_bind()
+    change = sa.text("UPDATE devices SET revision = :revision, phase = :phase, outcome = :outcome WHERE name = :name")
     for name, text in connection.execute(sa.text("SELECT name, report FROM devices WHERE report IS NOT NULL")).all():
         report = json.loads(text)
-        values = {"name": name, "revision": report["revision"], "phase": report["phase"]}
-        connection.execute(
-            sa.text("UPDATE devices SET revision = :revision, phase = :phase WHERE name = :name"), values
-        )
+        said = {"revision": report["revision"], "phase": report["phase"]}
+        connection.execute(change, {"name": name, "outcome": _OUTCOMES.get(report["phase"], "installing")} | said)
+    connection.execute(sa.text("UPDATE devices SET healthy_since = last_seen WHERE outcome = 'healthy'"))
 
 
 def downgrade() -> None:
