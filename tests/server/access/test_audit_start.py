@@ -21,7 +21,12 @@ def test_it_says_what_it_was_told_but_for_what_may_hold_a_password(tmp_path: Pat
     core.database.close()
     assert (entry.action, entry.subject) == ("control-plane.start", f"lineside {lineside.__version__}")
     assert (entry.actor, entry.by) == ("control plane", "system")
-    assert sorted(entry.why.split(", ")) == ["database_url is set", "four_eyes=on", "port=9000"]
+    assert sorted(entry.why.split(", ")) == [
+        "database_url is set",
+        "four_eyes=on",
+        "port=9000",
+        "twin_soak_seconds=0.0",
+    ]
 
 
 def test_rows_that_were_cut_off_meanwhile_need_a_person(tmp_path: Path, clock: FakeClock) -> None:

@@ -146,6 +146,16 @@ def test_a_device_speaks_for_itself_only(lineside: Running) -> None:
     assert shown(lineside, "cam-2").report is None
 
 
+@pytest.mark.parametrize("number", [{"sequence": -1}, {"sequence": 2**31}, {"revision": 2**31}, {"revision": -1}])
+def test_a_number_that_no_column_holds_is_refused(lineside: Running, number: dict[str, int]) -> None:
+    device = TestDevice.join(lineside, "cam-1")
+    fields = {"sequence": 1, "revision": 0} | number
+    report = Report(device="cam-1", at="2026-01-01T00:00:00.000Z", phase=Phase.IDLE, **fields)
+    answer = device.post("/reports", ReportsRequest(reports=(report,)))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request.invalid")
+    assert shown(lineside).report is None
+
+
 def test_a_silent_device_is_offline_until_it_asks(lineside: Running, clock: FakeClock) -> None:
     device = TestDevice.join(lineside, "cam-1")
     clock.advance(121)

@@ -10,7 +10,7 @@ import pytest
 from loop_story import House
 
 from lineside.contract.component import AddComponent
-from lineside.contract.deployment import DeploymentDocument
+from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Decision, ModelState
 from lineside.contract.reported import Phase
@@ -99,6 +99,27 @@ def test_a_model_whose_component_s_name_is_taken_is_rejected_and_holds_up_nobody
     house.tick()
     assert (state(house, 1), state(house, 2)) == (ModelState.REJECTED, ModelState.IN_TWIN)
     assert "tags.model 1.0.0 exists already" in house.models.get("tags", 1).reason
+
+
+def test_a_model_that_cannot_be_brought_to_the_twins_has_failed_and_holds_up_nobody(house):
+    house.join()
+    own = OwnComponents(house.core, house.components, house.approvals)
+    recipe = RECIPE.replace("NAME", "app").replace("VERSION", "1.0.0")
+    recipe += 'ComponentDependencies: {tags.inference: {VersionRequirement: ">=9.0.0", DependencyType: SOFT}}\n'
+    with house.core.database.write() as session:
+        own.add(session, own.prepare(AddComponent(recipe=recipe)))
+        wanted = {"app": ComponentSpec(component_version="1.0.0")}
+        house.deployments.create(session, DeploymentDocument(group_name="twins", components=wanted))
+    house.tick()
+    house.answer()
+    house.register(1)
+    for _ in range(6):
+        house.tick()
+        house.answer()
+    assert state(house, 1) is ModelState.TWIN_FAILED
+    assert "app 1.0.0 needs tags.inference >=9.0.0" in house.models.history("tags", 1)[-1].why
+    with house.core.database.read() as session:
+        assert house.twin_tests.under_way(session) == []
 
 
 def test_a_twin_test_that_somebody_deployed_over_has_failed(house):

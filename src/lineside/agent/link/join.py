@@ -60,8 +60,8 @@ def join(options: JoinOptions, paths: Paths, waiting: Callable[[JoinAnswer], Non
     """Join, and keep what came of it below the root. `waiting` is called once when a person has to decide.
 
     Raises `join.bad_name`, `label.…`, `join.already_joined`, `key.uri_invalid`, `device.key_unusable`,
-    `join.ca_mismatch`, `link.unreachable`, `join.pending` unless it shall wait, and the control plane's own refusals (a token that has
-    expired or was used up).
+    `join.ca_mismatch`, `link.unreachable`, `join.pending` unless it shall wait, and the control plane's own refusals (a
+    token that has expired or was used up).
     """
     if not is_name(options.name):
         raise LinesideError("join.bad_name", name=options.name)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from lineside.contract.errors import Kind, Problem
 
 ROWS = (
-    Problem("objects.none", Kind.MISSING, "There are no objects in {folder}.", "Name the root that has them: --root DIR"),
+    Problem(
+        "objects.none", Kind.MISSING, "There are no objects in {folder}.", "Name the root that has them: --root DIR"
+    ),
     Problem(
         "objects.away",
         Kind.UNAVAILABLE,

@@ -19,6 +19,8 @@ from lineside.server.services import Core
 from lineside.server.together import Together
 
 MAX_REPORTS = 100
+MOST = 2**31 - 1
+"""The largest sequence, revision or count of restarts that is kept."""
 _Said = tuple[str, Sequence[Report]]  # device, its reports
 _ENDINGS = (Phase.HEALTHY, Phase.ROLLED_BACK, Phase.FAILED, Phase.REFUSED)
 
@@ -41,6 +43,8 @@ class Reports:
             raise LinesideError("auth.not_yours", device=device)
         if not 0 < len(reports) <= MAX_REPORTS:
             raise LinesideError("request.invalid", why=f"1 to {MAX_REPORTS} reports at once")
+        if not all(map(_is_countable, reports)):
+            raise LinesideError("request.invalid", why=f"a number in a report is under 0 or over {MOST}")
         return await self._together((device, reports))
 
     def _take(self, said: Sequence[_Said]) -> Sequence[ReportsAnswer | Exception]:
@@ -102,6 +106,12 @@ class Reports:
         found = next(found for place, found in _located(report) if (place, found.code) == error)
         words = f"revision {report.revision}, {where}: {found.message}" if where else found.message
         self._core.events.record(session, kind="device.error", subject=device, message=words, actor=device, error=found)
+
+
+def _is_countable(report: Report) -> bool:
+    """Whether its numbers fit their columns: one that doesn't would fail everybody's reports of the same turn."""
+    numbers = (report.sequence, report.revision, *(component.restarts for component in report.running))
+    return all(0 <= number <= MOST for number in numbers) and sum(numbers[2:]) <= MOST
 
 
 def _located(report: Report) -> Iterator[tuple[str, ErrorReport]]:

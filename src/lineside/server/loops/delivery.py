@@ -18,6 +18,9 @@ from lineside.server.devices.store import devices_in
 from lineside.server.models.service import ModelsService
 from lineside.server.twins.service import TwinTests
 
+_REFUSALS = ("deployment.", "component.", "recipe.")
+"""Errors that stay as long as the model and what the twins run are what they are."""
+
 
 class DeliveryLoop:
     """Moves models between training and approval."""
@@ -39,8 +42,17 @@ class DeliveryLoop:
             under_way = self._tests.under_way(session)
         for label in under_way:
             while self._needs_step(label):
-                with self._database.write() as session:
-                    self._tests.step(session, label)
+                self._go_on(label)
+
+    def _go_on(self, label: str) -> None:
+        try:
+            with self._database.write() as session:
+                self._tests.step(session, label)
+        except LinesideError as error:
+            if not error.code.startswith(_REFUSALS):
+                raise
+            with self._database.write() as session:
+                self._tests.fail(session, label, error.message.rstrip("."))
 
     def _needs_step(self, label: str) -> bool:
         with self._database.read() as session:
@@ -59,8 +71,17 @@ class DeliveryLoop:
             with self._database.write() as session:
                 self._tests.begin(session, model)
         except LinesideError as error:
-            if error.code != "component.exists":
+            if not error.code.startswith(_REFUSALS):
                 raise
-            with self._database.write() as session:  # a person took the name: the models behind it must not wait
-                why = error.message
-                self._models.move(session, model.name, model.version, ModelState.REJECTED, why, reason=why)
+            with self._database.write() as session:
+                self._refused(session, model, error)
+
+    def _refused(self, session: Session, model: ModelVersion, error: LinesideError) -> None:
+        """It cannot be brought to the twins; the models behind it must not wait."""
+        move, why = self._models.move, error.message
+        if error.code == "component.exists":  # a person took the name, for good
+            move(session, model.name, model.version, ModelState.REJECTED, why, reason=why)
+            return
+        if model.state is not ModelState.IN_TWIN:
+            move(session, model.name, model.version, ModelState.IN_TWIN, "its twin test begins")
+        move(session, model.name, model.version, ModelState.TWIN_FAILED, f"it cannot be brought to the twins: {why}")

@@ -119,6 +119,12 @@ class TwinTests:
             case machine.Wait():
                 pass
 
+    def fail(self, session: Session, model: str, why: str) -> None:
+        """End a model's test, which cannot go on."""
+        row = store.newest_of(session, model)
+        if row is not None and row.state not in ENDED:
+            self._move(session, row, TwinState.FAILED, why)
+
     def _look(self, session: Session, row: TwinTestRow) -> machine.View:
         state, view = self._model(session, row).state, self._sight.look(session, row)
         if state is ModelState.IN_TWIN:
