@@ -52,7 +52,7 @@ def code_of(error: pytest.ExceptionInfo[LinesideError]) -> str:
     return error.value.code
 
 
-@pytest.mark.parametrize("content", [b"", b"a", b"abc" * CHUNK])
+@pytest.mark.parametrize("content", [b"", b"a", b"abc" * CHUNK], ids=["empty", "one byte", "many pieces"])
 def test_what_goes_in_comes_out(objects: ObjectStore, content: bytes) -> None:
     digest = objects.put(content)
     assert digest == digest_of(content)
