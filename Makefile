@@ -23,8 +23,9 @@ check: $(READY)  ## ruff, mypy --strict, import rules, generated files, licences
 	$(BIN)/python tools/advisories.py
 
 bench: $(READY)  ## Every benchmark, quickly
-	@for file in $$(grep -l __main__ benchmarks/*.py); do \
-	  module=$$(basename $$file .py); echo "== $$module"; $(BIN)/python -m benchmarks.$$module --quick || exit 1; done
+	@for file in $$(grep -l __main__ benchmarks/*.py benchmarks/fleet/__main__.py); do \
+	  module=$$(echo $${file%.py} | tr / .); echo "== $$module"; \
+	  $(BIN)/python -m $${module%.__main__} --quick || exit 1; done
 
 format: $(READY)  ## Format and fix what can be fixed
 	$(BIN)/ruff format .

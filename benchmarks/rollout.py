@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from lineside.contract.rollout import (
+    OPEN,
     GateKind,
     GateRule,
     OfflineAction,
@@ -24,7 +25,6 @@ from lineside.contract.rollout import (
     RolloutState,
     WaveSpec,
 )
-from lineside.server.rollouts.store import OPEN
 from lineside.server.testing import FakeClock, make_core
 from lineside.server.testing_fleet import SimulatedFleet
 
@@ -85,9 +85,10 @@ def main() -> None:
     """Print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--devices", type=int, default=10_000)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the devices")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     arguments = parser.parse_args()
-    found = measure(arguments.devices)
+    found = measure(arguments.devices // 10 if arguments.quick else arguments.devices)
     if arguments.json:
         print(msgspec.json.encode(found).decode())
         return

@@ -184,6 +184,13 @@ class Storm:
             eventually(lambda: self._results(name) >= camera.made, _SETTLE_SECONDS)  # noqa: B023
             assert self._sequences(name) == list(range(1, camera.made + 1)), name
 
+    def lost_and_doubled(self) -> tuple[int, int]:
+        """How many of the results that were made are not there, and how many are there more than once."""
+        found = {name: self._sequences(name) for name in self.cameras}
+        there = {name: set(sequences) for name, sequences in found.items()}
+        lost = sum(camera.made - len(there[name]) for name, camera in self.cameras.items())
+        return lost, sum(len(found[name]) - len(there[name]) for name in found)
+
     def _agrees(self, station: Station) -> bool:
         shown, own = self.plant.shown(station), status(Paths(station.root))
         if shown.report is None or own.report is None or own.reports_waiting:

@@ -17,6 +17,7 @@ from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, spaced, when
 from lineside.client import Client
 from lineside.contract.delivery import (
+    OPEN,
     Delivery,
     DeliveryHook,
     DeliveryPage,
@@ -45,7 +46,6 @@ Plan = Annotated[
 ]
 
 _GOOD = {DeliveryState.DELIVERED: True, DeliveryState.FAILED: False, DeliveryState.CANCELLED: False}
-_OPEN = (DeliveryState.PACKAGING, DeliveryState.TWIN, DeliveryState.APPROVAL, DeliveryState.ROLLOUT)
 _LOOK_EVERY = 1.0
 
 
@@ -76,7 +76,7 @@ def deliver(
 
 def _ended(client: Client, delivery: Delivery) -> Delivery:
     note = ""
-    while delivery.state in _OPEN:
+    while delivery.state in OPEN:
         if delivery.note != note:
             note = delivery.note
             typer.echo(f"{delivery.state.value}: {note}", err=True)

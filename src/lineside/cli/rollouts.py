@@ -11,14 +11,13 @@ from lineside.cli import rollout_view as view
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import Output, session
 from lineside.client import Client
-from lineside.contract.rollout import DeviceProgress, Rollout, RolloutState
+from lineside.contract.rollout import OPEN, DeviceProgress, Rollout, RolloutState
 
 app = typer.Typer(name="rollouts", help="Rollouts: deployments on their way through waves.", no_args_is_help=True)
 
 RolloutId = Annotated[str, typer.Argument(help="Id of a rollout.")]
 
 _EVERY = 1.0  # seconds between questions
-_UNDER_WAY = (RolloutState.PENDING, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ROLLING_BACK)
 
 
 @app.command("list")
@@ -108,7 +107,7 @@ def watch(rollout: RolloutId, url: Url = None, root: Root = None, json: Json = F
 
 def _followed(client: Client, rollout: str, out: Output) -> Rollout:
     seen: Rollout | None = None
-    while seen is None or seen.state in _UNDER_WAY:
+    while seen is None or seen.state in OPEN:
         if seen is not None:
             time.sleep(_EVERY)
         now = client.rollout(rollout)

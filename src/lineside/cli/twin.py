@@ -21,13 +21,13 @@ from lineside.cli.demo.processes import Processes
 from lineside.cli.options import Json, Model, ModelCommand, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import mark, rows, when
-from lineside.cli.twin_house import DEFAULT, GROUP, TwinHouse, clearing, end, find_profile, holder_of, holding
+from lineside.cli.twin_house import DEFAULT, TwinHouse, clearing, end, find_profile, holder_of, holding
 from lineside.cli.twin_view import TwinShown, draw_shown, load_outputs, load_report
 from lineside.client import Client
 from lineside.contract.device import Device
 from lineside.contract.errors import ErrorReport, Kind, LinesideError, RemoteError
 from lineside.contract.ids import is_name
-from lineside.contract.twin import PROFILES, Profile
+from lineside.contract.twin import PROFILES, TWINS, Profile
 
 app = typer.Typer(name="twin", help="Twins: simulated devices that models are tried on.", no_args_is_help=True)
 
@@ -104,7 +104,7 @@ def stop(folder: Folder = DEFAULT, json: Json = False) -> None:
 def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
     """List the twins that have joined, with their profiles and how their limits are held."""
     with session(url, root, json) as (client, out):
-        out.show(client.devices(group=GROUP), _table)
+        out.show(client.devices(group=TWINS), _table)
 
 
 @app.command(cls=ModelCommand)

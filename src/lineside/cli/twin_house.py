@@ -26,9 +26,8 @@ from lineside.contract.device import DeviceState, JoinTokenRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.contract.reading import UNREADABLE
-from lineside.contract.twin import HELD_FILE, PROFILE_FILE, PROFILES, Held, Profile, read_profile
+from lineside.contract.twin import HELD_FILE, PROFILE_FILE, PROFILES, TWINS, Held, Profile, read_profile
 
-GROUP = "twins"
 DEFAULT = Path("lineside-twins")
 
 _AGENT = (sys.executable, "-m", "lineside.agent")
@@ -94,7 +93,7 @@ class TwinHouse:
         return is_name(name) and (self._folder / name / "join.json").exists()  # the agent writes it last
 
     def _join(self, client: Client, name: str) -> None:
-        token = client.create_join_token(JoinTokenRequest(group=GROUP, uses=1, ttl_seconds=600, twin=True))
+        token = client.create_join_token(JoinTokenRequest(group=TWINS, uses=1, ttl_seconds=600, twin=True))
         program = [*_AGENT, "join", token.url, "--token", token.token, "--ca-sha256", token.ca_sha256, "--twin"]
         program += ["--root", str(self._folder / name), "--name", name, "--force"]
         try:

@@ -38,6 +38,10 @@ DELIVERY_MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
 """Which state may follow which. A twin test that is repeated takes a delivery back."""
 
 
+OPEN = (DeliveryState.PACKAGING, DeliveryState.TWIN, DeliveryState.APPROVAL, DeliveryState.ROLLOUT)
+"""States of a delivery that has something left to do."""
+
+
 class DeliveryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bring a model (`NAME`, its newest version that can still be approved, or `NAME:VERSION`) or a component version
     (`NAME VERSION`) to a group. One of the two."""

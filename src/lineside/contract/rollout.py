@@ -48,6 +48,10 @@ ROLLOUT_MOVES: dict[RolloutState, frozenset[RolloutState]] = {
 }
 
 
+OPEN = (RolloutState.PENDING, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ROLLING_BACK)
+"""States in which a rollout still has something to do."""
+
+
 class DeviceProgress(enum.Enum):
     """Where one device stands in a rollout, recomputed from its own reports."""
 

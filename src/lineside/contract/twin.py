@@ -26,6 +26,9 @@ from lineside.contract.moves import Moved
 from lineside.contract.reading import UNREADABLE
 from lineside.contract.reported import ReportedComponent
 
+TWINS = "twins"
+"""The group of simulated devices; they, and only they, install what is not approved yet."""
+
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a twin may use, and what a release may need there. A profile of one's own is a JSON file of these keys."""

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.reported import Phase
-from lineside.contract.rollout import Rollout, RolloutPlan
+from lineside.contract.rollout import OPEN, Rollout, RolloutPlan
 from lineside.server.clock import rfc3339
 from lineside.server.components.service import Components
 from lineside.server.components.testing import KnownModels, model_version, release
@@ -23,7 +23,6 @@ from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.store import DesiredContentRow, DesiredRow, DeviceRow, GroupRow
 from lineside.server.loops.rollouts import RolloutLoop
 from lineside.server.rollouts.service import Rollouts
-from lineside.server.rollouts.store import OPEN
 from lineside.server.rollouts.testing import Fleet
 from lineside.server.services import Core
 from lineside.server.testing import FakeClock

@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineside.contract.approval import Approval, ApprovalState
-from lineside.contract.delivery import DELIVERY_MOVES, DeliveryState
+from lineside.contract.delivery import DELIVERY_MOVES, OPEN, DeliveryState
 from lineside.contract.model import ModelState
 from lineside.contract.rollout import RolloutState
 from lineside.server.deliveries.machine import Deploy, Move, Seen, Wait, advance
-from lineside.server.deliveries.store import OPEN
 
 STATES = st.sampled_from(OPEN)
 SEEN = st.builds(

@@ -11,12 +11,10 @@ from sqlalchemy.orm import Session
 from lineside.contract.device import JoinToken, JoinTokenInfo, JoinTokenRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
+from lineside.contract.twin import TWINS
 from lineside.server.access.store import JoinTokenRow, open_join_tokens, use_join_token
 from lineside.server.clock import rfc3339
 from lineside.server.services import Core
-
-TWINS = "twins"
-"""The group of simulated devices; they, and only they, install what is not approved yet."""
 
 MAX_TTL = 90 * 24 * 3600
 _ID = 12  # letters of a token's hash that name it

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from lineside.contract.delivery import Delivery, DeliveryState
+from lineside.contract.delivery import OPEN, Delivery, DeliveryState
 from lineside.contract.people import Permission
 from lineside.contract.rollout_words import plan_in_words
 from lineside.server.access.permissions import needs
@@ -15,7 +15,6 @@ from lineside.server.database import Database
 from lineside.server.deliveries.hooks import Hooks
 from lineside.server.deliveries.rules import Rules
 from lineside.server.deliveries.service import Deliveries
-from lineside.server.deliveries.store import OPEN
 from lineside.server.web.render import AnyRequest, Page, page, see
 
 _STAGES = (

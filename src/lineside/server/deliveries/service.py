@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.approval import Approval
 from lineside.contract.delivery import (
     DELIVERY_MOVES,
+    OPEN,
     Delivery,
     DeliveryPage,
     DeliveryRequest,
@@ -23,12 +24,12 @@ from lineside.contract.model import ModelState, ModelVersion
 from lineside.contract.moves import check_move
 from lineside.contract.rollout import RolloutPlan, RolloutState
 from lineside.contract.rollout_rules import check_plan
+from lineside.contract.twin import TWINS
 from lineside.server.access.caller import SYSTEM, current
-from lineside.server.access.join_tokens import TWINS
 from lineside.server.clock import rfc3339
 from lineside.server.components.service import Components
 from lineside.server.deliveries import content, machine, store
-from lineside.server.deliveries.store import OPEN, DeliveryMoveRow, DeliveryRow
+from lineside.server.deliveries.store import DeliveryMoveRow, DeliveryRow
 from lineside.server.deployments import store as deployments_store
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.store import devices_in

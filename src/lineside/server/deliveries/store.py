@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from sqlalchemy import Enum, ForeignKey, Index, String, cast, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.delivery import Delivery, DeliveryHook, DeliveryRule, DeliveryState
+from lineside.contract.delivery import OPEN, Delivery, DeliveryHook, DeliveryRule, DeliveryState
 from lineside.contract.model import ModelState
 from lineside.contract.moves import Moved
 from lineside.contract.rollout import RolloutPlan
 from lineside.server.database import Base, Json
 from lineside.server.models.store import ModelRow
 from lineside.server.secrets.model import Kept
-
-OPEN = (DeliveryState.PACKAGING, DeliveryState.TWIN, DeliveryState.APPROVAL, DeliveryState.ROLLOUT)
-"""States of a delivery that has something left to do."""
 
 _STATE = Enum(DeliveryState, native_enum=False, length=16, values_callable=lambda kind: [one.value for one in kind])
 

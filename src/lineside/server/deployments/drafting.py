@@ -15,7 +15,7 @@ from lineside.contract.model import ModelState, ModelVersion
 from lineside.contract.recipes.builtin import is_builtin
 from lineside.contract.recipes.versions import is_exact
 from lineside.contract.rollout import RolloutPlan
-from lineside.server.access.join_tokens import TWINS
+from lineside.contract.twin import TWINS
 from lineside.server.components.service import Components
 from lineside.server.components.store import ComponentRow
 from lineside.server.deployments import model, planning, store

@@ -73,7 +73,7 @@ class FastLane:
             return await answering
         except LinesideError as error:
             return None if error.kind is Kind.INTERNAL else self._json(ErrorBody(error.report()), int(error.kind))
-        except UNREADABLE:
+        except (*UNREADABLE, ConnectionError):  # or the client went away
             return None
         except Exception:  # noqa: BLE001 the framework tries it again, and answers whatever comes of it
             _log.exception("check-in failed")

@@ -13,8 +13,8 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed, Group, GroupChange, GroupRequest, LabelsChange, Which
 from lineside.contract.ids import is_name
 from lineside.contract.selector import parse
+from lineside.contract.twin import TWINS
 from lineside.server.access.caller import current
-from lineside.server.access.join_tokens import TWINS
 from lineside.server.clock import rfc3339
 from lineside.server.devices import labels, membership
 from lineside.server.devices.membership import NamedGroupRow

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelState, ModelVersion
-from lineside.server.access.join_tokens import TWINS
+from lineside.contract.twin import TWINS
 from lineside.server.database import Database
 from lineside.server.devices.store import devices_in
 from lineside.server.models.service import ModelsService

@@ -1,4 +1,4 @@
-"""Evidence as a port: what rollouts ask about results, which a room above keeps. A fake is `testing.KnownEvidence`."""
+"""Evidence as a port: what rollouts ask about results, which a room above keeps."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from lineside.contract.rollout import OPEN
 from lineside.server.deployments.store import DeploymentRow
-from lineside.server.rollouts.store import OPEN, AssignmentRow, RolloutRow
+from lineside.server.rollouts.store import AssignmentRow, RolloutRow
 
 
 class Followed:

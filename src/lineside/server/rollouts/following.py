@@ -9,12 +9,12 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from lineside.contract.device import DeviceState
-from lineside.contract.rollout import RolloutState
+from lineside.contract.rollout import OPEN, RolloutState
 from lineside.server.access.events import Events
 from lineside.server.devices.store import DeviceRow, GroupRow
 from lineside.server.rollouts.assignments import Assignments
 from lineside.server.rollouts.machine import BATCH
-from lineside.server.rollouts.store import OPEN, AssignmentRow, RolloutRow
+from lineside.server.rollouts.store import AssignmentRow, RolloutRow
 
 
 class Newcomers(NamedTuple):

@@ -8,14 +8,13 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from lineside.contract.people import Permission
-from lineside.contract.rollout import DeviceProgress
+from lineside.contract.rollout import OPEN, DeviceProgress
 from lineside.server.access.permissions import needs
 from lineside.server.database import Database
 from lineside.server.deployments import store as deployments
 from lineside.server.rollouts.gates import amount
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.rollouts.squares import squares
-from lineside.server.rollouts.store import OPEN
 from lineside.server.web.render import AnyRequest, Page, page, see
 
 _AT_ONCE = 50

@@ -10,6 +10,7 @@ from lineside.contract.deployment import Deployment
 from lineside.contract.errors import LinesideError
 from lineside.contract.moves import check_move
 from lineside.contract.rollout import (
+    OPEN,
     ROLLOUT_MOVES,
     DeviceProgress,
     Rollout,
@@ -175,7 +176,7 @@ class Rollouts:
         """What a person can do with a rollout now, as the last part of the route."""
         row = self._row(session, id_)
         newest = store.newest_first(session, group=row.group, limit=1)[0].number == row.number
-        verbs = _VERBS.get(row.state, ()) if newest or row.state in store.OPEN else ()
+        verbs = _VERBS.get(row.state, ()) if newest or row.state in OPEN else ()
         failed = any(one.by.get(DeviceProgress.FAILED.value) for one in row.counts)
         return tuple(verb for verb in verbs if verb != "retry" or failed)
 

@@ -16,13 +16,13 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.moves import check_move
-from lineside.contract.rollout import ROLLOUT_MOVES, GateCheck, RolloutState, WaveCounts
+from lineside.contract.rollout import OPEN, ROLLOUT_MOVES, GateCheck, RolloutState, WaveCounts
 from lineside.server.clock import rfc3339
 from lineside.server.deployments.store import DeploymentRow
 from lineside.server.rollouts import gates, machine, observing, store
 from lineside.server.rollouts.evidence import Evidence, Measured
 from lineside.server.rollouts.observing import Seen
-from lineside.server.rollouts.store import OPEN, RolloutMoveRow, RolloutRow
+from lineside.server.rollouts.store import RolloutMoveRow, RolloutRow
 from lineside.server.rollouts.taking_in import Failed, followers, gather, take_in
 from lineside.server.rollouts.telling import Telling
 from lineside.server.rollouts.waves import names_of

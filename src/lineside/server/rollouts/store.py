@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.moves import Moved
 from lineside.contract.rollout import (
+    OPEN,
     DeviceProgress,
     GateCheck,
     Rollout,
@@ -19,12 +20,9 @@ from lineside.contract.rollout import (
     RolloutState,
     WaveCounts,
 )
-from lineside.server.access.join_tokens import TWINS
+from lineside.contract.twin import TWINS
 from lineside.server.database import Base, Json
 from lineside.server.deployments.store import number_of
-
-OPEN = (RolloutState.PENDING, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ROLLING_BACK)
-"""States in which a rollout still has something to do."""
 
 
 def _by_value(kind: type[enum.Enum]) -> Enum:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
 
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport
@@ -20,18 +19,7 @@ from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.membership import ensure_group
 from lineside.server.devices.reports import Reports
 from lineside.server.devices.store import DeviceRow, GroupRow
-from lineside.server.rollouts.evidence import Measured
 from lineside.server.services import Core
-
-
-class KnownEvidence:
-    """Knows about results what a test puts in: `known[(rollout, wave)]`."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[int, int], tuple[Measured, ...]] = {}
-
-    def measure(self, session: Session, rollout: int, wave: int) -> tuple[Measured, ...]:
-        return self.known.get((rollout, wave), ())
 
 
 class Fleet:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lineside.contract.rollout import RolloutState
+from lineside.contract.rollout import OPEN, RolloutState
 from lineside.contract.twin import ENDED, TwinState
 
-_UNDER_WAY = frozenset(
-    {RolloutState.PENDING, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ROLLING_BACK},
-)
 _BY_ROLLOUT = {
     TwinState.PREPARING: TwinState.INSTALLING,
     TwinState.INSTALLING: TwinState.SOAKING,
@@ -83,7 +80,7 @@ def advance(view: View) -> Action:
 
 
 def _rolled_out(view: View) -> Action:
-    if view.rollout in _UNDER_WAY:
+    if view.rollout in OPEN:
         return _overdue(view, "the twins did not come to an end")
     if view.rollout not in (None, RolloutState.SUCCEEDED):
         return Move(TwinState.FAILED, view.rollout_why)

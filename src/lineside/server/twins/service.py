@@ -18,8 +18,7 @@ from lineside.contract.ids import canonical
 from lineside.contract.inquiry import MAX_TTL, InquiryKind, InquiryRequest
 from lineside.contract.model import ModelState, ModelVersion
 from lineside.contract.moves import check_move
-from lineside.contract.twin import ENDED, TWIN_MOVES, StageResult, TwinState, TwinTest
-from lineside.server.access.join_tokens import TWINS
+from lineside.contract.twin import ENDED, TWIN_MOVES, TWINS, StageResult, TwinState, TwinTest
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.components.service import Components
 from lineside.server.deployments.service import Deployments

@@ -12,8 +12,7 @@ from lineside.contract.approval import NEEDED_CHECKS, TwinOutcome, twin_shortfal
 from lineside.contract.inquiry import InquiryAnswer
 from lineside.contract.reported import Report
 from lineside.contract.rollout import RolloutState
-from lineside.contract.twin import TestResult, TwinAnswer, TwinCheck, TwinState
-from lineside.server.access.join_tokens import TWINS
+from lineside.contract.twin import TWINS, TestResult, TwinAnswer, TwinCheck, TwinState
 from lineside.server.clock import parse_rfc3339
 from lineside.server.components.recipes import inference_component
 from lineside.server.devices.inquiries import Inquiries
