@@ -3,8 +3,9 @@
 python -m benchmarks.pages [--devices 10000] [--quick] [--json]
 
 A control plane on SQLite with a database of devices in every state: reports, labels, facts, certificates, groups of
-both kinds, desired documents, events. Each page is asked for over HTTP, in rounds; the figures are milliseconds until
-its last byte.
+both kinds, desired documents, events. Beside it one in the middle of a rollout to as many devices, of which some are
+offline, fail, or come and go. Each page is asked for over HTTP, in rounds; the figures are milliseconds until its last
+byte.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from benchmarks.measure import interleaved, timings_table
+from benchmarks.rollout import PLAN
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import ErrorReport
 from lineside.contract.facts import selectable
@@ -38,7 +41,8 @@ from lineside.server.devices.membership import NamedGroupRow, follow_selector
 from lineside.server.devices.running import DeviceComponentRow
 from lineside.server.devices.store import CertificateRow, DesiredContentRow, DesiredRow, DeviceRow, GroupRow
 from lineside.server.services import Core
-from lineside.server.testing import running
+from lineside.server.testing import FakeClock, running
+from lineside.server.testing_fleet import SimulatedFleet
 
 LIMIT = 200.0
 """Milliseconds in which a page over 10,000 devices must be there."""
@@ -77,6 +81,26 @@ def pages(names: list[str]) -> dict[str, str]:
         "API: the overview": "/api/v1/overview",
         "API: groups": "/api/v1/groups",
     }
+
+
+def rollout_pages(rollout: str) -> dict[str, str]:
+    """What people look at while a rollout goes on, and its address."""
+    return {
+        "overview in a rollout": "/",
+        "a rollout to all": f"/rollouts/{rollout}",
+        "API: a rollout to all": f"/api/v1/rollouts/{rollout}",
+    }
+
+
+def in_rollout(core: Core, clock: FakeClock, count: int) -> str:
+    """A fleet with its second version on the way to most of it; the id of the rollout."""
+    fleet = SimulatedFleet(core=core, clock=clock, size=count)
+    fleet.until_over(fleet.deploy(1, PLAN))
+    rollout = fleet.deploy(2, PLAN)
+    while fleet.show(rollout).wave < len(PLAN.waves):
+        fleet.loop.step()
+        fleet.round()
+    return rollout
 
 
 def fill(core: Core, count: int) -> list[str]:
@@ -200,12 +224,17 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "root") as lineside:
-        names = fill(lineside.core, options.devices)
-        with httpx.Client(base_url=lineside.people_url, timeout=60) as client:
-            wanted = {name: _ask(client, address) for name, address in pages(names).items()}
-            timings = interleaved(wanted, rounds=3 if options.quick else 7, calls=3)
-            worked = {name: statistics.median(_worked(ask) for _ in range(5)) for name, ask in wanted.items()}
+    with ExitStack() as stack:
+        folder, clock = Path(stack.enter_context(tempfile.TemporaryDirectory())), FakeClock()
+        fleet, line = stack.enter_context(running(folder / "a")), stack.enter_context(running(folder / "b", clock))
+        looked_at = [(fleet, pages(fill(fleet.core, options.devices)))]
+        looked_at.append((line, rollout_pages(in_rollout(line.core, clock, options.devices))))
+        wanted = {}
+        for lineside, addresses in looked_at:
+            client = stack.enter_context(httpx.Client(base_url=lineside.people_url, timeout=60))
+            wanted |= {name: _ask(client, address) for name, address in addresses.items()}
+        timings = interleaved(wanted, rounds=3 if options.quick else 7, calls=3)
+        worked = {name: statistics.median(_worked(ask) for _ in range(5)) for name, ask in wanted.items()}
     print(timings_table(timings))
     print("\nprocessor time, ms, client included:", ", ".join(f"{name} {ms:.0f}" for name, ms in worked.items()))
     slowest = max(timings, key=lambda name: timings[name].median)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from benchmarks.fleet.device import Device, Heard
 from benchmarks.fleet.process import Server
 
-JITTER = (0.8, 1.2)  # of the interval, as agents do
+JITTER = (0.7, 0.9)  # of the interval, as agents do
 TOKEN_SECONDS = 570.0
 
 
@@ -86,7 +86,7 @@ async def _at(due: float, device: Device, heard: Heard, late: list[float]) -> No
 async def _live(
     device: Device, started: float, interval: float, seconds: float, heard: Heard, late: list[float]
 ) -> None:
-    due = started + random.uniform(0, interval)
+    due = started + random.random() * interval * random.uniform(*JITTER)  # anywhere between two
     while due < started + seconds:
         await _at(due, device, heard, late)
         due = max(due + interval * random.uniform(*JITTER), time.monotonic())

@@ -34,6 +34,12 @@ def test_modules_say_what_they_are_for(path):
         assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+def test_folders_of_tests_are_packages():
+    """Else two test files of one name in two folders cannot be collected in one run."""
+    folders = {path.parent for path in (ROOT / "tests").rglob("test_*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
 def test_every_dependency_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + [r for rs in project["optional-dependencies"].values() for r in rs]

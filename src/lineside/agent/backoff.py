@@ -30,6 +30,6 @@ class Backoff:
         return jittered(min(limit, 0.5 * 2.0 ** min(self.failures, 16)), 0.5, 1.0)
 
 
-def jittered(seconds: float, low: float = 0.8, high: float = 1.2) -> float:
-    """So that a fleet that was switched on together does not ask together."""
+def jittered(seconds: float, low: float = 0.7, high: float = 0.9) -> float:
+    """So that a fleet that was switched on together does not ask together; an interval is the longest a device waits."""
     return max(0.05, seconds * random.uniform(low, high))

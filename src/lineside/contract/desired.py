@@ -32,4 +32,4 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     update_policy: UpdatePolicy = msgspec.field(default_factory=UpdatePolicy)
     validation_policy: ValidationPolicy = msgspec.field(default_factory=ValidationPolicy)
     soak_seconds: float = 5.0  # ready for this long before it counts as healthy
-    poll_seconds: float = 30.0  # when to ask again; jitter is the device's
+    poll_seconds: float = 30.0  # ask again before these are over; how long before is left to chance by the device

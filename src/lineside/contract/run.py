@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from lineside.contract.errors import ErrorReport
+from lineside.contract.gate import CostRule, GateSpec
 from lineside.contract.model import GateResult
 
 TRAIN_STEPS = ("collect", "split", "train", "evaluate", "optimize", "register")
@@ -56,6 +57,10 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     init: str | None = None  # digest of starting weights
     parameters: dict[str, Any] = {}
     seed: int = 0
+    queue: str = "default"  # only workers of this queue take it
+    gates: tuple[GateSpec, ...] = ()  # beside the built-in ones, or in the place of one of the same rule
+    targets: tuple[str, ...] = ()  # twin profiles the model must fit
+    cost: CostRule | None = None  # None: the trainer's own threshold
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

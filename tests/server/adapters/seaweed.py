@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -57,7 +58,6 @@ class Seaweed:
 @contextmanager
 def seaweed(folder: Path) -> Iterator[Seaweed]:
     """Start one on `folder`; ready when the bucket can be written."""
-    ports = _free_ports(4)
     folder.mkdir(parents=True, exist_ok=True)
     identity = {
         "name": "lineside",
@@ -66,19 +66,37 @@ def seaweed(folder: Path) -> Iterator[Seaweed]:
     }
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     (folder / "data").mkdir(exist_ok=True)
+    found, process = _start(folder)
+    try:
+        yield found
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _start(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
+    """Start it; on other ports when somebody took one of its ports meanwhile, which ends it."""
+    for _ in range(3):
+        ports = _free_ports(4)
+        process = _run(folder, ports)
+        found = Seaweed(ports[-1])
+        try:
+            until(lambda found=found, process=process: process.poll() is not None or _make_bucket(found), 60)
+        except TimeoutError:
+            process.kill()
+        if process.poll() is None:
+            return found, process
+        process.wait(10)
+    raise RuntimeError(f"no S3 endpoint: {(folder / 'log').read_text(errors='replace')[-2000:]}")
+
+
+def _run(folder: Path, ports: list[int]) -> subprocess.Popen[bytes]:
     command = [str(program()), "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-volume.max=100", "-master.volumeSizeLimitMB=64", "-s3", f"-s3.config={folder / 's3.json'}"]
     for name, port in zip(("master", "volume", "filer", "s3"), ports, strict=True):
         command += [f"-{name}.port={port}", f"-{name}.port.grpc={port + 10_000}"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    try:
-        found = Seaweed(ports[-1])
-        until(lambda: _make_bucket(found), 60)
-        yield found
-    finally:
-        process.kill()
-        process.wait(10)
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
 
 
 def _make_bucket(found: Seaweed) -> bool:
@@ -93,13 +111,8 @@ def _make_bucket(found: Seaweed) -> bool:
 
 def _free_ports(count: int) -> list[int]:
     """Free ports below the kernel's own, whose neighbours 10,000 above are free too: those are for gRPC."""
-    found: list[int] = []
-    port = 12_000 + os.getpid() % 9_000
-    while len(found) < count:
-        port += 1
-        if all(_free(one) for one in (port, port + 10_000)):
-            found.append(port)
-    return found
+    ports = random.SystemRandom().sample(range(12_000, 21_000), 200)
+    return [one for one in ports if _free(one) and _free(one + 10_000)][:count]
 
 
 def _free(port: int) -> bool:
