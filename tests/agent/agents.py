@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.link.join import JoinOptions, join
 from lineside.agent.paths import Paths
 from lineside.agent.status import Status, status
 from lineside.agent.supervision.processes import marked
+from tests.agent.control_plane import ControlPlane
 
 T = TypeVar("T")
 

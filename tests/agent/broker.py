@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.link import join_state
 from lineside.agent.link.join_state import JoinState
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.control_plane import ControlPlane
 
 
 def free_port() -> int:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import RUNNING, AgentProcess
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.supervision.walls.cgroups import sweep
+from tests.agent.agents import RUNNING, AgentProcess
+from tests.agent.control_plane import ControlPlane
 
 
 @pytest.fixture

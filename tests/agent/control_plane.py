@@ -19,8 +19,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from tests.agent.certificates import TestCa
-from tests.agent.tuf_repository import TufRepository
 
 from lineside.contract.capture import CaptureRecord, Ticket
 from lineside.contract.deployment import ConfigurationUpdate
@@ -33,6 +31,8 @@ from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequest
 from lineside.contract.sealing import seal
 from lineside.contract.secret import GivenSecret, GivenSecrets, GivenVersion, about
+from tests.agent.certificates import TestCa
+from tests.agent.tuf_repository import TufRepository
 
 PREFIX = "/device/v1/"
 

@@ -20,7 +20,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.agent.components import artifact, recipe
 
 from lineside.agent import run
 from lineside.agent.attention import Superseded
@@ -35,6 +34,7 @@ from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest, digest_of
 from lineside.contract.reported import ComponentState
+from tests.agent.components import artifact, recipe
 
 Around = Callable[[Callable[[Any], None], Any], None]
 """What is done instead of a step: it is given what carries the step out, and the step."""

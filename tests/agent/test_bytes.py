@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import archive, artifact, recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import archive, artifact, recipe
+from tests.agent.control_plane import ControlPlane
 
 MODEL, CODE = 300_000, 20_000
 

@@ -6,8 +6,6 @@ import datetime
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import AgentProcess
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.clock import Clock, rfc3339
 from lineside.agent.clock_floor import KEEP_SECONDS, ClockFloor
@@ -15,6 +13,8 @@ from lineside.agent.link.https import Link
 from lineside.agent.local.bundles import learn_the_time
 from lineside.contract.bundle import Bundle
 from lineside.contract.desired import Desired
+from tests.agent.agents import AgentProcess
+from tests.agent.control_plane import ControlPlane
 
 JOINED = 1_800_000_000.0
 DAY = 86_400.0

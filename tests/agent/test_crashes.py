@@ -7,13 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import archive, artifact, recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.crash import POINTS
 from lineside.agent.updating.store import hash_file
 from lineside.contract.reported import ComponentState, Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import archive, artifact, recipe
+from tests.agent.control_plane import ControlPlane
 
 _WAIT = 15.0
 _ELSEWHERE = ("failure.recorded", "bootstrapped", "component.configured", "uninstalled")

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.agent.test_plan import V1, set_of
 
 from lineside.agent import database as module
 from lineside.agent.database import Damaged, Database
 from lineside.agent.updating.state import State
 from lineside.contract.errors import ErrorReport, LinesideError
+from tests.agent.test_plan import V1, set_of
 
 GOOD = set_of(V1, speed=3)
 NOW = len(module._SCHEMA)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import SLEEPER, archive, artifact, recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.contract.deployment import ConfigurationUpdate, ResourceLimits, RunWith
 from lineside.contract.reported import ComponentState, Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import SLEEPER, archive, artifact, recipe
+from tests.agent.control_plane import ControlPlane
 
 
 def test_a_deployment_becomes_healthy_and_the_next_one_replaces_it(plane: ControlPlane, agent: AgentProcess) -> None:

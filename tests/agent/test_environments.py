@@ -10,8 +10,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.agent.agents import wait_for
-from tests.agent.wheels import Wheel, files_of, recipe_with, requirements, wheel
 
 from lineside.agent.attention import Attention, Superseded
 from lineside.agent.paths import Paths
@@ -21,6 +19,8 @@ from lineside.agent.updating.store import Store
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.reader import read_recipe
 from lineside.contract.recipes.recipe import Recipe
+from tests.agent.agents import wait_for
+from tests.agent.wheels import Wheel, files_of, recipe_with, requirements, wheel
 
 HERE = {"os": "linux", "architecture": "amd64"}
 TINY = wheel(script="tiny-speak")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from lineside.contract.desired import DesiredComponent
+from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.control_plane import ControlPlane
 from tests.agent.wheels import files_of, recipe_with, wheel
-
-from lineside.contract.desired import DesiredComponent
-from lineside.contract.reported import Phase
 
 SCRIPT = 'tiny-speak > spoken; "$LINESIDE_PYTHON" -c "import tiny; tiny.main()" >> spoken; exec sleep 1000'
 

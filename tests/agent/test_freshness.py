@@ -7,12 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
-from tests.agent.rig import Rig
-from tests.agent.test_trusted_metadata import verifier
-from tests.agent.tuf_repository import TufRepository
 
 from lineside.agent.clock import Clock
 from lineside.agent.database import Database
@@ -22,6 +16,12 @@ from lineside.agent.updating.freshness import AGAIN_SECONDS, EXPIRED, LOOK_SECON
 from lineside.agent.updating.verdicts import Done, Refresh
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
+from tests.agent.rig import Rig
+from tests.agent.test_trusted_metadata import verifier
+from tests.agent.tuf_repository import TufRepository
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.agent.agents import wait_for
 
 from lineside.agent.link import inquiries as module
 from lineside.agent.link.inquiries import PIECE, Inquiries
@@ -16,6 +15,7 @@ from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
 from lineside.contract.errors import LinesideError
 from lineside.contract.inquiry import MAX_PART, CheckResult, Inquiry, InquiryKind, InquiryRequest
+from tests.agent.agents import wait_for
 
 
 class Log:

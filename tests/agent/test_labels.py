@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.agent.rig import Rig
 
 from lineside.agent import labels
 from lineside.agent.facts import device_facts
 from lineside.agent.link import report
 from lineside.agent.paths import Paths
 from lineside.contract.errors import LinesideError
+from tests.agent.rig import Rig
 
 
 def test_what_was_written_is_read_and_is_a_fact(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.agent.rig import Rig, fakes
 
 from lineside.agent.host import AgentHost
 from lineside.agent.keys.opening import open_keys
 from lineside.agent.secrets import Secrets
 from lineside.agent.updating.steps import Begin, Start
 from lineside.contract.errors import LinesideError
+from tests.agent.rig import Rig, fakes
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.agent.agents import AgentProcess
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.database import Database
 from lineside.agent.keys.opening import open_keys
@@ -28,6 +26,8 @@ from lineside.contract.capture import CaptureRecord
 from lineside.contract.errors import ErrorReport, LinesideError, RemoteError
 from lineside.contract.ids import digest_of
 from lineside.contract.reported import Phase, Report
+from tests.agent.agents import AgentProcess
+from tests.agent.control_plane import ControlPlane
 
 
 def options(plane: ControlPlane, **changes: object) -> JoinOptions:

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.main import main
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
 
 
 def test_join_run_status(plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.contract.recipes.builtin import TOKEN_EXCHANGE
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
 
 
 def running(plane: ControlPlane, agent: AgentProcess) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.agent.test_plan import GOOD1, RECIPES, V1, V2, current, kinds, one, set_of, wanted
 
 from lineside.agent.updating.installed import Attempt, ComponentSet, Outcome, document_of
 from lineside.agent.updating.plan import Facts, plan
@@ -18,6 +17,7 @@ from lineside.contract.errors import ErrorReport
 from lineside.contract.recipes.builtin import STREAM_MANAGER, builtin_digest, builtin_recipe, builtin_version
 from lineside.contract.recipes.reader import read_recipe
 from lineside.contract.recipes.recipe import Dependency, Recipe, StepScript
+from tests.agent.test_plan import GOOD1, RECIPES, V1, V2, current, kinds, one, set_of, wanted
 
 ASKED = frozenset({"Validate", "Notify"})
 

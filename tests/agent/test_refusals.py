@@ -6,14 +6,14 @@ import datetime
 from collections.abc import Callable
 
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import archive, artifact, recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.ids import digest_of
 from lineside.contract.reported import ComponentState, Phase, Report
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import archive, artifact, recipe
+from tests.agent.control_plane import ControlPlane
 
 
 @pytest.fixture

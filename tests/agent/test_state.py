@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.agent.test_plan import V2, one, set_of, wanted
 
 from lineside.agent.database import Database
 from lineside.agent.updating.state import State
 from lineside.contract.errors import ErrorReport, LinesideError
+from tests.agent.test_plan import V2, one, set_of, wanted
 
 ERROR = ErrorReport(code="deploy.configuration_refused", message="No.")
 

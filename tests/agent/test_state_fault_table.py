@@ -17,8 +17,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.agent.components import recipe
-from tests.agent.rig import Rig, fakes
 
 from lineside.agent import database
 from lineside.agent.bus.ports import LocalDeploymentRequest
@@ -38,6 +36,8 @@ from lineside.agent.updating.steps import (
 )
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest
+from tests.agent.components import recipe
+from tests.agent.rig import Rig, fakes
 
 NEW, OLD = "2.0.0", "1.0.0"
 WRONG = "component.golden_mismatch"  # what a step that fails says in this table

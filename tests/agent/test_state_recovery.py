@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
+from lineside.contract.deployment import ConfigurationUpdate
+from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.rig import Rig
 from tests.agent.test_state_fault_table import newer, unreadable
-
-from lineside.contract.deployment import ConfigurationUpdate
-from lineside.contract.reported import Phase
 
 
 @pytest.mark.parametrize(("damage", "code"), [(unreadable, "state.unreadable"), (newer, "state.newer_schema")])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.agent.components import archive
 
 from lineside.agent.link.error import LinkError
 from lineside.agent.paths import Paths
@@ -16,6 +15,7 @@ from lineside.agent.updating.store import RESERVE, Store
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.recipes.recipe import Recipe, RecipeArtifact
+from tests.agent.components import archive
 
 DATA = bytes(range(256)) * 40
 

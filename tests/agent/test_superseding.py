@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from lineside.contract.desired import DesiredComponent
+from lineside.contract.reported import ComponentState, Phase
 from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import SLEEPER, artifact, recipe
 from tests.agent.control_plane import ControlPlane
-
-from lineside.contract.desired import DesiredComponent
-from lineside.contract.reported import ComponentState, Phase
 
 NEVER_READY = {"Run": SLEEPER, "Probe": {"Script": "exit 1", "Timeout": 300}}
 

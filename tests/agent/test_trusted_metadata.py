@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.agent.tuf_repository import TufRepository
 
 from lineside.agent.updating.verdicts import Begin, Check, Done, Failed, Fetch, Found, Refresh
 from lineside.agent.updating.verifying import Verifier
+from tests.agent.tuf_repository import TufRepository
 
 
 def verifier(folder: Path, repository: TufRepository) -> Verifier:

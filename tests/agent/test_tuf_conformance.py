@@ -16,10 +16,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from tests.agent.tuf_repository import TufRepository
 
 from lineside.agent import tuf_conformance
 from lineside.contract.ids import digest_of
+from tests.agent.tuf_repository import TufRepository
 
 SUITE = os.environ.get("LINESIDE_TUF_CONFORMANCE", "")
 PATH = "apps/app-1.0.0.json"

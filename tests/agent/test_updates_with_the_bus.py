@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lineside.contract.deployment import ConfigurationUpdate, UpdatePolicy
+from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
-
-from lineside.contract.deployment import ConfigurationUpdate, UpdatePolicy
-from lineside.contract.reported import Phase
 
 PREAMBLE = """
 import sys, time

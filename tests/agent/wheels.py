@@ -8,9 +8,8 @@ import io
 import zipfile
 from typing import NamedTuple
 
-from tests.agent.components import artifact, recipe
-
 from lineside.contract.ids import digest_of
+from tests.agent.components import artifact, recipe
 
 
 class Wheel(NamedTuple):

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.agent.components import artifact, recipe
 
 from lineside.agent.attention import Attention
 from lineside.agent.testing import FakeControlPlane
@@ -14,6 +13,7 @@ from lineside.agent.updating.store import Store
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.recipes.reader import read_recipe
+from tests.agent.components import artifact, recipe
 
 PLATFORM = {"os": "linux", "architecture": "amd64"}
 DATA = b"the genuine artifact"

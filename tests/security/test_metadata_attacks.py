@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from securesystemslib.signer import CryptoSigner
-from tests.agent.tuf_repository import TufRepository
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
@@ -24,6 +23,7 @@ from lineside.agent.updating.trust import Trust
 from lineside.agent.updating.verdicts import Begin, Check, Done, Failed, Fetch, Found, Refresh
 from lineside.agent.updating.verifying import Verifier
 from lineside.contract.errors import LinesideError
+from tests.agent.tuf_repository import TufRepository
 
 MODEL, APP = "models/tags.model-1.0.0.json", "apps/app-1.0.0.json"
 DAY = 86_400.0

@@ -31,5 +31,5 @@ class Backoff:
 
 
 def jittered(seconds: float, low: float = 0.7, high: float = 0.9) -> float:
-    """So that a fleet that was switched on together does not ask together; an interval is the longest a device waits."""
+    """So that a fleet switched on together does not ask together; an interval is the longest a device waits."""
     return max(0.05, seconds * random.uniform(low, high))

@@ -1,4 +1,4 @@
-"""Gates a model version must pass, as a run asks for them: a named rule, what happens when it says no, and its limit."""
+"""Gates of a model version, as a run asks for them: a named rule, what it does when it says no, and its limit."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from awsiot.greengrasscoreipc import model as m
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
+
 from tests.agent.bus.serve import resident
 
 

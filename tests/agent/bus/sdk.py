@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from awsiot.greengrasscoreipc import client as v1_client
+
 from tests.agent.bus.harness import House
 
 SECONDS = 10

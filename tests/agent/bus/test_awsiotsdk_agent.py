@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.broker import Listener, Mosquitto
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.bus.routes import ROUTER
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.recipes.builtin import builtin_digest, builtin_target, builtin_version
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.broker import Listener, Mosquitto
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
 
 pytestmark = pytest.mark.mosquitto
 

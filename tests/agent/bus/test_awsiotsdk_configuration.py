@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from awsiot.greengrasscoreipc import model as m
+
 from tests.agent.agents import wait_for
 from tests.agent.bus.harness import House
 from tests.agent.bus.sdk import Events, Sdk

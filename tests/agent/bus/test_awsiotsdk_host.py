@@ -14,15 +14,15 @@ import pytest
 from awscrt.exceptions import AwsCrtError
 from awsiot.greengrasscoreipc import model as m
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.bus.harness import PATH, policies
-from tests.agent.components import SLEEPER, recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.keys.opening import open_keys
 from lineside.agent.secrets import Secrets
 from lineside.agent.supervision.processes import marked
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.bus.harness import PATH, policies
+from tests.agent.components import SLEEPER, recipe
+from tests.agent.control_plane import ControlPlane
 
 NOW = datetime.datetime.now(datetime.UTC)
 

@@ -15,12 +15,12 @@ from typing import IO, Any
 
 import pytest
 from awsiot.greengrasscoreipc import model as m
-from tests.agent.agents import wait_for
-from tests.agent.bus.harness import House
-from tests.agent.bus.sdk import Sdk
 
 from lineside.agent.bus import buffers
 from lineside.agent.bus.ports import BrokerMessage
+from tests.agent.agents import wait_for
+from tests.agent.bus.harness import House
+from tests.agent.bus.sdk import Sdk
 
 ROOT = Path(__file__).resolve().parents[3]
 MIB = 1 << 20

@@ -9,12 +9,12 @@ import awsiot.greengrasscoreipc
 import pytest
 from awsiot.eventstreamrpc import AccessDeniedError
 from awsiot.greengrasscoreipc import model as m
-from tests.agent.bus.harness import PATH, House
-from tests.agent.bus.sdk import Sdk
 
 from lineside.agent.bus import operations
 from lineside.agent.bus.ports import LocalDeployment, Metric, Secret
 from lineside.contract.deployment import ResourceLimits, RunWith
+from tests.agent.bus.harness import PATH, House
+from tests.agent.bus.sdk import Sdk
 
 both = pytest.mark.parametrize("version", [1, 2])
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from awsiot.greengrasscoreipc import model as m
+
+from lineside.agent.bus.ports import BrokerMessage
 from tests.agent.agents import wait_for
 from tests.agent.bus.harness import House
 from tests.agent.bus.sdk import Sdk
-
-from lineside.agent.bus.ports import BrokerMessage
 
 pytestmark = pytest.mark.parametrize("version", [1, 2])
 

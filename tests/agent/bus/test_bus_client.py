@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.agent.bus.harness import PATH, House
 
 from lineside.agent.bus.client import BusError, Client
 from lineside.agent.bus.frames import FrameError
+from tests.agent.bus.harness import PATH, House
 
 MESSAGE = {"jsonMessage": {"message": {"n": 1}}}
 

@@ -12,10 +12,10 @@ import pytest
 from awsiot.greengrasscoreipc import model as m
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.agent.bus.harness import House
 
 from lineside.agent.bus import client as ours
 from lineside.agent.bus.client import BusError, Client
+from tests.agent.bus.harness import House
 
 ERRORS = {name for name, one in vars(m).items() if isinstance(one, type) and issubclass(one, m.GreengrassCoreIPCError)}
 KEYS = sorted(set(re.findall(r"payload\['(\w+)'\]", Path(m.__file__).read_text())))

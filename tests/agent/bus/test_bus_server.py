@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.agent.agents import wait_for
-from tests.agent.bus.harness import PATH, House
 
 from lineside.agent.bus import frames, server
 from lineside.agent.bus.client import BusError, Client
 from lineside.agent.bus.frames import Decoder, Frame, MessageType
 from lineside.agent.bus.routes import ROUTER
 from lineside.agent.bus.tokens import Tokens
+from tests.agent.agents import wait_for
+from tests.agent.bus.harness import PATH, House
 
 PUBLISH = {"topic": "t", "publishMessage": {"jsonMessage": {"message": {}}}}
 

@@ -6,11 +6,11 @@ import itertools
 from typing import Any
 
 import pytest
-from tests.agent.bus.harness import House
 
 from lineside.agent.bus.client import BusError, Client, Stream
 from lineside.agent.bus.ports import BrokerMessage
 from lineside.agent.bus.routes import ROUTER
+from tests.agent.bus.harness import House
 
 _ids = itertools.count()
 

@@ -11,12 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.agent.disk.faults import Faults
-from tests.agent.disk.recorder import Recorder
-
 import lineside.agent.run as running
 from lineside.agent.main import main
 from lineside.agent.supervision.service import Timing
+from tests.agent.disk.faults import Faults
+from tests.agent.disk.recorder import Recorder
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.agent.disk.history import History
-from tests.agent.disk.lives import live, outcomes
 
 from lineside.agent.database import Database
+from tests.agent.disk.history import History
+from tests.agent.disk.lives import live, outcomes
 
 
 def _text(root: Path) -> str | None:

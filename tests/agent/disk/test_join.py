@@ -8,13 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.agent.control_plane import ControlPlane
-from tests.agent.disk.loss import Disk
-
 from lineside.agent.keys.opening import open_keys
 from lineside.agent.link import join_state
 from lineside.agent.link.https import Link
 from lineside.agent.paths import Paths
+from tests.agent.control_plane import ControlPlane
+from tests.agent.disk.loss import Disk
 
 
 def _join(plane: ControlPlane, root: Path, journal: Path, die_at: int | None = None) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.agent.disk.lives import outcomes
 
 from lineside.agent.updating.store import Store
 from lineside.contract.ids import digest_of
+from tests.agent.disk.lives import outcomes
 
 DATA = b"artifact" * 2000
 DIGEST = digest_of(DATA)

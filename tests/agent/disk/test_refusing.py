@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from tests.agent.agents import wait_for
-from tests.agent.components import archive, artifact, recipe
-from tests.agent.control_plane import ControlPlane
-from tests.agent.disk.agents import FaultyAgent
 
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.reported import Phase
+from tests.agent.agents import wait_for
+from tests.agent.components import archive, artifact, recipe
+from tests.agent.control_plane import ControlPlane
+from tests.agent.disk.agents import FaultyAgent
 
 CODES = {"ENOSPC": "device.disk_full", "EROFS": "device.disk_read_only", "EIO": "device.disk_error"}
 PLACES = (("ENOSPC", "*/store/*"), ("EIO", "*/packages/*"), ("EROFS", "*/work/*"))

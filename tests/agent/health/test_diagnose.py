@@ -12,10 +12,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.agent.agents import AgentProcess
-from tests.agent.broker import Mosquitto, free_port
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.database import Database
 from lineside.agent.health.checks import CHECKS, diagnose
@@ -24,6 +20,10 @@ from lineside.agent.link import join_state
 from lineside.agent.link.outbox import Outbox
 from lineside.contract.inquiry import CheckResult
 from lineside.contract.reported import Phase, Report
+from tests.agent.agents import AgentProcess
+from tests.agent.broker import Mosquitto, free_port
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
 
 
 @pytest.fixture

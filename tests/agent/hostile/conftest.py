@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.agent.components import artifact, recipe
 
 from lineside.agent.paths import Paths
 from lineside.agent.platforms import this_platform
@@ -15,6 +14,7 @@ from lineside.agent.updating import packages
 from lineside.agent.updating.store import Store
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.reader import read_recipe
+from tests.agent.components import artifact, recipe
 
 
 class Bench:

@@ -11,11 +11,11 @@ import zlib
 from pathlib import Path
 
 import pytest
-from tests.agent.hostile.conftest import Bench
 
 from lineside.agent.updating import archive as unpacking
 from lineside.agent.updating import packages
 from lineside.agent.updating.store import RESERVE
+from tests.agent.hostile.conftest import Bench
 
 
 def made(*entries: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:

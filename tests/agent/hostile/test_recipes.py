@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.agent.components import artifact, recipe
-from tests.agent.hostile.conftest import refused
 
 from lineside.agent.platforms import this_platform
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.recipes.reader import read_recipe
+from tests.agent.components import artifact, recipe
+from tests.agent.hostile.conftest import refused
 
 DIGEST = digest_of(b"x")
 

@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import ECKey
-from tests.agent.keys.tokens import make_token
 
 from lineside.agent.keys.opening import choose, open_keys
 from lineside.agent.keys.port import CURRENT, NEXT, PREVIOUS, Box, KeyStore
 from lineside.agent.paths import Paths
 from lineside.contract.errors import LinesideError
 from lineside.contract.sealing import seal
+from tests.agent.keys.tokens import make_token
 
 ABOUT = "secret db 1"
 

@@ -9,7 +9,6 @@ import pkcs11
 import pytest
 from pkcs11 import Attribute, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
-from tests.agent.keys.tokens import Token, make_token
 
 from lineside.agent.keys.opening import choose, open_keys
 from lineside.agent.keys.port import CURRENT, NEXT
@@ -18,6 +17,7 @@ from lineside.agent.link import vault
 from lineside.agent.paths import Paths
 from lineside.agent.secrets import Secrets
 from lineside.contract.errors import LinesideError
+from tests.agent.keys.tokens import Token, make_token
 
 
 @pytest.fixture

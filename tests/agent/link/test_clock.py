@@ -11,9 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.clock import Clock, rfc3339
 from lineside.agent.health.conditions import Conditions
@@ -23,6 +20,9 @@ from lineside.agent.link import join_state
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.https import Link
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
 
 YEARS = datetime.timedelta(days=365)
 NOW = 1_800_000_000.0

@@ -8,11 +8,6 @@ import ssl
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import AgentProcess
-from tests.agent.broker import free_port
-from tests.agent.certificates import TestCa
-from tests.agent.control_plane import ControlPlane
-from tests.agent.link.networks import Proxy, says, says_over_tls, server, silent
 
 from lineside.agent.clock import Clock
 from lineside.agent.health.conditions import Conditions
@@ -21,6 +16,11 @@ from lineside.agent.link import dial
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.https import Link
 from lineside.agent.link.proxy import proxy_for
+from tests.agent.agents import AgentProcess
+from tests.agent.broker import free_port
+from tests.agent.certificates import TestCa
+from tests.agent.control_plane import ControlPlane
+from tests.agent.link.networks import Proxy, says, says_over_tls, server, silent
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nlogin"
 AWAY = b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\nContent-Length: 0\r\n\r\n"

@@ -12,8 +12,6 @@ import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from tests.agent.agents import wait_for
-from tests.server.processes import ControlPlaneProcess
 
 from lineside.agent import crash
 from lineside.agent.keys.opening import open_keys
@@ -22,6 +20,8 @@ from lineside.agent.link.instance import Instance
 from lineside.agent.link.join import JoinOptions, join, key_fingerprint
 from lineside.agent.paths import Paths
 from lineside.contract.errors import LinesideError, RemoteError
+from tests.agent.agents import wait_for
+from tests.server.processes import ControlPlaneProcess
 
 
 def new_name(kind: str) -> str:

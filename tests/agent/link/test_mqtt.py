@@ -13,11 +13,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.broker import Listener, Mosquitto, free_port
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
-from tests.agent.link.networks import Proxy, says_over_tls, server
 
 from lineside.agent.bus.ports import BrokerMessage
 from lineside.agent.health.conditions import Conditions
@@ -26,6 +21,11 @@ from lineside.agent.link.mqtt import Mqtt
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.broker import Listener, Mosquitto, free_port
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
+from tests.agent.link.networks import Proxy, says_over_tls, server
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from tests.server.processes import ControlPlaneProcess
 
 from lineside.agent import crash
 from lineside.agent.clock import Clock
@@ -28,6 +27,7 @@ from lineside.agent.link.renewal import Certified, Renewal
 from lineside.agent.paths import Paths
 from lineside.contract.device import CertificatePurpose
 from lineside.contract.errors import RemoteError
+from tests.server.processes import ControlPlaneProcess
 
 POINTS = [name for name in crash.POINTS if name.startswith(("renewal.", "instance."))]
 DAY = 86_400.0

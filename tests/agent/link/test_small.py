@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.backoff import MAX_BACKOFF, Backoff
 from lineside.agent.link.error import LinkError
 from lineside.contract.errors import ErrorReport, RemoteError
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
 
 HEAVY = ("joserfc", "cryptography", "tuf", "securesystemslib", "urllib3", "yaml", "asyncio", "numpy", "multiprocessing")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from lineside import __version__
+from lineside.contract.reported import ComponentState, Phase
 from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.loader.updates import CANNOT_REACH, CRASHES, HANGS, release, with_loader, write
 from tests.agent.local.devices import Device
-
-from lineside import __version__
-from lineside.contract.reported import ComponentState, Phase
 
 
 @pytest.mark.slow

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.agent.agents import wait_for
 
 from lineside.agent.loader import loader
 from lineside.agent.loader.control import install, loader_command
 from lineside.agent.paths import Paths
+from tests.agent.agents import wait_for
 
 AGENT = """
 import importlib.util, os, signal, sys

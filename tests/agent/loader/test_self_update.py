@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
-from tests.agent.loader.updates import release, with_loader, write
 
 from lineside import __version__
 from lineside.agent.loader import loader
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
+from tests.agent.loader.updates import release, with_loader, write
 
 
 def pointer(agent: AgentProcess) -> dict[str, object]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from tests.agent.agents import AgentProcess
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.loader.control import install
 from lineside.agent.loader.package import write_component
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
+from tests.agent.agents import AgentProcess
+from tests.agent.control_plane import ControlPlane
 
 MAIN = "lineside/agent/__main__.py"
 CRASHES = b"raise SystemExit(3)"

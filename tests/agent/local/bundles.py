@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 from securesystemslib.signer import Signer
-from tests.agent.control_plane import ControlPlane
 from tuf.api.metadata import Metadata
 from tuf.api.serialization.json import JSONSerializer
 
@@ -25,6 +24,7 @@ from lineside.contract.bundle import (
     target_path,
 )
 from lineside.contract.desired import Desired, DesiredComponent
+from tests.agent.control_plane import ControlPlane
 
 DIGEST = "sha256:" + "0" * 64
 APP = DesiredComponent(name="app", version="1.0.0", target="apps/app-1.0.0.json", recipe_digest=DIGEST)

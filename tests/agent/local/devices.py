@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
 
 from lineside.agent.main import main
+from tests.agent.agents import AgentProcess, wait_for
 
 APP = """
 import json, os, signal, sys

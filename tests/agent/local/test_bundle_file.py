@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.agent.local.bundles import bundle
 
 from lineside.agent.local.bundle_file import BundleFile
 from lineside.contract.bundle import MAX_DOCUMENT_BYTES, BundleArtifact, artifact_path
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
+from tests.agent.local.bundles import bundle
 
 DATA = b"model" * 1000
 FILE = BundleArtifact(name="m.onnx", digest=digest_of(DATA), size=len(DATA))

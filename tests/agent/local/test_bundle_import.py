@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 from securesystemslib.signer import CryptoSigner
+
+from lineside.contract.bundle import artifact_path
+from lineside.contract.desired import DesiredComponent
+from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.local.bundles import BundleMaker
 from tests.agent.local.devices import Device
-
-from lineside.contract.bundle import artifact_path
-from lineside.contract.desired import DesiredComponent
-from lineside.contract.reported import Phase
 
 AWAY = 1_000_000
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.agent.local.bundles import APP, DIGEST, bundle
 
 from lineside.contract.bundle import BundleArtifact, artifact_path, read_bundle, signed_bytes, target_path
 from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError
+from tests.agent.local.bundles import APP, DIGEST, bundle
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import cast
 
 import msgspec
 import pytest
+
+from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess, wait_for
 from tests.agent.components import artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.local.devices import Device, write_app
-
-from lineside.contract.reported import Phase
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.agent.components import recipe
 
 from lineside.agent.bus.ports import LocalDeploymentRequest
 from lineside.agent.local.model import Overlay
@@ -17,6 +16,7 @@ from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of, greengrass_digest
 from lineside.contract.recipes.reader import read_recipe
+from tests.agent.components import recipe
 
 LINUX = {"os": "linux", "architecture": "amd64"}
 BASE = Desired(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from stream_manager import StreamManagerClient
+
 from tests.agent.streams.stream_manager_process import StreamManagerProcess
 
 

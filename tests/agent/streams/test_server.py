@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.agent.bus.harness import House
-from tests.agent.streams.stream_manager_process import StreamManagerProcess
 
 from lineside.agent.streams import cbor
 from lineside.contract.recipes.builtin import STREAM_MANAGER
+from tests.agent.bus.harness import House
+from tests.agent.streams.stream_manager_process import StreamManagerProcess
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from stream_manager.exceptions import (
     UnknownFailureException,
     UpdateNotAllowedException,
 )
+
 from tests.agent.streams.stream_manager_process import StreamManagerProcess
 
 

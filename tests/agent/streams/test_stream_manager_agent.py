@@ -5,14 +5,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import recipe
-from tests.agent.control_plane import ControlPlane
-
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.recipes.builtin import STREAM_MANAGER, builtin_digest, builtin_target, builtin_version
 from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import recipe
+from tests.agent.control_plane import ControlPlane
 
 WRITER = """
 import pathlib, time

@@ -24,8 +24,6 @@ from stream_manager import (
     Util,
 )
 from stream_manager.exceptions import InvalidRequestException, UnknownFailureException
-from tests.agent.agents import wait_for
-from tests.agent.streams.stream_manager_process import StreamManagerProcess
 
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.exports import Exports
@@ -34,6 +32,8 @@ from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
 from lineside.contract.errors import LinesideError, RemoteError
 from lineside.contract.ids import digest_of
+from tests.agent.agents import wait_for
+from tests.agent.streams.stream_manager_process import StreamManagerProcess
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.agent.supervision.stage import SLEEPER, Stage
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState
+from tests.agent.supervision.stage import SLEEPER, Stage
 
 
 def chain(stage: Stage) -> None:

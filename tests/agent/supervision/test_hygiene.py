@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 from lineside.agent.paths import Paths
 from lineside.agent.supervision.failures import Failures, Timing
@@ -19,6 +18,7 @@ from lineside.agent.supervision.orphans import end_orphans
 from lineside.agent.supervision.processes import start_time
 from lineside.agent.updating.state import State
 from lineside.contract.reported import ComponentState
+from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 
 def test_a_component_that_ignores_sigterm_is_killed_within_the_patience(stage: Stage) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.agent.agents import AgentProcess, wait_for
-from tests.agent.components import SLEEPER, recipe
-from tests.agent.control_plane import ControlPlane
 
 from lineside.agent.supervision.walls.cgroups import find_corner
 from lineside.contract.deployment import ResourceLimits, RunWith
 from lineside.contract.reported import ComponentState, Phase
+from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.components import SLEEPER, recipe
+from tests.agent.control_plane import ControlPlane
 
 HUNGRY = "exec tail -n 1 /dev/zero"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.supervision.scripts import run_once
 from lineside.contract.reported import ComponentState
+from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 NEW, INSTALLED, STARTING, RUNNING, STOPPING, FINISHED, ERRORED, BROKEN = (
     ComponentState.NEW,

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.agent.supervision import groups
-from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 from lineside.agent.supervision.walls import cgroups
 from lineside.agent.supervision.walls.cgroups import find_corner
@@ -17,6 +15,8 @@ from lineside.agent.supervision.walls.groups_v1 import CornerV1
 from lineside.agent.supervision.walls.groups_v2 import CornerV2
 from lineside.contract.deployment import ResourceLimits, RunWith
 from lineside.contract.reported import ComponentState
+from tests.agent.supervision import groups
+from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 HUNGRY = f"exec {sys.executable} -c 'x = [bytearray(1 << 20) for _ in range(300)]; import time; time.sleep(1000)'"
 TAIL = "exec tail -n 1 /dev/zero"  # reads until its memory is full

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.agent.supervision.stage import SLEEPER, Stage
 
 from lineside.agent.supervision.logs.files import KEEP, LIMIT, Log, rotate
+from tests.agent.supervision.stage import SLEEPER, Stage
 
 PIECE = 64 << 10
 

@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 from lineside.agent.supervision.http_probe import fetch
 from lineside.agent.supervision.processes import StopSignal
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState
+from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 
 class Server:

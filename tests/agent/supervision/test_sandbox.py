@@ -10,12 +10,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 from lineside.agent.supervision.walls import sandbox
 from lineside.contract.deployment import RunWith
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState
+from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 
 @pytest.fixture(scope="module")

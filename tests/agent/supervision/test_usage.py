@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.agent.supervision.stage import SLEEPER, Stage
-
 from lineside.agent.supervision.usage import Meter
+from tests.agent.supervision.stage import SLEEPER, Stage
 
 BUSY = f"exec {sys.executable} -c 'x = bytearray(64 << 20)\nwhile True: pass'"
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 from lineside.agent.supervision.walls import users
 from lineside.agent.supervision.walls.confinement import Identity
 from lineside.contract.deployment import RunWith
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState
+from tests.agent.supervision.stage import SLEEPER, Stage, step
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 

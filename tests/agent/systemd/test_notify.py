@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.agent.systemd.manager import Manager
 
 from lineside.agent.systemd.notify import Notifier
 from lineside.agent.systemd.watchdog import Pulse, Watchdog
+from tests.agent.systemd.manager import Manager
 
 
 @pytest.fixture(params=["path", "abstract"])

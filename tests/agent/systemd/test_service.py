@@ -6,12 +6,12 @@ import signal
 from pathlib import Path
 
 import pytest
+
+from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.systemd.manager import Manager
-
-from lineside.contract.reported import Phase
 
 
 def test_an_agent_tells_its_manager_how_it_is(

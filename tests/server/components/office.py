@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from tests.server.trust.hands import Hand, House
-from tests.twin_reports import twin_report
 
 from lineside.contract.ceremony import Proposal
 from lineside.contract.ids import canonical
@@ -21,6 +19,8 @@ from lineside.server.datasets.service import DatasetsService
 from lineside.server.models.service import ModelsService
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
+from tests.server.trust.hands import Hand, House
+from tests.twin_reports import twin_report
 
 TARGET = "models/tags.model-1.0.0.json"
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.server.components.office import Office
-from tests.server.trust.hands import Hand
 
 from lineside.client import Client
 from lineside.contract.errors import LinesideError
@@ -17,6 +15,8 @@ from lineside.contract.people import PERMISSIONS, Role
 from lineside.server.access.caller import Caller
 from lineside.server.access.testing import Listed
 from lineside.server.testing import FakeClock, Running, running
+from tests.server.components.office import Office
+from tests.server.trust.hands import Hand
 
 ANA, BO = Hand("ana"), Hand("bo")
 PAGE = "/models/tags/1"

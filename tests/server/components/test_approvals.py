@@ -7,8 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.server.components.office import TARGET, Office, person
-from tests.server.trust.hands import Hand
 
 from lineside.contract.approval import ApprovalState
 from lineside.contract.ceremony import ProposalState, Signatures
@@ -19,6 +17,8 @@ from lineside.server.access.caller import acting
 from lineside.server.components.approvals import statement_in
 from lineside.server.models.store import by_label
 from lineside.server.testing import FakeClock, make_core
+from tests.server.components.office import TARGET, Office, person
+from tests.server.trust.hands import Hand
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.server.deployments.test_resolution import Shelf
 
 from lineside.contract.deployment import ComponentSpec, ConfigurationUpdate, RunWith
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.versions import parse_version, satisfies
 from lineside.server.deployments.resolution import resolve
 from lineside.server.deployments.union import Wish, unite
+from tests.server.deployments.test_resolution import Shelf
 
 GROUPS = ("line", "cell", "plant")
 

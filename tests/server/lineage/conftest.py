@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.pages.story import House
 
 from lineside.contract.model import Decision
 from lineside.contract.result import Result
 from lineside.server.testing import running
+from tests.pages.story import House
 
 
 class Decided(House):

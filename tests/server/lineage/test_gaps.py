@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import update
-from tests.server.lineage.conftest import Decided
 
 from lineside.contract.ids import digest_of
 from lineside.contract.lineage import ResultLineage
 from lineside.contract.model import GateResult, ModelVersion, RegisterModel
 from lineside.server.models.store import ModelRow
+from tests.server.lineage.conftest import Decided
 
 _SEQUENCES = iter(range(100, 1000))
 

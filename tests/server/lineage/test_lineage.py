@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.server.lineage.conftest import Decided
 
 from lineside.cli.main import main
 from lineside.contract.errors import RemoteError
 from lineside.contract.lineage import ResultLineage
+from tests.server.lineage.conftest import Decided
 
 
 def test_a_result_leads_back_to_the_very_images(decided: Decided) -> None:

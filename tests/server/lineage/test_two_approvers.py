@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.pages.story import House
-from tests.server.trust.hands import Hand
-
 from lineside.contract.ceremony import ProposalState, ProposeChange
 from lineside.contract.model import Decision
 from lineside.server.testing import running
+from tests.pages.story import House
+from tests.server.trust.hands import Hand
 
 
 def test_both_signatures_are_there(tmp_path: Path) -> None:

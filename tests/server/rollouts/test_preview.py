@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.server.rollouts.test_assignments import Desk, join
 
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument, DeploymentPreview
 from lineside.contract.errors import LinesideError
@@ -11,6 +10,7 @@ from lineside.contract.rollout import RolloutPlan, WaveSpec
 from lineside.server.components.testing import release_app
 from lineside.server.rollouts.preview import Previews
 from lineside.server.services import Core
+from tests.server.rollouts.test_assignments import Desk, join
 
 
 @pytest.fixture

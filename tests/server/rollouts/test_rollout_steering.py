@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.server.rollouts.test_rollouts import NAMES, Plant, succeed
 
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.errors import LinesideError
@@ -22,6 +21,7 @@ from lineside.contract.rollout import (
     Window,
 )
 from lineside.server.devices.store import DeviceRow
+from tests.server.rollouts.test_rollouts import NAMES, Plant, succeed
 
 AT_ONCE = RolloutPlan(waves=(WaveSpec(percent=100),), gates=(GateRule(kind=GateKind.FAILED, limit=0.5),))
 

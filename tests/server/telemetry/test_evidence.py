@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
-from tests.server.telemetry.models import compared, found, message, register, result
 
 from lineside.contract.component import ComponentKind
 from lineside.contract.deployment import ComponentSpec
@@ -27,6 +26,7 @@ from lineside.server.services import Core
 from lineside.server.telemetry.evidence import QUIET, ResultEvidence
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.testing import FakeClock
+from tests.server.telemetry.models import compared, found, message, register, result
 
 OLD, NEW = 1, 2
 Make = Callable[[int], Sequence[Detection]]

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.server.adapters.broker_site import Client, Site, site
-from tests.server.telemetry.models import found, message, register, result
 
 from lineside.client import Client as People
 from lineside.contract import topics
@@ -22,6 +20,8 @@ from lineside.server.loops.rollouts import RolloutLoop
 from lineside.server.rollouts.testing import Fleet
 from lineside.server.telemetry.sums import measures_of
 from lineside.server.testing import FakeClock, Running, free_socket, running, until
+from tests.server.adapters.broker_site import Client, Site, site
+from tests.server.telemetry.models import found, message, register, result
 
 DEVICES = ("cam-1", "cam-2")
 PLAN = RolloutPlan(

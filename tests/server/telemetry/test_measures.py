@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.server.telemetry.models import compared, found, message, register, result
 
 from lineside.contract.measure import Measures
 from lineside.contract.model import ModelVersion
@@ -16,6 +15,7 @@ from lineside.server.telemetry.adoption import KEPT_HOURS, AdoptionLoop
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.telemetry.sums import measures_of
 from lineside.server.testing import FakeClock
+from tests.server.telemetry.models import compared, found, message, register, result
 
 
 @pytest.fixture
