@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from stage import Stage
 
 from lineside.agent.paths import Paths
 from lineside.agent.supervision.launch import Launch
@@ -16,6 +15,7 @@ from lineside.agent.trials import RunningTrials
 from lineside.agent.updating.installed import Component
 from lineside.contract.twin import MOST_OUTPUT, TestResult, TestSpec
 from tests.agent.agents import wait_for
+from tests.agent.supervision.stage import Stage
 
 
 @pytest.fixture

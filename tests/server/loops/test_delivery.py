@@ -7,7 +7,6 @@ import contextlib
 from datetime import timedelta
 
 import pytest
-from loop_story import House
 
 from lineside.contract.component import AddComponent
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
@@ -23,6 +22,7 @@ from lineside.server.loops.runner import Runner
 from lineside.server.loops.timestamp import TimestampLoop
 from lineside.server.services import Loop
 from lineside.server.testing import FakeClock
+from tests.server.loops.loop_story import House
 
 RECIPE = """
 RecipeFormatVersion: "2020-01-25"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import loop_story
 import pytest
-from loop_story import DEVICES, House, Killed, count_down
 
 from lineside.contract.model import ModelState
 from lineside.contract.rollout import RolloutState
 from lineside.contract.twin import TwinState
 from lineside.server.access.trail import AuditTrail, Wanted
+from tests.server.loops.loop_story import DEVICES, House, Killed, count_down
 
 
 @pytest.fixture

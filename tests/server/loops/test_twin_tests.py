@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from loop_story import House
 
 from lineside.contract.approval import TwinReport, shortfalls
 from lineside.contract.component import AddComponent
@@ -18,6 +17,7 @@ from lineside.server.components.own import OwnComponents
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.devices.store import wanted_of
 from lineside.server.twins.testing import Answered, answer_twins
+from tests.server.loops.loop_story import House
 
 PROBE = """
 RecipeFormatVersion: "2020-01-25"
