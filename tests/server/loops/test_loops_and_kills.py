@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import loop_story
 import pytest
 
 from lineside.contract.model import ModelState
 from lineside.contract.rollout import RolloutState
 from lineside.contract.twin import TwinState
 from lineside.server.access.trail import AuditTrail, Wanted
+from tests.server.loops import loop_story
 from tests.server.loops.loop_story import DEVICES, House, Killed, count_down
 
 
