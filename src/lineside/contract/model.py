@@ -168,6 +168,7 @@ class RegisterModel(msgspec.Struct, frozen=True, kw_only=True):
     golden: str  # digest of the golden set, see lineside.contract.golden
     baseline: Baseline | None = None
     predictions: str | None = None  # digest of a `Predictions` blob
+    evaluation: str | None = None  # digest of a `lineside.contract.evaluation` blob
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +187,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     golden: str
     baseline: Baseline | None = None
     predictions: str | None = None  # digest of a `Predictions` blob
+    evaluation: str | None = None  # digest of a `lineside.contract.evaluation` blob
     created_at: str
     decided_at: str | None = None  # approved or rejected
     decided_by: str | None = None

@@ -157,6 +157,7 @@ def test_each_name_counts_from_one(models: ModelsService) -> None:
         (registration(golden=digest_of(b"never")), "golden set"),
         (registration(golden="../x"), "golden set"),
         (registration(predictions=digest_of(b"never")), "predictions"),
+        (registration(evaluation=digest_of(b"never")), "evaluation"),
     ],
 )
 def test_a_model_that_is_not_complete_is_refused(models: ModelsService, wrong: RegisterModel, says: str) -> None:

@@ -38,6 +38,8 @@ def blobs_of(model: RegisterModel) -> Iterable[tuple[str, str, int | None]]:
     yield "the golden set", model.golden, None
     if model.predictions is not None:
         yield "the predictions", model.predictions, None
+    if model.evaluation is not None:
+        yield "the evaluation", model.evaluation, None
 
 
 def content_of(model: RegisterModel, chosen: Variant) -> str:

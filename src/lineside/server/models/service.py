@@ -281,6 +281,7 @@ class ModelsService:
             golden=model.golden,
             baseline=model.baseline,
             predictions=model.predictions,
+            evaluation=model.evaluation,
             created_at=self._now(),
         )
         row = ModelRow(
