@@ -46,7 +46,7 @@ def report_of(house: House, version: int) -> TwinReport:
 
 def through(house: House, monkeypatch: pytest.MonkeyPatch, said: Answered, version: int = 1) -> ModelState:
     with monkeypatch.context() as patched:
-        patched.setattr("loop_story.answer_twins", lambda core: answer_twins(core, said))
+        patched.setattr("tests.server.loops.loop_story.answer_twins", lambda core: answer_twins(core, said))
         return house.through_the_twins(version)
 
 
