@@ -29,7 +29,7 @@ def score(images: Sequence[ImageRecord], classes: Sequence[str], found: Detectio
     `found` is matched to classes by label; labels that are not among `classes` are ignored.
     """
     category = {label: number for number, label in enumerate(classes, 1)}
-    precision = _precision(_truth(images, category), _answers(images, category, found))
+    precision = _precision(truth(images, category), answers(images, category, found))
     present = [label for label in classes if (precision[:, :, category[label] - 1] > -1).any()]
     return Metrics(
         map50=_mean(precision[_IOU_50]),
@@ -40,7 +40,8 @@ def score(images: Sequence[ImageRecord], classes: Sequence[str], found: Detectio
     )
 
 
-def _truth(images: Sequence[ImageRecord], category: Mapping[str, int]) -> dict[str, Any]:
+def truth(images: Sequence[ImageRecord], category: Mapping[str, int]) -> dict[str, Any]:
+    """The labelled boxes as a COCO dataset: images and annotations are numbered from 1, in order."""
     boxes = [(number, box) for number, image in enumerate(images, 1) for box in image.boxes]
     annotations = [
         {
@@ -61,7 +62,8 @@ def _truth(images: Sequence[ImageRecord], category: Mapping[str, int]) -> dict[s
     }
 
 
-def _answers(images: Sequence[ImageRecord], category: Mapping[str, int], found: Detections) -> list[dict[str, Any]]:
+def answers(images: Sequence[ImageRecord], category: Mapping[str, int], found: Detections) -> list[dict[str, Any]]:
+    """What was found as COCO results; labels that are not among the classes are left out."""
     return [
         {
             "image_id": number,
@@ -75,24 +77,24 @@ def _answers(images: Sequence[ImageRecord], category: Mapping[str, int], found: 
     ]
 
 
-def _precision(truth: dict[str, Any], answers: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _precision(there: dict[str, Any], given: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Precision by IoU threshold, recall step and class; -1 where a class has no box."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints, and has no switch for it
         ground = COCO()
-        ground.dataset = truth
+        ground.dataset = there
         ground.createIndex()
-        if not answers:
-            return _nothing_found(truth)
-        evaluation = COCOeval(ground, ground.loadRes(answers), "bbox")
+        if not given:
+            return _nothing_found(there)
+        evaluation = COCOeval(ground, ground.loadRes(given), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
     precision: np.ndarray[Any, np.dtype[np.float64]] = evaluation.eval["precision"]
     return precision[:, :, :, _ALL_AREAS, _MOST_DETECTIONS]
 
 
-def _nothing_found(truth: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    present = {annotation["category_id"] for annotation in truth["annotations"]}
-    columns = [0.0 if category["id"] in present else -1.0 for category in truth["categories"]]
+def _nothing_found(there: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    present = {annotation["category_id"] for annotation in there["annotations"]}
+    columns = [0.0 if category["id"] in present else -1.0 for category in there["categories"]]
     return np.broadcast_to(np.array(columns), (10, 101, len(columns)))
 
 
