@@ -26,6 +26,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     settle_epochs: int = 2  # the last ones: no mosaic, batch norms as on a device, boxes learnt by their sides too
     mosaic: float = 0.0  # probability that four pictures are put together
     scale: float = 0.2  # pictures are shown at 1 - scale .. 1 + scale of their size
+    stretch: float = 0.0  # by how much wider or narrower than they are, as a logarithm
+    turn: bool = False  # half of them with rows and columns exchanged
+    paste: float = 0.0  # probability that objects of other pictures are put into one
     colour: float = 0.3  # share by which brightness, contrast and tint vary
     flip_horizontal: bool = True
     flip_vertical: bool = True
@@ -36,7 +39,7 @@ S = TypeVar("S", bound=Settings)
 _AT_LEAST = {"epochs": 1, "batch": 1, "settle_epochs": 0, "input_width": 64, "input_height": 64}
 _POSITIVE = ("learning_rate",)
 _NOT_NEGATIVE = ("weight_decay", "warmup_epochs")
-_SHARES = ("ema_decay", "mosaic", "scale", "colour")
+_SHARES = ("ema_decay", "mosaic", "scale", "stretch", "paste", "colour")
 
 
 def settings_of(kind: type[S], parameters: dict[str, Any]) -> S:
