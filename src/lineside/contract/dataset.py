@@ -15,18 +15,41 @@ class Split(enum.Enum):
     TEST = "test"  # only scores; never seen while training
 
 
-class Box(msgspec.Struct, frozen=True, kw_only=True):
-    """One labelled object: its class and its rectangle in pixels of the original image, from the top left."""
+class LabelKind(enum.Enum):
+    """Who drew a box."""
+
+    PERSON = "person"
+    MODEL = "model"
+    IMPORT = "import"  # a file says so, and nobody knows more
+
+
+class LabelSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a label comes from. `by` is a person's or a model's name, `version` a model's; `reviewed` once a person
+    has looked at it and agreed."""
+
+    kind: LabelKind
+    by: str = ""
+    version: str = ""
+    reviewed: bool = False
+
+
+class Box(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One labelled object: its class and its rectangle in pixels of the original image, from the top left.
+
+    `source` is absent where the data does not say it, and then it is no part of the version's content.
+    """
 
     label: str
     x: float
     y: float
     width: float
     height: float
+    source: LabelSource | None = None
 
 
 class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One image of a dataset version; `width` and `height` in pixels after EXIF rotation."""
+    """One image of a dataset version; `width` and `height` in pixels after EXIF rotation. `taken_at` is absent where
+    nobody knows it, and then it is no part of the version's content."""
 
     digest: str
     file_name: str
@@ -35,6 +58,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None = None
     split: Split
     boxes: tuple[Box, ...] = ()
+    taken_at: str | msgspec.UnsetType = msgspec.UNSET  # RFC 3339
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):

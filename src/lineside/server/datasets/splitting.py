@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from lineside.contract.dataset import Split
 from lineside.server.datasets.counted import Warnings
-from lineside.server.datasets.near_duplicates import SAME, Pair, Patch, groups, pairs
+from lineside.server.datasets.near_duplicates import SAME, Pair, groups, judge, pairs
+from lineside.server.datasets.patches import Patch
 
 SHARES = {Split.TRAIN: 0.70, Split.VAL: 0.15, Split.TEST: 0.15}
 """How many of the images each side should get."""
 
-_STRICTER = (SAME, 0.7, 0.8, 0.9, 0.95)
-_LARGEST = 0.4  # of all images one group of near-duplicates may hold before they are judged more strictly
 _CERTAIN = 0.7  # correlation from which a leak in the data's own split is reported
 
 
@@ -71,13 +70,9 @@ def _alike(images: Sequence[Seen], warnings: Warnings) -> list[str]:
     """A group for each image, named by the least digest in it, so that the order of images does not matter."""
     order = sorted(range(len(images)), key=lambda at: images[at].digest)
     found = pairs([images[at].patch for at in order])
-    least, roots = SAME, list(range(len(images)))
-    for least in _STRICTER:
-        roots = groups(len(images), found, least)
-        if max(Counter(roots).values()) <= max(1, _LARGEST * len(images)):
-            break
+    least, roots = judge(len(images), found)
     if least > SAME:
-        warnings.add("dataset.images_alike", f"near-duplicates correlate by at least {least}")
+        warnings.add("dataset.images_alike", f"near-duplicates correlate by at least {least:.2f}")
     names = dict(zip(order, (f"like-{images[order[root]].digest[7:19]}" for root in roots), strict=True))
     return [names[at] for at in range(len(images))]
 
