@@ -127,6 +127,7 @@ _PEOPLE = {
         GET /components/{name:str}/{version:str}
         GET /datasets
         GET /datasets/{dataset:str}
+        GET /datasets/thumbnails/{digest:str}
         GET /devices
         GET /devices/{name:str}
         GET /devices/{name:str}/answers/{inquiry:str}

@@ -9,7 +9,8 @@ from lineside.contract.dataset import Box, ImageRecord
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading
-from lineside.server.datasets.pictures import Picture
+from lineside.server.datasets.looks import Look
+from lineside.server.datasets.patches import Patch
 from lineside.server.datasets.splitting import Seen, divide
 
 _ROUNDING = 0.5  # pixels a box may reach over the edge without a word
@@ -22,7 +23,7 @@ class Kept:
 
     labelled: LabelledImage
     digest: str
-    picture: Picture
+    picture: Look
     boxes: tuple[Box, ...]
 
 
@@ -34,7 +35,7 @@ class Assembled:
     split_by: str
 
 
-def keep(image: LabelledImage, digest: str, picture: Picture | None, warnings: Warnings) -> Kept | None:
+def keep(image: LabelledImage, digest: str, picture: Look | None, warnings: Warnings) -> Kept | None:
     """The image with its boxes, or None when it must be left out."""
     if picture is None:
         warnings.add("dataset.image_unreadable", image.path)
@@ -48,8 +49,8 @@ def keep(image: LabelledImage, digest: str, picture: Picture | None, warnings: W
     return Kept(image, digest, picture, tuple(box for box in boxes if box is not None))
 
 
-def assemble(reading: Reading, kept: Sequence[Kept], warnings: Warnings) -> Assembled:
-    """Records with group and split. Raises `dataset.mostly_bad`, `dataset.empty`."""
+def assemble(reading: Reading, kept: Sequence[Kept], patches: Sequence[Patch], warnings: Warnings) -> Assembled:
+    """Records with group and split; `patches` in the order of `kept`. Raises `dataset.mostly_bad`, `dataset.empty`."""
     harmed, total = len(warnings.harmed), len(warnings.harmed | {image.path for image in reading.images})
     if 2 * harmed > total:
         raise LinesideError("dataset.mostly_bad", bad=harmed, total=total, reasons=warnings.reasons())
@@ -57,9 +58,10 @@ def assemble(reading: Reading, kept: Sequence[Kept], warnings: Warnings) -> Asse
         raise LinesideError("dataset.empty", why="no labelled image is in it")
     if not reading.classes:
         raise LinesideError("dataset.empty", why="no class is declared")
-    ordered = sorted(kept, key=lambda image: image.labelled.path)
+    pairs = sorted(zip(kept, patches, strict=True), key=lambda pair: pair[0].labelled.path)
+    ordered = [image for image, _ in pairs]
     _count_twice(ordered, warnings)
-    splitting = divide([_seen(image) for image in ordered], warnings)
+    splitting = divide([_seen(image, patch) for image, patch in pairs], warnings)
     records = tuple(
         ImageRecord(
             digest=image.digest,
@@ -75,9 +77,9 @@ def assemble(reading: Reading, kept: Sequence[Kept], warnings: Warnings) -> Asse
     return Assembled(records, splitting.by)
 
 
-def _seen(image: Kept) -> Seen:
+def _seen(image: Kept, patch: Patch) -> Seen:
     labelled = image.labelled
-    return Seen(labelled.path, image.digest, image.picture.patch, labelled.group, labelled.split)
+    return Seen(labelled.path, image.digest, patch, labelled.group, labelled.split)
 
 
 def _count_twice(kept: Sequence[Kept], warnings: Warnings) -> None:
@@ -88,7 +90,7 @@ def _count_twice(kept: Sequence[Kept], warnings: Warnings) -> None:
             warnings.add("dataset.same_picture", f"{other} and {image.labelled.path}")
 
 
-def _box(box: LabelledBox, path: str, picture: Picture, warnings: Warnings) -> Box | None:
+def _box(box: LabelledBox, path: str, picture: Look, warnings: Warnings) -> Box | None:
     """The box in pixels, clipped to the picture; None when nothing of it is left."""
     wide, high = (picture.width, picture.height) if box.relative else (1, 1)
     left, top, width, height = box.x * wide, box.y * high, box.width * wide, box.height * high

@@ -37,8 +37,8 @@ def patch(image: Image.Image) -> NDArray[np.float32]:
 def _blurred(values: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
     """Two box blurs with edges repeated, nearly a Gaussian; as two products, which is five times quicker than sums."""
     down, right = values.shape
-    result: NDArray[np.float32] = _blur(down, radius) @ values @ _blur(right, radius).T
-    return result
+    blurred = _blur(down, radius) @ values @ _blur(right, radius).T
+    return blurred.astype(np.float32, copy=False)
 
 
 @cache

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from lineside.server.datasets import api, pages
+from lineside.server.datasets import api, pages, thumbnails
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.services import Core, Room
 
 
 def room(core: Core) -> Room:
     """Dataset versions."""
-    return Room(services={"datasets": DatasetsService(core)}, people=api.routes, pages=pages.routes)
+    shown = [*pages.routes, *thumbnails.routes]
+    return Room(services={"datasets": DatasetsService(core)}, people=api.routes, pages=shown)

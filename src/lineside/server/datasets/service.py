@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from lineside.contract.dataset import (
     DatasetVersion,
@@ -22,12 +21,12 @@ from lineside.server.datasets.assembly import Assembled, Kept, assemble, keep
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats import recognise
 from lineside.server.datasets.formats.reader import Folder, Reading
-from lineside.server.datasets.pictures import is_picture, look_at
+from lineside.server.datasets.looks import Looks, patches_on_disk
+from lineside.server.datasets.pictures import is_picture
 from lineside.server.services import Core
 
 ORIGINS = ("photographs", "rendered")
 
-_THREADS = 4
 _LABEL_FILES = (".json", ".txt", ".xml", ".yaml", ".yml", ".csv", ".md", ".names", ".cache")
 
 
@@ -36,6 +35,7 @@ class DatasetsService:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self.looks = Looks(core.database, core.objects)
 
     def import_folder(self, request: ImportRequest) -> ImportReport:
         """Make a dataset version of files whose blobs are stored; the same content again is the same version.
@@ -48,7 +48,8 @@ class DatasetsService:
         form = recognise(folder, warnings)
         reading = form.read(folder, warnings)
         kept = self._look(folder, reading, warnings)
-        assembled = assemble(reading, kept, warnings)
+        patches = patches_on_disk(self._core.database, [image.digest for image in kept], self._core.root)
+        assembled = assemble(reading, kept, patches, warnings)
         if form.name == "coco" or form.name == "voc":
             _count_unlisted(folder, reading, warnings)
         version = self._version(request, form.name, reading, assembled, warnings)
@@ -87,11 +88,10 @@ class DatasetsService:
         return is_digest(digest) and self._core.objects.exists(digest)
 
     def _look(self, folder: Folder, reading: Reading, warnings: Warnings) -> list[Kept]:
-        # Pillow lets go of the interpreter lock while it decodes; the order of results stays the order of images.
-        with ThreadPoolExecutor(_THREADS, "look-at") as threads:
-            pictures = threads.map(lambda image: look_at(folder.read(image.path)), reading.images)
-            pairs = zip(reading.images, pictures, strict=True)
-            kept = [keep(image, folder.files[image.path], picture, warnings) for image, picture in pairs]
+        digests = [folder.files[image.path] for image in reading.images]
+        seen = self.looks.of(digests)
+        pairs = zip(reading.images, digests, strict=True)
+        kept = [keep(image, digest, seen.get(digest), warnings) for image, digest in pairs]
         return [image for image in kept if image is not None]
 
     def _version(
