@@ -62,7 +62,7 @@ def test_importing_it_again_is_the_same_version(office: Workplace) -> None:
     [
         ({"labels": ["square", "disc"]}, "model.shape_unknown", ["6", "7"]),
         ({"head": "compact"}, "model.shape_unknown", ["5", "6"]),
-        ({"head": "ssd"}, "model.head_unknown", ["ssd", "yolox"]),
+        ({"head": "mystery"}, "model.head_unknown", ["mystery", "yolox"]),
         ({"labels": 3}, "run.request_incomplete", ["labels"]),
     ],
 )

@@ -21,10 +21,13 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     Input tensor: float32 [1, C, input_height, input_width], C = 1 for `grey`, else 3;
     value = (pixel * scale - mean[c]) / std[c], pixel 0..255 in the order `channels` says.
     `letterbox`: "corner" (picture top left, padding right and bottom), "centre", or "stretch" (no padding).
+    `input` "uint8": the file takes the pixels as they are, uint8 [1, input_height, input_width, C], and does the rest
+    itself; `scale`, `mean` and `std` then say what it does. Absent: float32.
+    `engine`: what must run the file, a module of lineside.runtime.engines. Absent: onnxruntime.
     """
 
     schema: str = "lineside.signature/1"
-    head: str  # a module of lineside.runtime.heads: "compact", "yolox"
+    head: str  # a module of lineside.runtime.heads: compact, yolox, yolov8, yolov5, ssd, detr, classify
     input_width: int
     input_height: int
     channels: str = "rgb"  # rgb, bgr, grey
@@ -37,6 +40,13 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     score_threshold: float = 0.25  # what devices publish; evaluation uses 0.01
     iou_threshold: float = 0.65  # non-maximum suppression, per class
     max_detections: int = 100
+    input: str | msgspec.UnsetType = msgspec.UNSET  # uint8; absent in what is older, whose bytes stay the same
+    engine: str | msgspec.UnsetType = msgspec.UNSET  # openvino
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether the file takes pixels as they are."""
+        return self.input == "uint8"
 
 
 PREVIOUS_FILE, PREVIOUS_ABOUT = "previous.onnx", "previous.json"
@@ -66,13 +76,16 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One optimized file of a model version."""
 
-    name: str  # fp32, int8
+    name: str  # fp32, fp16, int8, int8-openvino
     digest: str
     size: int
     metrics: dict[str, Metrics] = {}  # split -> metrics, through the runtime
     latency_ms: float | None = None  # median for one image, one thread
     chosen: bool = False
     reason: str = ""  # why it was chosen or not
+    signature: Signature | None = None  # how this file is fed; None: as the model version says
+    golden: str | None = None  # digest of this file's own golden set
+    calibration: tuple[str, ...] = ()  # digests of the pictures its ranges were measured on
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -16,8 +18,7 @@ from lineside.contract.ids import digest_of
 from lineside.contract.model import Signature
 from lineside.contract.result import Detection
 from lineside.runtime.decode import Picture, decode
-from lineside.runtime.engines import Engine, Shape
-from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
+from lineside.runtime.engines import Engine, Shape, engine_of
 from lineside.runtime.heads import Candidates, Head, head_of
 from lineside.runtime.nms import nms
 from lineside.runtime.preprocess import Geometry, Preprocessor
@@ -55,6 +56,7 @@ class Model:
         self._preprocess = Preprocessor(signature)
         self._fit = (signature.input_width, signature.input_height)
         self._lock = Lock()
+        self._places: Sequence[int] = range(len(head.wanted))  # of the outputs that the head reads, in its order
 
     @property
     def digest(self) -> str:
@@ -76,7 +78,8 @@ class Model:
         picture = data if isinstance(data, Picture) else decode(data, self._fit)
         with self._lock:
             tensor, geometry = self._preprocess(picture)
-            outputs = self._engine.run(tensor)
+            answered = self._engine.run(tensor)
+        outputs = [answered[place] for place in self._places]
         detections = self._detections(self._head.candidates(outputs, threshold), geometry)
         return Inference(detections, (time.perf_counter() - started) * 1e3, picture)
 
@@ -102,19 +105,24 @@ class Model:
         ]
 
     def warm_up(self) -> None:
-        """One inference on padding, which also proves that the outputs have the shapes the head reads."""
+        """One inference on padding, which also proves that the outputs have the shapes the head reads, in any order."""
         grey = np.full((self._fit[1], self._fit[0], 3), self.signature.pad, np.uint8)
         tensor, _ = self._preprocess(Picture.of(grey))
         seen = tuple(output.shape for output in self._engine.run(tensor))
-        if seen != self._head.wanted:
-            raise _shape_unknown("output", seen, self._head.wanted, self.signature)
+        wanted = self._head.wanted
+        orders = permutations(range(len(seen))) if len(seen) == len(wanted) else iter(())
+        fitting = (o for o in orders if all(_may_be(w, seen[i]) for w, i in zip(wanted, o, strict=True)))
+        places = next(fitting, None)
+        if places is None:
+            raise _shape_unknown("output", seen, wanted, self.signature)
+        self._places = places
 
 
 def load(path: Path, signature: Signature, *, threads: int = 0) -> Model:
     """A model file with the signature that goes with it, warmed up. `threads` 0 means the cores this process may use.
 
-    Raises `model.missing`, `model.unreadable`, `model.signature_invalid`, `model.head_unknown` and, when the file's
-    inputs or outputs are not those of the signature, `model.shape_unknown`.
+    Raises `model.missing`, `model.unreadable`, `model.signature_invalid`, `model.head_unknown`, `model.engine_unknown`,
+    `model.engine_missing` and, when the file's inputs or outputs are not those of the signature, `model.shape_unknown`.
     """
     data = _read(path)
     return _built(data, signature, ModelIdentity(name=path.stem, version=0, digest=digest_of(data)), threads)
@@ -136,19 +144,22 @@ def load_folder(folder: Path, *, threads: int = 0) -> Model:
 
 def _built(data: bytes, signature: Signature, identity: ModelIdentity, threads: int) -> Model:
     head = head_of(signature)
-    engine = OnnxRuntimeEngine(data, threads=threads)
+    engine = engine_of(data, signature, threads)
     model = Model(engine, head, signature, identity)
-    wanted = Preprocessor(signature).shape
+    fill = Preprocessor(signature)
     declared = tuple(port.shape for port in engine.inputs)
-    if len(declared) != 1 or engine.inputs[0].element != "float32" or not _may_be(declared[0], wanted):
-        raise _shape_unknown("input", tuple((*port.shape, port.element) for port in engine.inputs), wanted, signature)
+    if len(declared) != 1 or engine.inputs[0].element != fill.element or not _may_be(declared[0], fill.shape):
+        seen = tuple((*port.shape, port.element) for port in engine.inputs)
+        wanted = (*fill.shape, fill.element) if signature.takes_pixels else fill.shape
+        raise _shape_unknown("input", seen, wanted, signature)
     if len(engine.outputs) != len(head.wanted):
         raise _shape_unknown("output", tuple(port.shape for port in engine.outputs), head.wanted, signature)
     model.warm_up()
     return model
 
 
-def _may_be(declared: Shape, wanted: tuple[int, ...]) -> bool:
+def _may_be(declared: Shape, wanted: Shape) -> bool:
+    """Whether a shape with open sizes (None) may turn out to be that one."""
     return len(declared) == len(wanted) and all(a in (None, b) for a, b in zip(declared, wanted, strict=True))
 
 

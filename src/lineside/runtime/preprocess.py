@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,6 +15,7 @@ from lineside.contract.model import Signature
 from lineside.runtime.decode import Picture
 
 LETTERBOXES = ("corner", "centre", "stretch")
+INPUTS = (msgspec.UNSET, "float32", "uint8")
 CHANNELS = {"rgb": (0, 1, 2), "bgr": (2, 1, 0), "grey": (0,)}
 
 
@@ -72,21 +75,34 @@ class Preprocessor:
         planes = len(self._order)
         self._gain = [np.float32(signature.scale / signature.std[c]) for c in range(planes)]
         self._bias = [np.float32(-signature.mean[c] / signature.std[c]) for c in range(planes)]
-        self._tensor = np.empty((1, planes, signature.input_height, signature.input_width), np.float32)
+        height, width = signature.input_height, signature.input_width
+        self._tensor: NDArray[Any] = (
+            np.empty((1, height, width, planes), np.uint8)
+            if signature.takes_pixels
+            else np.empty((1, planes, height, width), np.float32)
+        )
         self._placed: tuple[int, int, int, int] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[1, C, input_height, input_width]."""
+        """[1, C, input_height, input_width], or [1, input_height, input_width, C] for a file that takes pixels."""
         return self._tensor.shape
 
-    def __call__(self, picture: Picture) -> tuple[NDArray[np.float32], Geometry]:
-        """The input tensor float32 [1, C, H, W] of a picture, and where the picture lies in it."""
+    @property
+    def element(self) -> str:
+        """float32 or uint8."""
+        return self._tensor.dtype.name
+
+    def __call__(self, picture: Picture) -> tuple[NDArray[Any], Geometry]:
+        """The input tensor of a picture, of `shape` and `element`, and where the picture lies in it."""
         geometry = geometry_of(picture.width, picture.height, self._signature)
         resized = resize(picture, geometry.placed_width, geometry.placed_height)
         left, top = geometry.offset_x, geometry.offset_y
         right, bottom = left + geometry.placed_width, top + geometry.placed_height
         self._pad_around((left, top, right, bottom))
+        if self._signature.takes_pixels:
+            self._tensor[0, top:bottom, left:right] = self._pixels(resized)
+            return self._tensor, geometry
         planes = (resized.convert("L"),) if len(self._order) == 1 else resized.split()
         for index, source in enumerate(self._order):
             target = self._tensor[0, index, top:bottom, left:right]
@@ -95,12 +111,21 @@ class Preprocessor:
                 target += self._bias[index]
         return self._tensor, geometry
 
+    def _pixels(self, resized: Image.Image) -> NDArray[np.uint8]:
+        if len(self._order) == 1:
+            return np.asarray(resized.convert("L"))[..., None]
+        pixels = np.asarray(resized)
+        return pixels if self._order == (0, 1, 2) else pixels[..., list(self._order)]
+
     def _pad_around(self, placed: tuple[int, int, int, int]) -> None:
         if placed == self._placed:
             return  # the padding of the picture before is still right
+        self._placed = placed
+        if self._signature.takes_pixels:
+            self._tensor[:] = self._signature.pad
+            return
         for index, (gain, bias) in enumerate(zip(self._gain, self._bias, strict=True)):
             self._tensor[0, index] = np.float32(self._signature.pad) * gain + bias
-        self._placed = placed
 
 
 def resize(picture: Picture, width: int, height: int) -> Image.Image:
@@ -119,6 +144,8 @@ def _check(signature: Signature) -> None:
         (len(signature.mean) < planes or len(signature.std) < planes, f"mean and std need {planes} values"),
         (any(value == 0 for value in signature.std), "a std is 0"),
         (not signature.labels, "it has no labels"),
+        (signature.input not in INPUTS, f"input is {signature.input}, not one of float32, uint8"),
+        (signature.takes_pixels and not 0 <= signature.pad <= 255, "pad is no pixel value"),
     )
     for is_wrong, why in wrong:
         if is_wrong:

@@ -17,6 +17,24 @@ ROWS = (
         "The worker died again and again while it did this run: {why}.",
         "See the worker's log, then start the run again: lineside runs start",
     ),
+    Problem(
+        "run.lease_lost",
+        Kind.CONFLICT,
+        "Attempt {attempt} at {run} is over: another has begun, or the run has ended.",
+        "Nothing is left to do here; look at it: lineside runs show {run}",
+    ),
+    Problem(
+        "run.step_invalid",
+        Kind.REFUSED,
+        "The step {step} cannot be done: {why}.",
+        "See docs/loop-yaml.md for what a step says of itself.",
+    ),
+    Problem(
+        "loop.invalid",
+        Kind.REFUSED,
+        "The loop {loop} makes no sense: {why}.",
+        "Mend it, then: lineside loops apply -f loop.yaml",
+    ),
     Problem("run.kind_unknown", Kind.REFUSED, "There is no kind of run named {kind}.", "Use one of: {known}"),
     Problem(
         "run.request_incomplete", Kind.REFUSED, "A run of kind {kind} needs {what}.", "Start it again with {what}."
@@ -183,6 +201,18 @@ ROWS = (
         Kind.REFUSED,
         "The model's {what} has the shapes {seen}; the head {head} and the signature want {wanted}.",
         "Check head, input size and labels of the signature against the model file.",
+    ),
+    Problem(
+        "model.engine_unknown",
+        Kind.REFUSED,
+        "This runtime has no engine named {engine}; it has {known}.",
+        "Choose one of these engines, or install a newer inference component.",
+    ),
+    Problem(
+        "model.engine_missing",
+        Kind.MISSING,
+        "The engine {engine} is not installed: {why}.",
+        "pip install 'lineside[{engine}]'",
     ),
     Problem(
         "model.run_failed",

@@ -1,11 +1,15 @@
-"""Engines run a model file: one file each behind one Protocol."""
+"""Engines run a model file: one file each behind one Protocol; `ENGINES` is the table by name."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.model import Signature
 
 Shape = tuple[int | None, ...]
 
@@ -15,7 +19,7 @@ class Port(NamedTuple):
 
     name: str
     shape: Shape
-    element: str  # "float32", or the engine's own word for another type
+    element: str  # "float32", "uint8", or the engine's own word for another type
 
 
 class Engine(Protocol):
@@ -33,5 +37,31 @@ class Engine(Protocol):
     def threads(self) -> int:
         """How many threads one run may use."""
 
-    def run(self, tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
         """One inference. Raises `model.run_failed`."""
+
+
+def _onnxruntime(data: bytes, threads: int) -> Engine:
+    from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(data, threads=threads)
+
+
+def _openvino(data: bytes, threads: int) -> Engine:
+    from lineside.runtime.engines.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(data, threads=threads)
+
+
+ENGINES: dict[str, Callable[[bytes, int], Engine]] = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+
+
+def engine_of(data: bytes, signature: Signature, threads: int) -> Engine:
+    """A model file in the engine its signature names. `threads` 0 means the cores this process may use.
+
+    Raises `model.unreadable`, `model.engine_unknown`, `model.engine_missing`.
+    """
+    name = signature.engine or "onnxruntime"
+    if name not in ENGINES:
+        raise LinesideError("model.engine_unknown", engine=name, known=", ".join(sorted(ENGINES)))
+    return ENGINES[name](data, threads)

@@ -13,7 +13,7 @@ from lineside.runtime.engines import Port
 from lineside.runtime.engines.cores import usable_cores
 
 _ERRORS_ONLY = 3
-_FLOAT = "tensor(float)"
+_ELEMENTS = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 
 
 class OnnxRuntimeEngine:
@@ -35,7 +35,7 @@ class OnnxRuntimeEngine:
         self._input = self.inputs[0].name if self.inputs else ""
         self._output_names = [port.name for port in self.outputs]
 
-    def run(self, tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
         """One inference. Raises `model.run_failed`."""
         try:
             outputs: list[NDArray[np.float32]] = self._session.run(self._output_names, {self._input: tensor})
@@ -46,7 +46,7 @@ class OnnxRuntimeEngine:
 
 def _port(node: Any) -> Port:
     shape = tuple(size if isinstance(size, int) and size > 0 else None for size in node.shape)
-    return Port(node.name, shape, "float32" if node.type == _FLOAT else node.type)
+    return Port(node.name, shape, _ELEMENTS.get(node.type, node.type))
 
 
 def _first_line(error: Exception) -> str:

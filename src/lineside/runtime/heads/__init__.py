@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
 
+Shape = tuple[int | None, ...]
+
 
 class Candidates(NamedTuple):
     """Boxes before non-maximum suppression: x1, y1, x2, y2 in pixels of the input float32 [K, 4], scores float32 [K],
@@ -25,8 +27,8 @@ class Head(Protocol):
     """Reads the outputs of one model family."""
 
     @property
-    def wanted(self) -> tuple[tuple[int, ...], ...]:
-        """The shapes of the outputs this head can read, in order."""
+    def wanted(self) -> tuple[Shape, ...]:
+        """The shapes of the outputs this head reads, in the order in which it wants them; None is any size."""
 
     def candidates(self, outputs: list[NDArray[np.float32]], score_threshold: float) -> Candidates:
         """Every location whose best class scores at least `score_threshold`; rows that are not finite are left out."""
@@ -37,10 +39,46 @@ def locations(signature: Signature, strides: tuple[int, ...] = (8, 16, 32)) -> i
     return sum(-(-signature.input_height // s) * -(-signature.input_width // s) for s in strides)
 
 
+def corners(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Boxes cx, cy, w, h [K, 4] as x1, y1, x2, y2."""
+    centres, halves = boxes[:, :2], boxes[:, 2:] * np.float32(0.5)
+    return np.concatenate([centres - halves, centres + halves], axis=1)
+
+
+def _classify(signature: Signature) -> Head:
+    from lineside.runtime.heads.classify import ClassifyHead
+
+    return ClassifyHead(signature)
+
+
 def _compact(signature: Signature) -> Head:
     from lineside.runtime.heads.compact import CompactHead
 
     return CompactHead(signature)
+
+
+def _detr(signature: Signature) -> Head:
+    from lineside.runtime.heads.detr import DetrHead
+
+    return DetrHead(signature)
+
+
+def _ssd(signature: Signature) -> Head:
+    from lineside.runtime.heads.ssd import SsdHead
+
+    return SsdHead(signature)
+
+
+def _yolov5(signature: Signature) -> Head:
+    from lineside.runtime.heads.yolov5 import Yolov5Head
+
+    return Yolov5Head(signature)
+
+
+def _yolov8(signature: Signature) -> Head:
+    from lineside.runtime.heads.yolov8 import Yolov8Head
+
+    return Yolov8Head(signature)
 
 
 def _yolox(signature: Signature) -> Head:
@@ -49,7 +87,15 @@ def _yolox(signature: Signature) -> Head:
     return YoloxHead(signature)
 
 
-HEADS: dict[str, Callable[[Signature], Head]] = {"compact": _compact, "yolox": _yolox}
+HEADS: dict[str, Callable[[Signature], Head]] = {
+    "classify": _classify,
+    "compact": _compact,
+    "detr": _detr,
+    "ssd": _ssd,
+    "yolov5": _yolov5,
+    "yolov8": _yolov8,
+    "yolox": _yolox,
+}
 
 
 def head_of(signature: Signature) -> Head:
