@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from lineside.client.approvals import Approvals
 from lineside.client.audit import AuditTrail
@@ -18,8 +15,10 @@ from lineside.client.deploying import Deploying
 from lineside.client.fleet import Fleet
 from lineside.client.groups import Groups
 from lineside.client.measures import Measuring
+from lineside.client.models import Models
 from lineside.client.people import People
 from lineside.client.rollouts import Rollouts
+from lineside.client.runs import Running
 from lineside.client.secrets import Secrets
 from lineside.client.trust import Trust
 from lineside.client.twins import Twins
@@ -28,20 +27,12 @@ from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import AddComponent, Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest
 from lineside.contract.deployment import Deployment, DeploymentDocument
-from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
 from lineside.contract.ids import digest_of
-from lineside.contract.model import ImportModel, ModelVersion, RegisterModel
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
-from lineside.contract.run import CachedStep, CurvePoint, Run, RunFinish, RunRequest, StepReport
-
-_JSON = "application/json"
-
-
-def _json(value: Any) -> bytes:
-    return msgspec.json.encode(value)
+from lineside.contract.worker import ATTEMPT
 
 
 def _saved(pieces: Iterable[bytes], target: Path) -> Path:
@@ -70,18 +61,21 @@ class Client(
     Groups,
     People,
     Rollouts,
+    Running,
     Trust,
     AuditTrail,
     Secrets,
     Telling,
     Twins,
     Measuring,
+    Models,
 ):
     """A control plane, seen through its API."""
 
-    def __init__(self, url: str, token: str | None = None, ca: str | None = None) -> None:
-        """Without `token` only what strangers may see is answered; `ca`: see `Connection`."""
-        self.connection = Connection(url, token, ca)
+    def __init__(self, url: str, token: str | None = None, ca: str | None = None, attempt: str | None = None) -> None:
+        """Without `token` only what strangers may see is answered; `ca`: see `Connection`. `attempt` (`RUN NUMBER`): a
+        worker speaks about that run only, see `lineside.contract.worker`."""
+        self.connection = Connection(url, token, ca, {} if attempt is None else {ATTEMPT: attempt})
 
     @property
     def url(self) -> str:
@@ -147,72 +141,6 @@ class Client(
             ImagePage,
             query={"split": split, "offset": offset, "limit": limit},
         )
-
-    # --- runs -----------------------------------------------------------------------------------------------------
-
-    def start_run(self, request: RunRequest) -> Run:
-        """Queue a run; a worker takes it."""
-        return self.connection.call("POST", "/runs", Run, body=request)
-
-    def runs(self) -> list[Run]:
-        """All runs, newest first."""
-        return self.connection.call("GET", "/runs", list[Run])
-
-    def run(self, run: str) -> Run:
-        """One run with its steps."""
-        return self.connection.call("GET", path("runs", run), Run)
-
-    def run_curves(self, run: str) -> list[CurvePoint]:
-        """The training curves of a run."""
-        return self.connection.call("GET", path("runs", run, "curves"), list[CurvePoint])
-
-    def cancel_run(self, run: str) -> Run:
-        """Stop a run; what finished steps made stays."""
-        return self.connection.call("POST", path("runs", run, "cancel"), Run)
-
-    def claim_run(self, worker: str) -> Run | None:
-        """For workers: the next run to work on, if there is one."""
-        raw = self.connection.send("POST", "/runs/claim", data=_json({"worker": worker}), content_type=_JSON)
-        return msgspec.json.decode(raw, type=Run) if raw else None
-
-    def report_step(self, run: str, report: StepReport) -> None:
-        """For workers: where a step stands."""
-        self.connection.send("POST", path("runs", run, "steps"), data=_json(report), content_type=_JSON)
-
-    def finish_run(self, run: str, finish: RunFinish) -> Run:
-        """For workers: the last word on a run."""
-        return self.connection.call("POST", path("runs", run, "finish"), Run, body=finish)
-
-    def cached_step(self, key: str) -> CachedStep | None:
-        """For workers: what a step with this key made before."""
-        try:
-            return self.connection.call("GET", path("steps", key), CachedStep)
-        except LinesideError as error:
-            if error.kind is Kind.MISSING:
-                return None
-            raise
-
-    def cache_step(self, step: CachedStep) -> None:
-        """For workers: remember what a step made."""
-        self.connection.send("PUT", path("steps", step.key), data=_json(step), content_type=_JSON)
-
-    # --- models ---------------------------------------------------------------------------------------------------
-
-    def register_model(self, model: RegisterModel) -> ModelVersion:
-        """For workers: register what a run made; the same content again answers with the version that is there."""
-        return self.connection.call("POST", "/models", ModelVersion, body=model)
-
-    def import_model(self, request: ImportModel) -> Run:
-        """Start a run that checks and registers a model trained elsewhere; its file was sent as a blob before."""
-        return self.connection.call("POST", "/models/import", Run, body=request)
-
-    def models(self) -> list[ModelVersion]:
-        """All model versions, newest first."""
-        return self.connection.call("GET", "/models", list[ModelVersion])
-
-    def model(self, name: str, version: int) -> ModelVersion:
-        """One model version."""
-        return self.connection.call("GET", path("models", name, version), ModelVersion)
 
     # --- components, deployments, rollouts ------------------------------------------------------------------------
 

@@ -36,11 +36,13 @@ class Connection:
     here: whoever calls knows whether the operation may be repeated.
     """
 
-    def __init__(self, url: str, token: str | None = None, ca: str | None = None) -> None:
+    def __init__(
+        self, url: str, token: str | None = None, ca: str | None = None, headers: Mapping[str, str] = {}
+    ) -> None:
         """`token` says who asks (`Authorization: Bearer`); `ca` holds the PEM certificates that an https control plane
         is checked against in place of the system's: its CA's, or its own."""
         self.url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
         context = ssl.create_default_context(cadata=ca) if ca else None
         if context is not None:
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

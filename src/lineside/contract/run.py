@@ -10,6 +10,7 @@ import msgspec
 from lineside.contract.errors import ErrorReport
 from lineside.contract.gate import CostRule, GateSpec
 from lineside.contract.model import GateResult
+from lineside.contract.own_step import OwnStep
 
 TRAIN_STEPS = ("collect", "split", "train", "evaluate", "optimize", "register")
 IMPORT_STEPS = ("collect", "check", "evaluate", "register")
@@ -61,12 +62,16 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[GateSpec, ...] = ()  # beside the built-in ones, or in the place of one of the same rule
     targets: tuple[str, ...] = ()  # twin profiles the model must fit
     cost: CostRule | None = None  # None: the trainer's own threshold
+    steps: tuple[OwnStep, ...] = ()  # people's own, beside the built-in ones
+    from_step: str | None = None  # this step and those after it are done again, whatever is remembered
+    loop: str | None = None  # the loop that started it
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One step as it is shown; `progress` 0..1; `outputs` are digests of blobs and small values by name."""
 
     name: str
+    needs: tuple[str, ...] = ()  # the steps it comes after
     state: StepState = StepState.WAITING
     progress: float = 0.0
     message: str = ""
@@ -97,6 +102,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str | None = None
     error: ErrorReport | None = None
     by: str = ""  # who started it
+    worker: str | None = None  # who has it, or had it last
+    attempt: int = 0  # how often a worker took it
 
 
 class StepReport(msgspec.Struct, frozen=True, kw_only=True):

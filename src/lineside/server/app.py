@@ -28,6 +28,7 @@ from lineside.server.devices.guard import accepted_device, caller
 from lineside.server.devices.lane import FastLane
 from lineside.server.devices.room import room as devices
 from lineside.server.groups.room import room as groups
+from lineside.server.learning.room import room as learning
 from lineside.server.lineage.room import room as lineage
 from lineside.server.loops.room import room as loops
 from lineside.server.models.room import room as models
@@ -57,6 +58,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     models,
     components,
     secrets,
+    learning,
     deployments,
     rollouts,
     deliveries,

@@ -109,6 +109,8 @@ _PEOPLE = {
         GET /api/v1/runs
         GET /api/v1/runs/{run:str}
         GET /api/v1/runs/{run:str}/curves
+        GET /api/v1/runs/{run:str}/logs
+        GET /api/v1/workers
         GET /api/v1/secrets
         GET /api/v1/secrets/details
         GET /api/v1/steps/{key:str}
@@ -221,8 +223,12 @@ _PEOPLE = {
     frozenset({WORK}): """
         POST /api/v1/models
         POST /api/v1/runs/claim
+        GET /api/v1/runs/{run:str}/kept
         POST /api/v1/runs/{run:str}/finish
+        POST /api/v1/runs/{run:str}/logs
         POST /api/v1/runs/{run:str}/steps
+        POST /api/v1/workers/beat
+        PUT /api/v1/runs/{run:str}/kept
         PUT /api/v1/steps/{key:str}
     """,
     frozenset({APPROVE}): """

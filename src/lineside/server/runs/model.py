@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import is_digest
+from lineside.contract.ids import is_digest, is_name
 from lineside.contract.model import check_model_name
-from lineside.contract.run import IMPORT_STEPS, TRAIN_STEPS, RunRequest
-
-STEPS: dict[str, tuple[str, ...]] = {"train": TRAIN_STEPS, "import": IMPORT_STEPS}
-"""The steps of each kind of run, in order."""
+from lineside.contract.run import RunRequest, Step
+from lineside.contract.run_order import BUILT_IN, arrange
 
 
-def check_request(request: RunRequest) -> tuple[str, ...]:
-    """The steps of a run that makes sense.
+def check_request(request: RunRequest) -> tuple[Step, ...]:
+    """The steps of a run that makes sense, in order.
 
-    Raises `run.kind_unknown`, `run.request_incomplete`, `request.invalid`, `model.name_too_long`.
+    Raises `run.kind_unknown`, `run.request_incomplete`, `run.step_invalid`, `request.invalid`, `model.name_too_long`.
     """
-    if request.kind not in STEPS:
-        raise LinesideError("run.kind_unknown", kind=request.kind, known=", ".join(STEPS))
+    if request.kind not in BUILT_IN:
+        raise LinesideError("run.kind_unknown", kind=request.kind, known=", ".join(BUILT_IN))
     check_model_name(request.model)
+    if not is_name(request.queue):
+        raise LinesideError("request.invalid", why=f"{request.queue[:80]!r} is no name of a queue")
     if request.kind == "train" and request.dataset is None:
         raise LinesideError("run.request_incomplete", kind=request.kind, what="a dataset")
     if request.kind == "import":
         _check_import(request)
     if request.init is not None and not is_digest(request.init):
         raise LinesideError("request.invalid", why=f"{request.init!r} is not a digest")
-    return STEPS[request.kind]
+    steps = arrange(request.kind, request.steps)
+    if request.from_step is not None and request.from_step not in [step.name for step in steps]:
+        raise LinesideError("request.not_found", what="step", name=request.from_step)
+    return steps
+
+
+def blobs_of(request: RunRequest) -> list[str]:
+    """The digests of the blobs that a run needs to be there."""
+    own = (digest for step in request.steps for digest in (*step.files.values(), *step.inputs.values()))
+    return [digest for digest in (request.init, *own) if digest is not None and is_digest(digest)]
 
 
 def _check_import(request: RunRequest) -> None:

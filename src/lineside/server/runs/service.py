@@ -18,14 +18,18 @@ from lineside.contract.run import (
     RunFinish,
     RunRequest,
     RunState,
+    Step,
     StepReport,
     StepState,
 )
+from lineside.contract.worker import Claim
 from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.runs import store
-from lineside.server.runs.model import check_request
+from lineside.server.runs.leasing import Leasing
+from lineside.server.runs.logs import KeptFiles
+from lineside.server.runs.model import blobs_of, check_request
 from lineside.server.runs.store import RunRow
 from lineside.server.services import Core
 
@@ -37,6 +41,8 @@ class RunsService:
 
     def __init__(self, core: Core, datasets: DatasetsService) -> None:
         self._core, self._datasets = core, datasets
+        self.leasing = Leasing(core)
+        self._files = KeptFiles(core)
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -49,27 +55,34 @@ class RunsService:
         steps = check_request(request)
         if request.dataset is not None:
             self._datasets.version(request.dataset)
-        if request.init is not None and not self._core.objects.exists(request.init):
-            raise LinesideError("request.not_found", what="blob", name=request.init)
+        for digest in blobs_of(request):
+            if not self._core.objects.exists(digest):
+                raise LinesideError("request.not_found", what="blob", name=digest)
+        with self._core.database.write() as session:
+            return self.queue(session, request, steps)
+
+    def queue(self, session: Session, request: RunRequest, steps: Sequence[Step]) -> Run:
+        """Queue a run that was checked, in the caller's transaction."""
         row = RunRow(
             id=f"run-{uuid.uuid4().hex[:12]}",
             state=RunState.QUEUED.value,
             request=request,
             created_at=self._now(),
             by=current().name,
+            queue=request.queue,
+            loop=request.loop,
         )
-        with self._core.database.write() as session:
-            store.add_run(session, row, steps)
-            self._record(session, row.id, RunState.QUEUED, f"A run to {request.kind} {request.model} waits.")
-            action = "run.import" if request.kind == "import" else "run.start"
-            why = f"{request.kind} {request.model}" + (f" on {request.dataset}" if request.dataset else "")
-            self._core.audit.record(session, action, row.id, digest=request.init, why=why)
-            return self._value(session, row)
+        store.add_run(session, row, steps)
+        self._record(session, row.id, RunState.QUEUED, f"A run to {request.kind} {request.model} waits.")
+        action = "run.import" if request.kind == "import" else "run.start"
+        why = f"{request.kind} {request.model}" + (f" on {request.dataset}" if request.dataset else "")
+        self._core.audit.record(session, action, row.id, digest=request.init, why=why)
+        return self._value(session, row)
 
-    def all(self) -> list[Run]:
-        """All runs, newest first."""
+    def all(self, loop: str | None = None) -> list[Run]:
+        """All runs, or those of a loop, newest first."""
         with self._core.database.read() as session:
-            return self._values(session, store.runs_newest_first(session))
+            return store.values(session, store.runs_newest_first(session, loop))
 
     def get(self, run: str) -> Run:
         """One run. Raises `request.not_found`."""
@@ -90,7 +103,9 @@ class RunsService:
             self._skip_rest(session, run)
             self._record(session, run, RunState.CANCELLED, f"The run {run} was stopped.", actor)
             self._core.audit.record(session, "run.cancel", run)
-            return self._value(session, row)
+            stopped = self._value(session, row)
+        self._files.forget(run)
+        return stopped
 
     def counts(self) -> dict[RunState, int]:
         """How many runs there are in each state."""
@@ -100,17 +115,8 @@ class RunsService:
     # --- workers --------------------------------------------------------------------------------------------------
 
     def claim(self, worker: str) -> Run | None:
-        """The run this worker had and did not finish, else the one that waited longest, else None."""
-        with self._core.database.write() as session:
-            row = store.claimed_by(session, worker)
-            if row is None:
-                row = store.oldest_queued(session)
-                if row is None or not store.compare_and_set(
-                    session, row.id, RunState.QUEUED, RunState.RUNNING, worker=worker
-                ):
-                    return None
-                self._record(session, row.id, RunState.RUNNING, f"{worker} works on {row.id}.")
-            return self._value(session, row)
+        """A run of the default queue for a worker that says no more of itself; see `Leasing.claim`."""
+        return self.leasing.claim(Claim(worker=worker))
 
     def report(self, run: str, report: StepReport) -> None:
         """Take a worker's word on a step; what is said about a finished run changes nothing.
@@ -136,7 +142,9 @@ class RunsService:
             self._move(session, row, finish.state, finished_at=self._now(), **fields)
             said = finish.error.message if finish.error else f"The run {run} ended: {finish.state.value}."
             self._record(session, run, finish.state, said)
-            return self._value(session, row)
+            ended = self._value(session, row)
+        self._files.forget(run)
+        return ended
 
     def cached(self, key: str) -> CachedStep:
         """What a step with this key made before. Raises `request.not_found`."""
@@ -177,11 +185,7 @@ class RunsService:
         self._core.events.record(session, kind=f"run.{state.value}", subject=run, message=message, actor=actor)
 
     def _value(self, session: Session, row: RunRow) -> Run:
-        return self._values(session, [row])[0]
-
-    def _values(self, session: Session, rows: Sequence[RunRow]) -> list[Run]:
-        steps = store.steps_of(session, [row.id for row in rows])
-        return [row.value(steps[row.id]) for row in rows]
+        return store.values(session, [row])[0]
 
     def _now(self) -> str:
         return rfc3339(self._core.clock.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, ForeignKey, Index, String, func, select, update
@@ -15,10 +15,17 @@ from lineside.server.database import Base, Json
 
 
 class RunRow(Base):
-    """A run; `worker` is who has it. `number` orders runs by arrival."""
+    """A run; `worker` is who has it, until `lease_until`. `number` orders runs by arrival.
+
+    Without a lease it stays with its worker: it was taken before there were leases.
+    """
 
     __tablename__ = "runs"
-    __table_args__ = (Index("ix_runs_state_number", "state", "number"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_runs_state_number", "state", "number"),
+        Index("ix_runs_loop_number", "loop", "number"),
+        {"sqlite_autoincrement": True},
+    )
 
     number: Mapped[int] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(String(32), unique=True)
@@ -31,6 +38,10 @@ class RunRow(Base):
     finished_at: Mapped[str | None] = mapped_column(String(32), default=None)
     error: Mapped[ErrorReport | None] = mapped_column(Json(ErrorReport), default=None)
     by: Mapped[str] = mapped_column(String(256), default="", server_default="")
+    queue: Mapped[str] = mapped_column(String(64), default="default", server_default="default")
+    attempt: Mapped[int] = mapped_column(default=0, server_default="0")
+    lease_until: Mapped[str | None] = mapped_column(String(32), default=None)
+    loop: Mapped[str | None] = mapped_column(String(64), default=None)
 
     def value(self, steps: Iterable[Step]) -> Run:
         """The row as it travels."""
@@ -45,6 +56,8 @@ class RunRow(Base):
             finished_at=self.finished_at,
             error=self.error,
             by=self.by,
+            worker=self.worker,
+            attempt=self.attempt,
         )
 
 
@@ -81,11 +94,11 @@ class CachedStepRow(Base):
     stored_at: Mapped[str] = mapped_column(String(32))
 
 
-def add_run(session: Session, row: RunRow, steps: Iterable[str]) -> None:
-    """Store a run with all its steps waiting."""
+def add_run(session: Session, row: RunRow, steps: Iterable[Step]) -> None:
+    """Store a run with its steps, in their order."""
     session.add(row)
     session.flush()
-    session.add_all(StepRow(run=row.id, name=name, position=at, step=Step(name=name)) for at, name in enumerate(steps))
+    session.add_all(StepRow(run=row.id, name=step.name, position=at, step=step) for at, step in enumerate(steps))
     session.flush()
 
 
@@ -94,9 +107,10 @@ def run_by_id(session: Session, run: str) -> RunRow | None:
     return session.scalar(select(RunRow).where(RunRow.id == run))
 
 
-def runs_newest_first(session: Session) -> list[RunRow]:
-    """All runs."""
-    return list(session.scalars(select(RunRow).order_by(RunRow.number.desc())))
+def runs_newest_first(session: Session, loop: str | None = None) -> list[RunRow]:
+    """All runs, or those of a loop."""
+    query = select(RunRow).order_by(RunRow.number.desc())
+    return list(session.scalars(query if loop is None else query.where(RunRow.loop == loop)))
 
 
 def steps_of(session: Session, runs: Iterable[str]) -> dict[str, list[Step]]:
@@ -108,20 +122,15 @@ def steps_of(session: Session, runs: Iterable[str]) -> dict[str, list[Step]]:
     return steps
 
 
+def values(session: Session, rows: Sequence[RunRow]) -> list[Run]:
+    """Runs as they travel, with their steps."""
+    steps = steps_of(session, [row.id for row in rows])
+    return [row.value(steps[row.id]) for row in rows]
+
+
 def step_row(session: Session, run: str, name: str) -> StepRow | None:
     """One step of a run."""
     return session.get(StepRow, (run, name))
-
-
-def claimed_by(session: Session, worker: str) -> RunRow | None:
-    """The oldest run this worker has and has not finished."""
-    query = select(RunRow).where(RunRow.state == RunState.RUNNING.value, RunRow.worker == worker)
-    return session.scalar(query.order_by(RunRow.number).limit(1))
-
-
-def oldest_queued(session: Session) -> RunRow | None:
-    """The run that has waited longest."""
-    return session.scalar(select(RunRow).where(RunRow.state == RunState.QUEUED.value).order_by(RunRow.number).limit(1))
 
 
 def compare_and_set(session: Session, run: str, current: RunState, wanted: RunState, **fields: Any) -> bool:

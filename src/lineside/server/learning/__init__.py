@@ -1,0 +1,1 @@
+"""Loops that people applied: what is trained again, and what starts it."""

@@ -1,0 +1,59 @@
+"""Tables of loops and their queries."""
+
+from __future__ import annotations
+
+from sqlalchemy import String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lineside.contract.errors import ErrorReport
+from lineside.contract.loop import Loop, LoopDocument
+from lineside.server.database import Base, Json
+from lineside.server.secrets.model import Kept
+
+
+class LoopRow(Base):
+    """A loop. `secret` signs messages to its webhook; `seen_dataset` is the newest dataset version it knows of."""
+
+    __tablename__ = "loops"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    document: Mapped[LoopDocument] = mapped_column(Json(LoopDocument))
+    created_at: Mapped[str] = mapped_column(String(32))
+    changed_at: Mapped[str] = mapped_column(String(32))
+    by: Mapped[str] = mapped_column(String(256))
+    secret: Mapped[Kept | None] = mapped_column(Json(Kept), default=None)
+    next_at: Mapped[str | None] = mapped_column(String(32), default=None)
+    seen_dataset: Mapped[str | None] = mapped_column(String(64), default=None)
+    due: Mapped[str | None] = mapped_column(String(256), default=None)
+    run: Mapped[str | None] = mapped_column(String(32), default=None)
+    started_at: Mapped[str | None] = mapped_column(String(32), default=None)
+    problem: Mapped[ErrorReport | None] = mapped_column(Json(ErrorReport), default=None)
+
+    def value(self) -> Loop:
+        """The row as it travels."""
+        return Loop(
+            document=self.document,
+            created_at=self.created_at,
+            changed_at=self.changed_at,
+            by=self.by,
+            next_at=self.next_at,
+            due=self.due,
+            run=self.run,
+            started_at=self.started_at,
+            problem=self.problem,
+        )
+
+
+class LoopMessageRow(Base):
+    """A message that a loop's webhook has taken, so that the same one again starts nothing."""
+
+    __tablename__ = "loop_messages"
+
+    loop: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    at: Mapped[str] = mapped_column(String(32))
+
+
+def loops(session: Session) -> list[LoopRow]:
+    """All of them, by name."""
+    return list(session.scalars(select(LoopRow).order_by(LoopRow.name)))

@@ -1,0 +1,175 @@
+"""Who works on what: claims, beats, and the fence that keeps out who has lost a run.
+
+    queued ──► running at attempt 1 ──► (its worker says nothing for 30 s) running at attempt 2 ──► …
+
+A claim gives, in this order: what the same worker had and lost in a crash; what another worker has let lapse; what has
+waited longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import is_name
+from lineside.contract.run import Run, RunRequest, RunState
+from lineside.contract.run_order import BUILT_IN
+from lineside.contract.worker import COMMANDS, LEASE_SECONDS, Beat, BeatAnswer, Claim, Worker
+from lineside.server.clock import parse_rfc3339, rfc3339
+from lineside.server.runs import store, worker_store
+from lineside.server.runs.store import RunRow
+from lineside.server.services import Core
+
+MOST_ATTEMPTS = 20
+"""A run that has taken so many workers down will do so again."""
+
+_LEASE = timedelta(seconds=LEASE_SECONDS)
+_SEEN = timedelta(seconds=5)  # between two notes of when a worker was seen
+
+
+def kinds_of(request: RunRequest) -> frozenset[str]:
+    """The kinds of steps a run has: the built-in ones by name, and people's own."""
+    own = {COMMANDS} if request.steps else set()
+    return frozenset({*BUILT_IN.get(request.kind, ()), *own})
+
+
+class Leasing:
+    """Claims and leases of runs, by the time that all control planes on one database agree about."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def claim(self, claim: Claim) -> Run | None:
+        """A run for a worker to begin or go on with, at a new attempt; None when nothing waits for it.
+
+        Raises `request.invalid` for a name that is none.
+        """
+        for name in (claim.worker, claim.queue):
+            if not is_name(name):
+                raise LinesideError("request.invalid", why=f"{name[:80]!r} is no name for a worker or queue")
+        with self._core.database.write() as session:
+            now = self.now(session)
+            for row in self._offers(session, claim, now):
+                if row.attempt >= MOST_ATTEMPTS:
+                    self._give_up(session, row)
+                    continue
+                self._take(session, row, claim.worker, now)
+                return store.values(session, [row])[0]
+        return None
+
+    def beat(self, beat: Beat) -> BeatAnswer:
+        """A worker lives: it keeps what it holds, and hears what it has lost."""
+        with self._core.database.read() as session:
+            now = self.now(session)
+            known = session.get(worker_store.WorkerRow, beat.worker)
+            lost, short = self._judged(session, beat, now)
+        if not short and known is not None and parse_rfc3339(known.seen_at) > now - _SEEN:
+            return BeatAnswer(lost=tuple(lost))
+        with self._core.database.write() as session:
+            now = self.now(session)
+            worker_store.keep_worker(session, beat, rfc3339(now))
+            lost, _ = self._judged(session, beat, now)
+            for held in beat.holding:
+                row = None if held.run in lost else store.run_by_id(session, held.run)
+                if row is not None:
+                    row.lease_until = rfc3339(now + _LEASE)
+        return BeatAnswer(lost=tuple(lost))
+
+    def workers(self) -> list[Worker]:
+        """All that were ever seen, by name."""
+        with self._core.database.read() as session:
+            silent = rfc3339(self.now(session) - _LEASE)
+            runs = worker_store.runs_by_worker(session)
+            return [row.value(silent, runs.get(row.name, ())) for row in worker_store.workers(session)]
+
+    def waits_for(self, run: Run) -> str | None:
+        """Why nobody takes a waiting run; None when somebody will, or it waits no more."""
+        if run.state is not RunState.QUEUED:
+            return None
+        here = [worker for worker in self.workers() if worker.queue == run.request.queue and not worker.away]
+        if not here:
+            return f"No worker of the queue {run.request.queue} is there."
+        missing = kinds_of(run.request)
+        for worker in here:
+            missing = min(missing, kinds_of(run.request) - set(worker.steps), key=len)
+        if missing:
+            return f"No worker of the queue {run.request.queue} does steps of the kind {', '.join(sorted(missing))}."
+        return None
+
+    @contextmanager
+    def fence(self, attempt: str | None, *, ended_too: bool = False) -> Iterator[None]:
+        """Within it, this thread's writes raise `run.lease_lost` when `attempt` (`RUN NUMBER`) is not the run's newest,
+        or the run is no longer at work. Whoever names no attempt is not checked."""
+        if attempt is None:
+            yield
+            return
+        run, _, number = attempt.partition(" ")
+
+        def check(session: Session) -> None:
+            row = store.run_by_id(session, run)
+            mine = row is not None and str(row.attempt) == number
+            if not mine or (row is not None and not ended_too and row.state != RunState.RUNNING.value):
+                raise LinesideError("run.lease_lost", run=run[:40], attempt=number[:10])
+
+        with self._core.database.checked(check):
+            yield
+
+    def now(self, session: Session) -> datetime:
+        """The database's time where several machines share it, else this machine's."""
+        if not self._core.database.shared:
+            return self._core.clock.now()
+        now: datetime = session.scalars(select(func.clock_timestamp())).one()
+        return now.astimezone(UTC)
+
+    def _offers(self, session: Session, claim: Claim, now: datetime) -> Iterator[RunRow]:
+        holding = {held.run for held in claim.holding}
+        for row in worker_store.unfinished_of(session, claim.worker):
+            if row.id not in holding:
+                yield row
+        for row in worker_store.lapsed(session, claim.queue, rfc3339(now)):
+            if row.id not in holding and _fits(row, claim):
+                yield row
+        for row in worker_store.queued(session, claim.queue):
+            if _fits(row, claim):
+                yield row
+
+    def _take(self, session: Session, row: RunRow, worker: str, now: datetime) -> None:
+        before, first = row.worker, row.state == RunState.QUEUED.value
+        row.state, row.worker = RunState.RUNNING.value, worker
+        row.attempt += 1
+        row.lease_until = rfc3339(now + _LEASE)
+        session.flush()
+        if first:
+            self._record(session, row.id, "run.running", f"{worker} works on {row.id}.")
+        elif before != worker:
+            self._record(session, row.id, "run.taken_over", f"{worker} goes on with {row.id}: {before} is silent.")
+
+    def _give_up(self, session: Session, row: RunRow) -> None:
+        error = LinesideError("run.worker_died", why=f"{row.attempt} attempts came to no end").report()
+        row.state, row.error, row.finished_at = RunState.FAILED.value, error, rfc3339(self._core.clock.now())
+        session.flush()
+        self._record(session, row.id, f"run.{RunState.FAILED.value}", error.message)
+
+    def _judged(self, session: Session, beat: Beat, now: datetime) -> tuple[list[str], bool]:
+        """What a worker has lost, and whether a lease of what it has is more than a third used up."""
+        lost, short = [], False
+        for held in beat.holding:
+            row = store.run_by_id(session, held.run)
+            if row is None or row.attempt != held.attempt or row.state != RunState.RUNNING.value:
+                lost.append(held.run)
+            elif row.lease_until is None or parse_rfc3339(row.lease_until) - now < _LEASE * 2 / 3:
+                short = True
+        return lost, short
+
+    def _record(self, session: Session, run: str, kind: str, message: str) -> None:
+        self._core.events.record(session, kind=kind, subject=run, message=message)
+
+
+def _fits(row: RunRow, claim: Claim) -> bool:
+    wanted = kinds_of(row.request)
+    return COMMANDS not in wanted if claim.steps is None else wanted <= set(claim.steps)

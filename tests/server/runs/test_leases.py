@@ -1,0 +1,192 @@
+"""Leases: a run is its worker's while that lives, another's after 30 s of silence, and never two workers' at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from lineside.client import Client
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
+from lineside.contract.own_step import OwnStep
+from lineside.contract.run import CachedStep, Run, RunFinish, RunRequest, RunState, Step, StepReport, StepState
+from lineside.contract.worker import MOST_LOG, Beat, Claim, Held, Kept, LogReport
+from lineside.server.datasets.service import DatasetsService
+from lineside.server.runs.leasing import MOST_ATTEMPTS
+from lineside.server.runs.service import RunsService
+from lineside.server.services import Core
+from lineside.server.testing import Running
+from tests.server.runs.test_runs import add_dataset, code, training
+
+TRAINS = ("collect", "split", "train", "evaluate", "optimize", "register")
+
+
+@pytest.fixture
+def runs(core: Core) -> RunsService:
+    add_dataset(core)
+    return RunsService(core, DatasetsService(core))
+
+
+def taken(runs: RunsService, worker: str = "w1", **fields: object) -> Run:
+    run = runs.leasing.claim(Claim(worker=worker, **fields))  # type: ignore[arg-type]
+    assert run is not None
+    return run
+
+
+def silence(runs: RunsService, run: Run) -> None:
+    """As if its worker had said nothing for longer than a lease lasts."""
+    with runs._core.database.write() as session:
+        row = runs._row(session, run.id)
+        assert row.lease_until is not None
+        row.lease_until = "2020-01-01T00:00:00.000Z"
+
+
+def test_a_silent_workers_run_goes_to_another_and_the_first_is_refused(runs: RunsService, core: Core) -> None:
+    runs.start(training())
+    first = taken(runs, "w1")
+    assert runs.claim("w2") is None
+    silence(runs, first)
+    second = taken(runs, "w2")
+    assert (second.id, second.worker, second.attempt) == (first.id, "w2", 2)
+    old, new = f"{first.id} {first.attempt}", f"{second.id} {second.attempt}"
+    report = StepReport(step=Step(name="collect", state=StepState.DONE))
+    with runs.leasing.fence(old):
+        for stale in (
+            lambda: runs.report(first.id, report),
+            lambda: runs.cache(CachedStep(key="k", outputs={}, run=first.id)),
+            lambda: runs.finish(first.id, RunFinish(state=RunState.SUCCEEDED)),
+        ):
+            with pytest.raises(LinesideError) as caught:
+                stale()
+            assert code(caught) == "run.lease_lost"
+    assert runs.get(first.id) == second
+    with runs.leasing.fence(new):
+        runs.report(first.id, report)
+    assert runs.get(first.id).steps[0].state is StepState.DONE
+    with core.database.read() as session:
+        kinds = [event.kind for event in core.events.page(session, before=None, kind="run", limit=10).events]
+    assert kinds == ["run.taken_over", "run.running", "run.queued"]
+
+
+def test_beats_keep_a_run_and_say_what_is_lost(runs: RunsService) -> None:
+    runs.start(training())
+    first = taken(runs, "w1")
+    beat = Beat(worker="w1", holding=(Held(first.id, first.attempt),), steps=TRAINS)
+    silence(runs, first)
+    assert runs.leasing.beat(beat).lost == ()  # nobody has taken it yet: it is kept
+    assert runs.claim("w2") is None
+    silence(runs, first)
+    taken(runs, "w2")
+    assert runs.leasing.beat(beat).lost == (first.id,)
+    runs.cancel(first.id)
+    again = Beat(worker="w2", holding=(Held(first.id, 2),))
+    assert runs.leasing.beat(again).lost == (first.id,)
+    assert [(worker.name, worker.away, worker.runs) for worker in runs.leasing.workers()] == [
+        ("w1", False, ()),
+        ("w2", False, ()),
+    ]
+
+
+def test_a_worker_gets_back_what_it_does_not_hold_any_more_and_nothing_that_it_holds(runs: RunsService) -> None:
+    runs.start(training())
+    first = taken(runs, "w1")
+    assert runs.leasing.claim(Claim(worker="w1", holding=(Held(first.id, 1),))) is None
+    silence(runs, first)
+    assert runs.leasing.claim(Claim(worker="w1", holding=(Held(first.id, 1),))) is None
+    assert taken(runs, "w1").attempt == 2
+
+
+def test_queues_are_apart(runs: RunsService) -> None:
+    run = runs.start(training(queue="gpu"))
+    assert runs.claim("w1") is None
+    assert runs.leasing.waits_for(run) == "No worker of the queue gpu is there."
+    assert taken(runs, "w2", queue="gpu").id == run.id
+
+
+def test_a_run_waits_for_a_worker_that_knows_its_steps(runs: RunsService) -> None:
+    """Versions of code may differ: what an older worker does not know is left for a newer one."""
+    runs.start(training())
+    assert runs.leasing.claim(Claim(worker="old", steps=("collect", "split"))) is None
+    own = OwnStep(name="count", command=("true",))
+    odd = runs.start(RunRequest(kind="steps", model="own", steps=(own,)))
+    assert taken(runs, "w1").request.kind == "train"
+    assert runs.claim("w2") is None  # commands are for workers that were told they may
+    runs.leasing.beat(Beat(worker="w2", steps=TRAINS))
+    assert runs.leasing.waits_for(odd) == "No worker of the queue default does steps of the kind command."
+    assert taken(runs, "w3", steps=(*TRAINS, "command")).id == odd.id
+
+
+def test_a_run_that_ends_every_worker_fails(runs: RunsService) -> None:
+    run = runs.start(training())
+    for _ in range(MOST_ATTEMPTS):
+        taken(runs, "w1")
+    assert runs.claim("w1") is None
+    failed = runs.get(run.id)
+    assert failed.error is not None
+    assert (failed.state, failed.error.code) == (RunState.FAILED, "run.worker_died")
+
+
+def test_a_cancelled_runs_worker_registers_nothing(runs: RunsService) -> None:
+    runs.start(training())
+    run = taken(runs)
+    runs.cancel(run.id)
+    with runs.leasing.fence(f"{run.id} 1"), pytest.raises(LinesideError) as caught:
+        runs.cache(CachedStep(key="k", outputs={}, run=run.id))
+    assert code(caught) == "run.lease_lost"
+
+
+def test_over_http_the_attempt_travels_in_a_header(lineside: Running) -> None:
+    add_dataset(lineside.core)
+    people = Client(lineside.people_url)
+    people.start_run(training())
+    first, second = people.claim_run("w1"), people.claim_run(Claim(worker="w1"))
+    assert first is not None
+    assert second is not None
+    stale, fresh = (Client(lineside.people_url, attempt=f"{run.id} {run.attempt}") for run in (first, second))
+    assert stale.beat(Beat(worker="w1", holding=(Held(first.id, 1),))).lost == (first.id,)
+    with pytest.raises(LinesideError) as caught:
+        stale.report_step(first.id, StepReport(step=Step(name="collect")))
+    assert code(caught) == "run.lease_lost"
+    fresh.report_step(first.id, StepReport(step=Step(name="collect")))
+    assert [worker.name for worker in people.workers()] == ["w1"]
+
+
+def test_a_steps_log_is_followed_piece_by_piece_and_bounded(lineside: Running) -> None:
+    add_dataset(lineside.core)
+    client = Client(lineside.people_url)
+    run = client.start_run(training())
+    client.claim_run("w")
+    client.add_log(run.id, LogReport(step="train", part=0, text="one\n"))
+    client.add_log(run.id, LogReport(step="train", part=0, text="one\n"))  # sent twice, there once
+    client.add_log(run.id, LogReport(step="evaluate", part=0, text="two\x00\n"))
+    page = client.run_logs(run.id)
+    assert [piece.text for piece in page.pieces] == ["one\n", "two�\n"]
+    assert not page.ended
+    assert [piece.text for piece in client.run_logs(run.id, step="evaluate").pieces] == ["two�\n"]
+    assert client.run_logs(run.id, after=page.after).pieces == ()
+    for part in range(1, 20):
+        client.add_log(run.id, LogReport(step="train", part=part, text=65536 * "x"))
+    said = "".join(piece.text for piece in client.run_logs(run.id, step="train", limit=200).pieces)
+    assert len(said) <= MOST_LOG + 60
+    assert said.endswith("it was not kept)\n")
+    client.finish_run(run.id, RunFinish(state=RunState.SUCCEEDED))
+    assert client.run_logs(run.id, after=10**6).ended
+
+
+def test_what_a_run_keeps_is_there_for_the_next_attempt_and_gone_after_its_end(runs: RunsService, core: Core) -> None:
+    runs.start(training())
+    run = taken(runs)
+    kept = runs._files
+    old, new = core.objects.put(b"epoch 1"), core.objects.put(b"epoch 2")
+    shared = core.objects.put(b"what a step made, too")
+    runs.cache(CachedStep(key="k", outputs={"file": shared}, run=run.id))
+    kept.keep(run.id, Kept(name="last.pt", digest=old))
+    kept.keep(run.id, Kept(name="last.pt", digest=new))
+    kept.keep(run.id, Kept(name="curve.json", digest=shared))
+    assert not core.objects.exists(old)
+    assert kept.of(run.id) == [Kept(name="curve.json", digest=shared), Kept(name="last.pt", digest=new)]
+    runs.finish(run.id, RunFinish(state=RunState.SUCCEEDED))
+    assert kept.of(run.id) == []
+    assert [core.objects.exists(digest) for digest in (new, shared)] == [False, True]
+    with pytest.raises(LinesideError) as caught:
+        kept.keep(run.id, Kept(name="last.pt", digest=digest_of(b"never sent")))
+    assert code(caught) == "request.not_found"
