@@ -66,6 +66,8 @@ class HttpControl:
                 return control.dataset_images(dataset, offset=int(query["offset"]), limit=int(query["limit"]))
             case "POST", ["models"]:
                 return control.register_model(msgspec.json.decode(body, type=RegisterModel))
+            case "GET", ["models", reference]:
+                return control.find_model(reference)
             case "GET", ["steps", key]:
                 return self._cached(key)
             case "PUT", ["steps", _]:

@@ -40,6 +40,7 @@ class Control(Protocol):
     def cached_step(self, key: str) -> CachedStep | None: ...
     def cache_step(self, step: CachedStep) -> None: ...
     def register_model(self, model: RegisterModel) -> ModelVersion: ...
+    def find_model(self, reference: str) -> ModelVersion: ...
 
 
 def is_away(error: LinesideError) -> bool:
@@ -105,3 +106,6 @@ class PatientControl:
 
     def register_model(self, model: RegisterModel) -> ModelVersion:
         return self._answered(lambda: self.impatient.register_model(model))
+
+    def find_model(self, reference: str) -> ModelVersion:
+        return self._answered(lambda: self.impatient.find_model(reference))

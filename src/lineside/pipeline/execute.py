@@ -58,6 +58,7 @@ def _outputs(step: StepDefinition, run: Run, results: Results, context: Context)
         if context.reporter.state not in _FINISHED:
             context.reporter.skipped("This run has no need of it.")
         return None
+    inputs = step.complete(context, inputs)
     key = key_of(step, inputs)
     known = context.control.cached_step(key)
     if known is not None:

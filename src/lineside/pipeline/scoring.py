@@ -9,7 +9,7 @@ from statistics import median
 import msgspec
 
 from lineside.contract.dataset import ImageRecord, Split
-from lineside.contract.model import Metrics, Signature, Variant
+from lineside.contract.model import Signature, Variant
 from lineside.contract.result import Detection
 from lineside.pipeline.metrics import score
 from lineside.pipeline.step import Context
@@ -25,7 +25,7 @@ Found = dict[str, tuple[Detection, ...]]
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
-    """A variant with its metrics, and the blob with what it found on the test pictures (a JSON `Found`)."""
+    """A variant with its metrics, and the blob with what it found on the val and test pictures (a JSON `Found`)."""
 
     variant: Variant
     found: str
@@ -35,23 +35,24 @@ def score_file(
     context: Context, name: str, digest: str, signature: Signature, classes: Sequence[str], records: list[ImageRecord]
 ) -> Scored:
     """Score one model file (a blob) on val and test. A side without pictures has no metrics."""
-    model = runtime_model.load(context.blobs.path(digest), signature, threads=context.threads)
     sides = {side: [record for record in records if record.split is side] for side in _SPLITS}
-    total = sum(len(images) for images in sides.values())
-    found: Found = {}
-    metrics: dict[str, Metrics] = {}
-    for side, images in sides.items():
-        for image in images:
-            picture = context.images.path(image.digest).read_bytes()
-            found[image.digest] = tuple(model.detect(picture, score_threshold=SCORE_THRESHOLD))
-            context.reporter.progress(len(found) / total, f"{name}: {len(found)} of {total} pictures")
-        if images:
-            metrics[side.value] = score(images, classes, found)
-    tested = {record.digest: found[record.digest] for record in sides[Split.TEST]}
+    found = find(context, name, digest, signature, [image for images in sides.values() for image in images])
+    metrics = {side.value: score(images, classes, found) for side, images in sides.items() if images}
     return Scored(
         variant=Variant(name=name, digest=digest, size=context.blobs.path(digest).stat().st_size, metrics=metrics),
-        found=context.blobs.put_value(tested),
+        found=context.blobs.put_value(found),
     )
+
+
+def find(context: Context, name: str, digest: str, signature: Signature, images: Sequence[ImageRecord]) -> Found:
+    """What a model file (a blob) finds on these pictures, down to the unsure; errors: those of the runtime."""
+    model = runtime_model.load(context.blobs.path(digest), signature, threads=context.threads)
+    found: Found = {}
+    for number, image in enumerate(images, 1):
+        picture = context.images.path(image.digest).read_bytes()
+        found[image.digest] = tuple(model.detect(picture, score_threshold=SCORE_THRESHOLD))
+        context.reporter.progress(number / len(images), f"{name}: {number} of {len(images)} pictures")
+    return found
 
 
 def latencies(files: Sequence[Path], signature: Signature, image: bytes) -> list[float]:

@@ -1,6 +1,7 @@
 """What a step of the pipeline is: one function from typed inputs to typed outputs, and what names its result.
 
 inputs(request, results)  what the step needs, from the request and from the steps before it; None: nothing to do
+complete(context, inputs) what only the control plane knows, asked just before: it counts in the key, too
 perform(context, inputs)  the work
 code(inputs)              the modules whose sources count; with the inputs they are the key of the result
 curve(context, outputs)   the curves to show beside the outputs, also when they were made by an earlier run
@@ -64,6 +65,7 @@ class StepDefinition:
     outputs: type[msgspec.Struct]
     code: Callable[[Any], tuple[str, ...]]
     curve: Callable[[Context, Any], tuple[CurvePoint, ...]] = lambda context, outputs: ()
+    complete: Callable[[Context, Any], Any] = lambda context, inputs: inputs
 
 
 def key_of(step: StepDefinition, inputs: Any) -> str:

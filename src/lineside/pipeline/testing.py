@@ -167,6 +167,24 @@ class MemoryControl:
             self.models.append(self._version(model))
             return self.models[-1]
 
+    def find_model(self, reference: str) -> ModelVersion:
+        """`NAME:VERSION`, or `NAME@champion`: the newest that is approved."""
+        name, _, version = reference.partition(":")
+        champion = name.removesuffix("@champion")
+        for known in reversed(self.models):
+            if (known.name, str(known.version)) == (name, version):
+                return known
+            if name != champion and known.name == champion and known.state is ModelState.APPROVED:
+                return known
+        raise LinesideError("request.not_found", what="model", name=reference)
+
+    def approve_model(self, name: str, version: int) -> None:
+        """As people do, without what comes before it."""
+        with self._lock:
+            for place, known in enumerate(self.models):
+                if (known.name, known.version) == (name, version):
+                    self.models[place] = msgspec.structs.replace(known, state=ModelState.APPROVED)
+
     def _version(self, model: RegisterModel) -> ModelVersion:
         chosen = next(variant for variant in model.variants if variant.chosen)
         return ModelVersion(
