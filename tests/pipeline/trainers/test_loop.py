@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from lineside.contract.errors import LinesideError
 from lineside.pipeline.trainers import checkpoint
 from lineside.pipeline.trainers.base import Progress, TrainImage, trainer
+from lineside.runtime.model import load
 from tests.pipeline.trainers.conftest import SMALL, MakeJob
 
 
@@ -83,6 +85,72 @@ def test_torch_is_left_as_it_was(make_job: MakeJob) -> None:
     trainer("compact").train(make_job(parameters=SMALL | {"epochs": 1, "mosaic": 0.9, "settle_epochs": 0}), ignore)
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before[:2]
     assert torch.equal(torch.random.get_rng_state(), before[2])
+
+
+def test_a_training_of_minutes_that_was_killed_goes_on_to_the_same_number(make_job: MakeJob, tmp_path: Path) -> None:
+    parameters = SMALL | {"minutes": 0.0001, "input_width": 64}
+
+    def kill(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise Killed
+
+    job = make_job(parameters=parameters, workdir=tmp_path / "killed")
+    with pytest.raises(Killed):
+        trainer("compact").train(job, kill)
+    seen: list[Progress] = []
+    trainer("compact").train(job, seen.append)
+    assert [progress.epoch for progress in seen] == [2, 3]
+    assert seen[-1].epochs == 3
+
+
+def test_patience_ends_a_training_that_gets_no_better_and_keeps_the_best(make_job: MakeJob) -> None:
+    seen: list[Progress] = []
+    parameters = SMALL | {"epochs": 9, "patience": 2, "learning_rate": 1e-9}
+    final = trainer("compact").train(make_job(parameters=parameters), seen.append)
+    assert len(seen) < 9
+    scores = [progress.val_map50 or 0.0 for progress in seen]
+    best = scores.index(max(scores)) + 1
+    assert len(seen) == best + 2
+    last = checkpoint.load(final.with_name("last.pt"))
+    assert last["best"]["epoch"] == best
+    assert all(torch.equal(weights(final)[name], tensor) for name, tensor in last["best"]["net"].items())
+
+
+@pytest.mark.parametrize("name", ["compact", "yolox"])
+def test_a_frozen_backbone_stays_as_it_was(name: str, make_job: MakeJob, tmp_path: Path) -> None:
+    start = trainer(name).train(make_job(parameters=SMALL | {"epochs": 1}, workdir=tmp_path / "start"), ignore)
+    job = make_job(init=start, parameters=SMALL | {"freeze": "backbone"}, workdir=tmp_path / "tuned")
+    before, after = weights(start), weights(trainer(name).train(job, ignore))
+    frozen = ("stem.", "stages.", "backbone.backbone.")
+    same = {key for key in before if torch.equal(before[key], after[key])}
+    assert {key for key in before if key.startswith(frozen)} <= same
+    moved = {key for key in before if key.endswith("weight") and not key.startswith(frozen)}
+    assert not moved & same
+
+
+def test_freezing_needs_weights_to_keep(make_job: MakeJob) -> None:
+    with pytest.raises(LinesideError) as refused:
+        trainer("compact").train(make_job(parameters=SMALL | {"freeze": "backbone"}), ignore)
+    assert refused.value.code == "training.parameter_invalid"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused(make_job: MakeJob) -> None:
+    with pytest.raises(LinesideError) as refused:
+        trainer("compact").train(make_job(parameters=SMALL | {"device": "cuda"}), ignore)
+    assert "no GPU" in refused.value.message
+
+
+@pytest.mark.parametrize("changed", [{"grey": True}, {"size": "s"}, {"size": "m"}])
+def test_other_sizes_and_grey_train_and_run_on_a_device(
+    changed: dict[str, Any], make_job: MakeJob, squares: list[TrainImage], tmp_path: Path
+) -> None:
+    parameters = SMALL | {"epochs": 1} | changed
+    compact = trainer("compact")
+    final = compact.train(make_job(parameters=parameters), ignore)
+    compact.export(final, ("dent", "scratch"), parameters, tmp_path / "model.onnx")
+    model = load(tmp_path / "model.onnx", compact.signature(("dent", "scratch"), parameters), threads=1)
+    assert isinstance(model.detect(squares[0].path.read_bytes(), score_threshold=0.0), list)
 
 
 def test_nothing_to_train_on_is_refused(make_job: MakeJob, squares: list[TrainImage], tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ def test_an_unknown_parameter_is_refused(name: str) -> None:
         ("learning_rate", float("nan")),
         ("mosaic", 1.5),
         ("flip_vertical", 1),
+        ("minutes", -1.0),
+        ("patience", -1),
     ],
 )
 def test_a_wrong_value_is_refused(name: str, parameter: str, value: Any) -> None:
@@ -51,10 +53,13 @@ def test_an_integer_serves_where_a_number_is_asked_for() -> None:
     trainer("yolox").signature(("a",), {"warmup_epochs": 2})
 
 
-def test_a_yolox_too_thin_to_be_built_is_refused() -> None:
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("parameter", ["size", "device", "freeze"])
+def test_what_is_none_of_the_choices_is_refused(name: str, parameter: str) -> None:
     with pytest.raises(LinesideError) as refused:
-        trainer("yolox").signature(("a",), {"width": 0.0})
+        trainer(name).signature(("a",), {parameter: "huge"})
     assert refused.value.code == "training.parameter_invalid"
+    assert "one of" in refused.value.message
 
 
 def test_the_defaults_are_themselves_good_parameters() -> None:

@@ -30,7 +30,8 @@ def assign(grid: Tensor, predicted: Tensor, class_cost: Tensor, boxes: Tensor) -
     A box gets as many cells as its ten best overlaps sum up to, at least one; a cell learns one box only.
     """
     if not len(boxes):
-        return Assignment(torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.zeros(0))
+        nobody = torch.zeros(0, dtype=torch.long, device=grid.device)
+        return Assignment(nobody, nobody, torch.zeros(0, device=grid.device))
     near, both = _near(grid, boxes)
     candidates = near.any(1).nonzero().squeeze(1)
     iou = overlaps(predicted[candidates], boxes)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from lineside.contract.model import Signature
@@ -15,7 +17,7 @@ from lineside.pipeline.trainers.settings import Settings
 from lineside.runtime.preprocess import CHANNELS
 
 Batch = tuple[Tensor, list[Tensor]]
-"""Pictures float32 [B, 3, H, W] and for each its boxes [G, 5]: class, x1, y1, x2, y2."""
+"""Pictures float32 [B, C, H, W] and for each its boxes [G, 5]: class, x1, y1, x2, y2."""
 
 
 class Batches:
@@ -45,6 +47,13 @@ class Batches:
 
     def _tensors(self, samples: Sequence[Sample]) -> Batch:
         signature = self._signature
-        pixels = np.stack([sample.pixels for sample in samples])[..., list(CHANNELS[signature.channels])]
+        pixels = np.stack([_planes(sample.pixels, signature.channels) for sample in samples])
         pictures = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() * signature.scale
         return pictures, [torch.from_numpy(sample.boxes) for sample in samples]
+
+
+def _planes(pixels: NDArray[np.uint8], channels: str) -> NDArray[np.uint8]:
+    """RGB [H, W, 3] in the order, or as the grey [H, W, 1], that a device makes of it."""
+    if channels == "grey":
+        return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+    return pixels[..., list(CHANNELS[channels])]

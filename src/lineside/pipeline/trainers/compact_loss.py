@@ -31,6 +31,7 @@ class CompactDetector:
 
     def losses(self, raw: Tensor, targets: Sequence[Tensor], *, last: bool) -> dict[str, Tensor]:
         """Sums divided by how many cells learn a box. A cell's score is to be its box's overlap."""
+        self._grid = self._grid.to(raw.device)
         boxes = decode_boxes(raw, self._grid)
         logits = raw[..., 4:]
         costs = [class_cost(one.detach(), target[:, 0].long()) for one, target in zip(logits, targets, strict=True)]

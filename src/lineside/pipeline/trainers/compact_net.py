@@ -1,13 +1,13 @@
 """Our own small anchor-free detector: plain convolutions and ReLU only, so that INT8 costs it little.
 
-About 0.7 million parameters for one class. Features at strides 8, 16 and 32, summed from coarse to fine; one head for
-all three.
+Features at strides 8, 16 and 32, summed from coarse to fine; one head for all three. Three sizes, `SIZES`.
 """
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,23 @@ from lineside.pipeline.trainers.geometry import decode_boxes, grid
 from lineside.pipeline.trainers.settings import STRIDES
 
 _PRIOR = 0.01  # score every class starts at
-_WIDTHS = (16, 32, 64, 96, 128)  # channels at strides 2, 4, 8, 16, 32
-_NECK = 64
+
+
+class Size(NamedTuple):
+    """Channels at strides 2, 4, 8, 16 and 32, of the neck and head, and how many residuals a stage has."""
+
+    widths: tuple[int, ...]
+    neck: int
+    depth: int
+
+
+SIZES = {
+    "n": Size((16, 32, 64, 96, 128), 64, 1),
+    "s": Size((24, 48, 96, 144, 192), 96, 1),
+    "m": Size((32, 64, 128, 192, 256), 128, 2),
+}
+BACKBONE = ("stem", "stages")
+PREDICTORS = ("score",)
 
 
 class ConvUnit(nn.Module):
@@ -50,10 +65,10 @@ class Residual(nn.Module):
 class Neck(nn.Module):
     """Features of three strides to the same width; each finer one learns what the coarser one saw."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: Size) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(ConvUnit(width, _NECK, 1) for width in _WIDTHS[2:])
-        self.smooth = nn.ModuleList(ConvUnit(_NECK, _NECK) for _ in STRIDES)
+        self.lateral = nn.ModuleList(ConvUnit(width, size.neck, 1) for width in size.widths[2:])
+        self.smooth = nn.ModuleList(ConvUnit(size.neck, size.neck) for _ in STRIDES)
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
@@ -64,28 +79,43 @@ class Neck(nn.Module):
         return [fine, middle, coarse]
 
 
-class CompactNet(nn.Module):
-    """RGB 0..1 [B, 3, H, W] to [B, N, 4 + C]: x, y, w, h relative to the cell, then a logit a class."""
+class CompactBackbone(nn.Module):
+    """What sees: plain convolutions at halved resolutions."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, size: Size, planes: int) -> None:
         super().__init__()
-        self.stem = ConvUnit(3, _WIDTHS[0], 3, 2)
-        self.stages = nn.ModuleList(nn.Sequential(ConvUnit(i, o, 3, 2), Residual(o)) for i, o in pairwise(_WIDTHS))
-        self.neck = Neck()
-        self.box_tower = nn.Sequential(ConvUnit(_NECK, _NECK), ConvUnit(_NECK, _NECK))
-        self.score_tower = ConvUnit(_NECK, _NECK)
-        self.box = nn.Conv2d(_NECK, 4, 1)
-        self.score = nn.Conv2d(_NECK, classes, 1)
-        nn.init.constant_(self.score.get_parameter("bias"), -math.log((1 - _PRIOR) / _PRIOR))
+        self.stem = ConvUnit(planes, size.widths[0], 3, 2)
+        self.stages = nn.ModuleList(
+            nn.Sequential(ConvUnit(i, o, 3, 2), *(Residual(o) for _ in range(size.depth)))
+            for i, o in pairwise(size.widths)
+        )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> list[Tensor]:
+        """RGB or grey 0..1 [B, P, H, W] to features at strides 4, 8, 16 and 32."""
         x = self.stem(x)
         features = []
         for stage in self.stages:
             x = stage(x)
             features.append(x)
+        return features
+
+
+class CompactNet(CompactBackbone):
+    """RGB or grey 0..1 [B, P, H, W] to [B, N, 4 + C]: x, y, w, h relative to the cell, then a logit a class."""
+
+    def __init__(self, classes: int, size: str = "n", planes: int = 3) -> None:
+        super().__init__(SIZES[size], planes)
+        neck = SIZES[size].neck
+        self.neck = Neck(SIZES[size])
+        self.box_tower = nn.Sequential(ConvUnit(neck, neck), ConvUnit(neck, neck))
+        self.score_tower = ConvUnit(neck, neck)
+        self.box = nn.Conv2d(neck, 4, 1)
+        self.score = nn.Conv2d(neck, classes, 1)
+        nn.init.constant_(self.score.get_parameter("bias"), -math.log((1 - _PRIOR) / _PRIOR))
+
+    def forward(self, x: Tensor) -> Tensor:
         levels = []
-        for feature in self.neck(features[1:]):
+        for feature in self.neck(self.features(x)[1:]):
             box, score = self.box(self.box_tower(feature)), self.score(self.score_tower(feature))
             levels.append(torch.cat([box, score], 1).flatten(2))
         return torch.cat(levels, 2).transpose(1, 2)

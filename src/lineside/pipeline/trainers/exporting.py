@@ -10,6 +10,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
 from lineside.pipeline.export import export_onnx
 from lineside.pipeline.trainers import checkpoint as checkpoints
+from lineside.runtime.preprocess import CHANNELS
 
 
 def export_checkpoint(
@@ -24,4 +25,5 @@ def export_checkpoint(
     except checkpoints.UNREADABLE as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise LinesideError("training.checkpoint_unreadable", file=checkpoint.name, why=why) from error
-    export_onnx(exported.eval(), (1, 3, signature.input_height, signature.input_width), target)
+    planes = len(CHANNELS[signature.channels])
+    export_onnx(exported.eval(), (1, planes, signature.input_height, signature.input_width), target)

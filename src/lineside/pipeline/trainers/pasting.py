@@ -14,9 +14,7 @@ _TRIES = 5  # to find a place where it covers nothing
 _MOST_COVERED = 0.1  # share of another box
 
 
-def paste(
-    sample: Sample, donor: Sample, rng: np.random.Generator, *, turn: bool, mirror: tuple[bool, bool]
-) -> Sample:
+def paste(sample: Sample, donor: Sample, rng: np.random.Generator, *, turn: bool, mirror: tuple[bool, bool]) -> Sample:
     """`sample` with one object of `donor` more, where there is room for it; `mirror` says in which axes it may be."""
     if not len(donor.boxes):
         return sample

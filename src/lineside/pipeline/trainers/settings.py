@@ -1,4 +1,4 @@
-"""The parameters that both built-in trainers have, with their defaults and ranges."""
+"""The parameters that the built-in trainers have, with their defaults and ranges."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lineside.contract.errors import LinesideError
 from lineside.pipeline.trainers.base import complete
 
 STRIDES = (8, 16, 32)
+BACKBONE = "backbone"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +19,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     input_width: int = 320  # pixels, a multiple of 32
     input_height: int = 320  # pixels, a multiple of 32
     epochs: int = 12
+    minutes: float = 0.0  # over 0: as many epochs as fit into that time, in place of `epochs`
+    patience: int = 0  # epochs without a better score on val after which training ends; 0: never early
+    device: str = "auto"  # cpu, cuda, or auto: cuda where there is one
+    freeze: str = ""  # "backbone": those weights stay as they are in the starting weights
     batch: int = 8
     learning_rate: float = 0.001
     weight_decay: float = 0.0005
@@ -36,21 +41,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 S = TypeVar("S", bound=Settings)
 
-_AT_LEAST = {"epochs": 1, "batch": 1, "settle_epochs": 0, "input_width": 64, "input_height": 64}
+_AT_LEAST = {"epochs": 1, "batch": 1, "settle_epochs": 0, "input_width": 64, "input_height": 64, "patience": 0}
 _POSITIVE = ("learning_rate",)
-_NOT_NEGATIVE = ("weight_decay", "warmup_epochs")
+_NOT_NEGATIVE = ("weight_decay", "warmup_epochs", "minutes")
 _SHARES = ("ema_decay", "mosaic", "scale", "stretch", "paste", "colour")
+_CHOICES = {"device": ("auto", "cpu", "cuda"), "freeze": ("", BACKBONE)}
 
 
 def settings_of(kind: type[S], parameters: dict[str, Any]) -> S:
     """Parameters as a value; errors: training.parameter_unknown, training.parameter_invalid."""
     settings = msgspec.convert(complete(msgspec.to_builtins(kind()), parameters), kind)
     for name, why in _wrong(settings):
-        raise LinesideError("training.parameter_invalid", name=name, value=getattr(settings, name), why=why)
+        raise invalid(name, getattr(settings, name), why)
     return settings
 
 
+def chosen(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """The value if it is one of the choices; error: training.parameter_invalid."""
+    if value not in choices:
+        raise invalid(name, value or '""', f"it must be one of {', '.join(filter(None, choices))}")
+    return value
+
+
+def invalid(name: str, value: object, why: str) -> LinesideError:
+    """The error `training.parameter_invalid`."""
+    return LinesideError("training.parameter_invalid", name=name, value=value, why=why)
+
+
 def _wrong(settings: Settings) -> list[tuple[str, str]]:
+    for name, choices in _CHOICES.items():
+        chosen(name, getattr(settings, name), choices)
     found = [(name, f"it must be at least {low}") for name, low in _AT_LEAST.items() if getattr(settings, name) < low]
     found += [(name, "it must be over 0") for name in _POSITIVE if not getattr(settings, name) > 0]
     found += [(name, "it must not be under 0") for name in _NOT_NEGATIVE if not getattr(settings, name) >= 0]

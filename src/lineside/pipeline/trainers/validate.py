@@ -22,12 +22,14 @@ _SCORE_THRESHOLD = 0.01
 
 
 @torch.inference_mode()
-def map50(net: nn.Module, samples: Sequence[Sample], batches: Batches, signature: Signature) -> float | None:
+def map50(
+    net: nn.Module, samples: Sequence[Sample], batches: Batches, signature: Signature, device: torch.device
+) -> float | None:
     """mAP at IoU 0.5 of an exported network on samples, in the input's pixels; None without samples."""
     if not samples:
         return None
-    head = head_of(signature)
-    outputs = [row.numpy() for pictures, _ in batches.plain() for row in net(pictures)]
+    head, net = head_of(signature), net.to(device)
+    outputs = [row.cpu().numpy() for pictures, _ in batches.plain() for row in net(pictures.to(device))]
     found = {str(number): _detections(head, output, signature) for number, output in enumerate(outputs)}
     records = [_record(number, sample, signature) for number, sample in enumerate(samples)]
     return score(records, signature.labels, found).map50

@@ -8,24 +8,21 @@ from typing import Any
 
 import msgspec
 
-from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
 from lineside.pipeline.trainers.base import Progress, TrainJob
 from lineside.pipeline.trainers.exporting import export_checkpoint
-from lineside.pipeline.trainers.loop import fit
-from lineside.pipeline.trainers.settings import Settings, settings_of
+from lineside.pipeline.trainers.loop import Parts, fit
+from lineside.pipeline.trainers.settings import Settings, chosen, settings_of
 from lineside.pipeline.trainers.yolox_loss import YoloxDetector
-from lineside.pipeline.trainers.yolox_net import YoloxNet, YoloxOutput
+from lineside.pipeline.trainers.yolox_net import SIZES, YoloxNet, YoloxOutput
 
-_PREDICTORS = ("head.cls_preds.",)
+_PARTS = Parts(("head.cls_preds.",), ("backbone.backbone",))
 
 
 class YoloxSettings(Settings, frozen=True, kw_only=True):
-    """The network's size beside how to train it: nano by default."""
+    """The network's size beside how to train it."""
 
-    width: float = 0.25
-    depth: float = 0.33
-    depthwise: bool = True
+    size: str = "nano"  # nano, tiny or s, as published: 0.9, 5 or 9 million parameters
 
 
 class YoloxTrainer:
@@ -49,7 +46,7 @@ class YoloxTrainer:
         def make() -> YoloxDetector:
             return YoloxDetector(_net(job.labels, settings), settings.input_width, settings.input_height)
 
-        return fit(self.name, make, _PREDICTORS, job, settings, _signature(job.labels, settings), report)
+        return fit(self.name, make, _PARTS, job, settings, _signature(job.labels, settings), report)
 
     def export(self, checkpoint: Path, labels: tuple[str, ...], parameters: dict[str, Any], target: Path) -> None:
         """See `Trainer.export`."""
@@ -60,14 +57,12 @@ class YoloxTrainer:
 
 def _settings(parameters: dict[str, Any]) -> YoloxSettings:
     settings = settings_of(YoloxSettings, parameters)
-    for name, value in (("width", settings.width), ("depth", settings.depth)):
-        if not 0.1 <= value <= 1.5:
-            raise LinesideError("training.parameter_invalid", name=name, value=value, why="it must be from 0.1 to 1.5")
+    chosen("size", settings.size, tuple(SIZES))
     return settings
 
 
 def _net(labels: tuple[str, ...], settings: YoloxSettings) -> YoloxNet:
-    return YoloxNet(len(labels), settings.width, settings.depth, settings.depthwise)
+    return YoloxNet(len(labels), *SIZES[settings.size])
 
 
 def _signature(labels: tuple[str, ...], settings: YoloxSettings) -> Signature:

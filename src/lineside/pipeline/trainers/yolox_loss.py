@@ -30,6 +30,7 @@ class YoloxDetector:
 
     def losses(self, raw: Tensor, targets: Sequence[Tensor], *, last: bool) -> dict[str, Tensor]:
         """Sums over the cells that learn a box, divided by how many those are."""
+        self._grid = self._grid.to(raw.device)
         boxes = decode_boxes(raw, self._grid)
         costs = [_cost(cells.detach(), target[:, 0].long()) for cells, target in zip(raw, targets, strict=True)]
         matches = match(self._grid, boxes.detach(), costs, targets)

@@ -1,12 +1,12 @@
 """The YOLOX network as Megvii publishes it (arXiv 2107.08430), in plain torch.
 
-Module names are those of the published checkpoints, so that a `.pth` file fits by name. `width` and `depth` scale it:
-nano 0.25, 0.33 with depthwise convolutions; tiny 0.375, 0.33; s 0.5, 0.33.
+Module names are those of the published checkpoints, so that a `.pth` file fits by name. `width` and `depth` scale it.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,17 @@ from lineside.pipeline.trainers.settings import STRIDES
 
 _EPS, _MOMENTUM = 1e-3, 0.03  # of batch norms
 _PRIOR = 0.01  # probability every class and objectness starts at
+
+
+class Size(NamedTuple):
+    """A published size."""
+
+    width: float
+    depth: float
+    depthwise: bool
+
+
+SIZES = {"nano": Size(0.25, 0.33, True), "tiny": Size(0.375, 0.33, False), "s": Size(0.5, 0.33, False)}
 
 
 class BaseConv(nn.Module):
