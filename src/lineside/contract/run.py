@@ -14,6 +14,7 @@ from lineside.contract.own_step import OwnStep
 
 TRAIN_STEPS = ("collect", "split", "train", "evaluate", "optimize", "register")
 IMPORT_STEPS = ("collect", "check", "evaluate", "register")
+EVALUATE_STEPS = ("collect", "score")
 
 
 class RunState(enum.Enum):
@@ -49,7 +50,8 @@ class StepState(enum.Enum):
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run. `kind` "train" needs `dataset`; "import" needs `init` (the model file), `head` and `labels`."""
+    """What to run. `kind` "train" needs `dataset`; "import" needs `init` (the model file), `head` and `labels`;
+    "evaluate" needs `dataset` and, among its parameters, the `version` of the model and the `split` to score."""
 
     kind: str = "train"
     model: str  # name the model version is registered under
@@ -62,6 +64,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[GateSpec, ...] = ()  # beside the built-in ones, or in the place of one of the same rule
     targets: tuple[str, ...] = ()  # twin profiles the model must fit
     cost: CostRule | None = None  # None: the trainer's own threshold
+    field: str | None = None  # dataset version with a field set that candidate and champion are scored on, too
     steps: tuple[OwnStep, ...] = ()  # people's own, beside the built-in ones
     from_step: str | None = None  # this step and those after it are done again, whatever is remembered
     loop: str | None = None  # the loop that started it

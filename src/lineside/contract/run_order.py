@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest, is_name
 from lineside.contract.own_step import MOST_FILES, MOST_STEPS, OwnStep
-from lineside.contract.run import IMPORT_STEPS, TRAIN_STEPS, Step
+from lineside.contract.run import EVALUATE_STEPS, IMPORT_STEPS, TRAIN_STEPS, Step
 
-BUILT_IN: dict[str, tuple[str, ...]] = {"train": TRAIN_STEPS, "import": IMPORT_STEPS, "steps": ()}
+BUILT_IN: dict[str, tuple[str, ...]] = {
+    "train": TRAIN_STEPS,
+    "import": IMPORT_STEPS,
+    "evaluate": EVALUATE_STEPS,
+    "steps": (),
+}
 """The steps of each kind of run, in order; runs of the kind `steps` have people's own alone."""
 
 
@@ -50,7 +55,7 @@ def _check(kind: str, own: Sequence[OwnStep]) -> None:
     if len(own) > MOST_STEPS:
         raise LinesideError("run.step_invalid", step=own[MOST_STEPS].name, why=f"a run has {MOST_STEPS} at most")
     known = {*BUILT_IN[kind], *(step.name for step in own)}
-    taken = set(BUILT_IN["train"]) | set(BUILT_IN["import"])
+    taken = {name for names in BUILT_IN.values() for name in names}
     for step in own:
         why = _wrong(step, known, taken)
         if why:

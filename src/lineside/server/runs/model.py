@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.gate import check_gates
 from lineside.contract.ids import is_digest, is_name
 from lineside.contract.model import check_model_name
 from lineside.contract.run import RunRequest, Step
 from lineside.contract.run_order import BUILT_IN, arrange
+from lineside.contract.twin import PROFILES
 
 
 def check_request(request: RunRequest) -> tuple[Step, ...]:
     """The steps of a run that makes sense, in order.
 
-    Raises `run.kind_unknown`, `run.request_incomplete`, `run.step_invalid`, `request.invalid`, `model.name_too_long`.
+    Raises `run.kind_unknown`, `run.request_incomplete`, `run.step_invalid`, `request.invalid`, `model.name_too_long`,
+    and what `check_gates` does.
     """
     if request.kind not in BUILT_IN:
         raise LinesideError("run.kind_unknown", kind=request.kind, known=", ".join(BUILT_IN))
     check_model_name(request.model)
     if not is_name(request.queue):
         raise LinesideError("request.invalid", why=f"{request.queue[:80]!r} is no name of a queue")
-    if request.kind == "train" and request.dataset is None:
+    if request.kind in ("train", "evaluate") and request.dataset is None:
         raise LinesideError("run.request_incomplete", kind=request.kind, what="a dataset")
     if request.kind == "import":
         _check_import(request)
+    if request.kind == "evaluate" and not isinstance(request.parameters.get("version"), int):
+        raise LinesideError("run.request_incomplete", kind=request.kind, what="the version of a model")
+    check_gates(request.gates, request.targets, PROFILES, request.cost)
     if request.init is not None and not is_digest(request.init):
         raise LinesideError("request.invalid", why=f"{request.init!r} is not a digest")
     steps = arrange(request.kind, request.steps)

@@ -53,8 +53,9 @@ class RunsService:
         or a file that is not there.
         """
         steps = check_request(request)
-        if request.dataset is not None:
-            self._datasets.version(request.dataset)
+        for dataset in (request.dataset, request.field):
+            if dataset is not None:
+                self._datasets.version(dataset)
         for digest in blobs_of(request):
             if not self._core.objects.exists(digest):
                 raise LinesideError("request.not_found", what="blob", name=digest)
@@ -140,7 +141,7 @@ class RunsService:
                 return self._value(session, row)
             fields = {"gates": finish.gates, "model_version": finish.model_version, "error": finish.error}
             self._move(session, row, finish.state, finished_at=self._now(), **fields)
-            said = finish.error.message if finish.error else f"The run {run} ended: {finish.state.value}."
+            said = finish.error.message if finish.error else _ending(run, finish)
             self._record(session, run, finish.state, said)
             ended = self._value(session, row)
         self._files.forget(run)
@@ -189,3 +190,9 @@ class RunsService:
 
     def _now(self) -> str:
         return rfc3339(self._core.clock.now())
+
+
+def _ending(run: str, finish: RunFinish) -> str:
+    """A blocked run says which gates said no."""
+    why = " ".join(gate.sentence for gate in finish.gates if gate.level == "BLOCK" and not gate.passed)
+    return f"The run {run} ended: {finish.state.value.replace('_', ' ')}.{' ' + why if why else ''}"
