@@ -40,7 +40,7 @@ def inputs(request: RunRequest, results: Results) -> Inputs | None:
 def collect(context: Context, given: Inputs) -> Outputs:
     """Read the records and fetch the pictures this machine lacks; errors: request.not_found, blob.digest_mismatch."""
     version = context.control.dataset(given.dataset)
-    records = _records(context.control, given.dataset)
+    records = read_records(context.control, given.dataset)
     fetch_images(context, records)
     return Outputs(
         dataset=version.id,
@@ -65,7 +65,8 @@ def records_of(context: Context, digest: str) -> list[ImageRecord]:
     return context.blobs.value(digest, list[ImageRecord])
 
 
-def _records(control: Control, dataset: str) -> list[ImageRecord]:
+def read_records(control: Control, dataset: str) -> list[ImageRecord]:
+    """The image records of a dataset version, page by page; error: request.not_found."""
     records: list[ImageRecord] = []
     while True:
         page = control.dataset_images(dataset, offset=len(records), limit=_PAGE)

@@ -1,15 +1,20 @@
-"""register: the model version with metrics, gates, lineage, golden set, baseline and pictures to look at."""
+"""register: the model version with metrics, evaluation, gates, lineage, golden sets, baseline, pictures to look at."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from lineside.contract.dataset import ImageRecord, Split
+from lineside.contract.dataset import ImageRecord
+from lineside.contract.gate import GateSpec
 from lineside.contract.model import GateResult, Lineage, ModelState, RegisterModel, Signature, Variant
 from lineside.contract.run import RunRequest
+from lineside.contract.twin import PROFILES, Profile
 from lineside.pipeline import evidence, gates
+from lineside.pipeline.evaluation.candidate import Candidate, Material, examine
+from lineside.pipeline.evaluation.champion import champion_of
 from lineside.pipeline.parameters import Limits, limits_of
 from lineside.pipeline.scoring import Found
 from lineside.pipeline.step import Context, Results, StepDefinition
@@ -18,19 +23,19 @@ from lineside.runtime import model as runtime_model
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """The variants, exactly one chosen; where they came from; the limits to judge by.
+    """The variants, exactly one chosen; where they came from; the limits, gates and targets to judge by.
 
-    `found` is the blob with the chosen variant's detections on the test pictures, `records` that with the pictures;
-    both are None for a model that was not scored.
+    `material` is what the chosen variant is evaluated on; None for a model that was not scored.
     """
 
     name: str
     signature: Signature
     variants: tuple[Variant, ...]
-    found: str | None
-    records: str | None
+    material: Material | None
     lineage: Lineage
     limits: Limits
+    gates: tuple[GateSpec, ...] = ()
+    targets: tuple[Profile, ...] = ()
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,30 +64,59 @@ def inputs(request: RunRequest, results: Results) -> Inputs:
         name=request.model,
         signature=signature,
         variants=variants,
-        found=found,
-        records=results.of("collect", collect.Outputs).records if results.has("collect") else None,
+        material=None if found is None else _material(request, results, found),
         lineage=_lineage(request, results),
         limits=limits_of(request),
+        gates=request.gates,
+        targets=tuple(PROFILES[name] for name in request.targets),
+    )
+
+
+def complete(context: Context, given: Inputs) -> Inputs:
+    """Who the champion is now. The same file as the champion's is not held against itself.
+
+    A version that was judged against another champion is another version.
+    """
+    champion = champion_of(context.control, given.name) if given.material else None
+    if given.material is None or champion is None or champion.digest == _chosen(given.variants).digest:
+        return given
+    parameters = given.lineage.parameters | {"champion": champion.label}
+    return msgspec.structs.replace(
+        given,
+        material=msgspec.structs.replace(given.material, champion=champion),
+        lineage=msgspec.structs.replace(given.lineage, parameters=parameters),
     )
 
 
 def register(context: Context, given: Inputs) -> Outputs:
-    """Register the version: all of it, or nothing. The same content again is the version that is there."""
-    tested = _tested(context, given)
-    found = context.blobs.value(given.found, Found) if given.found else {}
-    answers = evidence.confident(found, given.signature.score_threshold)
-    chosen = next(variant for variant in given.variants if variant.chosen)
-    model = runtime_model.load(context.blobs.path(chosen.digest), given.signature, threads=context.threads)
+    """Judge the version and register it: all of it, or nothing. The same content again is the version that is there."""
+    chosen = _chosen(given.variants)
+    signature = chosen.signature or given.signature
+    candidate = examine(context, given.material, chosen, signature) if given.material else None
+    if candidate is not None:
+        signature = candidate.signature
+    tested = candidate.tested if candidate else ()
+    answers = evidence.confident(candidate.found if candidate else {}, signature.score_threshold)
+    variants = tuple(
+        _shipped(context, variant, given.signature, signature, candidate, answers) for variant in given.variants
+    )
+    chosen = _chosen(variants)
+    model = runtime_model.load(context.blobs.path(chosen.digest), signature, threads=context.threads)
+    evaluation = candidate.evaluation if candidate else None
+    facts = gates.Facts(
+        variants=variants, limits=given.limits, gates=given.gates, targets=given.targets, evaluation=evaluation
+    )
     version = context.control.register_model(
         RegisterModel(
             name=given.name,
-            signature=given.signature,
-            variants=given.variants,
-            gates=gates.judge(gates.Facts(variants=given.variants, limits=given.limits)),
+            signature=signature,
+            variants=variants,
+            gates=gates.judge(facts),
             lineage=given.lineage,
-            golden=evidence.golden(context, model, tested, answers),
+            golden=chosen.golden or evidence.golden(context, model, tested, answers),
             baseline=evidence.baseline(context, model, tested) if tested else None,
             predictions=evidence.predictions(context, tested, answers) if tested else None,
+            evaluation=None if evaluation is None else context.blobs.put_value(evaluation),
         )
     )
     return Outputs(
@@ -92,6 +126,41 @@ def register(context: Context, given: Inputs) -> Outputs:
         variant=version.variant,
         state=version.state,
         gates=version.gates,
+    )
+
+
+def _chosen(variants: tuple[Variant, ...]) -> Variant:
+    return next(variant for variant in variants if variant.chosen)
+
+
+def _shipped(
+    context: Context,
+    variant: Variant,
+    trained: Signature,
+    version: Signature,
+    candidate: Candidate | None,
+    answers: Found,
+) -> Variant:
+    """A variant with every score, a golden set of its own, and a signature where it is not the version's."""
+    signature = msgspec.structs.replace(variant.signature or trained, score_threshold=version.score_threshold)
+    model = runtime_model.load(context.blobs.path(variant.digest), signature, threads=context.threads)
+    return msgspec.structs.replace(
+        variant,
+        signature=None if signature == version else signature,
+        golden=evidence.golden(context, model, candidate.tested if candidate else (), answers),
+        metrics=candidate.metrics if candidate is not None and variant.chosen else variant.metrics,
+    )
+
+
+def _material(request: RunRequest, results: Results, found: str) -> Material:
+    collected = results.of("collect", collect.Outputs)
+    return Material(
+        dataset=collected.dataset,
+        classes=collected.classes,
+        records=collected.records,
+        found=found,
+        field=request.field,
+        cost=request.cost,
     )
 
 
@@ -110,7 +179,7 @@ def _imported_found(results: Results) -> str | None:
 def _lineage(request: RunRequest, results: Results) -> Lineage:
     """The run and code that made the weights, not those that only found them in the cache.
 
-    The limits count among the parameters: the same weights judged by other limits are another model version.
+    Limits and gates count among the parameters: the same weights judged otherwise are another model version.
     """
     collected = results.of("collect", collect.Outputs) if results.has("collect") else None
     trained = results.has("train")
@@ -123,18 +192,17 @@ def _lineage(request: RunRequest, results: Results) -> Lineage:
         run=made.run,
         trainer=request.trainer if trained else "imported",
         init=request.init,
-        parameters=parameters | msgspec.to_builtins(limits_of(request)),
+        parameters=parameters | msgspec.to_builtins(limits_of(request)) | _judged_by(request),
         seed=request.seed,
         code_version=made.code_version,
     )
 
 
-def _tested(context: Context, given: Inputs) -> list[ImageRecord]:
-    if given.records is None:
-        return []
-    tested = [record for record in collect.records_of(context, given.records) if record.split is Split.TEST]
-    collect.fetch_images(context, tested)
-    return tested
+def _judged_by(request: RunRequest) -> dict[str, Any]:
+    """What a run asked for beside its parameters; nothing for one that asked for nothing."""
+    asked = {"gates": request.gates, "targets": request.targets, "cost": request.cost, "field": request.field}
+    plain: dict[str, Any] = msgspec.to_builtins({name: value for name, value in asked.items() if value})
+    return plain
 
 
 STEP = StepDefinition(
@@ -143,5 +211,13 @@ STEP = StepDefinition(
     perform=register,
     summary=lambda done: f"{done.name}:{done.model_version}, {done.variant}, {done.state.value}",
     outputs=Outputs,
-    code=lambda given: (__name__, "lineside.pipeline.gates", "lineside.pipeline.evidence", "lineside.runtime"),
+    complete=complete,
+    code=lambda given: (
+        __name__,
+        "lineside.pipeline.gates",
+        "lineside.pipeline.evaluation",
+        "lineside.pipeline.evidence",
+        "lineside.pipeline.metrics",
+        "lineside.runtime",
+    ),
 )
