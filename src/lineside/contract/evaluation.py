@@ -13,6 +13,9 @@ from lineside.contract.result import Detection
 
 EVALUATION_SCHEMA = "lineside.evaluation/1"
 
+EVERYTHING = "all"
+"""As a split: every picture of a dataset version, whatever its side."""
+
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """A value with its 95 % interval; `low` and `high` are None when too few pictures say anything about it."""
@@ -160,3 +163,28 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     def compared(self, side: str) -> Comparison | None:
         """The comparison on the side of this name."""
         return next((one for one in self.comparisons if one.side == side), None)
+
+
+class EvaluateModel(msgspec.Struct, frozen=True, kw_only=True):
+    """Score a registered version on a dataset version: on one of its splits, or on `all` of it."""
+
+    dataset: str
+    split: str = "test"
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it: the main numbers, and the digest of the whole `Evaluation`."""
+
+    model: str  # name:version
+    digest: str  # of the file that was scored
+    dataset: str
+    split: str
+    images: int
+    boxes: int
+    map50: float
+    map: float
+    per_class: dict[str, float]
+    seen: int  # pictures that the model was trained or chosen on: their score says nothing
+    evaluation: str
+    run: str
+    score: Evaluation

@@ -7,6 +7,7 @@ import msgspec
 from lineside.contract.dataset import ImageRecord
 from lineside.contract.errors import LinesideError
 from lineside.contract.run import RunRequest
+from lineside.pipeline.classes import classifies, whole_pictures
 from lineside.pipeline.control import Control
 from lineside.pipeline.step import Context, Results, StepDefinition
 
@@ -14,9 +15,10 @@ _PAGE = 500
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset version's id: it names its content."""
+    """A dataset version's id: it names its content. `whole`: for a classifier, which looks at whole pictures."""
 
     dataset: str
+    whole: bool = False
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,16 +33,19 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inputs(request: RunRequest, results: Results) -> Inputs | None:
-    """A model made elsewhere may come without a dataset; a training may not. Error: run.request_incomplete."""
+    """A model made elsewhere may come without a dataset; a training may not. Errors: run.request_incomplete,
+    training.trainer_unknown."""
     if request.dataset is None and request.kind == "train":
         raise LinesideError("run.request_incomplete", kind=request.kind, what="a dataset")
-    return None if request.dataset is None else Inputs(dataset=request.dataset)
+    return None if request.dataset is None else Inputs(dataset=request.dataset, whole=classifies(request))
 
 
 def collect(context: Context, given: Inputs) -> Outputs:
     """Read the records and fetch the pictures this machine lacks; errors: request.not_found, blob.digest_mismatch."""
     version = context.control.dataset(given.dataset)
     records = read_records(context.control, given.dataset)
+    if given.whole:
+        records = whole_pictures(records)
     fetch_images(context, records)
     return Outputs(
         dataset=version.id,
@@ -81,5 +86,5 @@ STEP = StepDefinition(
     perform=collect,
     summary=lambda done: f"{done.images} pictures of {done.dataset}",
     outputs=Outputs,
-    code=lambda given: (__name__,),
+    code=lambda given: (__name__, "lineside.pipeline.classes"),
 )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from lineside.contract.dataset import ImageRecord
 from lineside.contract.gate import GateSpec
 from lineside.contract.model import GateResult, Lineage, ModelState, RegisterModel, Signature, Variant
 from lineside.contract.run import RunRequest
