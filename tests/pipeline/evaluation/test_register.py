@@ -106,7 +106,7 @@ class Place:
         signature = Signature(
             head="yolox", input_width=SIDE, input_height=SIDE, channels="bgr", scale=1.0, labels=LABELS
         )
-        checked = check.Outputs(model=init, size=len(model), signature=signature, run=context.run, code_version="1")
+        checked = check.Outputs(model=init, size=len(model), signature=signature, run="run-1", code_version="1")
         records = collect.records_of(context, collected.records)
         scored = score_file(context, "fp32", init, signature, LABELS, records)
         evaluated = evaluate.Outputs(signature=signature, scored=scored)
