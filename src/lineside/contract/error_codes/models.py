@@ -24,6 +24,18 @@ ROWS = (
         "Nothing is left to do here; look at it: lineside runs show {run}",
     ),
     Problem(
+        "run.command_failed",
+        Kind.INTERNAL,
+        "The command of the step {step} failed: {why}.",
+        "Read what it said: lineside runs logs RUN --step {step}",
+    ),
+    Problem(
+        "run.command_passing",
+        Kind.UNAVAILABLE,
+        "The command of the step {step} asks for another try: {why}.",
+        "Read what it said: lineside runs logs RUN --step {step}",
+    ),
+    Problem(
         "run.step_invalid",
         Kind.REFUSED,
         "The step {step} cannot be done: {why}.",
@@ -92,6 +104,12 @@ ROWS = (
         Kind.REFUSED,
         "None of the {images} pictures to train on has a box.",
         "Label some objects in the train split first.",
+    ),
+    Problem(
+        "training.one_class",
+        Kind.REFUSED,
+        "All pictures to train on are of the class {label}: there is nothing to tell apart.",
+        "Add pictures of another class to the train split.",
     ),
     Problem(
         "training.image_unreadable",

@@ -24,7 +24,7 @@ class Sample:
 
 
 def load_samples(images: Sequence[TrainImage], signature: Signature) -> list[Sample]:
-    """Every picture resized to fit the input; error: training.image_unreadable."""
+    """Every picture resized to fit the input, its boxes cut to it; error: training.image_unreadable."""
     return [_load(image, signature) for image in images]
 
 
@@ -39,4 +39,5 @@ def _load(image: TrainImage, signature: Signature) -> Sample:
     boxes = np.array(image.boxes, np.float32).reshape(-1, 5)
     boxes[:, 3:] += boxes[:, 1:3]
     boxes[:, 1:] *= np.array([place.scale_x, place.scale_y] * 2, np.float32)
+    boxes[:, 1:] = np.clip(boxes[:, 1:], 0.0, (place.placed_width, place.placed_height) * 2)
     return Sample(pixels, boxes)
