@@ -14,6 +14,7 @@ import msgspec
 from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed
+from lineside.contract.registry import ModelPage
 from tests.cli import values
 
 ANSWERS: dict[str, Any] = {
@@ -31,7 +32,17 @@ ANSWERS: dict[str, Any] = {
     "GET /runs/run-1/curves": values.CURVES,
     "POST /runs/run-1/cancel": values.RUN,
     "POST /models/import": values.RUN,
-    "GET /models": [values.MODEL],
+    "GET /models": ModelPage(models=(values.MODEL,), total=1),
+    "GET /models/compare": values.COMPARED,
+    "GET /models/metal-tags%40production": values.MODEL,
+    "GET /models/metal-tags/aliases": [values.ALIAS],
+    "GET /models/metal-tags/aliases/production/history": values.ALIAS_MOVES,
+    "POST /models/metal-tags/aliases/production": values.ALIAS,
+    "POST /models/metal-tags/aliases/production/remove": values.ALIAS,
+    "GET /models/metal-tags/1/card": values.CARD,
+    "POST /models/metal-tags/1/card": values.CARD,
+    "GET /models/metal-tags/1/card/history": values.CARD_EDITS,
+    "POST /models/metal-tags/1/retire": values.MODEL,
     "GET /models/metal-tags/1": values.MODEL,
     "POST /models/metal-tags/1/approve": values.MODEL,
     "POST /models/metal-tags/1/reject": values.MODEL,

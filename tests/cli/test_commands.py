@@ -10,6 +10,7 @@ import pytest
 
 from lineside.cli import models
 from lineside.contract.capture import Capture, CapturePage
+from lineside.contract.compared import ModelsCompared
 from lineside.contract.component import Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport
 from lineside.contract.deployment import Deployment
@@ -20,6 +21,7 @@ from lineside.contract.group import Changed, Group
 from lineside.contract.inquiry import CheckResult
 from lineside.contract.model import ModelVersion
 from lineside.contract.overview import Overview
+from lineside.contract.registry import Alias, AliasMove, CardEdit, ModelCard
 from lineside.contract.result import ResultPage
 from lineside.contract.rollout import Rollout, RolloutDevicePage
 from lineside.contract.run import CurvePoint, Run, RunState
@@ -39,6 +41,13 @@ READING = [
     ("runs curves run-1", list[CurvePoint], "val_map50"),
     ("models list", list[ModelVersion], "0.780 / 0.470"),
     ("models show metal-tags:1", ModelVersion, "lineside models approve metal-tags:1"),
+    ("models show metal-tags@production", ModelVersion, "metal-tags:1"),
+    ("models aliases metal-tags", list[Alias], "metal-tags@production"),
+    ("models aliases metal-tags --history production", list[AliasMove], "it holds"),
+    ("models compare metal-tags 1 latest", ModelsCompared, "-0.100 (-0.150 to -0.050)"),
+    ("models compare metal-tags 1 2", ModelsCompared, "more than chance"),
+    ("models card metal-tags 1", ModelCard, "Line 4 only."),
+    ("models card metal-tags@production --history", list[CardEdit], "asked for"),
     ("components list", list[Component], "metal-tags.inference"),
     ("components show metal-tags.model 1.0.0", ComponentDetails, "models/metal-tags.model-1.0.0.json"),
     ("deployments list", list[Deployment], "metal-tags.model 1.0.0"),
@@ -82,6 +91,24 @@ CHANGING = [
         ModelVersion,
         "POST /models/metal-tags/1/approve",
         {"reason": "seen"},
+    ),
+    (
+        "models alias metal-tags@production 1 --expected 0 --reason holds",
+        Alias,
+        "POST /models/metal-tags/aliases/production",
+        {"version": 1, "expected": 0, "reason": "holds"},
+    ),
+    (
+        "models alias metal-tags@production --remove",
+        Alias,
+        "POST /models/metal-tags/aliases/production/remove",
+        {"expected": None, "reason": ""},
+    ),
+    (
+        "models retire metal-tags@production --reason old",
+        ModelVersion,
+        "POST /models/metal-tags/1/retire",
+        {"reason": "old"},
     ),
     (
         "models reject metal-tags:1 --reason blurred",

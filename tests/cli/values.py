@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from lineside.contract.capture import Capture, CapturePage, CaptureRecord
+from lineside.contract.compared import ClassPair, ModelsCompared
 from lineside.contract.component import (
     Artifact,
     Component,
@@ -16,6 +19,7 @@ from lineside.contract.deployment import ComponentSpec, Deployment
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import Device, DeviceState, JoinToken
 from lineside.contract.errors import ErrorReport
+from lineside.contract.evaluation import Estimate
 from lineside.contract.event import Event, EventPage
 from lineside.contract.export import Export, ExportPage, ExportRecord
 from lineside.contract.group import Group
@@ -30,6 +34,7 @@ from lineside.contract.inquiry import (
 from lineside.contract.model import GateResult, Lineage, Metrics, ModelState, ModelVersion, Signature, Variant
 from lineside.contract.moves import Moved
 from lineside.contract.overview import Need, Overview, Stage
+from lineside.contract.registry import Alias, AliasMove, CardEdit, ModelCard
 from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent, Usage
 from lineside.contract.result import Detection, Result, ResultPage, StoredResult
 from lineside.contract.rollout import (
@@ -128,6 +133,27 @@ MODEL = ModelVersion(
     golden=OTHER,
     created_at=AT,
 )
+ALIAS = Alias(
+    model="metal-tags", alias="production", version=1, state=ModelState.APPROVED, at=AT, by="ann", why="it holds"
+)
+COMPARED = ModelsCompared(
+    a=MODEL,
+    b=replace(MODEL, version=2),
+    same_test=True,
+    classes=(
+        ClassPair(
+            label="dent",
+            a=Estimate(value=0.5, low=0.4, high=0.6),
+            b=Estimate(value=0.4, low=0.3, high=0.5),
+            difference=Estimate(value=-0.1, low=-0.15, high=-0.05),
+        ),
+    ),
+)
+ALIAS_MOVES = [AliasMove(at=AT, before=None, version=1, by="ann", why="it holds")]
+CARD = ModelCard(
+    model="metal-tags", version=1, generated="# metal-tags:1\n\nIt finds marks.\n", notes="Line 4 only.", revision=2
+)
+CARD_EDITS = [CardEdit(revision=1, at=AT, by="ann", why="asked for", notes="Line 4 only.")]
 COMPONENTS = [
     Component(
         name="metal-tags.inference",

@@ -13,7 +13,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from lineside.cli.model_view import metrics_table, model_details
-from lineside.cli.options import Json, Model, ModelRef, Reason, Root, RootSha, Url, Yes
+from lineside.cli.options import Json, Model, ModelRef, Reason, Root, RootSha, Url, Yes, which
 from lineside.cli.output import Output, session
 from lineside.cli.runs import draw_gates
 from lineside.cli.signing import asked, reviewed, signed
@@ -49,10 +49,11 @@ def approve(
 ) -> None:
     """Approve a model: sign its digest, metrics and twin report, so that devices may install it."""
     with session(url, root, json) as (client, out):
+        meant = which(client, model)
         if key is None:
-            out.show(client.approve_model(*model, Decision(reason=reason)), model_details)
+            out.show(client.approve_model(*meant, Decision(reason=reason)), model_details)
         else:
-            out.show(_approve(client, out, model, key, builder_key, root_sha256, yes, reason), model_details)
+            out.show(_approve(client, out, meant, key, builder_key, root_sha256, yes, reason), model_details)
 
 
 def withdraw(
@@ -67,10 +68,11 @@ def withdraw(
 ) -> None:
     """Take a model's approval back: devices that do not run it yet will not install it."""
     with session(url, root, json) as (client, out):
-        found = client.withdraw_model(*model, Decision(reason=reason))
+        meant = which(client, model)
+        found = client.withdraw_model(*meant, Decision(reason=reason))
         if key is not None and found.approval is not None and found.approval.proposal:
             _sign_withdrawal(client, out, found, key, root_sha256, yes)
-            found = client.model(*model)
+            found = client.model(*meant)
         out.show(found, model_details)
 
 
@@ -83,7 +85,7 @@ def reject(
 ) -> None:
     """Reject a model, with a reason."""
     with session(url, root, json) as (client, out):
-        out.show(client.reject_model(*model, Decision(reason=reason)), model_details)
+        out.show(client.reject_model(*which(client, model), Decision(reason=reason)), model_details)
 
 
 def sign_component(

@@ -14,7 +14,7 @@ import yaml
 from rich.console import RenderableType
 
 from lineside.cli.deployment_view import deployment_details, preview_details, table
-from lineside.cli.options import Json, ModelRef, Root, Url, model_ref
+from lineside.cli.options import Json, Root, Url, model_ref, which
 from lineside.cli.output import session
 from lineside.cli.release import release_document
 from lineside.cli.table import details, size
@@ -24,6 +24,7 @@ from lineside.contract.deployment import DeploymentDocument
 from lineside.contract.errors import LinesideError
 from lineside.contract.plain_yaml import load_plain
 from lineside.contract.reading import UNREADABLE
+from lineside.contract.registry import Reference
 
 app = typer.Typer(name="deployments", help="Deployments: components wanted by a group.", no_args_is_help=True)
 
@@ -33,8 +34,8 @@ Document = Annotated[
 ]
 Group = Annotated[str | None, typer.Option("--group", help="Group to deploy a model to.")]
 ForModel = Annotated[
-    ModelRef | None,
-    typer.Option("--model", parser=model_ref, metavar="NAME:VERSION", help="The approved model to deploy."),
+    Reference | None,
+    typer.Option("--model", parser=model_ref, metavar="NAME:VERSION", help="The approved model; or NAME@ALIAS."),
 ]
 
 
@@ -145,19 +146,19 @@ def _carried(written: Written) -> RenderableType:
     )
 
 
-def _check_named(file: Path | None, group: str | None, model: ModelRef | None) -> None:
+def _check_named(file: Path | None, group: str | None, model: Reference | None) -> None:
     if (file is None) == (group is None and model is None):
         raise typer.BadParameter("give a document, or --group and --model")
     if file is None and (group is None or model is None):
         raise typer.BadParameter("--group and --model go together")
 
 
-def _document(client: Client, file: Path | None, group: str | None, model: ModelRef | None) -> DeploymentDocument:
+def _document(client: Client, file: Path | None, group: str | None, model: Reference | None) -> DeploymentDocument:
     if file is not None:
         return read_document(file)
     assert group is not None
     assert model is not None
-    return release_document(client.components(), group, model)
+    return release_document(client.components(), group, which(client, model))
 
 
 def read_document(file: Path) -> DeploymentDocument:

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from lineside.cli.approving import approve, reject, withdraw
+from lineside.cli.comparing import compare
 from lineside.cli.model_view import model_details, table
-from lineside.cli.options import Json, Model, ModelCommand, Reason, Root, Url
+from lineside.cli.options import Json, Model, ModelCommand, Reason, Root, Url, which
 from lineside.cli.output import session
+from lineside.cli.registry import alias, aliases, card, retire
 from lineside.cli.runs import find_dataset, finish, upload_file
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Decision, ImportModel
@@ -19,17 +21,31 @@ app = typer.Typer(name="models", help="Model versions.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
+def list_(
+    name: Annotated[str, typer.Option("--name", help="Of this model only.")] = "",
+    search: Annotated[str, typer.Option("--search", help="Part of a name.")] = "",
+    state: Annotated[str, typer.Option("--state", help="In one of these states, with commas between.")] = "",
+    dataset: Annotated[str, typer.Option("--dataset", help="Made from this dataset version (an id).")] = "",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, max=500, help="At most so many.")] = None,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
     """List model versions, newest first."""
     with session(url, root, json) as (client, out):
-        out.show(client.models(), table)
+        if limit is None:
+            found = client.models(name=name, q=search, states=state, dataset=dataset)
+        else:
+            page = client.model_page(name=name, q=search, states=state, dataset=dataset, limit=limit)
+            found = list(page.models)
+        out.show(found, table)
 
 
 @app.command(cls=ModelCommand)
 def show(model: Model, url: Url = None, root: Root = None, json: Json = False) -> None:
     """Show a model version: metrics, variants, gates, lineage."""
     with session(url, root, json) as (client, out):
-        out.show(client.model(*model), model_details)
+        out.show(client.model(*which(client, model)), model_details)
 
 
 @app.command(cls=ModelCommand)
@@ -42,11 +58,13 @@ def retest(
 ) -> None:
     """Have a model that awaits approval, or failed on its twins, tested there again."""
     with session(url, root, json) as (client, out):
-        out.show(client.retest_model(*model, Decision(reason=reason)), model_details)
+        out.show(client.retest_model(*which(client, model), Decision(reason=reason)), model_details)
 
 
-for decision in (approve, withdraw, reject):
+for decision in (approve, withdraw, reject, retire, card):
     app.command(decision.__name__, cls=ModelCommand)(decision)
+for listing in (alias, aliases, compare):
+    app.command(listing.__name__)(listing)
 
 
 @app.command("import")

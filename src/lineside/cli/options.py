@@ -8,6 +8,10 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand
 
+from lineside.client import Client
+from lineside.contract.errors import LinesideError
+from lineside.contract.registry import Reference, read_reference
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 Url = Annotated[str | None, typer.Option("--url", help="Address of the control plane [env: LINESIDE_URL].")]
 Root = Annotated[
@@ -28,17 +32,29 @@ class ModelRef(NamedTuple):
     version: int
 
 
-def model_ref(text: str | ModelRef) -> ModelRef:
-    """`name:version` as a pair; anything else is a usage error."""
-    if isinstance(text, ModelRef):
+def model_ref(text: str | Reference) -> Reference:
+    """`name:version` or `name@alias`; anything else is a usage error. `which` finds out the version."""
+    if isinstance(text, Reference):
         return text
-    name, _, version = text.rpartition(":")
-    if not name or not version.isdecimal():
-        raise typer.BadParameter(f"{text!r} is not NAME:VERSION, like metal-tags:1")
-    return ModelRef(name, int(version))
+    try:
+        found = read_reference(text)
+    except LinesideError:
+        found = None
+    if found is None or (":" not in text and "@" not in text):
+        raise typer.BadParameter(f"{text!r} is not NAME:VERSION, like metal-tags:1, nor NAME@ALIAS")
+    return found
 
 
-Model = Annotated[ModelRef, typer.Argument(parser=model_ref, metavar="NAME:VERSION", help="A model version.")]
+def which(client: Client, model: Reference) -> ModelRef:
+    """The version that is meant now. Raises `request.not_found` for an alias that is not there."""
+    if model.version is not None:
+        return ModelRef(model.name, model.version)
+    return ModelRef(model.name, client.find_model(f"{model.name}@{model.alias}").version)
+
+
+Model = Annotated[
+    Reference, typer.Argument(parser=model_ref, metavar="NAME:VERSION", help="A model version, or NAME@ALIAS.")
+]
 
 
 class ModelCommand(TyperCommand):
@@ -46,6 +62,6 @@ class ModelCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """`tags 1` is `tags:1` at the beginning of what follows the command."""
-        if len(args) > 1 and args[0][:1] != "-" and ":" not in args[0] and args[1].isdecimal():
+        if len(args) > 1 and args[0][:1] != "-" and not {":", "@"} & set(args[0]) and args[1].isdecimal():
             args = [f"{args[0]}:{args[1]}", *args[2:]]
         return super().parse_args(ctx, args)

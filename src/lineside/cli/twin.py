@@ -18,7 +18,7 @@ from rich.console import RenderableType
 from lineside.cli.connection import find
 from lineside.cli.demo.interrupts import Interrupts, Stopped
 from lineside.cli.demo.processes import Processes
-from lineside.cli.options import Json, Model, ModelCommand, Root, Url
+from lineside.cli.options import Json, Model, ModelCommand, Root, Url, which
 from lineside.cli.output import Output, session
 from lineside.cli.table import mark, rows, when
 from lineside.cli.twin_house import DEFAULT, TwinHouse, clearing, end, find_profile, holder_of, holding
@@ -117,7 +117,7 @@ def show(
 ) -> None:
     """Show the twin test of a model: its stages, and each number against its limit."""
     with session(url, root, json) as (client, out):
-        test = client.twin_test(*model)
+        test = client.twin_test(*which(client, model))
         report = load_report(client, test.report)
         said = load_outputs(client, report) if outputs else {}
         out.show(TwinShown(test=test, report=report, outputs=said), draw_shown)

@@ -98,7 +98,13 @@ _PEOPLE = {
         GET /api/v1/lineage/{result_id:int}
         GET /api/v1/measures
         GET /api/v1/models
+        GET /api/v1/models/compare
+        GET /api/v1/models/{name:str}
+        GET /api/v1/models/{name:str}/aliases
+        GET /api/v1/models/{name:str}/aliases/{alias:str}/history
         GET /api/v1/models/{name:str}/{version:int}
+        GET /api/v1/models/{name:str}/{version:int}/card
+        GET /api/v1/models/{name:str}/{version:int}/card/history
         GET /api/v1/models/{name:str}/{version:int}/twin-test
         GET /api/v1/overview
         GET /api/v1/preauthorised
@@ -182,7 +188,11 @@ _PEOPLE = {
         POST /api/v1/devices/{name:str}/revoke
         POST /api/v1/join-tokens/{token:str}/revoke
         POST /api/v1/models/import
+        POST /api/v1/models/{name:str}/aliases/{alias:str}
+        POST /api/v1/models/{name:str}/aliases/{alias:str}/remove
+        POST /api/v1/models/{name:str}/{version:int}/card
         POST /api/v1/models/{name:str}/{version:int}/retest
+        POST /api/v1/models/{name:str}/{version:int}/retire
         POST /api/v1/preauthorised
         POST /api/v1/preauthorised/{fingerprint:str}/remove
         POST /api/v1/rollouts/{rollout:str}/pause

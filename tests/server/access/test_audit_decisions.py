@@ -28,6 +28,7 @@ from lineside.contract.device import AcceptRequest, JoinTokenRequest, Preauthori
 from lineside.contract.group import GroupChange, GroupRequest, LabelsChange, Which
 from lineside.contract.inquiry import InquiryKind, InquiryRequest
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
+from lineside.contract.registry import EditCard, PointAlias, RemoveAlias
 from lineside.contract.rollout import DeviceProgress
 from lineside.contract.run import RunRequest
 from lineside.contract.webhook import WebhookRequest
@@ -101,6 +102,26 @@ def _reject(world: World) -> Said:
     model = world.candidate("cups")
     world.client.reject_model("cups", 1, Decision(reason="too many chips missed"))
     return Said("cups:1", model.digest, "too many chips missed")
+
+
+def _retire(world: World) -> Said:
+    world.client.retire_model("cups", 1, Decision(reason="made room"))
+    return Said("cups:1", world.client.model("cups", 1).digest, "made room")
+
+
+def _point_alias(world: World) -> Said:
+    world.client.point_alias("plates", "production", PointAlias(version=1, reason="it holds"))
+    return Said("plates@production", world.model.digest, "points at version 1 (it holds)")
+
+
+def _remove_alias(world: World) -> Said:
+    world.client.remove_alias("plates", "production", RemoveAlias(reason="the line is closed"))
+    return Said("plates@production", None, "the line is closed")
+
+
+def _edit_card(world: World) -> Said:
+    world.client.edit_card("plates", 1, EditCard(notes="For line 4 only.", revision=0, reason="asked for"))
+    return Said("plates:1", world.model.digest, "revision 1: asked for")
 
 
 def _retest(world: World) -> Said:
@@ -372,6 +393,10 @@ STEPS = (
     Step("POST /rollouts/{rollout}/retry", "rollout.retry", _steer("retry_rollout")),
     Step("POST /rollouts/{rollout}/rollback", "rollout.rollback", _steer("roll_back_rollout")),
     Step("POST /models/{name}/{version}/reject", "model.reject", _reject),
+    Step("POST /models/{name}/{version}/retire", "model.retire", _retire),
+    Step("POST /models/{name}/aliases/{alias}", "model.alias", _point_alias),
+    Step("POST /models/{name}/aliases/{alias}/remove", "model.alias_remove", _remove_alias),
+    Step("POST /models/{name}/{version}/card", "model.card", _edit_card),
     Step("POST /models/{name}/{version}/retest", "model.retest", _retest),
     Step("POST /models/{name}/{version}/proposal", "model.approve", _propose_model),
     Step("POST /models/{name}/{version}/withdraw", "model.withdraw", _withdraw_model),

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from lineside.contract.ceremony import Proposal
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.people import Permission
+from lineside.contract.registry import ModelPage
 from lineside.contract.run import Run
+from lineside.contract.worker import ATTEMPT
 from lineside.server.access.permissions import needs
+from lineside.server.errors import AnyRequest
+from lineside.server.models.model import read_states
 from lineside.server.models.service import ModelsService
+from lineside.server.models.store import Filter
+from lineside.server.runs.service import RunsService
 
 
 @post(
     "/models", sync_to_thread=True, status_code=200, summary="For workers: register a model", opt=needs(Permission.WORK)
 )
-def register_model(data: JSONBody[RegisterModel], models: NamedDependency[ModelsService]) -> ModelVersion:
-    """The same content again answers with the version that is there."""
-    return models.register(data)
+def register_model(
+    data: JSONBody[RegisterModel],
+    request: AnyRequest,
+    models: NamedDependency[ModelsService],
+    runs: NamedDependency[RunsService],
+) -> ModelVersion:
+    """The same content again answers with the version that is there. `run.lease_lost`: another attempt at the run has
+    begun."""
+    with runs.leasing.fence(request.headers.get(ATTEMPT)):
+        return models.register(data)
 
 
 @post(
@@ -34,9 +49,19 @@ def import_model(data: JSONBody[ImportModel], models: NamedDependency[ModelsServ
     return models.start_import(data)
 
 
-@get("/models", sync_to_thread=True, summary="All model versions, newest first")
-def list_models(models: NamedDependency[ModelsService]) -> list[ModelVersion]:
-    return models.all()
+@get("/models", sync_to_thread=True, summary="Model versions, newest first")
+def list_models(
+    models: NamedDependency[ModelsService],
+    name: FromQuery[str] = "",
+    q: FromQuery[str] = "",
+    states: FromQuery[str] = "",
+    dataset: FromQuery[str] = "",
+    before: FromQuery[int | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
+) -> ModelPage:
+    """Of one model (`name`), with `q` in the name, in one of `states` (commas between), made from a dataset
+    version: all that is given must hold. `before` is `next` of the page before."""
+    return models.page(Filter(name=name, q=q, states=read_states(states), dataset=dataset), before, limit)
 
 
 @get("/models/{name:str}/{version:int}", sync_to_thread=True, summary="One model version")
@@ -114,6 +139,21 @@ def retest_model(
     return models.retest(name, version, data)
 
 
+@post(
+    "/models/{name:str}/{version:int}/retire",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Put a model version away for good",
+    opt=needs(Permission.OPERATE),
+)
+def retire_model(
+    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
+) -> ModelVersion:
+    """Of one that was gated out, failed on its twins or was rejected; an approved one's approval is withdrawn instead
+    (`model.withdraw_first`)."""
+    return models.retire(name, version, data)
+
+
 routes = [
     register_model,
     import_model,
@@ -124,4 +164,5 @@ routes = [
     withdraw_model,
     reject_model,
     retest_model,
+    retire_model,
 ]

@@ -68,6 +68,16 @@ def blocking(gates: Iterable[GateResult]) -> list[GateResult]:
     return [gate for gate in gates if gate.level == "BLOCK" and not gate.passed]
 
 
+def read_states(text: str) -> tuple[ModelState, ...]:
+    """States with commas between; none of an empty text. Raises `request.invalid`."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    known = {state.value: state for state in ModelState}
+    for word in words:
+        if word not in known:
+            raise LinesideError("request.invalid", why=f"{word[:80]!r} is no state of models ({', '.join(known)})")
+    return tuple(known[word] for word in words)
+
+
 def check_approvable(model: ModelVersion) -> None:
     """Raises `model.not_approvable` unless a person is asked about it now."""
     if model.state is ModelState.AWAITING_APPROVAL:

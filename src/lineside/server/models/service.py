@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.approval import Approval
 from lineside.contract.ceremony import Proposal
 from lineside.contract.errors import ErrorReport, LinesideError
-from lineside.contract.ids import is_digest
+from lineside.contract.ids import is_digest, is_name
 from lineside.contract.model import (
     MODEL_MOVES,
     Decision,
@@ -28,12 +28,13 @@ from lineside.contract.model import (
     Variant,
 )
 from lineside.contract.moves import Moved, check_move
+from lineside.contract.registry import ModelPage
 from lineside.contract.run import Run, RunRequest
 from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339
 from lineside.server.models import store
 from lineside.server.models.model import blobs_of, check_approvable, chosen_of, content_of, first_state
-from lineside.server.models.store import ModelMoveRow, ModelRow
+from lineside.server.models.store import Filter, ModelMoveRow, ModelRow
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
 
@@ -104,6 +105,17 @@ class ModelsService:
         """All versions, newest first."""
         with self._core.database.read() as session:
             return self.versions(session)
+
+    def page(self, wanted: Filter, before: int | None = None, limit: int = 100) -> ModelPage:
+        """The versions asked for, newest first, at most `limit` of those that arrived before number `before`."""
+        with self._core.database.read() as session:
+            rows, total, following = store.a_page(session, wanted, before, limit)
+            return ModelPage(models=tuple(row.value() for row in rows), total=total, next=following)
+
+    def counts(self) -> dict[ModelState, int]:
+        """How many versions there are in each state that any is in."""
+        with self._core.database.read() as session:
+            return store.count_by_state(session)
 
     def get(self, name: str, version: int) -> ModelVersion:
         """One version, with how far its approval is. Raises `request.not_found`."""
@@ -227,6 +239,21 @@ class ModelsService:
             self._core.audit.record(session, "model.retest", model.label, digest=model.digest, why=why)
             return model
 
+    def retire(self, name: str, version: int, decision: Decision) -> ModelVersion:
+        """Put a version away for good that will never be deployed; an approved one's approval is withdrawn instead.
+
+        Raises `request.not_found`, `model.withdraw_first`, `state.illegal_move`.
+        """
+        with self._core.database.write() as session:
+            model = self.find(session, name, version)
+            if model.state is ModelState.APPROVED:
+                raise LinesideError("model.withdraw_first", model=model.label)
+            why = decision.reason.strip() or "no longer wanted"
+            decided = {"decided_at": self._now(), "decided_by": current().name, "reason": why}
+            model = self.move(session, name, version, ModelState.RETIRED, why, current().name, **decided)
+            self._core.audit.record(session, "model.retire", model.label, digest=model.digest, why=why)
+            return model
+
     def note_twin_rollout(self, session: Session, label: str, rollout: str) -> None:
         """The twins are given a model (name:version) by this rollout."""
         name, _, version = label.rpartition(":")
@@ -289,6 +316,7 @@ class ModelsService:
             version=registered.version,
             content=content,
             registered=registered,
+            dataset=named if (named := registered.lineage.dataset) and is_name(named) else None,
             state=state.value,
             reason="",
         )

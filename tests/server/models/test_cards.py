@@ -1,0 +1,109 @@
+"""A card says what is known about a version and nothing else; its notes are people's, and every revision is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from lineside.client import Client
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
+from lineside.contract.model import GateResult
+from lineside.contract.registry import EditCard
+from lineside.server.access.caller import Caller, acting
+from lineside.server.datasets.service import DatasetsService
+from lineside.server.models.cards import Cards
+from lineside.server.models.service import ModelsService
+from lineside.server.services import Core
+from lineside.server.testing import Running
+from tests.server.models.making import evaluation, put, register, registration
+
+ADA, BOB = Caller(name="ada", by="session"), Caller(name="bob", by="session")
+
+
+@pytest.fixture
+def cards(core: Core, registry: ModelsService) -> Cards:
+    return Cards(core, registry, DatasetsService(core))
+
+
+def test_the_generated_part_tells_intervals_slices_threshold_and_limits(
+    core: Core, registry: ModelsService, cards: Cards
+) -> None:
+    register(core, registry, 1, evaluation=put(core, evaluation()))
+    text = cards.get("tags", 1).text
+    assert "| **all** | 0.510 (0.420 to 0.580) | 42 | 90 |" in text
+    assert "| dent | 0.610 (0.500 to 0.700) | 30 | 60 |" in text
+    assert "| brightness: dark | 0.200 (0.100 to 0.300) |" in text  # its interval lies under the score of all
+    assert "size: small" not in text  # this one's does not
+    assert "The threshold 0.30 was chosen on 40 val pictures" in text
+    assert "It misses 1 of 2 objects on plate-1.png." in text
+    assert "It was tested on 42 pictures only" in text
+    assert "ds-1, which is not here any more" in text
+    assert "- Parameters: epochs 1, size s." in text
+    assert "| **int8** | 0.00 MB | 4.0 ms | INT8 ships: it is faster |" in text
+
+
+def test_without_an_evaluation_the_card_says_that_intervals_are_not_known(
+    core: Core, registry: ModelsService, cards: Cards
+) -> None:
+    register(core, registry)
+    text = cards.get("tags", 1).text
+    assert "| test | 0.810 | 0.510 | 42 | 90 |" in text
+    assert "No intervals are known." in text
+    assert "| dent | 0.610 |" in text
+
+
+def test_a_gate_that_is_not_met_is_a_limit(core: Core, registry: ModelsService, cards: Cards) -> None:
+    warned = GateResult(name="speed", level="WARN", passed=False, value=9.5, limit=5, sentence="Too slow.")
+    register(core, registry, 1, gates=(warned,))
+    text = cards.get("tags", 1).text
+    assert "| speed | WARN | **not met** | 9.5 | 5 |" in text
+    assert "- Gate speed: Too slow." in text
+
+
+def test_names_of_others_are_no_markup(core: Core, registry: ModelsService, cards: Cards) -> None:
+    lineage = registration(core).lineage
+    from msgspec.structs import replace
+
+    hostile = replace(lineage, parameters={"a|b": "<script>\n# no heading"})
+    register(core, registry, 1, lineage=hostile)
+    text = cards.get("tags", 1).text
+    assert r"a\|b \<script\> \# no heading" in text
+    assert "<script>" not in text
+
+
+def test_notes_are_kept_revision_by_revision(core: Core, registry: ModelsService, cards: Cards) -> None:
+    register(core, registry)
+    assert cards.get("tags", 1).revision == 0
+    with acting(ADA):
+        first = cards.edit("tags", 1, EditCard(notes="For line 4 only.\r\n", revision=0, reason="asked for"))
+    assert (first.notes, first.revision, first.by) == ("For line 4 only.", 1, "ada")
+    with pytest.raises(LinesideError, match=r"^model.card_changed:.*revision 1"):
+        cards.edit("tags", 1, EditCard(notes="Mine.", revision=0))
+    with acting(BOB):
+        cards.edit("tags", 1, EditCard(notes="For lines 4 and 5.", revision=1))
+        cards.edit("tags", 1, EditCard(notes="For lines 4 and 5.", revision=2))  # the same: no new revision
+    assert [(one.revision, one.by, one.why, one.notes) for one in cards.history("tags", 1)] == [
+        (1, "ada", "asked for", "For line 4 only."),
+        (2, "bob", "", "For lines 4 and 5."),
+    ]
+    assert cards.get("tags", 1).text.endswith("## Notes\n\nFor lines 4 and 5.\n")
+    with core.database.read() as session:
+        events = core.events.page(session, before=None, kind="model.card_edited", limit=9)
+    assert events.total == 2
+
+
+def test_cards_over_http(lineside: Running) -> None:
+    client = Client(lineside.people_url)
+    client.register_model(registration(lineside.core))
+    before = client.model_card("tags", 1)
+    after = client.edit_card("tags", 1, EditCard(notes="Checked by hand.", revision=0))
+    assert (after.generated, after.notes) == (before.generated, "Checked by hand.")
+    assert [one.revision for one in client.card_history("tags", 1)] == [1]
+    with pytest.raises(LinesideError, match=r"^request.not_found:"):
+        client.model_card("tags", 2)
+
+
+def test_an_evaluation_of_a_later_release_is_passed_over(core: Core, registry: ModelsService, cards: Cards) -> None:
+    core.objects.put(b'{"schema":"lineside.evaluation/9"}')
+    register(core, registry, 1, evaluation=digest_of(b'{"schema":"lineside.evaluation/9"}'))
+    assert "No intervals are known." in cards.get("tags", 1).text
