@@ -9,6 +9,7 @@ import typer
 
 from lineside.cli.approving import approve, reject, withdraw
 from lineside.cli.comparing import compare
+from lineside.cli.evaluate import evaluate
 from lineside.cli.model_view import model_details, table
 from lineside.cli.options import Json, Model, ModelCommand, Reason, Root, Url, which
 from lineside.cli.output import session
@@ -61,7 +62,7 @@ def retest(
         out.show(client.retest_model(*which(client, model), Decision(reason=reason)), model_details)
 
 
-for decision in (approve, withdraw, reject, retire, card):
+for decision in (approve, withdraw, reject, retire, card, evaluate):
     app.command(decision.__name__, cls=ModelCommand)(decision)
 for listing in (alias, aliases, compare):
     app.command(listing.__name__)(listing)

@@ -50,6 +50,7 @@ OPERATIONS = (
     Operation("cache_step", "PUT /steps/{key}", None, _WORKER),
     Operation("register_model", "POST /models", None, _WORKER),
     Operation("import_model", "POST /models/import", "models import"),
+    Operation("evaluate_model", "POST /models/{name}/{version}/evaluate", "models evaluate"),
     Operation("models", "GET /models", "models list"),
     Operation("model_page", "GET /models", "models list"),
     Operation("model", "GET /models/{name}/{version}", "models show"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lineside.client.calls import Calls
 from lineside.client.connection import path
 from lineside.contract.compared import ModelsCompared
+from lineside.contract.evaluation import EvaluateModel
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.registry import (
     Alias,
@@ -29,6 +30,10 @@ class Models(Calls):
     def import_model(self, request: ImportModel) -> Run:
         """Start a run that checks and registers a model trained elsewhere; its file was sent as a blob before."""
         return self.connection.call("POST", "/models/import", Run, body=request)
+
+    def evaluate_model(self, name: str, version: int, request: EvaluateModel) -> Run:
+        """Start a run that scores a version on a dataset version; see `lineside.client.evaluating` for a folder."""
+        return self.connection.call("POST", path("models", name, version, "evaluate"), Run, body=request)
 
     def model_page(
         self,

@@ -191,6 +191,7 @@ _PEOPLE = {
         POST /api/v1/models/{name:str}/aliases/{alias:str}
         POST /api/v1/models/{name:str}/aliases/{alias:str}/remove
         POST /api/v1/models/{name:str}/{version:int}/card
+        POST /api/v1/models/{name:str}/{version:int}/evaluate
         POST /api/v1/models/{name:str}/{version:int}/retest
         POST /api/v1/models/{name:str}/{version:int}/retire
         POST /api/v1/preauthorised

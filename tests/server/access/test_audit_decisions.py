@@ -27,6 +27,7 @@ from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.device import AcceptRequest, JoinTokenRequest, Preauthorisation
 from lineside.contract.group import GroupChange, GroupRequest, LabelsChange, Which
 from lineside.contract.inquiry import InquiryKind, InquiryRequest
+from lineside.contract.evaluation import EvaluateModel
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.registry import EditCard, PointAlias, RemoveAlias
 from lineside.contract.rollout import DeviceProgress
@@ -172,6 +173,11 @@ def _cancel(world: World) -> Said:
     run = world.client.runs()[0].id
     world.client.cancel_run(run)
     return Said(run)
+
+
+def _evaluate_model(world: World) -> Said:
+    run = world.client.evaluate_model("plates", 1, EvaluateModel(dataset=world.dataset.id))
+    return Said(run.id, None, f"evaluate plates on {world.dataset.id}")
 
 
 def _import_model(world: World) -> Said:
@@ -385,6 +391,7 @@ STEPS = (
     Step("POST /runs", "run.start", _start),
     Step("POST /runs/{run}/cancel", "run.cancel", _cancel),
     Step("POST /models/import", "run.import", _import_model),
+    Step("POST /models/{name}/{version}/evaluate", "run.start", _evaluate_model),
     Step("POST /models/{name}/{version}/approve", "model.approve", _approve),
     Step("POST /deployments", "deployment.create", _deploy),
     Step("POST /rollouts/{rollout}/abort", "rollout.abort", _abort),

@@ -30,6 +30,18 @@ ROWS = (
         "Give a number above 0 and up to a million.",
     ),
     Problem(
+        "evaluation.failed",
+        Kind.CONFLICT,
+        "The evaluation did not come to an end: {why}.",
+        "See what happened: lineside runs show {run}",
+    ),
+    Problem(
+        "evaluation.not_done",
+        Kind.CONFLICT,
+        "There is no evaluation yet: the run {run} is {current}.",
+        "Watch it until it ends: lineside runs show {run} --follow",
+    ),
+    Problem(
         "evaluation.no_pictures",
         Kind.REFUSED,
         "The dataset {dataset} has no pictures on its {split} side.",

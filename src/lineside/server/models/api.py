@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from lineside.contract.ceremony import Proposal
+from lineside.contract.evaluation import EvaluateModel
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.people import Permission
 from lineside.contract.registry import ModelPage
@@ -154,6 +155,20 @@ def retire_model(
     return models.retire(name, version, data)
 
 
+@post(
+    "/models/{name:str}/{version:int}/evaluate",
+    sync_to_thread=True,
+    status_code=200,
+    summary="Score a model version on a dataset version",
+    opt=needs(Permission.OPERATE),
+)
+def evaluate_model(
+    name: FromPath[str], version: FromPath[int], data: JSONBody[EvaluateModel], models: NamedDependency[ModelsService]
+) -> Run:
+    """Queues a run; the outputs of its step `score` name the evaluation."""
+    return models.start_evaluation(name, version, data)
+
+
 routes = [
     register_model,
     import_model,
@@ -165,4 +180,5 @@ routes = [
     reject_model,
     retest_model,
     retire_model,
+    evaluate_model,
 ]

@@ -16,7 +16,9 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.approval import Approval
 from lineside.contract.ceremony import Proposal
+from lineside.contract.dataset import Split
 from lineside.contract.errors import ErrorReport, LinesideError
+from lineside.contract.evaluation import EVERYTHING, EvaluateModel
 from lineside.contract.ids import is_digest, is_name
 from lineside.contract.model import (
     MODEL_MOVES,
@@ -96,6 +98,22 @@ class ModelsService:
                 init=request.file,
                 trainer="imported",
                 parameters={"head": request.head, "labels": request.labels},
+            )
+        )
+
+    def start_evaluation(self, name: str, version: int, request: EvaluateModel) -> Run:
+        """Queue a run that scores a version on a dataset version. Raises `request.not_found`, `request.invalid`."""
+        splits = (*(split.value for split in Split), EVERYTHING)
+        if request.split not in splits:
+            raise LinesideError("request.invalid", why=f"{request.split[:80]!r} is not one of {', '.join(splits)}")
+        self.get(name, version)
+        return self._runs.start(
+            RunRequest(
+                kind="evaluate",
+                model=name,
+                dataset=request.dataset,
+                trainer="imported",
+                parameters={"version": version, "split": request.split},
             )
         )
 
