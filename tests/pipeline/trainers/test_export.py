@@ -51,7 +51,7 @@ def test_int8_runs_and_its_tail_is_float(exported: tuple[str, Path], tmp_path: P
     signature = trainer(name).signature(LABELS, PARAMETERS)
     tensor, _ = Preprocessor(signature)(Picture.of(np.asarray(picture())))
     int8 = tmp_path / "int8.onnx"
-    quantize(file, int8, (tensor for _ in range(2)), signature.head)
+    quantize(file, int8, (tensor for _ in range(2)))
     assert int8.stat().st_size < 0.6 * file.stat().st_size
     load(int8, signature, threads=1)
     graph = onnx.load(int8).graph
@@ -79,7 +79,7 @@ def test_quantizing_needs_pictures_and_a_model(tmp_path: Path) -> None:
     wrong.write_bytes(b"no model")
     for tensors, code in (([], "quantize.no_tensors"), ([np.zeros((1, 3, 64, 64), np.float32)], "quantize.failed")):
         with pytest.raises(LinesideError) as refused:
-            quantize(wrong, tmp_path / "int8.onnx", tensors, "compact")
+            quantize(wrong, tmp_path / "int8.onnx", tensors)
         assert refused.value.code == code
     assert not (tmp_path / "int8.onnx").exists()
 

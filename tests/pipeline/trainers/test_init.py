@@ -88,7 +88,7 @@ def test_a_torch_state_dictionary_serves_too(tmp_path: Path) -> None:
 
 def test_weights_that_do_not_fit_are_refused(trained: dict[str, Path], tmp_path: Path) -> None:
     int8, other = tmp_path / "int8.onnx", tmp_path / "other.pth"
-    quantize(trained["yolox"], int8, [PICTURES[:1].numpy()], "yolox")
+    quantize(trained["yolox"], int8, [PICTURES[:1].numpy()])
     torch.save(CompactNet(1).state_dict(), other)
     for file in (trained["compact"], int8, other):
         with pytest.raises(LinesideError) as refused:

@@ -82,6 +82,12 @@ ROWS = (
         "Choose one of them: lineside runs start --trainer NAME",
     ),
     Problem(
+        "training.package_missing",
+        Kind.REFUSED,
+        "The trainer {name} needs the package of that name, which cannot be used here: {why}.",
+        "Install it if its licence suits you: pip install 'lineside[{name}]' (docs/trainers.md)",
+    ),
+    Problem(
         "training.parameter_unknown",
         Kind.REFUSED,
         "The trainer has no parameter {name}; it has: {known}.",
