@@ -33,6 +33,16 @@ class LabelSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     reviewed: bool = False
 
 
+class LabelFrom(enum.Enum):
+    """Where labels come from, as images are looked for by it."""
+
+    PERSON = "person"
+    MODEL = "model"  # and a person agreed
+    UNREVIEWED = "unreviewed"  # from a model, and nobody has looked
+    IMPORT = "import"
+    UNKNOWN = "unknown"
+
+
 class Box(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One labelled object: its class and its rectangle in pixels of the original image, from the top left.
 
@@ -77,7 +87,7 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     name: str
     created_at: str
-    format: str  # coco, yolo, voc
+    format: str  # coco, voc, yolo, labelstudio, sagemaker, csv
     origin: str  # "photographs", or "rendered" for made-up pictures
     images: int
     boxes: int
@@ -94,6 +104,13 @@ class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     files: dict[str, str]  # path relative to the folder, with "/" -> digest
     origin: str = "photographs"
+    format: str | None = None  # where a folder holds labels in several: coco, voc, yolo, labelstudio, sagemaker, csv
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of some blobs are pictures; what each is like is remembered for the import."""
+
+    pictures: int
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):

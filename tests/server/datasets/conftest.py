@@ -14,6 +14,7 @@ from PIL import Image
 
 from lineside.contract.dataset import DatasetVersion, ImportRequest
 from lineside.server.datasets.service import DatasetsService
+from lineside.server.datasets.store import Filters
 from lineside.server.services import Core
 
 
@@ -62,7 +63,7 @@ class Import:
         digests = {path: self.core.objects.put(data) for path, data in self.files.items()}
         service = DatasetsService(self.core)
         self.version = service.import_folder(ImportRequest(name=name, files=digests)).version
-        self.images = service.images(self.version.id, None, 0, 1000).images
+        self.images = service.images(self.version.id, Filters(), 0, 1000).images
         return self.version
 
     def warned(self) -> dict[str, int]:

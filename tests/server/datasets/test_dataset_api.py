@@ -15,6 +15,7 @@ from lineside.contract.dataset import DatasetVersion, ImageRecord, ImportRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.datasets import store
+from lineside.server.datasets.store import Filters
 from lineside.server.services import Core
 from lineside.server.testing import Running, until
 
@@ -97,7 +98,7 @@ def test_ten_thousand_images_page_fast(core: Core) -> None:
         store.add_version(session, version, images)
     with core.database.read() as session:
         start = time.perf_counter()
-        page, total = store.image_slice(session, "ds-1", Split.TRAIN, 9_900, 100)
+        page, total = store.image_slice(session, version, Filters(split=Split.TRAIN), 9_900, 100)
         took = time.perf_counter() - start
     assert (len(page), total, page[0].file_name) == (100, 10_000, "9900.png")
     assert took < 0.5

@@ -8,10 +8,11 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest, Split
+from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest, LabelFrom, Split
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
 from lineside.server.datasets.service import DatasetsService
+from lineside.server.datasets.store import Filters
 
 
 @post(
@@ -41,11 +42,17 @@ def list_images(
     dataset: FromPath[str],
     datasets: NamedDependency[DatasetsService],
     split: FromQuery[Split | None] = None,
+    label: FromQuery[str | None] = None,
+    group: FromQuery[str | None] = None,
+    source: FromQuery[LabelFrom | None] = None,
+    finding: FromQuery[str | None] = None,
     offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> ImagePage:
-    """In the version's own order, of all sides or one."""
-    return datasets.images(dataset, split, offset, limit)
+    """In the version's own order, those that pass all filters: side, class, group, source of a label, and what the
+    newest check found (check.…)."""
+    wanted = Filters(split=split, label=label, group=group, source=source, finding=finding)
+    return datasets.images(dataset, wanted, offset, limit)
 
 
 routes = [import_dataset, list_datasets, get_dataset, list_images]

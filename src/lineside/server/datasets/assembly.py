@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from lineside.contract.dataset import Box, ImageRecord
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading
 from lineside.server.datasets.looks import Look
 from lineside.server.datasets.patches import Patch
-from lineside.server.datasets.splitting import Seen, divide
+from lineside.server.datasets.splitting import Known, Seen, divide
 
 _ROUNDING = 0.5  # pixels a box may reach over the edge without a word
 _DECIMALS = 3
@@ -49,8 +51,13 @@ def keep(image: LabelledImage, digest: str, picture: Look | None, warnings: Warn
     return Kept(image, digest, picture, tuple(box for box in boxes if box is not None))
 
 
-def assemble(reading: Reading, kept: Sequence[Kept], patches: Sequence[Patch], warnings: Warnings) -> Assembled:
-    """Records with group and split; `patches` in the order of `kept`. Raises `dataset.mostly_bad`, `dataset.empty`."""
+def assemble(
+    reading: Reading, kept: Sequence[Kept], patches: Sequence[Patch], warnings: Warnings, known: Known | None = None
+) -> Assembled:
+    """Records with group and split; `patches` in the order of `kept`, `known` by earlier versions of the series.
+
+    Raises `dataset.mostly_bad`, `dataset.empty`.
+    """
     harmed, total = len(warnings.harmed), len(warnings.harmed | {image.path for image in reading.images})
     if 2 * harmed > total:
         raise LinesideError("dataset.mostly_bad", bad=harmed, total=total, reasons=warnings.reasons())
@@ -61,7 +68,7 @@ def assemble(reading: Reading, kept: Sequence[Kept], patches: Sequence[Patch], w
     pairs = sorted(zip(kept, patches, strict=True), key=lambda pair: pair[0].labelled.path)
     ordered = [image for image, _ in pairs]
     _count_twice(ordered, warnings)
-    splitting = divide([_seen(image, patch) for image, patch in pairs], warnings)
+    splitting = divide([_seen(image, patch) for image, patch in pairs], warnings, known)
     records = tuple(
         ImageRecord(
             digest=image.digest,
@@ -71,6 +78,7 @@ def assemble(reading: Reading, kept: Sequence[Kept], patches: Sequence[Patch], w
             group=group,
             split=side,
             boxes=image.boxes,
+            taken_at=image.labelled.taken_at or UNSET,
         )
         for image, group, side in zip(ordered, splitting.groups, splitting.sides, strict=True)
     )
@@ -111,4 +119,5 @@ def _box(box: LabelledBox, path: str, picture: Look, warnings: Warnings) -> Box 
         y=round(y, _DECIMALS),
         width=round(right - x, _DECIMALS),
         height=round(bottom - y, _DECIMALS),
+        source=box.source,
     )

@@ -36,6 +36,10 @@ MEANINGS: dict[str, Meaning] = {
     "dataset.box_outside": Meaning("A box lies outside its image; it was dropped.", harms=True),
     "dataset.annotation_orphan": Meaning("An annotation belongs to no listed image; it was dropped.", harms=True),
     "dataset.box_clipped": Meaning("A box reached over the edge of its image; it was clipped."),
+    "dataset.box_rotated": Meaning("A box is rotated, and boxes here are upright; it was dropped.", harms=True),
+    "dataset.label_not_box": Meaning("A label is no box (a polygon, a choice, a text); it was dropped."),
+    "dataset.other_labels": Meaning("An image was labelled more than once; the other labels were not read."),
+    "dataset.image_pending": Meaning("Nobody has labelled the image yet; it was left out."),
     "dataset.box_crowd": Meaning("A box marks a crowd (iscrowd), not one object; it was dropped."),
     "dataset.image_unlisted": Meaning("An image of the folder is in no annotation; it was left out."),
     "dataset.image_unlabelled": Meaning("An image has no label file; it counts as showing nothing."),
@@ -51,7 +55,19 @@ MEANINGS: dict[str, Meaning] = {
         "The data's own split puts near-duplicates on two sides: scores may be too good."
     ),
     "dataset.images_alike": Meaning("The images look so much alike that near-duplicates were judged more strictly."),
+    "dataset.side_kept": Meaning(
+        "The data puts an image on another side than earlier versions of this dataset did; it stayed where it was."
+    ),
+    "dataset.sides_meet": Meaning(
+        "Images that belong together were put on different sides before; each stayed where it was."
+    ),
     "dataset.groups_few": Meaning("There are fewer than three groups of images; not every side of the split has one."),
+    "dataset.group_unsaid": Meaning("The format has no word for an image's group; it was not written."),
+    "dataset.source_unsaid": Meaning("The format has no word for who labelled; it was not written."),
+    "dataset.time_unsaid": Meaning("The format has no word for when an image was taken; it was not written."),
+    "dataset.name_unsaid": Meaning("The format cannot write this name; what has it was left out."),
+    "dataset.name_changed": Meaning("The format wants images in folders of its own; it was given another path."),
+    "dataset.box_unsaid": Meaning("The format cannot write a box of one pixel or less, or its class; it was left out."),
 }
 
 

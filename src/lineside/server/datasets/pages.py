@@ -10,6 +10,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from lineside.contract.dataset import Split
 from lineside.server.datasets.service import DatasetsService
+from lineside.server.datasets.store import Filters
 from lineside.server.web.render import AnyRequest, Page, page
 
 _A_PAGE = 48
@@ -31,7 +32,7 @@ def dataset_page(
 ) -> Page:
     """One version: what it holds, what the import noticed, its pictures; an unknown `split` shows all of them."""
     side = Split(split) if split in {one.value for one in Split} else None
-    shown = datasets.images(dataset, side, offset, _A_PAGE)
+    shown = datasets.images(dataset, Filters(split=side), offset, _A_PAGE)
     version = datasets.version(dataset)
     template, chosen = "datasets/page.html", side.value if side else ""
     return page(request, template, here="/datasets", dataset=version, page=shown, split=chosen, limit=_A_PAGE)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 
 from lineside.contract.dataset import (
     DatasetVersion,
@@ -13,21 +14,26 @@ from lineside.contract.dataset import (
     Split,
     content_of,
 )
+from lineside.contract.dataset_export import ExportListing
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest, is_digest, is_name
 from lineside.server.clock import rfc3339
 from lineside.server.datasets import store
 from lineside.server.datasets.assembly import Assembled, Kept, assemble, keep
 from lineside.server.datasets.counted import Warnings
+from lineside.server.datasets.exporting import write_folder
 from lineside.server.datasets.formats import recognise
 from lineside.server.datasets.formats.reader import Folder, Reading
 from lineside.server.datasets.looks import Looks, patches_on_disk
 from lineside.server.datasets.pictures import is_picture
+from lineside.server.datasets.series import add_to_series, how_many, newest, remember, what_is_known
+from lineside.server.datasets.splitting import Known
+from lineside.server.datasets.store import Filters
 from lineside.server.services import Core
 
 ORIGINS = ("photographs", "rendered")
 
-_LABEL_FILES = (".json", ".txt", ".xml", ".yaml", ".yml", ".csv", ".md", ".names", ".cache")
+_LABEL_FILES = (".json", ".jsonl", ".manifest", ".txt", ".xml", ".yaml", ".yml", ".csv", ".md", ".names", ".cache")
 
 
 class DatasetsService:
@@ -45,15 +51,20 @@ class DatasetsService:
         self._check(request)
         warnings = Warnings()
         folder = Folder(request.files, lambda path: self._core.objects.get(request.files[path]))
-        form = recognise(folder, warnings)
+        form = recognise(folder, warnings, request.format)
         reading = form.read(folder, warnings)
         kept = self._look(folder, reading, warnings)
         patches = patches_on_disk(self._core.database, [image.digest for image in kept], self._core.root)
-        assembled = assemble(reading, kept, patches, warnings)
-        if form.name == "coco" or form.name == "voc":
+        if form.lists:
             _count_unlisted(folder, reading, warnings)
-        version = self._version(request, form.name, reading, assembled, warnings)
-        return self._store(version, assembled)
+        report = None
+        while report is None:  # once more where the series has grown meanwhile
+            noticed = deepcopy(warnings)
+            known, keys = self._known(request.name, kept)
+            assembled = assemble(reading, kept, patches, noticed, known)
+            version = self._version(request, form.name, reading, assembled, noticed)
+            report = self._store(request.name, version, assembled, keys)
+        return report
 
     def versions(self) -> list[DatasetVersion]:
         """All versions, newest first."""
@@ -61,19 +72,33 @@ class DatasetsService:
             return store.versions(session)
 
     def version(self, dataset: str) -> DatasetVersion:
-        """One version. Raises `request.not_found`."""
+        """One version by its id, or the newest of a name: `tags`, `tags@latest`. Raises `request.not_found`."""
         with self._core.database.read() as session:
             found = store.version_by_id(session, dataset)
+            if found is None:
+                latest = newest(session, dataset.removesuffix("@latest"))
+                found = store.version_by_id(session, latest) if latest else None
         if found is None:
             raise LinesideError("request.not_found", what="dataset", name=dataset)
         return found
 
-    def images(self, dataset: str, split: Split | None, offset: int, limit: int) -> ImagePage:
-        """A slice of a version's images. Raises `request.not_found`."""
-        self.version(dataset)
+    def images(self, dataset: str, wanted: Filters, offset: int, limit: int) -> ImagePage:
+        """A slice of a version's images that pass all filters. Raises `request.not_found`."""
+        version = self.version(dataset)
+        if wanted.label is not None and wanted.label not in version.classes:
+            raise LinesideError("request.not_found", what="class", name=wanted.label)
         with self._core.database.read() as session:
-            images, total = store.image_slice(session, dataset, split, offset, limit)
+            images, total = store.image_slice(session, version, wanted, offset, limit)
         return ImagePage(images=images, offset=offset, total=total)
+
+    def export(self, dataset: str, form: str) -> ExportListing:
+        """A version as a folder in a format. Raises `request.not_found`, `dataset.format_unnamed`."""
+        version = self.version(dataset)
+        listing = write_folder(self._core.database, self._core.objects, version, form)
+        with self._core.database.write() as session:
+            why = f"{version.name} as {form}: {len(listing.files)} files"
+            self._core.audit.record(session, "dataset.export", version.id, digest=version.digest, why=why)
+        return listing
 
     def _check(self, request: ImportRequest) -> None:
         if not is_name(request.name):
@@ -93,6 +118,11 @@ class DatasetsService:
         pairs = zip(reading.images, digests, strict=True)
         kept = [keep(image, digest, seen.get(digest), warnings) for image, digest in pairs]
         return [image for image in kept if image is not None]
+
+    def _known(self, name: str, kept: Sequence[Kept]) -> tuple[Known, int]:
+        images = [(image.digest, image.labelled.group) for image in kept]
+        compare = any(image.labelled.split is None for image in kept) and any(group is None for _, group in images)
+        return what_is_known(self._core.database, self.looks, name, images, compare, self._core.root)
 
     def _version(
         self, request: ImportRequest, form: str, reading: Reading, assembled: Assembled, warnings: Warnings
@@ -115,17 +145,21 @@ class DatasetsService:
             warnings=warnings.counted(),
         )
 
-    def _store(self, version: DatasetVersion, assembled: Assembled) -> ImportReport:
+    def _store(self, name: str, version: DatasetVersion, assembled: Assembled, keys: int) -> ImportReport | None:
+        """Store a version and the sides of its series; None when that knows more than the `keys` it knew."""
         with self._core.database.write() as session:
+            if how_many(session, name) != keys:
+                return None
+            remember(session, name, assembled.images, grouped=assembled.split_by != "near-duplicates")
             known = store.version_by_digest(session, version.digest)
-            if known is not None:
-                return ImportReport(version=known, created=False)
-            store.add_version(session, version, assembled.images)
-            message = f"{version.images} images, {version.boxes} boxes; split {version.split_by}."
-            self._core.events.record(session, kind="dataset.imported", subject=version.id, message=message)
-            why = f"{version.name}: {message}"
-            self._core.audit.record(session, "dataset.import", version.id, digest=version.digest, why=why)
-        return ImportReport(version=version, created=True)
+            if known is None:
+                store.add_version(session, version, assembled.images)
+                message = f"{version.images} images, {version.boxes} boxes; split {version.split_by}."
+                self._core.events.record(session, kind="dataset.imported", subject=version.id, message=message)
+                why = f"{version.name}: {message}"
+                self._core.audit.record(session, "dataset.import", version.id, digest=version.digest, why=why)
+            add_to_series(session, name, (known or version).id)
+        return ImportReport(version=known or version, created=known is None)
 
 
 def _ordered(counts: Mapping[Split, int]) -> dict[str, int]:
@@ -133,7 +167,7 @@ def _ordered(counts: Mapping[Split, int]) -> dict[str, int]:
 
 
 def _count_unlisted(folder: Folder, reading: Reading, warnings: Warnings) -> None:
-    listed: set[str] = {image.path for image in reading.images} | warnings.harmed
+    listed: set[str] = {image.path for image in reading.images} | warnings.harmed | reading.pending
     for path in folder.files:
         if path not in listed and not path.casefold().endswith(_LABEL_FILES) and is_picture(folder.read(path)):
             warnings.add("dataset.image_unlisted", path)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import ForeignKey, Index, String, func, insert, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.dataset import DatasetVersion, ImageRecord, Split
+from lineside.contract.dataset import Box, DatasetVersion, ImageRecord, LabelFrom, LabelKind, Split
+from lineside.contract.dataset_check import CheckReport
 from lineside.server.database import Base, Json
+from lineside.server.datasets.series import group_key
+
+_AT_ONCE = 500
 
 
 class DatasetRow(Base):
@@ -26,12 +31,70 @@ class ImageRow(Base):
     """One image of a dataset version, at its place in the version's order."""
 
     __tablename__ = "dataset_images"
-    __table_args__ = (Index("ix_dataset_images_split", "dataset", "split", "position"),)
+    __table_args__ = (
+        Index("ix_dataset_images_split", "dataset", "split", "position"),
+        Index("ix_dataset_images_grouping", "dataset", "grouping", "position"),
+    )
 
     dataset: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     split: Mapped[str] = mapped_column(String(8))
     record: Mapped[ImageRecord] = mapped_column(Json(ImageRecord))
+    digest: Mapped[str | None] = mapped_column(String(71), index=True)
+    grouping: Mapped[str | None] = mapped_column(String(80))  # see `group_key`
+
+
+class LabelRow(Base):
+    """That an image has boxes of a class, by its place in the version's classes, from a source (see `source_of`)."""
+
+    __tablename__ = "dataset_labels"
+    __table_args__ = (
+        Index("ix_dataset_labels_label", "dataset", "label", "position"),
+        Index("ix_dataset_labels_source", "dataset", "source", "position"),
+    )
+
+    dataset: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    source: Mapped[str] = mapped_column(String(12), primary_key=True)
+
+
+class CheckRow(Base):
+    """What the newest check of a version's own split found."""
+
+    __tablename__ = "dataset_checks"
+
+    dataset: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    report: Mapped[CheckReport] = mapped_column(Json(CheckReport))
+
+
+class FindingRow(Base):
+    """An image that a finding of that check is about."""
+
+    __tablename__ = "dataset_findings"
+
+    dataset: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    code: Mapped[str] = mapped_column(String(40), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which images of a version are asked for; what is None does not matter. For `source` see `source_of`."""
+
+    split: Split | None = None
+    label: str | None = None
+    group: str | None = None
+    source: LabelFrom | None = None
+    finding: str | None = None
+
+
+def source_of(box: Box) -> LabelFrom:
+    """Where a box comes from."""
+    if box.source is None:
+        return LabelFrom.UNKNOWN
+    unseen = box.source.kind is LabelKind.MODEL and not box.source.reviewed
+    return LabelFrom.UNREVIEWED if unseen else LabelFrom(box.source.kind.value)
 
 
 def version_by_digest(session: Session, digest: str) -> DatasetVersion | None:
@@ -53,20 +116,62 @@ def add_version(session: Session, version: DatasetVersion, images: Sequence[Imag
     """Store a version with all its images."""
     session.add(DatasetRow(id=version.id, digest=version.digest, created_at=version.created_at, version=version))
     session.flush()
-    rows = [
-        {"dataset": version.id, "position": at, "split": image.split.value, "record": image}
-        for at, image in enumerate(images)
-    ]
-    session.execute(insert(ImageRow), rows)
+    places = {label: at for at, label in enumerate(version.classes)}
+    for start in range(0, len(images), _AT_ONCE):
+        numbered = list(enumerate(images[start : start + _AT_ONCE], start))
+        rows = [
+            {
+                "dataset": version.id,
+                "position": at,
+                "split": image.split.value,
+                "record": image,
+                "digest": image.digest,
+                "grouping": None if image.group is None else group_key(image.group),
+            }
+            for at, image in numbered
+        ]
+        session.execute(insert(ImageRow), rows)
+        labels = {(at, places[box.label], source_of(box).value) for at, image in numbered for box in image.boxes}
+        if labels:
+            names = ("position", "label", "source")
+            found = [{"dataset": version.id} | dict(zip(names, one, strict=True)) for one in sorted(labels)]
+            session.execute(insert(LabelRow), found)
 
 
 def image_slice(
-    session: Session, dataset: str, split: Split | None, offset: int, limit: int
+    session: Session, version: DatasetVersion, wanted: Filters, offset: int, limit: int
 ) -> tuple[tuple[ImageRecord, ...], int]:
     """Images in the version's order from `offset`, and how many there are in all."""
-    query = select(ImageRow.record).where(ImageRow.dataset == dataset)
-    count = select(func.count()).select_from(ImageRow).where(ImageRow.dataset == dataset)
-    if split is not None:
-        query, count = query.where(ImageRow.split == split.value), count.where(ImageRow.split == split.value)
-    found = session.scalars(query.order_by(ImageRow.position).offset(offset).limit(limit))
-    return tuple(found), session.scalar(count) or 0
+    conditions = _conditions(version, wanted)
+    query = select(ImageRow.record).where(*conditions).order_by(ImageRow.position).offset(offset).limit(limit)
+    count = select(func.count()).select_from(ImageRow).where(*conditions)
+    return tuple(session.scalars(query)), session.scalar(count) or 0
+
+
+def _conditions(version: DatasetVersion, wanted: Filters) -> list[ColumnElement[bool]]:
+    dataset = version.id
+    conditions = [ImageRow.dataset == dataset]
+    if wanted.split is not None:
+        conditions.append(ImageRow.split == wanted.split.value)
+    if wanted.group is not None:
+        conditions.append(ImageRow.grouping == group_key(wanted.group))
+    labels = select(LabelRow.position).where(LabelRow.dataset == dataset)
+    if wanted.label is not None:
+        labels = labels.where(LabelRow.label == version.classes.index(wanted.label))
+    if wanted.source is not None:
+        labels = labels.where(LabelRow.source == wanted.source.value)
+    if wanted.label is not None or wanted.source is not None:
+        conditions.append(ImageRow.position.in_(labels))
+    if wanted.finding is not None:
+        findings = select(FindingRow.position).where(FindingRow.dataset == dataset, FindingRow.code == wanted.finding)
+        conditions.append(ImageRow.position.in_(findings))
+    return conditions
+
+
+def all_images(session: Session, dataset: str) -> Iterator[tuple[int, ImageRecord]]:
+    """Every image with its position, in the version's order; a few hundred at a time are in memory."""
+    query = select(ImageRow.position, ImageRow.record).where(ImageRow.dataset == dataset).order_by(ImageRow.position)
+    after = -1
+    while rows := session.execute(query.where(ImageRow.position > after).limit(_AT_ONCE)).all():
+        yield from ((position, record) for position, record in rows)
+        after = rows[-1][0]

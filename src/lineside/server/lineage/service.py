@@ -24,6 +24,7 @@ from lineside.server.captures.service import CapturesService
 from lineside.server.components.service import Components
 from lineside.server.components.store import ComponentRow
 from lineside.server.datasets.service import DatasetsService
+from lineside.server.datasets.store import Filters
 from lineside.server.devices.store import DeviceRow, groups_of
 from lineside.server.lineage import store
 from lineside.server.lineage.approvals import SignedApprovals
@@ -83,7 +84,7 @@ class LineageService:
         _compare(model, approval, gaps)
         images = None
         if dataset is not None and model is not None and model.lineage.trainer != IMPORTED:
-            images = self._datasets.images(dataset.id, Split.TRAIN, 0, FIRST_IMAGES)
+            images = self._datasets.images(dataset.id, Filters(split=Split.TRAIN), 0, FIRST_IMAGES)
         if capture is None:
             gaps.append(_gap("picture", "The device did not send the picture that it decided on."))
         return ResultLineage(
