@@ -57,7 +57,8 @@ def _by_iou(matches: ClassMatches, weights: Weights) -> Float:
 
 
 def _piece(matches: ClassMatches, weights: Weights) -> Float:
-    total = (weights @ matches.boxes).astype(np.float64)
+    total = weights @ matches.boxes
+    needed = _needed(total)
     drawn = weights[:, matches.image]
     every = np.cumsum(drawn, axis=1)
     result = np.zeros((len(weights), len(matches.hit)))
@@ -65,21 +66,34 @@ def _piece(matches: ClassMatches, weights: Weights) -> Float:
         places = np.flatnonzero(hit)
         if len(places):
             seen = every if counted.all() else np.cumsum(drawn * counted, axis=1)
-            result[:, t] = _average(np.cumsum(drawn[:, places], axis=1), seen[:, places], total)
+            result[:, t] = _average(np.cumsum(drawn[:, places], axis=1), seen[:, places], needed)
     result[total == 0] = np.nan
     return result
 
 
-def _average(hits: Weights, seen: Weights, total: Float) -> Float:
+def _needed(total: Weights) -> Weights:
+    """How many boxes must be found to reach each of the 101 recalls [B, 101], rounded as pycocotools compares them."""
+    boxes = np.maximum(total, 1)[:, None]
+    guess = np.ceil(_RECALLS * boxes).astype(np.int64)
+    guess -= (guess - 1) / boxes >= _RECALLS
+    guess += guess / boxes < _RECALLS
+    return guess
+
+
+def _average(hits: Weights, seen: Weights, needed: Weights) -> Float:
     """Precision read at 101 recalls, each reading the best precision at that recall or beyond; [B].
 
     `hits` and `seen` [B, P]: boxes found and detections counted so far, at each detection that found a box.
     """
-    precision = hits / np.maximum(seen, 1)
-    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    reached = np.searchsorted(_RECALLS, hits / np.maximum(total, 1.0)[:, None], side="right")
-    gained = np.diff(reached, axis=1, prepend=0)
-    average: Float = (best * gained).sum(axis=1) / len(_RECALLS)
+    rows, places = hits.shape
+    best = np.zeros((rows, places + 1))
+    np.divide(hits, np.maximum(seen, 1), out=best[:, :places])
+    np.maximum.accumulate(best[:, ::-1], axis=1, out=best[:, ::-1])
+    step = int(max(hits.max(), needed.max())) + 1  # keeps the rows apart: one search serves all of them
+    apart = step * np.arange(rows)[:, None]
+    found = np.searchsorted((hits + apart).ravel(), (needed + apart).ravel()).reshape(needed.shape)
+    first = np.minimum(found - places * np.arange(rows)[:, None], places)
+    average: Float = np.take_along_axis(best, first, axis=1).mean(axis=1)
     return average
 
 
