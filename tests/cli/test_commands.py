@@ -229,6 +229,17 @@ def test_starting_a_run_takes_the_newest_dataset_of_a_name_and_parses_parameters
     assert body["init"].startswith("sha256:")
 
 
+def test_a_run_that_starts_from_scratch_says_what_starting_weights_are_worth(
+    lineside: Command, plane: CannedControlPlane, tmp_path: Path
+) -> None:
+    weights = tmp_path / "w.onnx"
+    weights.write_bytes(b"weights")
+    start = ("runs", "start", "--dataset", "metal-tags")
+    assert "Starting weights are worth more" in " ".join(lineside(*start).err.split())
+    assert lineside(*start, "--json").err == ""
+    assert "Starting weights" not in lineside(*start, "--init", str(weights)).err
+
+
 @pytest.mark.parametrize(
     ("state", "status"), [(RunState.SUCCEEDED, 0), (RunState.GATED, 3), (RunState.FAILED, 1), (RunState.CANCELLED, 1)]
 )

@@ -15,6 +15,7 @@ from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import details, mark, rows, when
 from lineside.client import Client
+from lineside.contract.advice import advice
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.model import GateResult
@@ -61,7 +62,10 @@ def start(
             parameters=parameters,
             seed=seed,
         )
-        finish(client, out, client.start_run(request), wait)
+        started = client.start_run(request)
+        if advice(request) and not json:
+            out.say(advice(request))
+        finish(client, out, started, wait)
 
 
 @app.command("list")

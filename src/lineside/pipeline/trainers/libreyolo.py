@@ -21,6 +21,7 @@ from lineside.pipeline.trainers.settings import chosen
 
 PACKAGE = "libreyolo"
 SIZES = ("t", "s", "m", "c")
+_LAST = "run/weights/last.pt"
 _OPSET = 17
 _MAP50 = "metrics/mAP50"
 
@@ -40,6 +41,7 @@ class LibreYoloTrainer:
     """Head `compact`: RGB 0..1, picture top left, padding 114; one output [1, N, 4 + C]."""
 
     name = PACKAGE
+    keeps = (_LAST,)
 
     def defaults(self) -> dict[str, Any]:
         """Every parameter with its default."""
@@ -53,7 +55,7 @@ class LibreYoloTrainer:
 
     def train(self, job: TrainJob, report: Callable[[Progress], None]) -> Path:
         """See `Trainer.train`; error besides: training.package_missing."""
-        given, final, last = self._given(job.parameters), job.workdir / "final.pt", job.workdir / "run/weights/last.pt"
+        given, final, last = self._given(job.parameters), job.workdir / "final.pt", job.workdir / _LAST
         if final.exists():
             return final
         package = imported(PACKAGE)

@@ -19,6 +19,7 @@ from lineside.pipeline.trainers.base import Progress, TrainJob, complete
 from lineside.pipeline.trainers.outside import imported, starting_weights, write_folder
 
 PACKAGE = "ultralytics"
+_LAST = "run/weights/last.pt"
 _OPSET = 17
 _MAP50 = "metrics/mAP50(B)"
 
@@ -40,6 +41,7 @@ class UltralyticsTrainer:
     """Head `yolov8`: RGB 0..1, picture in the middle, padding 114; one output [1, 4 + C, N]."""
 
     name = PACKAGE
+    keeps = (_LAST,)
 
     def defaults(self) -> dict[str, Any]:
         """Every parameter with its default."""
@@ -53,7 +55,7 @@ class UltralyticsTrainer:
 
     def train(self, job: TrainJob, report: Callable[[Progress], None]) -> Path:
         """See `Trainer.train`; error besides: training.package_missing."""
-        given, final, last = self._given(job.parameters), job.workdir / "final.pt", job.workdir / "run/weights/last.pt"
+        given, final, last = self._given(job.parameters), job.workdir / "final.pt", job.workdir / _LAST
         if final.exists():
             return final
         package = _package()

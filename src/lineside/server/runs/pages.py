@@ -6,6 +6,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from lineside.contract.advice import advice
 from lineside.contract.run import RUN_MOVES
 from lineside.server.runs.service import RunsService
 from lineside.server.web.render import AnyRequest, Page, page
@@ -21,7 +22,14 @@ def runs_page(request: AnyRequest, runs: NamedDependency[RunsService]) -> Page:
 def run_page(request: AnyRequest, run: FromPath[str], runs: NamedDependency[RunsService]) -> Page:
     """One run; it refreshes itself until it ends."""
     shown = runs.get(run)
-    return page(request, "runs/page.html", here="/runs", live=bool(RUN_MOVES[shown.state]), run=shown)
+    return page(
+        request,
+        "runs/page.html",
+        here="/runs",
+        live=bool(RUN_MOVES[shown.state]),
+        run=shown,
+        advice=advice(shown.request),
+    )
 
 
 routes = [runs_page, run_page]
