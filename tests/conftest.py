@@ -21,7 +21,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # What commands keep for their user is kept apart from that of whoever runs the tests.
 _KEPT = tempfile.TemporaryDirectory(prefix="lineside-tests-")
-os.environ |= {"XDG_STATE_HOME": f"{_KEPT.name}/state", "XDG_CONFIG_HOME": f"{_KEPT.name}/config"}
+os.environ |= {f"XDG_{kind.upper()}_HOME": f"{_KEPT.name}/{kind}" for kind in ("state", "config", "cache")}
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _PROGRAMS = {"mosquitto": "/usr/sbin/mosquitto", "browser": "/usr/bin/chromium"}

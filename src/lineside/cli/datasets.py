@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,20 +14,26 @@ from rich.progress import Progress
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import details, rows, when
-from lineside.client import Client
+from lineside.client.downloading import Exported, download_folder
 from lineside.client.folder import upload_folder
+from lineside.client.known_digests import known_digests
 from lineside.contract.dataset import Counted, DatasetVersion, ImagePage, ImportReport, Split
 
 app = typer.Typer(name="datasets", help="Dataset versions.", no_args_is_help=True)
+
+_FORMATS = "coco, voc, yolo, labelstudio, sagemaker, csv"
 
 Dataset = Annotated[str, typer.Argument(help="Id of a dataset version, ds-….")]
 
 
 @app.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="A folder in COCO, YOLO or Pascal VOC form.")],
+    folder: Annotated[Path, typer.Argument(help="A folder of images and labels, see docs/formats.md.")],
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the dataset; the folder's own by default.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help=f"Which labels to read where there are several: {_FORMATS}.")
     ] = None,
     url: Url = None,
     root: Root = None,
@@ -34,7 +41,26 @@ def import_(
 ) -> None:
     """Import a folder as a dataset version; the same content again is the same version."""
     with session(url, root, json) as (client, out):
-        out.show(_upload(client, out, folder, name or folder.resolve().name), _report)
+        with _progress(out) as moved, known_digests() as known:
+            name = name or folder.resolve().name
+            report = upload_folder(client, folder, name, moved, known=known, form=form)
+        out.show(report, _report)
+
+
+@app.command()
+def export(
+    dataset: Dataset,
+    to: Annotated[Path, typer.Option("--to", help="A new or empty folder, or one where an export broke off.")],
+    form: Annotated[str, typer.Option("--format", help=f"How to write labels: {_FORMATS}.")] = "coco",
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Write a dataset version into a folder; what a format cannot say is counted."""
+    with session(url, root, json) as (client, out):
+        with _progress(out) as moved:
+            exported = download_folder(client, dataset, form, to, moved)
+        out.show(exported, _exported)
 
 
 @app.command("list")
@@ -67,14 +93,23 @@ def images(
         out.show(client.dataset_images(dataset, split=side, offset=offset, limit=limit), _images)
 
 
-def _upload(client: Client, out: Output, folder: Path, name: str) -> ImportReport:
+@contextmanager
+def _progress(out: Output) -> Iterator[Callable[[int, int, str], None]]:
     with Progress(console=out.progress, transient=True, disable=not out.progress.is_terminal) as bars:
         bar = bars.add_task("reading")
+        yield lambda done, total, what: bars.update(bar, description=what, completed=done, total=total)
 
-        def moved(done: int, total: int, what: str) -> None:
-            bars.update(bar, description=what, completed=done, total=total)
 
-        return upload_folder(client, folder, name, moved)
+def _exported(exported: Exported) -> RenderableType:
+    head = details(
+        (
+            ("exported", exported.dataset),
+            ("format", exported.format),
+            ("folder", exported.folder),
+            ("files", f"{exported.files}, {exported.fetched} fetched now"),
+        )
+    )
+    return Group(head, _warnings(exported.warnings)) if exported.warnings else head
 
 
 def _report(report: ImportReport) -> RenderableType:

@@ -32,6 +32,8 @@ OPERATIONS = (
     Operation("datasets", "GET /datasets", "datasets list"),
     Operation("dataset", "GET /datasets/{dataset}", "datasets show"),
     Operation("dataset_images", "GET /datasets/{dataset}/images", "datasets images"),
+    Operation("export_dataset", "GET /datasets/{dataset}/export", "datasets export"),
+    Operation("look_at_pictures", "POST /datasets/looks", None, _CONTENT),
     Operation("start_run", "POST /runs", "runs start"),
     Operation("runs", "GET /runs", "runs list"),
     Operation("run", "GET /runs/{run}", "runs show"),

@@ -10,6 +10,7 @@ from lineside.client.approvals import Approvals
 from lineside.client.audit import AuditTrail
 from lineside.client.broker import Brokers
 from lineside.client.connection import Connection, path
+from lineside.client.datasets import Datasets
 from lineside.client.deliveries import Delivering
 from lineside.client.deploying import Deploying
 from lineside.client.fleet import Fleet
@@ -25,7 +26,6 @@ from lineside.client.twins import Twins
 from lineside.client.webhooks import Telling
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import AddComponent, Component, ComponentDetails
-from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest
 from lineside.contract.deployment import Deployment, DeploymentDocument
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
@@ -55,6 +55,7 @@ def _saved(pieces: Iterable[bytes], target: Path) -> Path:
 class Client(
     Approvals,
     Brokers,
+    Datasets,
     Delivering,
     Deploying,
     Fleet,
@@ -118,29 +119,6 @@ class Client(
     def fetch_blob(self, digest: str, target: Path) -> Path:
         """A blob as a file: written beside it, checked by the caller's reader, renamed in."""
         return _saved(self.connection.stream(path("blobs", digest)), target)
-
-    # --- datasets -------------------------------------------------------------------------------------------------
-
-    def import_dataset(self, request: ImportRequest) -> ImportReport:
-        """Make a dataset version from files whose blobs are there; see `lineside.client.folder` for a whole folder."""
-        return self.connection.call("POST", "/datasets", ImportReport, body=request)
-
-    def datasets(self) -> list[DatasetVersion]:
-        """All dataset versions, newest first."""
-        return self.connection.call("GET", "/datasets", list[DatasetVersion])
-
-    def dataset(self, dataset: str) -> DatasetVersion:
-        """One dataset version."""
-        return self.connection.call("GET", path("datasets", dataset), DatasetVersion)
-
-    def dataset_images(self, dataset: str, *, split: str | None = None, offset: int = 0, limit: int = 500) -> ImagePage:
-        """Images of a dataset version with their boxes."""
-        return self.connection.call(
-            "GET",
-            path("datasets", dataset, "images"),
-            ImagePage,
-            query={"split": split, "offset": offset, "limit": limit},
-        )
 
     # --- components, deployments, rollouts ------------------------------------------------------------------------
 

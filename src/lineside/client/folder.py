@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from lineside.client.client import Client
+from lineside.client.known_digests import KnownDigests
 from lineside.contract.dataset import ImportReport, ImportRequest
 from lineside.contract.errors import LinesideError
 
 Progress = Callable[[int, int, str], None]
 """Called with files done, files in all, and what is being done."""
 
+T = TypeVar("T")
+
 _ASK = 1000  # digests asked about in one request
+_LOOK = 100  # pictures looked at in one
+_THREADS = 4  # as many as a connection keeps open
 
 
 def upload_folder(
-    client: Client, folder: Path, name: str, progress: Progress = lambda done, total, what: None
+    client: Client,
+    folder: Path,
+    name: str,
+    progress: Progress = lambda done, total, what: None,
+    *,
+    known: KnownDigests | None = None,
+    form: str | None = None,
 ) -> ImportReport:
     """Send what is missing of a folder and import it. Hidden files and links that leave the folder are left out.
 
-    Raises `client.folder_missing`, `client.folder_empty`, and whatever the import refuses.
+    `known` remembers digests of files between imports (`known_digests`); `form` says which format to read where the
+    folder holds several. What was broken off goes on where it was. Raises `client.folder_missing`,
+    `client.folder_empty`, and whatever the import refuses.
     """
     if not folder.is_dir():
         raise LinesideError("client.folder_missing", folder=folder)
     files = _files(folder)
     if not files:
         raise LinesideError("client.folder_empty", folder=folder)
+    known = known or KnownDigests()
     digests: dict[str, str] = {}
     for number, file in enumerate(files, 1):
-        digests[_text(file.relative_to(folder).as_posix())] = _digest(file)
+        digests[_text(file.relative_to(folder).as_posix())] = known.digest(file)
         progress(number, len(files), "hashing")
     _send_missing(client, folder, digests, progress)
-    return client.import_dataset(ImportRequest(name=name, files=digests))
+    _look(client, list(dict.fromkeys(digests.values())), progress)
+    progress(len(files), len(files), "importing")
+    return client.import_dataset(ImportRequest(name=name, files=digests, format=form))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -55,15 +72,31 @@ def _text(name: str) -> str:
     return name
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _send_missing(client: Client, folder: Path, digests: dict[str, str], progress: Progress) -> None:
     by_digest = {digest: folder / relative for relative, digest in digests.items()}
-    wanted = list(by_digest)
-    missing = [d for start in range(0, len(wanted), _ASK) for d in client.blobs_missing(wanted[start : start + _ASK])]
-    for number, digest in enumerate(missing, 1):
-        client.put_blob_file(by_digest[digest], digest)
+    missing = [digest for some in _batches(list(by_digest), _ASK) for digest in client.blobs_missing(list(some))]
+    for number, _ in enumerate(_each(lambda digest: client.put_blob_file(by_digest[digest], digest), missing), 1):
         progress(number, len(missing), "sending")
+
+
+def _look(client: Client, digests: Sequence[str], progress: Progress) -> None:
+    """Have pictures decoded a hundred at a time, so that no request is long and a break costs little."""
+    done = 0
+    batches = list(_batches(digests, _LOOK))
+    for batch, _ in zip(batches, _each(lambda some: client.look_at_pictures(list(some)), batches), strict=True):
+        done += len(batch)
+        progress(done, len(digests), "looking")
+
+
+def _each(act: Callable[[T], object], values: Sequence[T]) -> Iterator[object]:
+    """Do something with each of many values, a few at once, in their order; an error ends it."""
+    with ThreadPoolExecutor(_THREADS, "send") as threads:
+        try:
+            yield from threads.map(act, values)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+def _batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -79,6 +79,7 @@ _PEOPLE = {
         GET /api/v1/components/{name:str}/{version:str}
         GET /api/v1/datasets
         GET /api/v1/datasets/{dataset:str}
+        GET /api/v1/datasets/{dataset:str}/export
         GET /api/v1/datasets/{dataset:str}/images
         GET /api/v1/deliveries
         GET /api/v1/deliveries/{delivery:str}
@@ -168,6 +169,7 @@ _PEOPLE = {
         POST /api/v1/components
         POST /api/v1/components/{name:str}/{version:str}/proposal
         POST /api/v1/datasets
+        POST /api/v1/datasets/looks
         POST /api/v1/deliveries
         POST /api/v1/deliveries/{delivery:str}/cancel
         POST /api/v1/delivery-rules

@@ -25,9 +25,9 @@ from lineside.contract.component import AddComponent
 from lineside.contract.delivery import DeliveryRequest, HookRequest, RuleRequest
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.device import AcceptRequest, JoinTokenRequest, Preauthorisation
+from lineside.contract.evaluation import EvaluateModel
 from lineside.contract.group import GroupChange, GroupRequest, LabelsChange, Which
 from lineside.contract.inquiry import InquiryKind, InquiryRequest
-from lineside.contract.evaluation import EvaluateModel
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.registry import EditCard, PointAlias, RemoveAlias
 from lineside.contract.rollout import DeviceProgress
@@ -375,6 +375,11 @@ def _bundle(world: World) -> Said:
     return Said("line-1", None, "what the group line-1 should run")
 
 
+def _export_dataset(world: World) -> Said:
+    world.client.export_dataset(world.dataset.id, "csv")
+    return Said(world.dataset.id, world.dataset.digest, f"{world.dataset.name} as csv")
+
+
 def _export(world: World) -> Said:
     assert sum(1 for _ in world.client.export_audit(since=3))
     return Said("audit", None, "rows after 3")
@@ -417,6 +422,7 @@ STEPS = (
     Step("POST /delivery-hooks/{hook}/remove", "delivery.hook", _remove_delivery_hook),
     Step("GET /bundles", "bundle.export", _bundle),
     Step("GET /blobs/{digest}", "blob.export", _blob),
+    Step("GET /datasets/{dataset}/export", "dataset.export", _export_dataset),
     Step("GET /audit/export", "audit.export", _export),
     Step("POST /devices/tokens", "token.create", _token),
     Step("POST /join-tokens/{id}/revoke", "token.revoke", _revoke_token),
@@ -463,6 +469,7 @@ PEOPLE = {
 
 NOT_DECISIONS = {
     "POST /blobs/missing": "a question",
+    "POST /datasets/looks": "what an import would find out",
     "PUT /blobs/{digest}": "bytes that nothing names yet",
     "POST /deployments/preview": "a question",
     "POST /runs/claim": "a worker's",

@@ -44,8 +44,14 @@ ROWS = (
     Problem(
         "dataset.format_unknown",
         Kind.REFUSED,
-        "None of the {files} files holds labels as COCO, Pascal VOC or YOLO write them.",
-        "See docs/datasets.md for what is recognised.",
+        "None of the {files} files holds labels in a form that is known.",
+        "See docs/formats.md for what is recognised.",
+    ),
+    Problem(
+        "dataset.format_unnamed",
+        Kind.REFUSED,
+        "{name} is no format of datasets; there are {names}.",
+        "Name one of them: lineside datasets export ID --format coco --to DIR",
     ),
     Problem(
         "dataset.file_unreadable",

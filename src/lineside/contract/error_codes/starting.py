@@ -29,6 +29,12 @@ ROWS = (
         "client.folder_missing", Kind.MISSING, "There is no folder {folder}.", "Name a folder with images and labels."
     ),
     Problem(
+        "client.folder_taken",
+        Kind.CONFLICT,
+        "{folder} holds files of something else.",
+        "Name a folder that is new or empty: lineside datasets export ID --format coco --to DIR",
+    ),
+    Problem(
         "client.folder_empty",
         Kind.REFUSED,
         "The folder {folder} holds no files.",

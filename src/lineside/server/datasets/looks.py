@@ -19,10 +19,11 @@ from lineside.server.adapters.objects import ObjectStore
 from lineside.server.among import among
 from lineside.server.database import Base, Database
 from lineside.server.datasets.patches import HEIGHT, WIDTH, Patch
-from lineside.server.datasets.pictures import Picture, look_at
+from lineside.server.datasets.pictures import Picture, look_at, may_be_picture
 from lineside.server.upserts import add_missing
 
 _THREADS = 4
+_LARGEST = 256 << 20  # bytes of a picture
 _AT_ONCE = 256  # looks in memory and in one transaction
 
 
@@ -76,13 +77,23 @@ class Looks:
             return session.scalar(select(LookRow.thumbnail).where(LookRow.digest == digest))
 
     def _make(self, digests: Sequence[str]) -> dict[str, Look]:
+        if not digests:
+            return {}
         # Pillow lets go of the interpreter lock while it decodes; more threads than cores wait for the object store.
         with ThreadPoolExecutor(_THREADS, "look-at") as threads:
-            seen = zip(digests, threads.map(lambda digest: look_at(self._objects.get(digest)), digests), strict=True)
+            seen = zip(digests, threads.map(self._look, digests), strict=True)
             pictures = {digest: picture for digest, picture in seen if picture is not None}
         with self._database.write() as session:
             add_missing(session, LookRow, [_row(digest, picture) for digest, picture in pictures.items()])
         return {digest: Look(p.width, p.height, p.form, p.brightness) for digest, p in pictures.items()}
+
+    def _look(self, digest: str) -> Picture | None:
+        data = bytearray()
+        for piece in self._objects.stream(digest):
+            data += piece
+            if not may_be_picture(data) or len(data) > _LARGEST:
+                return None
+        return look_at(bytes(data))
 
 
 def looks(session: Session, digests: Iterable[str]) -> dict[str, Look]:

@@ -18,6 +18,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "MPO")
 THUMBNAIL = 240
 """Pixels of a thumbnail's longer side, at most."""
 
+_BEGINNINGS = (b"\xff\xd8", b"\x89PNG", b"BM", b"II", b"MM", b"RIFF", b"GIF8", *(b"P%d" % n for n in range(1, 8)))
 _THUMBNAIL_BYTES = 8192
 _TURNED = range(5, 9)  # EXIF orientations that swap width and height (EXIF 2.32, tag 0x0112)
 _BROKEN = (
@@ -46,6 +47,11 @@ class Picture:
     brightness: float
     patch: Patch
     thumbnail: bytes
+
+
+def may_be_picture(data: bytes | bytearray) -> bool:
+    """Whether the first bytes are those of a format that is opened; a label file's are not."""
+    return data.startswith(_BEGINNINGS)
 
 
 def look_at(data: bytes) -> Picture | None:

@@ -1,24 +1,27 @@
 """COCO: one or several JSON files with `images`, `annotations` and `categories` (cocodataset.org/#format-data).
 
-Beyond the standard an image may carry `group` and `split`, and `info.origin` may say `rendered`.
+Beyond the standard an image may carry `group`, `split` and `taken_at`, a box `source`, and `info.origin` may say
+`rendered`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
-from lineside.contract.dataset import Split
+from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
+from lineside.server.datasets.formats import given
 from lineside.server.datasets.formats.reader import Folder, LabelledBox, LabelledImage, Reading, is_outside, side_of
 from lineside.server.datasets.formats.text import json_value, unreadable
+from lineside.server.datasets.formats.writer import Export, Made, Stored, plain_source
 
 _KEYS = (b'"images"', b'"annotations"', b'"categories"')
 Id = int | str
@@ -31,6 +34,7 @@ class _Image(msgspec.Struct):
     height: float | None = None
     group: Id | None = None
     split: str | None = None
+    taken_at: Any = None
 
     def declared(self) -> tuple[int, int] | None:
         if not self.width or not self.height:
@@ -43,6 +47,7 @@ class _Annotation(msgspec.Struct):
     category_id: Id | None = None
     bbox: Any = None
     iscrowd: Any = 0
+    source: Any = None
 
 
 class _Category(msgspec.Struct):
@@ -70,6 +75,7 @@ class Coco:
     """The format."""
 
     name = "coco"
+    lists = True
 
     def recognises(self, folder: Folder) -> bool:
         return bool(_files(folder))
@@ -90,6 +96,11 @@ class Coco:
             images=tuple(images.values()),
             origin=origins.pop() if len(origins) == 1 else None,
         )
+
+    def write(self, export: Export) -> Iterator[Stored | Made]:
+        """`annotations.json` at the top, piece by piece, beside the images."""
+        yield from export.pictures()
+        yield Made(export.free("annotations.json"), _written(export))
 
 
 def _files(folder: Folder) -> list[str]:
@@ -134,6 +145,7 @@ def _images(folder: Folder, source: _Source, warnings: Warnings) -> list[Labelle
             group=None if entry.group is None else str(entry.group),
             split=_split(source, entry, warnings),
             declared=entry.declared(),
+            taken_at=given.time(entry.taken_at),
         )
         for entry in source.content.images
         if (path := paths[entry.id]) is not None
@@ -166,7 +178,8 @@ def _boxes(source: _Source, paths: Mapping[Id, str | None], warnings: Warnings) 
             warnings.add("dataset.box_invalid", where, paths[image])
         else:
             x, y, width, height = map(float, annotation.bbox)
-            boxes[image].append(LabelledBox(names[category], x, y, width, height))
+            said = given.source(annotation.source)
+            boxes[image].append(LabelledBox(names[category], x, y, width, height, source=said))
     return boxes
 
 
@@ -216,3 +229,41 @@ def _only(source: _Source, name: str, paths: list[str], warnings: Warnings) -> s
 def _origin(info: Any) -> str | None:
     origin = info.get("origin") if isinstance(info, dict) else None
     return origin if isinstance(origin, str) else None
+
+
+def _written(export: Export) -> Iterator[bytes]:
+    categories = [{"id": number, "name": name} for number, name in enumerate(export.classes, 1)]
+    numbers = {category["name"]: category["id"] for category in categories}
+    info = {"description": "written by Lineside", "origin": export.origin, "date_created": export.created_at}
+    yield b'{"info":' + msgspec.json.encode(info) + b',\n"categories":' + msgspec.json.encode(categories)
+    yield b',\n"images":['
+    yield from _listed(_entry(number, image) for number, image in enumerate(export.images(), 1))
+    yield b'],\n"annotations":['
+    yield from _listed(_annotations(export, numbers))
+    yield b"]}\n"
+
+
+def _listed(values: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    for number, value in enumerate(values):
+        yield (b",\n" if number else b"\n") + msgspec.json.encode(value)
+
+
+def _entry(number: int, image: ImageRecord) -> dict[str, Any]:
+    entry: dict[str, Any] = {"id": number, "file_name": image.file_name, "width": image.width, "height": image.height}
+    entry["split"] = image.split.value
+    if image.group is not None:
+        entry["group"] = image.group
+    if isinstance(image.taken_at, str):
+        entry["taken_at"] = image.taken_at
+    return entry
+
+
+def _annotations(export: Export, numbers: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
+    count = 0
+    for number, image in enumerate(export.images(), 1):
+        for box in image.boxes:
+            count += 1
+            bbox = [box.x, box.y, box.width, box.height]
+            entry = {"id": count, "image_id": number, "category_id": numbers[box.label], "bbox": bbox}
+            entry |= {"area": round(box.width * box.height, 3), "iscrowd": 0, "segmentation": []}
+            yield entry | ({"source": plain_source(box.source)} if box.source else {})

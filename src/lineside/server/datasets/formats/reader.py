@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from lineside.contract.dataset import Split
+from lineside.contract.dataset import LabelSource, Split
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
+from lineside.server.datasets.formats.writer import Export, Made, Stored
 
 SIDES = {"train": Split.TRAIN, "training": Split.TRAIN, "val": Split.VAL, "valid": Split.VAL} | {
     "validation": Split.VAL,
@@ -31,6 +32,7 @@ class LabelledBox:
     width: float
     height: float
     relative: bool = False
+    source: LabelSource | None = None
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,17 @@ class LabelledImage:
     group: str | None = None
     split: Split | None = None
     declared: tuple[int, int] | None = None
+    taken_at: str | None = None
 
 
 @dataclass(frozen=True)
 class Reading:
-    """All a folder says, before any image was looked at."""
+    """All a folder says, before any image was looked at. `pending` are images that nobody has labelled yet."""
 
     classes: tuple[str, ...]
     images: tuple[LabelledImage, ...]
     origin: str | None = None
+    pending: frozenset[str] = frozenset()
 
 
 class Folder:
@@ -90,9 +94,10 @@ class Folder:
 
 
 class Format(Protocol):
-    """One way of writing labels down."""
+    """One way of writing labels down. `lists` when an image that its labels do not name was left out of them."""
 
     name: str
+    lists: bool
 
     def recognises(self, folder: Folder) -> bool:
         """Whether the folder is written this way."""
@@ -100,6 +105,10 @@ class Format(Protocol):
 
     def read(self, folder: Folder, warnings: Warnings) -> Reading:
         """What it says. Raises a `dataset.…` error when the whole cannot be trusted; counts what concerns one image."""
+        ...
+
+    def write(self, export: Export) -> Iterator[Stored | Made]:
+        """The files of a folder that reads back as the same version; counts what the format cannot say."""
         ...
 
 
@@ -114,3 +123,13 @@ def side_of(text: str) -> Split | None:
     words = "".join(letter if letter.isalpha() else " " for letter in text.casefold()).split()
     sides = {SIDES[word] for word in words if word in SIDES}
     return sides.pop() if len(sides) == 1 else None
+
+
+def split_of(written: object, path: str, warnings: Warnings) -> Split | None:
+    """The side that an image's own annotation names, if it does; counts a word that is none."""
+    if written is None or written == "":
+        return None
+    side = side_of(written) if isinstance(written, str) else None
+    if side is None:
+        warnings.add("dataset.split_unknown", f"{path}: {written}"[:200])
+    return side

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -39,6 +40,23 @@ def json_value(file: str, data: bytes) -> Any:
         raise unreadable(file, error.msg, error.lineno) from error
     except (ValueError, RecursionError) as error:
         raise unreadable(file, error) from error
+
+
+def python_value(written: str) -> Any:
+    """A Python literal of lists, dicts, texts and numbers, as `print` writes it. Nothing is evaluated: it is turned
+    into JSON word by word. Raises ValueError, RecursionError."""
+    return json.loads(_WORD.sub(_as_json, written), parse_constant=_no_constant)
+
+
+_WORD = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[A-Za-z_]+|[()]""")
+_WORDS = {"None": "null", "True": "true", "False": "false", "(": "[", ")": "]"}
+
+
+def _as_json(word: re.Match[str]) -> str:
+    found = word.group()
+    if found[0] not in "'\"":
+        return _WORDS.get(found, found)
+    return json.dumps(re.sub(r"\\(.)", r"\1", found[1:-1]))
 
 
 def _no_constant(name: str) -> NoReturn:

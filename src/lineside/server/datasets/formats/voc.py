@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from pathlib import PurePosixPath
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from lineside.contract.dataset import Split
+from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
+from lineside.server.datasets.formats import classes
 from lineside.server.datasets.formats.reader import Folder, LabelledBox, LabelledImage, Reading, is_outside, side_of
 from lineside.server.datasets.formats.text import text, unreadable, xml_root
+from lineside.server.datasets.formats.writer import Export, Made, Stored, lose
 
 _FOLDERS = ("JPEGImages", "images", "Images")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_UNSAYABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what XML 1.0 has no way to write
 
 
 class Voc:
     """The format."""
 
     name = "voc"
+    lists = True
 
     def recognises(self, folder: Folder) -> bool:
         return any(_is_voc(folder.read(path)) for path in _files(folder))
@@ -33,8 +40,26 @@ class Voc:
             if image.path in images:
                 raise LinesideError("dataset.listed_twice", file=file, path=image.path)
             images[image.path] = image
-        classes = sorted({box.label for image in images.values() for box in image.boxes})
-        return Reading(classes=tuple(classes), images=tuple(images.values()))
+        used = {box.label for image in images.values() for box in image.boxes}
+        return Reading(classes=classes.ordered(folder, used), images=tuple(images.values()))
+
+    def write(self, export: Export) -> Iterator[Stored | Made]:
+        """`Annotations/*.xml` with the images' own paths, `ImageSets/Main/` for the split, and `classes.txt`."""
+        names: set[str] = set()
+        sides: dict[Split, list[str]] = {side: [] for side in Split}
+        for image in export.images():
+            if not _sayable(image.file_name):
+                export.warnings.add("dataset.name_unsaid", repr(image.file_name))
+                continue
+            lose(export, image)
+            name = _name(image.file_name, names)
+            sides[image.split].append(name)
+            yield Stored(image.file_name, image.digest)
+            yield Made(export.free(f"Annotations/{name}.xml"), [_written(export, image)])
+        for side, lines in sides.items():
+            text = "".join(f"{line}\n" for line in lines)
+            yield Made(export.free(f"ImageSets/Main/{side.value}.txt"), [text.encode()])
+        yield from classes.written(export)
 
 
 def _files(folder: Folder) -> list[str]:
@@ -59,11 +84,12 @@ def _image(folder: Folder, file: str, sides: dict[str, Split], warnings: Warning
     path = _find(folder, file, root, warnings)
     if path is None:
         return None
-    stem = PurePosixPath(file).stem
     return LabelledImage(
         path=path,
         boxes=_boxes(file, path, root, warnings),
-        split=sides.get(stem) or next(filter(None, map(side_of, PurePosixPath(file).parts[:-1])), None),
+        split=sides.get(_inside(file))
+        or sides.get(PurePosixPath(file).stem)
+        or next(filter(None, map(side_of, PurePosixPath(file).parts[:-1])), None),
         declared=_declared(root),
     )
 
@@ -76,7 +102,7 @@ def _boxes(file: str, image: str, root: Element, warnings: Warnings) -> tuple[La
 
 def _box(where: str, image: str, written: Element, warnings: Warnings) -> LabelledBox | None:
     label = (written.findtext("name") or "").strip()
-    corners = [_number(written.findtext(f"bndbox/{key}")) for key in ("xmin", "ymin", "xmax", "ymax")]
+    corners = [_number(written.findtext(f"bndbox/{key}")) for key in _CORNERS]
     if not label:
         warnings.add("dataset.class_unknown", where, image)
         return None
@@ -112,7 +138,8 @@ def _find(folder: Folder, file: str, root: Element, warnings: Warnings) -> str |
     home, stem = PurePosixPath(file).parent, PurePosixPath(file).stem
     places = [home.parent / part for part in _FOLDERS] + [home, home.parent, PurePosixPath()]
     if name:
-        found = folder.first(str(place / name) for place in places)
+        top, beside = _top(file), (root.findtext("folder") or "").strip()
+        found = folder.first(str(place / name) for place in ([top / beside] if beside else []) + places)
         paths = [found] if found else folder.ending(name)
     else:
         paths = [p for p in folder.files if PurePosixPath(p).stem == stem and p != file]
@@ -134,5 +161,54 @@ def _sides(folder: Folder) -> dict[str, Split]:
             continue
         for line in text(path, folder.read(path)).splitlines():
             if line.strip():
-                sides[PurePosixPath(line.split()[0]).stem] = side
+                sides[line.strip()] = sides[PurePosixPath(line.split()[0]).stem] = side
     return sides
+
+
+def _top(file: str) -> PurePosixPath:
+    """The folder that `Annotations/` is in; the file's own where it is in none."""
+    for folder in PurePosixPath(file).parents:
+        if folder.name.casefold() == "annotations":
+            return folder.parent
+    return PurePosixPath(file).parent
+
+
+def _inside(file: str) -> str:
+    """An annotation's path below `Annotations/` without `.xml`: what lists of a split may call it."""
+    place = PurePosixPath(file)
+    parts = place.parts
+    at = next((at for at, part in enumerate(parts[:-1]) if part.casefold() == "annotations"), -1)
+    return str(PurePosixPath(*parts[at + 1 :]).with_suffix(""))
+
+
+def _name(file_name: str, names: set[str]) -> str:
+    """What an image's annotation is called: as the image, with its extension where two would be called the same."""
+    name = str(PurePosixPath(file_name).with_suffix(""))
+    name = file_name if name.casefold() in names else name
+    names.add(name.casefold())
+    return name
+
+
+def _sayable(text: str) -> bool:
+    return _UNSAYABLE.search(text) is None and text == text.strip() and len(text.splitlines()) == 1
+
+
+def _written(export: Export, image: ImageRecord) -> bytes:
+    root, place = Element("annotation"), PurePosixPath(image.file_name)
+    SubElement(root, "folder").text = str(place.parent)
+    SubElement(root, "filename").text = place.name
+    size = SubElement(root, "size")
+    for key, value in (("width", image.width), ("height", image.height), ("depth", 3)):
+        SubElement(size, key).text = str(value)
+    for box in image.boxes:
+        if min(box.width, box.height) <= 1 or not _sayable(box.label):
+            export.warnings.add("dataset.box_unsaid", f"{image.file_name}: {box.label}")
+            continue
+        written = SubElement(root, "object")
+        SubElement(written, "name").text = box.label
+        corners = SubElement(written, "bndbox")
+        edges = (box.x + 1, box.y + 1, box.x + box.width, box.y + box.height)
+        for key, edge in zip(_CORNERS, edges, strict=True):
+            SubElement(corners, key).text = f"{round(edge, 3):.12g}"
+    indent(root)
+    return bytes(tostring(root, encoding="utf-8"))

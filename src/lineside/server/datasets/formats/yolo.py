@@ -6,23 +6,27 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from lineside.contract.dataset import Split
+import yaml
+
+from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
-from lineside.server.datasets.formats.reader import Folder, LabelledBox, LabelledImage, Reading, side_of
+from lineside.server.datasets.formats.classes import checked, listed
+from lineside.server.datasets.formats.reader import SIDES, Folder, LabelledBox, LabelledImage, Reading, side_of
 from lineside.server.datasets.formats.text import text, unreadable, yaml_value
+from lineside.server.datasets.formats.writer import Export, Made, Stored, lose
 from lineside.server.datasets.pictures import is_picture
-
-_NAMES = ("classes.txt", "obj.names", "labels.txt")
 
 
 class Yolo:
     """The format."""
 
     name = "yolo"
+    lists = False
 
     def recognises(self, folder: Folder) -> bool:
         if _description(folder) is not None:
@@ -31,7 +35,7 @@ class Yolo:
 
     def read(self, folder: Folder, warnings: Warnings) -> Reading:
         labels = _labels(folder)
-        classes = _classes(folder, labels, warnings)
+        classes, sides = _classes(folder, labels), _sides(folder)
         images = _pictures(folder, labels)
         boxes: dict[str, tuple[LabelledBox, ...]] = {}
         for stem, label in labels.items():
@@ -48,8 +52,27 @@ class Yolo:
                 warnings.add("dataset.image_unlabelled", path)
         return Reading(
             classes=classes,
-            images=tuple(LabelledImage(path, boxes.get(stem, ()), split=_side(path)) for stem, path in images.items()),
+            images=tuple(
+                LabelledImage(path, boxes.get(stem, ()), split=sides.get(path) or _side(path))
+                for stem, path in images.items()
+            ),
         )
+
+    def write(self, export: Export) -> Iterator[Stored | Made]:
+        """`images/**` and `labels/**`, `data.yaml`, and a list of images for each side."""
+        numbers = {name: number for number, name in enumerate(export.classes)}
+        sides: dict[Split, list[str]] = {side: [] for side in Split}
+        stems: set[str] = set()
+        for image in export.images():
+            if len(image.file_name.splitlines()) > 1 or image.file_name != image.file_name.strip():
+                export.warnings.add("dataset.name_unsaid", repr(image.file_name))
+                continue
+            lose(export, image)
+            path = _place(export, image.file_name, stems)
+            sides[image.split].append(path)
+            yield Stored(path, image.digest)
+            yield Made(f"{_exchanged(path, 'images', 'labels')}.txt", [_written(image, numbers)])
+        yield from _described(export, sides)
 
 
 def _description(folder: Folder) -> str | None:
@@ -73,10 +96,15 @@ def _labels(folder: Folder) -> dict[str, str]:
 
 def _stem(path: str, part: str) -> str:
     """A path without extension, its last folder `part` called `images`."""
+    return _exchanged(path, part, "images")
+
+
+def _exchanged(path: str, part: str, other: str) -> str:
+    """A path without extension, its last folder `part` called `other`."""
     place = PurePosixPath(path)
     parts = list(place.parts)
     at = len(parts) - 2 - parts[-2::-1].index(part)
-    parts[at] = "images"
+    parts[at] = other
     return str(PurePosixPath(*parts).with_suffix("")) if place.suffix else "/".join(parts)
 
 
@@ -104,14 +132,27 @@ def _side(path: str) -> Split | None:
     return sides[-1] if sides else None
 
 
-def _classes(folder: Folder, labels: dict[str, str], warnings: Warnings) -> tuple[str, ...]:
+def _sides(folder: Folder) -> dict[str, Split]:
+    """What lists of images say that `data.yaml` names: `train: train.txt`."""
+    description = _description(folder)
+    value = yaml_value(description, folder.read(description)) if description is not None else None
+    home, sides = PurePosixPath(description or "").parent, dict[str, Split]()
+    for key, side in SIDES.items():
+        written = value.get(key) if isinstance(value, dict) else None
+        for name in written if isinstance(written, list) else [written]:
+            path = str(home / name) if isinstance(name, str) and name.endswith(".txt") else ""
+            if path in folder.files:
+                lines = text(path, folder.read(path)).splitlines()
+                sides |= {str(PurePosixPath(path).parent / line.strip()): side for line in lines if line.strip()}
+    return sides
+
+
+def _classes(folder: Folder, labels: dict[str, str]) -> tuple[str, ...]:
     description = _description(folder)
     if description is not None:
         return _names(description, yaml_value(description, folder.read(description)))
-    for name in _NAMES:
-        for path in folder.ending(name):
-            lines = text(path, folder.read(path)).splitlines()
-            return _checked(path, [line.strip() for line in lines if line.strip()])
+    if names := listed(folder):
+        return names
     highest = max((index for path in labels.values() for index in _indices(folder.read(path))), default=-1)
     return tuple(str(index) for index in range(min(highest, 9999) + 1))
 
@@ -124,13 +165,7 @@ def _names(file: str, value: Any) -> tuple[str, ...]:
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list) or not names or not all(isinstance(name, str | int) for name in names):
         raise unreadable(file, "it has no list `names` of class names")
-    return _checked(file, [str(name).strip() for name in names])
-
-
-def _checked(file: str, names: list[str]) -> tuple[str, ...]:
-    if not all(names) or len(set(names)) != len(names):
-        raise unreadable(file, "class names must differ and not be empty")
-    return tuple(names)
+    return checked(file, [str(name).strip() for name in names])
 
 
 def _indices(data: bytes) -> list[int]:
@@ -176,3 +211,35 @@ def _around(points: list[float]) -> list[float]:
     """The box around a polygon, as centre and size."""
     xs, ys = points[0::2], points[1::2]
     return [(min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)]
+
+
+def _place(export: Export, file_name: str, stems: set[str]) -> str:
+    """Where an image goes: below a folder `images`, under a name that no other label file has."""
+    place = PurePosixPath(file_name if _in(file_name, "images") else f"images/{file_name}")
+    stem, number = place.stem, 0
+    while _stem(str(place), "images").casefold() in stems:
+        number += 1
+        place = place.with_stem(f"{stem}-{number}")
+    stems.add(_stem(str(place), "images").casefold())
+    if str(place) != file_name:
+        export.warnings.add("dataset.name_changed", f"{file_name}: {place}")
+    return str(place)
+
+
+def _written(image: ImageRecord, numbers: Mapping[str, int]) -> bytes:
+    lines = []
+    for box in image.boxes:
+        x, y = (box.x + box.width / 2) / image.width, (box.y + box.height / 2) / image.height
+        values = (x, y, box.width / image.width, box.height / image.height)
+        lines.append(" ".join([str(numbers[box.label]), *(f"{value:.12g}" for value in values)]) + "\n")
+    return "".join(lines).encode()
+
+
+def _described(export: Export, sides: Mapping[Split, list[str]]) -> Iterator[Made]:
+    description: dict[str, object] = {"path": "."}
+    for side, paths in sides.items():
+        name = f"{side.value}.txt"
+        description[side.value] = name
+        yield Made(name, ["".join(f"./{path}\n" for path in paths).encode()])
+    description["names"] = dict(enumerate(export.classes))
+    yield Made("data.yaml", [yaml.safe_dump(description, sort_keys=False, allow_unicode=True).encode()])

@@ -1,0 +1,123 @@
+"""A dataset version becomes a folder on this machine, in a format that other programs read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from lineside.client.client import Client
+from lineside.client.connection import path
+from lineside.contract.dataset import Counted
+from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
+
+Progress = Callable[[int, int, str], None]
+"""Called with files done, files in all, and what is being done."""
+
+_MARK = ".lineside-export.json"  # hidden: an import passes it over
+_THREADS = 4  # as many as a connection keeps open
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in the folder now; `fetched` files were not there before. `warnings` say what the format cannot."""
+
+    dataset: str
+    format: str
+    folder: str
+    files: int
+    fetched: int
+    warnings: tuple[Counted, ...] = ()
+
+
+class _Mark(msgspec.Struct):
+    dataset: str
+    format: str
+
+
+def download_folder(
+    client: Client,
+    dataset: str,
+    form: str,
+    folder: Path,
+    progress: Progress = lambda done, total, what: None,
+) -> Exported:
+    """Write a dataset version into a new or empty folder. Each file gets its name when all of it is there and has the
+    digest it should have; an export that broke off goes on when it is asked for again.
+
+    Raises `client.folder_taken` when something else is in the folder, `dataset.path_refused` and `blob.digest_mismatch`
+    when the answer is not what it should be, and what `Client` raises.
+    """
+    listing = client.export_dataset(dataset, form)
+    targets = {_place(folder, relative): digest for relative, digest in listing.files.items()}
+    _claim(folder, _Mark(listing.dataset, listing.format))
+    wanted = []
+    for number, (target, digest) in enumerate(targets.items(), 1):
+        if not target.is_file() or _digest(target) != digest:
+            wanted.append((target, digest))
+        progress(number, len(targets), "looking")
+    for number, _ in enumerate(_fetched(client, wanted), 1):
+        progress(number, len(wanted), "fetching")
+    return Exported(
+        dataset=listing.dataset,
+        format=listing.format,
+        folder=str(folder),
+        files=len(targets),
+        fetched=len(wanted),
+        warnings=listing.warnings,
+    )
+
+
+def _place(folder: Path, relative: str) -> Path:
+    """Where a file goes; never outside the folder, whatever was answered."""
+    parts = relative.split("/")
+    if not all(parts) or {".", ".."} & set(parts) or "\\" in relative or "\0" in relative or ":" in parts[0]:
+        raise LinesideError("dataset.path_refused", path=relative)
+    return folder.joinpath(*parts)
+
+
+def _claim(folder: Path, mark: _Mark) -> None:
+    if folder.exists() and any(folder.iterdir()) and _marked(folder) != mark:
+        raise LinesideError("client.folder_taken", folder=folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MARK).write_bytes(msgspec.json.encode(mark))
+
+
+def _marked(folder: Path) -> _Mark | None:
+    try:
+        return msgspec.json.decode((folder / _MARK).read_bytes(), type=_Mark)
+    except (OSError, *UNREADABLE):
+        return None
+
+
+def _fetched(client: Client, wanted: list[tuple[Path, str]]) -> Iterator[None]:
+    with ThreadPoolExecutor(_THREADS, "fetch") as threads:
+        try:
+            yield from threads.map(lambda pair: _fetch(client, *pair), wanted)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+def _fetch(client: Client, target: Path, digest: str) -> None:
+    part, sha = target.with_name(f"{target.name}.{os.getpid()}.part"), hashlib.sha256()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("wb") as stream:
+            for piece in client.connection.stream(path("blobs", digest)):
+                sha.update(piece)
+                stream.write(piece)
+        actual = "sha256:" + sha.hexdigest()
+        if actual != digest:
+            raise LinesideError("blob.digest_mismatch", actual=actual, expected=digest)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()

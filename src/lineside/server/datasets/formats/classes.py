@@ -1,0 +1,56 @@
+"""Names of classes in a file of their own, one a line: what orders them where labels only name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from lineside.server.datasets.formats.reader import Folder
+from lineside.server.datasets.formats.text import text, unreadable
+from lineside.server.datasets.formats.writer import Export, Made
+from lineside.server.datasets.pictures import is_picture
+
+_FILES = ("classes.txt", "obj.names", "labels.txt")
+
+
+def listed(folder: Folder) -> tuple[str, ...]:
+    """The names in `classes.txt`, `obj.names` or `labels.txt`, wherever the first of them is; nothing without one."""
+    for name in _FILES:
+        for path in folder.ending(name):
+            data = folder.read(path)
+            if is_picture(data):  # a name says nothing
+                continue
+            lines = text(path, data).splitlines()
+            return checked(path, [line.strip() for line in lines if line.strip()])
+    return ()
+
+
+def ordered(folder: Folder, used: Iterable[str]) -> tuple[str, ...]:
+    """The names that a file lists, then others that labels use: by number where all are numbers, else sorted."""
+    first = listed(folder)
+    return (*first, *in_order(set(used) - set(first)))
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names in the order of their numbers, where they are numbers, else of their letters."""
+    found = sorted(names)
+    return sorted(found, key=int) if all(name.isascii() and name.isdigit() for name in found) else found
+
+
+def checked(file: str, names: list[str]) -> tuple[str, ...]:
+    """The names. Raises `dataset.file_unreadable` when two are the same or one is empty."""
+    if not all(names) or len(set(names)) != len(names):
+        raise unreadable(file, "class names must differ and not be empty")
+    return tuple(names)
+
+
+def written(export: Export, home: str = "") -> Iterator[Made]:
+    """`classes.txt`. A name of several lines is counted and left out."""
+    lines = []
+    for name in export.classes:
+        if name.splitlines() == [name]:
+            lines.append(name)
+        else:
+            export.warnings.add("dataset.name_unsaid", repr(name))
+    path = str(PurePosixPath(home, "classes.txt"))
+    yield Made(export.free(path), ["".join(f"{line}\n" for line in lines).encode()])
