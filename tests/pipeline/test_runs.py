@@ -23,7 +23,7 @@ def test_a_run_ends_in_a_model_version(office: Workplace) -> None:
     assert model.state is ModelState.CANDIDATE
     assert model.metrics["test"].map50 == pytest.approx(1.0)
     assert (model.metrics["test"].images, model.metrics["val"].images) == (5, 3)
-    assert [variant.name for variant in model.variants] == ["fp32", "int8"]
+    assert [variant.name for variant in model.variants] == ["fp32", "fp16", "int8"]
     assert all(variant.reason and variant.latency_ms for variant in model.variants)
     lineage = model.lineage
     assert (lineage.dataset, lineage.run, lineage.trainer) == (dataset.id, run.id, "speck")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,43 +18,77 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lineside.contract.errors import LinesideError
 from lineside.pipeline.files import write_whole
+from lineside.pipeline.optimize.graphs import prepared
 
 Tensor = NDArray[np.float32]
 
 
-def quantize(fp32: Path, int8: Path, tensors: Iterable[Tensor], head: str) -> None:
-    """Write `int8`, calibrated on input tensors float32 [1, C, H, W] (made as a device makes them).
+def quantize(fp32: Path, int8: Path, tensors: Iterable[Tensor]) -> None:
+    """Write `int8`, all layers quantized. See `Quantizer`."""
+    with tempfile.TemporaryDirectory(dir=int8.parent) as folder:
+        write_whole(int8, Quantizer(fp32, tensors, Path(folder)).quantized())
+
+
+class Quantizer:
+    """One fp32 file, its ranges measured once, to be quantized again and again: all of it, but for some layers, or
+    only some layers.
 
     What comes after the last convolutions, and those themselves, stays in float: boxes and scores need the precision,
-    and it is little work. Errors: quantize.no_tensors, quantize.failed.
+    and it is little work. Weights have 7 bits: processors without VNNI would overflow with 8, and answer otherwise
+    than the one that measured.
     """
-    calibration = [np.array(tensor, np.float32) for tensor in tensors]
-    if not calibration:
-        raise LinesideError("quantize.no_tensors")
-    with tempfile.TemporaryDirectory(dir=int8.parent) as folder, _quiet():
-        ready, made = Path(folder) / "ready.onnx", Path(folder) / "int8.onnx"
+
+    def __init__(self, fp32: Path, tensors: Iterable[Tensor], folder: Path) -> None:
+        """Calibrate on input tensors float32 [1, C, H, W], made as a device makes them; `folder` is for its own files.
+
+        Errors: quantize.no_tensors, quantize.failed.
+        """
+        self.tensors = [np.array(tensor, np.float32) for tensor in tensors]
+        if not self.tensors:
+            raise LinesideError("quantize.no_tensors")
+        self._file, self._folder = fp32.name, folder
+        self._ready = folder / "ready.onnx"
+        with self._telling(), _quiet():
+            onnx.save(prepared(fp32), folder / "prepared.onnx")
+            quant_pre_process(folder / "prepared.onnx", self._ready, skip_symbolic_shape=True)
+        graph = onnx.load(self._ready).graph
+        self._input: str = graph.input[0].name
+        self._tail = tail(graph)
+        self.layers = layers(graph, self._tail)
+
+    @property
+    def fp32(self) -> Path:
+        """The simplified fp32 file that is quantized."""
+        return self._ready
+
+    def quantized(self, but: Collection[str] = (), only: Collection[str] = ()) -> bytes:
+        """The INT8 file; layers in `but` stay in float; with `only`, all others do. Layers go by their convolution."""
+        made = self._folder / "made.onnx"
+        with self._telling(), _quiet():
+            quantize_static(
+                self._ready,
+                made,
+                _Reader(self._input, self.tensors),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                reduce_range=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+                nodes_to_quantize=[node for layer in only for node in self.layers[layer]],
+                nodes_to_exclude=[*self._tail, *(node for layer in but for node in self.layers[layer])],
+                extra_options={"CalibMovingAverage": True},  # one odd picture does not stretch the range
+                calibration_cache_path=self._folder / "ranges.json",
+            )
+        return made.read_bytes()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
-            quant_pre_process(fp32, ready, skip_symbolic_shape=True)
-            _quantize(ready, made, calibration)
-        except (DecodeError, OSError, RuntimeError, ValueError) as error:
-            raise LinesideError("quantize.failed", file=fp32.name, why=str(error).splitlines()[0]) from error
-        write_whole(int8, made.read_bytes())
-
-
-def _quantize(ready: Path, made: Path, calibration: list[Tensor]) -> None:
-    graph = onnx.load(ready).graph
-    quantize_static(
-        ready,
-        made,
-        _Reader(graph.input[0].name, calibration),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod.MinMax,
-        nodes_to_exclude=tail(graph),
-        extra_options={"CalibMovingAverage": True},  # one odd picture does not stretch the range
-    )
+            yield
+        except (DecodeError, OSError, RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise LinesideError("quantize.failed", file=self._file, why=why) from error
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
@@ -76,6 +110,25 @@ def tail(graph: Any) -> list[str]:
         for name in node.input:
             behind[name] = behind.get(name, False) or before_another or node.op_type == "Conv"
     return names
+
+
+def layers(graph: Any, without: Collection[str]) -> dict[str, list[str]]:
+    """Nodes by layer: a convolution, and what follows it before the next one; `without` names nodes of no layer.
+
+    A node with several inputs (a sum, a concatenation) belongs to the convolution that comes last before it.
+    """
+    number = {node.name: place for place, node in enumerate(graph.node)}
+    made: dict[str, str] = {}  # tensor -> its layer
+    found: dict[str, list[str]] = {}
+    for node in graph.node:
+        before = [made[name] for name in node.input if name in made]
+        layer = node.name if node.op_type == "Conv" else max(before, key=lambda name: number[name], default="")
+        if not layer:
+            continue
+        made.update((output, layer) for output in node.output)
+        if node.name not in without:
+            found.setdefault(layer, []).append(node.name)
+    return {layer: nodes for layer, nodes in found.items() if layer not in without}
 
 
 @contextmanager

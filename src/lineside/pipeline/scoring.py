@@ -55,8 +55,8 @@ def find(context: Context, name: str, digest: str, signature: Signature, images:
     return found
 
 
-def latencies(files: Sequence[Path], signature: Signature, image: bytes) -> list[float]:
+def latencies(files: Sequence[tuple[Path, Signature]], image: bytes) -> list[float]:
     """Median milliseconds from picture bytes to detections on one thread, by file; the files take turns."""
-    models = [runtime_model.load(file, signature, threads=1) for file in files]
+    models = [runtime_model.load(file, signature, threads=1) for file, signature in files]
     rounds = [[model.detect_timed(image).latency_ms for model in models] for _ in range(_WARM_UP + _ROUNDS)]
     return [round(median(column), 2) for column in zip(*rounds[_WARM_UP:], strict=True)]

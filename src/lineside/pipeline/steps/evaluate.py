@@ -88,7 +88,7 @@ def evaluate(context: Context, given: Inputs) -> Outputs:
         raise ValueError("there is neither a checkpoint nor a model file to evaluate")
     scored = score_file(context, "fp32", model, given.signature, given.classes, records)
     picture = context.images.path(tested[0].digest).read_bytes()
-    (latency,) = latencies([context.blobs.path(model)], given.signature, picture)
+    (latency,) = latencies([(context.blobs.path(model), given.signature)], picture)
     variant = msgspec.structs.replace(scored.variant, latency_ms=latency)
     return Outputs(signature=given.signature, scored=msgspec.structs.replace(scored, variant=variant))
 

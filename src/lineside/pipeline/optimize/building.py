@@ -1,0 +1,66 @@
+"""The files that are tried beside fp32: fp16, INT8, and each of them with pixels as its input where that is quicker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import onnx
+
+from lineside.contract.dataset import ImageRecord
+from lineside.contract.model import Signature
+from lineside.pipeline.optimize.graphs import checked, prepared
+from lineside.pipeline.optimize.half import halved
+from lineside.pipeline.optimize.pixels import folded
+from lineside.pipeline.quantize import Tensor
+from lineside.pipeline.scoring import latencies
+from lineside.pipeline.step import Context
+from lineside.runtime.decode import decode
+from lineside.runtime.preprocess import Preprocessor
+
+PICTURES = 64
+"""Training pictures at most that INT8 is calibrated on."""
+
+_SLOWER = 1.25  # times as long: by less, two measurements of one file may differ, and runs must come out the same
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A model file (a blob), how it is fed, and a sentence on how it was made."""
+
+    name: str
+    digest: str
+    signature: Signature
+    words: str = ""
+
+
+def calibration(training: Sequence[ImageRecord]) -> list[ImageRecord]:
+    """At most `PICTURES`, spread over all of them."""
+    stride = max(1, len(training) // PICTURES)
+    return list(training[::stride][:PICTURES])
+
+
+def tensors(context: Context, signature: Signature, pictures: Sequence[ImageRecord]) -> list[Tensor]:
+    """Pictures as a device feeds them."""
+    fill = Preprocessor(signature)
+    fit = (signature.input_width, signature.input_height)
+    found = (fill(decode(context.images.path(picture.digest).read_bytes(), fit))[0] for picture in pictures)
+    return [tensor.copy() for tensor in found]
+
+
+def half(context: Context, fp32: Path, signature: Signature, picture: bytes) -> Made:
+    """The fp16 file."""
+    return quicker(context, "fp16", checked(halved(prepared(fp32))), signature, picture)
+
+
+def quicker(context: Context, name: str, data: bytes, signature: Signature, picture: bytes) -> Made:
+    """A file with pixels as its input, or as it is where those are slower for `picture`; the files take turns."""
+    plain = Made(name=name, digest=context.blobs.put(data), signature=signature)
+    if signature.takes_pixels:
+        return plain
+    model, takes_pixels = folded(onnx.load_from_string(data), signature)
+    other = Made(name=name, digest=context.blobs.put(checked(model)), signature=takes_pixels)
+    files = [(context.blobs.path(one.digest), one.signature) for one in (plain, other)]
+    before, after = latencies(files, picture)
+    words = f"{after} ms with pixels as its input, {before} ms without."
+    return msgspec.structs.replace(other if after < _SLOWER * before else plain, words=words)

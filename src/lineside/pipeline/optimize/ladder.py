@@ -1,0 +1,76 @@
+"""INT8, rung by rung: all layers; then all but the most sensitive; until it is good enough, or no quicker than fp32.
+
+Each rung is scored on the val pictures through the runtime. What a rung came to is said in its variant's reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from lineside.contract.dataset import ImageRecord, Split
+from lineside.contract.model import Signature, Variant
+from lineside.pipeline.metrics import score
+from lineside.pipeline.optimize.building import Made, quicker
+from lineside.pipeline.optimize.choice import Rules, objection
+from lineside.pipeline.optimize.sensitivity import rungs
+from lineside.pipeline.quantize import Quantizer
+from lineside.pipeline.scoring import find, latencies
+from lineside.pipeline.step import Context
+
+
+class Ladder(msgspec.Struct, frozen=True, kw_only=True):
+    """What every rung is held against: fp32 with its file and signature, the pictures, and the one to time with."""
+
+    name: str  # int8, int8-openvino
+    fp32: Variant
+    file: Path
+    signature: Signature  # of this variant, its engine named
+    fed: Signature  # of fp32
+    classes: tuple[str, ...]
+    records: list[ImageRecord]
+    picture: bytes
+    rules: Rules
+
+
+def climb(context: Context, quantizer: Quantizer, ladder: Ladder) -> Made:
+    """The first rung that passes; else the last that was tried, which the choice will then refuse with its numbers."""
+    tried: list[str] = []
+    made: Made | None = None
+    for but in _rungs(quantizer):
+        count = f"{len(but)} of {len(quantizer.layers)} layers in float" if but else "all layers in INT8"
+        context.reporter.progress(0.0, f"{ladder.name}: {count}")
+        made = quicker(context, ladder.name, quantizer.quantized(but=but), ladder.signature, ladder.picture)
+        before, after = _measured(context, ladder, made)
+        made = msgspec.structs.replace(made, words=" ".join([*tried, f"With {count}: {made.words}"]))
+        why = objection(before, after, ladder.rules)
+        if not why or not _worth_more(before, after, ladder.rules):
+            break
+        tried.append(f"With {count}: {why}.")
+    assert made is not None  # the first rung is always tried
+    return made
+
+
+def _rungs(quantizer: Quantizer) -> Iterator[Sequence[str]]:
+    yield ()
+    yield from rungs(quantizer)
+
+
+def _worth_more(before: Variant, after: Variant, rules: Rules) -> bool:
+    """Whether layers in float could help: only accuracy is amiss, and there is time left to give."""
+    return bool(after.metrics) and not objection(before, msgspec.structs.replace(after, metrics=before.metrics), rules)
+
+
+def _measured(context: Context, ladder: Ladder, made: Made) -> tuple[Variant, Variant]:
+    """fp32 and this rung with their times, which took turns, and the rung's score on val."""
+    file = context.blobs.path(made.digest)
+    slow, quick = latencies([(ladder.file, ladder.fed), (file, made.signature)], ladder.picture)
+    val = [record for record in ladder.records if record.split is Split.VAL]
+    metrics = {}
+    if val:
+        found = find(context, made.name, made.digest, made.signature, val)
+        metrics = {Split.VAL.value: score(val, ladder.classes, found)}
+    rung = Variant(name=made.name, digest=made.digest, size=file.stat().st_size, metrics=metrics, latency_ms=quick)
+    return msgspec.structs.replace(ladder.fp32, latency_ms=slow), rung
