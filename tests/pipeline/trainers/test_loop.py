@@ -45,6 +45,7 @@ def test_a_killed_training_goes_on_and_ends_the_same(name: str, make_job: MakeJo
 
 def test_a_finished_training_is_not_repeated(make_job: MakeJob) -> None:
     first = trainer("compact").train(make_job(), ignore)
+    assert sorted(file.name for file in first.parent.iterdir()) == ["final.pt", "last.pt"]  # no decoded pictures
     said: list[Progress] = []
     assert trainer("compact").train(make_job(), said.append) == first
     assert said == []

@@ -27,6 +27,7 @@ from lineside.pipeline.trainers.settings import Settings, invalid
 from lineside.pipeline.trainers.validate import map50
 
 LAST, FINAL = "last.pt", "final.pt"
+_TRAIN, _VAL = "train.pixels", "val.pixels"  # decoded pictures, as long as the training lasts
 _FLOOR = 0.05  # of the learning rate at the end
 _GRADIENT_LIMIT = 10.0
 _INIT_BATCHES = 4  # to measure batch norms that were folded away
@@ -63,6 +64,8 @@ def fit(
         training.begin(parts, report)
         training.run(report)
         checkpoint.save(final, {"fingerprint": fingerprint, "trainer": name, "net": training.result()})
+        for pixels in (_TRAIN, _VAL):
+            (job.workdir / pixels).unlink(missing_ok=True)
     return final
 
 
@@ -98,8 +101,9 @@ class _Training:
         # pixels before planes: a third faster on the CPU
         detector.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's overloads lack it
         self._fingerprint, self._device = fingerprint, device
-        self._val = load_samples(job.val, signature)
-        self._train_batches = Batches(load_samples(job.train, signature), settings, signature, job.seed)
+        self._val = load_samples(job.val, signature, job.workdir / _VAL)
+        train = load_samples(job.train, signature, job.workdir / _TRAIN)
+        self._train_batches = Batches(train, settings, signature, job.seed)
         self._val_batches = Batches(self._val, settings, signature, job.seed)
         self._frozen: list[nn.Module] = []
         self._start_over()
@@ -109,7 +113,7 @@ class _Training:
     def _start_over(self) -> None:
         """An optimizer and an average for the network's present weights."""
         groups = _parameter_groups(self._detector.net, self._settings)
-        self._optimizer = torch.optim.AdamW(groups, lr=self._settings.learning_rate)
+        self._optimizer = torch.optim.AdamW(groups, lr=self._settings.learning_rate, fused=True)
         self.average = Average(self._detector.net, self._settings.ema_decay)
 
     def begin(self, parts: Parts, report: Report) -> None:

@@ -1,9 +1,13 @@
-"""Training pictures in memory: decoded once, at the size the network sees them, exactly as a device resizes them."""
+"""Training pictures: decoded once, at the size the network sees them, exactly as a device resizes them.
+
+They lie in a file that is mapped into memory: ten thousand are two gigabytes, of which only what is used is there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +27,25 @@ class Sample:
     boxes: NDArray[np.float32]
 
 
-def load_samples(images: Sequence[TrainImage], signature: Signature) -> list[Sample]:
-    """Every picture resized to fit the input, its boxes cut to it; error: training.image_unreadable."""
-    return [_load(image, signature) for image in images]
+def load_samples(images: Sequence[TrainImage], signature: Signature, file: Path) -> list[Sample]:
+    """Every picture resized to fit the input, its boxes cut to it; the pixels lie in `file`, which is written anew.
+
+    Error: training.image_unreadable.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    shapes, boxes = [], []
+    with file.open("wb") as stream:
+        for image in images:
+            sample = _load(image, signature)
+            stream.write(np.ascontiguousarray(sample.pixels).data)
+            shapes.append(sample.pixels.shape)
+            boxes.append(sample.boxes)
+    if not shapes:
+        return []
+    pixels = np.asarray(np.memmap(file, np.uint8, "r"))
+    ends = np.cumsum([np.prod(shape) for shape in shapes])
+    parts = np.split(pixels, ends[:-1])
+    return [Sample(part.reshape(shape), own) for part, shape, own in zip(parts, shapes, boxes, strict=True)]
 
 
 def _load(image: TrainImage, signature: Signature) -> Sample:
