@@ -15,6 +15,7 @@ from lineside.server.datasets.service import DatasetsService
 
 Make = Callable[[str], Any]
 NAMES = tuple(form.name for form in FORMATS)
+pytestmark = pytest.mark.sqlite_only  # writers know of no database, and pages are tested elsewhere
 ALL = ("coco", "labelstudio", "sagemaker", "csv")
 """Formats that can say all there is."""
 
