@@ -79,8 +79,10 @@ _PEOPLE = {
         GET /api/v1/components/{name:str}/{version:str}
         GET /api/v1/datasets
         GET /api/v1/datasets/{dataset:str}
+        GET /api/v1/datasets/{dataset:str}/diff/{other:str}
         GET /api/v1/datasets/{dataset:str}/export
         GET /api/v1/datasets/{dataset:str}/images
+        GET /api/v1/datasets/{dataset:str}/stats
         GET /api/v1/deliveries
         GET /api/v1/deliveries/{delivery:str}
         GET /api/v1/delivery-hooks
@@ -147,7 +149,11 @@ _PEOPLE = {
         GET /joining
         GET /lineage/{result_id:int}
         GET /models
+        GET /models/compare
+        GET /models/{name:str}
         GET /models/{name:str}/{version:int}
+        GET /models/{name:str}/{version:int}/card
+        GET /models/{name:str}/{version:int}/evaluation
         GET /models/{name:str}/{version:int}/twin-test
         GET /models/{name:str}/{version:int}/measures
         GET /pictures/{digest:str}
@@ -169,6 +175,8 @@ _PEOPLE = {
         POST /api/v1/components
         POST /api/v1/components/{name:str}/{version:str}/proposal
         POST /api/v1/datasets
+        POST /api/v1/datasets/{dataset:str}/check
+        POST /api/v1/field-sets
         POST /api/v1/datasets/looks
         POST /api/v1/deliveries
         POST /api/v1/deliveries/{delivery:str}/cancel
@@ -221,7 +229,11 @@ _PEOPLE = {
         POST /joining/preauthorised
         POST /joining/preauthorised/{fingerprint:str}/remove
         POST /joining/tokens
+        POST /models/{name:str}/aliases
+        POST /models/{name:str}/aliases/{alias:str}/remove
+        POST /models/{name:str}/{version:int}/card
         POST /models/{name:str}/{version:int}/retest
+        POST /models/{name:str}/{version:int}/retire
         POST /joining/tokens/{token:str}/revoke
         POST /rollouts/{rollout:str}/pause
         POST /rollouts/{rollout:str}/resume

@@ -99,12 +99,12 @@ def predictions(image: str, *detections: Detection) -> Predictions:
     return Predictions(images=(shown,))
 
 
-def evaluation(image: str = digest_of(b"picture"), champion: str | None = None) -> Evaluation:
+def evaluation(image: str = digest_of(b"picture"), champion: str | None = None, dataset: str = "ds-1") -> Evaluation:
     """An evaluation with one of everything; compared with `champion` when that is given."""
     all_ = Estimate(value=0.51, low=0.42, high=0.58)
     side = Side(
         name="test",
-        dataset="ds-1",
+        dataset=dataset,
         images=42,
         boxes=90,
         map50=Estimate(value=0.81, low=0.7, high=0.9),

@@ -35,6 +35,8 @@ def blobs_of(model: RegisterModel) -> Iterable[tuple[str, str, int | None]]:
     """What must be stored: a word for it, its digest, and its size in bytes when that was said."""
     for variant in model.variants:
         yield f"the file of {variant.name}", variant.digest, variant.size
+        if variant.golden is not None:
+            yield f"the golden set of {variant.name}", variant.golden, None
     yield "the golden set", model.golden, None
     if model.predictions is not None:
         yield "the predictions", model.predictions, None

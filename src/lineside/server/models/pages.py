@@ -3,29 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
-import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, URLEncodedBody
+from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
 from lineside.contract.errors import ErrorReport, LinesideError
-from lineside.contract.model import Decision, ModelState, ModelVersion, Prediction, Predictions
+from lineside.contract.model import Decision, ModelState
 from lineside.contract.people import Permission
+from lineside.contract.registry import Alias
 from lineside.server.access.permissions import needs
 from lineside.server.adapters.objects import ObjectStore
+from lineside.server.models import drawing
+from lineside.server.models.aliases import Aliases
+from lineside.server.models.evaluations import read_predictions
+from lineside.server.models.mistakes import mistakes
+from lineside.server.models.model import read_states
 from lineside.server.models.service import ModelsService
+from lineside.server.models.store import Filter
 from lineside.server.models.twin_report import outputs_of, read_twin_report
 from lineside.server.web.render import AnyRequest, Page, page, see
 
+_A_PAGE = 50
+_OTHERS = 12  # versions to compare with
 _MOVING = {ModelState.CANDIDATE, ModelState.IN_TWIN}
 
 
 @get("/models", sync_to_thread=True, include_in_schema=False)
-def models_page(request: AnyRequest, models: NamedDependency[ModelsService]) -> Page:
-    """Every model version."""
-    return page(request, "models/list.html", here="/models", live=True, models=models.all())
+def models_page(
+    request: AnyRequest,
+    models: NamedDependency[ModelsService],
+    aliases: NamedDependency[Aliases],
+    q: FromQuery[str] = "",
+    states: FromQuery[str] = "",
+    dataset: FromQuery[str] = "",
+    before: FromQuery[int | None] = None,
+) -> Page:
+    """Model versions, newest first."""
+    wanted = Filter(q=q, states=read_states(states), dataset=dataset)
+    return _listed(request, models, aliases, wanted, before, asked={"q": q, "states": states, "dataset": dataset})
+
+
+@get("/models/{name:str}", sync_to_thread=True, include_in_schema=False)
+def named_page(
+    request: AnyRequest,
+    name: FromPath[str],
+    models: NamedDependency[ModelsService],
+    aliases: NamedDependency[Aliases],
+    before: FromQuery[int | None] = None,
+) -> Page | Redirect:
+    """All versions of one model and its aliases; `NAME@ALIAS` and `NAME:VERSION` lead to the version."""
+    if "@" in name or ":" in name:
+        found = aliases.find(name)
+        return see(f"/models/{found.name}/{found.version}")
+    return _listed(request, models, aliases, Filter(name=name), before, asked={}, aliases_of=aliases.all(name))
+
+
+def _listed(
+    request: AnyRequest,
+    models: ModelsService,
+    aliases: Aliases,
+    wanted: Filter,
+    before: int | None,
+    asked: dict[str, str],
+    aliases_of: tuple[Alias, ...] = (),
+) -> Page:
+    found = models.page(wanted, before, _A_PAGE)
+    names = aliases.pointing(sorted({model.name for model in found.models}))
+    return page(
+        request,
+        "models/list.html",
+        here="/models",
+        live=before is None,
+        page=found,
+        names=names,
+        name=wanted.name,
+        asked=asked,
+        query=urlencode({key: value for key, value in asked.items() if value}),
+        before=before,
+        counts=models.counts(),
+        aliases=aliases_of,
+    )
 
 
 @get("/models/{name:str}/{version:int}", sync_to_thread=True, include_in_schema=False)
@@ -137,6 +197,7 @@ def _shown(
 ) -> Page:
     model = models.get(*which)
     report = read_twin_report(objects, model.twin_report)
+    others = models.page(Filter(name=model.name), limit=_OTHERS).models
     return page(
         request,
         "models/page.html",
@@ -145,17 +206,14 @@ def _shown(
         status=status,
         model=model,
         signs_here=models.signs_here(),
-        predictions=_predictions(model, objects),
+        predictions=[(one, mistakes(one.truth, one.detections)) for one in read_predictions(objects, model)],
+        gates=[(gate, drawing.gate(gate)) for gate in model.gates],
+        ladder=drawing.ladder(model.variants),
+        others=[one for one in others if one.version != model.version],
         twin_report=report,
         outputs=outputs_of(objects, report),
         refusal=refusal,
     )
 
 
-def _predictions(model: ModelVersion, objects: ObjectStore) -> tuple[Prediction, ...]:
-    if model.predictions is None or not objects.exists(model.predictions):
-        return ()
-    return msgspec.json.decode(objects.get(model.predictions), type=Predictions).images
-
-
-routes = [models_page, model_page, approve_model, reject_model, withdraw_model, retest_model]
+routes = [models_page, named_page, model_page, approve_model, reject_model, withdraw_model, retest_model]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lineside.server.datasets.service import DatasetsService
-from lineside.server.models import api, pages, registry_api
+from lineside.server.models import api, pages, registry_api, registry_pages
 from lineside.server.models.aliases import Aliases
 from lineside.server.models.cards import Cards
 from lineside.server.models.comparing import Comparing
@@ -26,5 +26,5 @@ def room(core: Core) -> Room:
             "comparing": Comparing(core, aliases, runs),
         },
         people=[*api.routes, *registry_api.routes],
-        pages=pages.routes,
+        pages=[*pages.routes, *registry_pages.routes],
     )

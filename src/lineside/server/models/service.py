@@ -97,7 +97,8 @@ class ModelsService:
                 dataset=request.dataset,
                 init=request.file,
                 trainer="imported",
-                parameters={"head": request.head, "labels": request.labels},
+                parameters={"head": request.head, "labels": request.labels}
+                | ({"feed": request.feed} if request.feed else {}),
             )
         )
 
