@@ -14,7 +14,7 @@ from lineside.cli.model_view import model_details, table
 from lineside.cli.options import Json, Model, ModelCommand, Reason, Root, Url, which
 from lineside.cli.output import session
 from lineside.cli.registry import alias, aliases, card, retire
-from lineside.cli.runs import find_dataset, finish, upload_file
+from lineside.cli.runs import find_dataset, finish, parse_parameters, upload_file
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Decision, ImportModel
 
@@ -72,9 +72,15 @@ for listing in (alias, aliases, compare):
 def import_(
     file: Annotated[Path, typer.Argument(help="An ONNX file.")],
     name: Annotated[str, typer.Option("--name", help="Name to register under.")],
-    head: Annotated[str, typer.Option("--head", help="How its output is read: yolox, compact.")],
+    head: Annotated[
+        str, typer.Option("--head", help="How its output is read: yolov8, yolov5, yolox, ssd, detr, classify, compact.")
+    ],
     labels: Annotated[str, typer.Option("--labels", help="A file with one label a line, or labels with commas.")],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Evaluate it on this dataset version.")] = None,
+    feed: Annotated[
+        list[str] | None,
+        typer.Option("--feed", help="How it is fed, where that is not usual for the head: channels=bgr, scale=1, …"),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is checked and registered.")] = False,
     url: Url = None,
     root: Root = None,
@@ -88,6 +94,7 @@ def import_(
             head=head,
             labels=read_labels(labels),
             dataset=find_dataset(client, dataset).id if dataset else None,
+            feed=parse_parameters(feed or []),
         )
         finish(client, out, client.import_model(request), wait)
 

@@ -229,3 +229,4 @@ class ImportModel(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     labels: tuple[str, ...]
     dataset: str | None = None  # evaluate on it when given
+    feed: dict[str, Any] = {}  # fields of its signature that are not as usual for the head: channels, scale, mean, …

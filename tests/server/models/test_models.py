@@ -313,5 +313,7 @@ def test_importing_queues_a_run(lineside: Running) -> None:
     run = client.import_model(ImportModel(name="people", file=digest_of(FILE), head="yolox", labels=("person", "tv")))
     assert (run.state, run.request.kind, run.request.init) == (RunState.QUEUED, "import", digest_of(FILE))
     assert run.request.parameters == {"head": "yolox", "labels": ["person", "tv"]}
+    fed = ImportModel(name="people", file=digest_of(FILE), head="ssd", labels=("person",), feed={"scale": 1.0})
+    assert client.import_model(fed).request.parameters["feed"] == {"scale": 1.0}
     with pytest.raises(LinesideError, match=r"^request.not_found:"):
         client.import_model(ImportModel(name="people", file=digest_of(b"never"), head="yolox", labels=("a",)))

@@ -70,6 +70,12 @@ ROWS = (
         "Export the model with a fixed input of one picture.",
     ),
     Problem(
+        "check.feed_unknown",
+        Kind.REFUSED,
+        "{name} is nothing that can be said of how a model is fed.",
+        "Say one of: {known}",
+    ),
+    Problem(
         "check.no_common_label",
         Kind.REFUSED,
         "The dataset's classes ({classes}) are none of the model's labels ({labels}).",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
 from lineside.contract.run import RunRequest
-from lineside.pipeline.code import code_version, trainer_sources
+from lineside.pipeline.code import code_version
+from lineside.pipeline.elsewhere import signature_of
 from lineside.pipeline.pictures import sample_pictures
 from lineside.pipeline.scoring import SCORE_THRESHOLD
 from lineside.pipeline.step import Context, Results, StepDefinition
 from lineside.pipeline.steps import collect
-from lineside.pipeline.trainers.base import trainer
 from lineside.runtime import model as runtime_model
 from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
 from lineside.runtime.heads import HEADS
@@ -25,6 +27,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     labels: tuple[str, ...]
     classes: tuple[str, ...]
+    feed: dict[str, Any] = {}
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 class _Claim(msgspec.Struct, frozen=True):
     head: str
     labels: tuple[str, ...]
+    feed: dict[str, Any] = {}
 
 
 def inputs(request: RunRequest, results: Results) -> Inputs:
@@ -54,18 +58,17 @@ def inputs(request: RunRequest, results: Results) -> Inputs:
         raise LinesideError(
             "check.no_common_label", classes=", ".join(classes), labels=", ".join(claim.labels[:10]) + " …"
         )
-    return Inputs(model=request.init, head=claim.head, labels=claim.labels, classes=classes)
+    return Inputs(model=request.init, head=claim.head, labels=claim.labels, classes=classes, feed=claim.feed)
 
 
 def check(context: Context, given: Inputs) -> Outputs:
-    """Run it on made-up pictures; errors: check.input_shape, and those of the runtime."""
+    """Run it on made-up pictures; errors: check.input_shape, check.feed_unknown, and those of the runtime."""
     file = context.blobs.path(given.model)
     context.reporter.progress(0.5, "running it on made-up pictures")
-    height, width = _input_size(file.read_bytes())
-    known = trainer(given.head).signature(given.labels, {})
-    signature = msgspec.structs.replace(known, input_width=width, input_height=height)
+    ports = OnnxRuntimeEngine(file.read_bytes(), threads=1).inputs
+    signature = signature_of(given.head, given.labels, ports, given.feed)
     model = runtime_model.load(file, signature, threads=context.threads)
-    for picture in sample_pictures(width, height):
+    for picture in sample_pictures(signature.input_width, signature.input_height):
         model.detect(picture, score_threshold=SCORE_THRESHOLD)
     return Outputs(
         model=given.model,
@@ -83,17 +86,6 @@ def _claim(request: RunRequest) -> _Claim:
         raise LinesideError("run.request_incomplete", kind=request.kind, what=f"head and labels ({failure})") from None
 
 
-def _input_size(data: bytes) -> tuple[int, int]:
-    """Height and width of the input [1, C, height, width]; errors: model.unreadable, check.input_shape."""
-    shapes = [port.shape for port in OnnxRuntimeEngine(data, threads=1).inputs]
-    if len(shapes) == 1 and len(shapes[0]) == 4:
-        one, _, height, width = shapes[0]
-        if one in (1, None) and height and width:
-            return height, width
-    seen = " and ".join(str(list(shape)) for shape in shapes) or "none"
-    raise LinesideError("check.input_shape", seen=seen, wanted="[1, 3, height, width]")
-
-
 STEP = StepDefinition(
     name="check",
     inputs=inputs,
@@ -103,5 +95,5 @@ STEP = StepDefinition(
         f"{len(done.signature.labels)} labels: it runs"
     ),
     outputs=Outputs,
-    code=lambda given: (__name__, "lineside.runtime", *trainer_sources(trainer(given.head))),
+    code=lambda given: (__name__, "lineside.runtime", "lineside.pipeline.elsewhere"),
 )

@@ -1,0 +1,127 @@
+"""Models made elsewhere: how each head's models are fed, what may be said otherwise, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.run import RunRequest
+from lineside.pipeline.blobs import Blobs
+from lineside.pipeline.control import PatientControl
+from lineside.pipeline.elsewhere import FEED, signature_of
+from lineside.pipeline.kept import Keeper
+from lineside.pipeline.reporter import StepReporter
+from lineside.pipeline.step import Context, Results
+from lineside.pipeline.steps import check
+from lineside.pipeline.testing import MemoryControl
+from lineside.pipeline.trainers.base import trainer
+from lineside.runtime.engines import Port
+from lineside.runtime.heads import HEADS
+from lineside.runtime.preprocess import Preprocessor
+from tests.runtime.heads.layouts import HEIGHT, LABELS, MADE, WIDTH, answers
+
+PLANES = (Port("images", (1, 3, 64, 96), "float32"),)
+
+
+def checked(folder: Path, model: bytes, head: str, **claim: Any) -> check.Outputs:
+    """What the step answers to a file and what is claimed for it."""
+    memory = MemoryControl()
+    control = PatientControl(memory)
+    parameters = {"head": head, "labels": LABELS} | claim
+    run = memory.start_run(RunRequest(kind="import", model="tags", init=memory.add_blob(model), parameters=parameters))
+    context = Context(
+        run=run.id,
+        control=control,
+        blobs=Blobs(folder / "blobs", control),
+        images=Blobs(folder / "images", control),
+        folder=folder / "run",
+        reporter=StepReporter(control, run, "check"),
+        threads=1,
+        kept=Keeper(control, run.id, folder / "run"),
+    )
+    return check.check(context, check.inputs(run.request, Results({})))
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_a_model_of_every_head_comes_in_by_a_real_inference(head: str, tmp_path: Path) -> None:
+    done = checked(tmp_path, answers(MADE[head](np.random.default_rng(0))), head)
+    signature = done.signature
+    assert (signature.head, signature.input_width, signature.input_height) == (head, WIDTH, HEIGHT)
+    assert signature.labels == LABELS
+
+
+@pytest.mark.parametrize("head", sorted(set(HEADS) - {"compact"}))
+def test_the_output_of_another_head_is_refused_with_both_shapes(head: str, tmp_path: Path) -> None:
+    with pytest.raises(LinesideError) as caught:
+        checked(tmp_path, answers(MADE["compact"](np.random.default_rng(0))), head)
+    assert caught.value.code == "model.shape_unknown"
+    assert "(1, 126, 9)" in caught.value.message
+
+
+@pytest.mark.parametrize("head", ["classify", "compact", "yolox"])
+def test_a_model_of_ours_is_fed_as_its_trainer_says(head: str) -> None:
+    made = trainer(head).signature(LABELS, {"input_width": 96, "input_height": 64})
+    assert signature_of(head, LABELS, PLANES, {}) == made
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_every_head_has_a_signature_that_can_be_followed(head: str) -> None:
+    assert Preprocessor(signature_of(head, LABELS, PLANES, {})).shape == (1, 3, 64, 96)
+
+
+def test_what_is_said_counts_more_than_what_is_usual() -> None:
+    said = {"channels": "bgr", "mean": [0.4, 0.4, 0.4], "std": [0.2, 0.2, 0.2], "letterbox": "corner"}
+    signature = signature_of("yolov8", LABELS, PLANES, said)
+    assert (signature.channels, signature.mean, signature.std) == ("bgr", (0.4,) * 3, (0.2,) * 3)
+    assert signature.letterbox == "corner"
+
+
+def test_what_the_file_shows_counts_most() -> None:
+    pixels = signature_of("yolov8", LABELS, (Port("x", (1, 64, 96, 3), "uint8"),), {})
+    assert (pixels.takes_pixels, pixels.input_width, pixels.input_height) == (True, 96, 64)
+    assert signature_of("yolov8", LABELS, (Port("x", (1, 1, 64, 96), "float32"),), {}).channels == "grey"
+
+
+def test_an_open_size_may_be_said() -> None:
+    opened = (Port("x", (None, 3, None, None), "float32"),)
+    with pytest.raises(LinesideError, match=r"check\.input_shape"):
+        signature_of("yolov8", LABELS, opened, {})
+    signature = signature_of("yolov8", LABELS, opened, {"input_width": 96, "input_height": 64})
+    assert (signature.input_width, signature.input_height) == (96, 64)
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "word"),
+    [
+        ({"labels": ["x"]}, "check.feed_unknown", "channels"),
+        ({"scale": "much"}, "model.signature_invalid", "scale"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(said: dict[str, Any], code: str, word: str) -> None:
+    with pytest.raises(LinesideError) as caught:
+        signature_of("yolov8", LABELS, PLANES, said)
+    assert caught.value.code == code
+    assert word in str(caught.value) + caught.value.next
+
+
+def test_fields_that_may_be_said_are_fields() -> None:
+    assert set(FEED) < {
+        field.name for field in msgspec.structs.fields(type(signature_of("compact", LABELS, PLANES, {})))
+    }
+
+
+def test_a_second_input_is_refused_with_both(tmp_path: Path) -> None:
+    """As RT-DETR's own export with its post-processing has it."""
+    model = onnx.load_from_string(answers(MADE["detr"](np.random.default_rng(0))))
+    model.graph.input.append(helper.make_tensor_value_info("orig_target_sizes", onnx.TensorProto.INT64, [1, 2]))
+    with pytest.raises(LinesideError) as caught:
+        checked(tmp_path, model.SerializeToString(), "detr")
+    assert caught.value.code == "check.input_shape"
+    assert "[1, 3, 64, 96] float32 and [1, 2] tensor(int64)" in caught.value.message
