@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -74,6 +75,21 @@ def add_squares(
     return control.add_dataset(("square",), tuple(records))
 
 
+def descendants(pid: int) -> list[int]:
+    """Every process that this one started, and what those started."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents.setdefault(int(words[1]), []).append(int(folder.name))
+    found, look = [], [pid]
+    while look:
+        children = parents.get(look.pop(), [])
+        found += children
+        look += children
+    return found
+
+
 class Workplace:
     """A control plane, a worker's folder, and at most one worker process."""
 
@@ -117,24 +133,26 @@ class Workplace:
         """Start a run and wait for its end."""
         return self.finish(self.control.start_run(request))
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self, *options: str, **environment: str) -> subprocess.Popen[bytes]:
         """A worker process, which ends when this process does."""
         self._reap()
         self.started += 1
         path = os.pathsep.join([str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])])
         with (self.root / "worker.log").open("ab") as log:
             self.worker = subprocess.Popen(
-                [*worker_command(self.http.url), "--root", str(self.root / "worker"), "--parent-stdin"],
+                [*worker_command(self.http.url), "--root", str(self.root / "worker"), "--parent-stdin", *options],
                 stdin=subprocess.PIPE,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+                env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | environment,
             )
         return self.worker
 
     def kill_worker(self) -> None:
-        """As a power cut does: no word of warning."""
+        """As a power cut does: the worker and everything it started, without a word of warning."""
         assert self.worker is not None
-        self.worker.send_signal(signal.SIGKILL)
+        for pid in (self.worker.pid, *descendants(self.worker.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def finish(self, run: Run) -> Run:
         """Wait until the run has ended; a worker that dies is started again."""

@@ -15,6 +15,7 @@ import msgspec
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import RegisterModel
 from lineside.contract.run import CachedStep, RunFinish, Step, StepReport
+from lineside.contract.worker import Beat, Claim, Kept, LogReport
 from lineside.pipeline.testing import MemoryControl
 
 _BASE = "/api/v1/"
@@ -70,6 +71,8 @@ class HttpControl:
                 return control.find_model(reference)
             case "GET", ["steps", key]:
                 return self._cached(key)
+            case "POST", ["workers", "beat"]:
+                return control.beat(msgspec.json.decode(body, type=Beat))
             case "PUT", ["steps", _]:
                 return control.cache_step(msgspec.json.decode(body, type=CachedStep))
             case _, ["runs", *rest]:
@@ -79,7 +82,7 @@ class HttpControl:
     def _runs(self, method: str, parts: list[str], body: bytes) -> Any:
         match method, parts:
             case "POST", ["claim"]:
-                return self.control.claim_run(msgspec.json.decode(body)["worker"])
+                return self.control.claim_run(msgspec.json.decode(body, type=Claim))
             case "GET", [run]:
                 return self.control.run(run)
             case "POST", [run, "steps"]:
@@ -87,6 +90,14 @@ class HttpControl:
                 self.control.report_step(run, report)
                 self.on_report(report.step)
                 return None
+            case "POST", [run, "logs"]:
+                self.control.add_log(run, msgspec.json.decode(body, type=LogReport))
+                return None
+            case "PUT", [run, "kept"]:
+                self.control.keep_file(run, msgspec.json.decode(body, type=Kept))
+                return None
+            case "GET", [run, "kept"]:
+                return self.control.kept_files(run)
             case "POST", [run, "finish"]:
                 return self.control.finish_run(run, msgspec.json.decode(body, type=RunFinish))
         raise LinesideError("request.not_found", what="operation", name=f"{method} {parts}")

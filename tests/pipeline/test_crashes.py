@@ -102,7 +102,7 @@ def test_a_folder_has_one_worker_and_it_ends_with_its_parent(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = workplace.start_worker()
-    until((workplace.root / "worker" / "dbos.sqlite").exists)
+    until((workplace.root / "worker" / "name").exists)
     monkeypatch.setattr(main, "_LOCK_PATIENCE", 0.0)
     with pytest.raises(LinesideError) as caught:
         main.hold(workplace.root / "worker")

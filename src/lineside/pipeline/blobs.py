@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,7 +35,7 @@ class Blobs:
         place = self._place(digest)
         if place.exists():
             return place
-        arrived = self._control.fetch_blob(digest, place.with_name(place.name + ".arrived"))
+        arrived = self._control.fetch_blob(digest, place.with_name(f"{place.name}.{os.getpid()}.arrived"))
         actual = digest_of_file(arrived)
         if actual != digest:
             arrived.unlink()
@@ -62,7 +63,7 @@ class Blobs:
         digest = digest_of_file(file)
         place = self._place(digest)
         if not place.exists():
-            part = place.with_name(place.name + ".part")
+            part = place.with_name(f"{place.name}.{os.getpid()}.part")
             shutil.copyfile(file, part)
             put_in_place(part, place)
         return self._send(digest)

@@ -15,6 +15,7 @@ from lineside.contract.dataset import DatasetVersion, ImagePage
 from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.model import ModelVersion, RegisterModel
 from lineside.contract.run import CachedStep, Run, RunFinish, StepReport
+from lineside.contract.worker import Beat, BeatAnswer, Claim, Kept, LogReport
 
 T = TypeVar("T")
 
@@ -34,13 +35,21 @@ class Control(Protocol):
         self, dataset: str, *, split: str | None = None, offset: int = 0, limit: int = 500
     ) -> ImagePage: ...
     def run(self, run: str) -> Run: ...
-    def claim_run(self, worker: str) -> Run | None: ...
+    def claim_run(self, claim: Claim) -> Run | None: ...
+    def beat(self, beat: Beat) -> BeatAnswer: ...
     def report_step(self, run: str, report: StepReport) -> None: ...
+    def add_log(self, run: str, said: LogReport) -> None: ...
+    def keep_file(self, run: str, kept: Kept) -> None: ...
+    def kept_files(self, run: str) -> list[Kept]: ...
     def finish_run(self, run: str, finish: RunFinish) -> Run: ...
     def cached_step(self, key: str) -> CachedStep | None: ...
     def cache_step(self, step: CachedStep) -> None: ...
     def register_model(self, model: RegisterModel) -> ModelVersion: ...
     def find_model(self, reference: str) -> ModelVersion: ...
+
+
+LOST = "run.lease_lost"
+"""The error that says: another attempt has begun, or the run has ended; nothing is left to do here."""
 
 
 def is_away(error: LinesideError) -> bool:
@@ -89,8 +98,20 @@ class PatientControl:
     def run(self, run: str) -> Run:
         return self._answered(lambda: self.impatient.run(run))
 
-    def claim_run(self, worker: str) -> Run | None:
-        return self._answered(lambda: self.impatient.claim_run(worker))
+    def claim_run(self, claim: Claim) -> Run | None:
+        return self._answered(lambda: self.impatient.claim_run(claim))
+
+    def beat(self, beat: Beat) -> BeatAnswer:
+        return self._answered(lambda: self.impatient.beat(beat))
+
+    def add_log(self, run: str, said: LogReport) -> None:
+        self._answered(lambda: self.impatient.add_log(run, said))
+
+    def keep_file(self, run: str, kept: Kept) -> None:
+        self._answered(lambda: self.impatient.keep_file(run, kept))
+
+    def kept_files(self, run: str) -> list[Kept]:
+        return self._answered(lambda: self.impatient.kept_files(run))
 
     def report_step(self, run: str, report: StepReport) -> None:
         self._answered(lambda: self.impatient.report_step(run, report))

@@ -66,6 +66,12 @@ class StepReporter:
         if stopped:
             raise RunCancelled(self._run)
 
+    def again(self, why: str, seconds: float) -> None:
+        """The step failed in a way that may pass, and is tried once more after a pause."""
+        message = f"{why} Tried again in {seconds:g} s."
+        self._step = msgspec.structs.replace(self._step, message=message)
+        self._patient.report_step(self._run, StepReport(step=self._step))
+
     def done(self, outputs: dict[str, Any], message: str, *, cached: bool, curve: tuple[CurvePoint, ...] = ()) -> None:
         """The step's outputs are there, made now or before."""
         state = StepState.CACHED if cached else StepState.DONE

@@ -9,6 +9,7 @@ curve(context, outputs)   the curves to show beside the outputs, also when they 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from lineside.contract.run import CurvePoint, RunRequest
 from lineside.pipeline.blobs import Blobs
 from lineside.pipeline.code import source_digest
 from lineside.pipeline.control import Control
+from lineside.pipeline.kept import Keeper
 from lineside.pipeline.reporter import StepReporter
 
 O = TypeVar("O", bound=msgspec.Struct)  # noqa: E741 - an output
@@ -37,6 +39,9 @@ class Context:
     folder: Path
     reporter: StepReporter
     threads: int
+    kept: Keeper
+    pause: Callable[[float], None] = time.sleep
+    say: Callable[[str], None] = print  # a line of the step's log that was printed elsewhere
 
 
 class Results:
@@ -48,6 +53,10 @@ class Results:
     def has(self, step: str) -> bool:
         """Whether the step was done and not skipped."""
         return step in self._outputs
+
+    def plain(self, step: str) -> dict[str, Any]:
+        """The outputs of a step as they are stored; empty when it was not done."""
+        return self._outputs.get(step, {})
 
     def of(self, step: str, kind: type[O]) -> O:
         """The outputs of a step that was done."""
@@ -65,6 +74,7 @@ class StepDefinition:
     outputs: type[msgspec.Struct]
     code: Callable[[Any], tuple[str, ...]]
     curve: Callable[[Context, Any], tuple[CurvePoint, ...]] = lambda context, outputs: ()
+    cached: bool = True  # False: done again in every run
     complete: Callable[[Context, Any], Any] = lambda context, inputs: inputs
 
 

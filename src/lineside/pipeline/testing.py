@@ -13,9 +13,7 @@ from lineside.contract.ids import content_digest, digest_of
 from lineside.contract.model import ModelState, ModelVersion, RegisterModel
 from lineside.contract.moves import check_move
 from lineside.contract.run import (
-    IMPORT_STEPS,
     RUN_MOVES,
-    TRAIN_STEPS,
     CachedStep,
     Run,
     RunFinish,
@@ -24,6 +22,8 @@ from lineside.contract.run import (
     Step,
     StepReport,
 )
+from lineside.contract.run_order import BUILT_IN, arrange
+from lineside.contract.worker import Beat, BeatAnswer, Claim, Held, Kept, LogReport
 from lineside.pipeline.files import write_whole
 from lineside.pipeline.gates import blocked
 
@@ -40,7 +40,8 @@ class MemoryControl:
         self.models: list[ModelVersion] = []
         self.curves: dict[str, dict[tuple[str, int], float]] = {}
         self._runs: dict[str, Run] = {}
-        self._claimed: dict[str, str] = {}
+        self.logs: dict[str, list[LogReport]] = {}
+        self.kept: dict[str, dict[str, str]] = {}
         self._datasets: dict[str, tuple[DatasetVersion, tuple[ImageRecord, ...]]] = {}
         self._steps: dict[str, CachedStep] = {}
         self._lock = threading.RLock()
@@ -76,12 +77,12 @@ class MemoryControl:
     def start_run(self, request: RunRequest) -> Run:
         """Queue a run."""
         with self._lock:
-            names = TRAIN_STEPS if request.kind == "train" else IMPORT_STEPS
+            kind = request.kind if request.kind in BUILT_IN else "train"  # a worker refuses it, too
             run = Run(
                 id=f"run-{len(self._runs) + 1}",
                 state=RunState.QUEUED,
                 request=request,
-                steps=tuple(Step(name=name) for name in names),
+                steps=arrange(kind, request.steps),
                 created_at=_LONG_AGO,
             )
             self._runs[run.id] = run
@@ -127,16 +128,38 @@ class MemoryControl:
                 raise LinesideError("request.not_found", what="run", name=run)
             return self._runs[run]
 
-    def claim_run(self, worker: str) -> Run | None:
+    def claim_run(self, claim: Claim) -> Run | None:
         with self._lock:
+            holding = {held.run for held in claim.holding}
             for run in self._runs.values():
-                if run.state is RunState.RUNNING and self._claimed[run.id] == worker:
-                    return run
-            queued = next((run for run in self._runs.values() if run.state is RunState.QUEUED), None)
-            if queued is None:
-                return None
-            self._claimed[queued.id] = worker
-            return self._move(queued.id, RunState.RUNNING)
+                mine = run.state is RunState.RUNNING and run.worker == claim.worker and run.id not in holding
+                if mine or (run.state is RunState.QUEUED and run.request.queue == claim.queue):
+                    if not mine:
+                        self._move(run.id, RunState.RUNNING)
+                    changed = msgspec.structs.replace(self._runs[run.id], worker=claim.worker, attempt=run.attempt + 1)
+                    self._runs[run.id] = changed
+                    return changed
+            return None
+
+    def beat(self, beat: Beat) -> BeatAnswer:
+        with self._lock:
+            return BeatAnswer(lost=tuple(held.run for held in beat.holding if not self._holds(held)))
+
+    def _holds(self, held: Held) -> bool:
+        run = self._runs[held.run]
+        return run.state is RunState.RUNNING and run.attempt == held.attempt
+
+    def add_log(self, run: str, said: LogReport) -> None:
+        with self._lock:
+            self.logs.setdefault(run, []).append(said)
+
+    def keep_file(self, run: str, kept: Kept) -> None:
+        with self._lock:
+            self.kept.setdefault(run, {})[kept.name] = kept.digest
+
+    def kept_files(self, run: str) -> list[Kept]:
+        with self._lock:
+            return [Kept(name=name, digest=digest) for name, digest in self.kept.get(run, {}).items()]
 
     def report_step(self, run: str, report: StepReport) -> None:
         with self._lock:

@@ -1,54 +1,172 @@
-"""The worker: claims runs, one at a time, and does each to its end."""
+"""The worker: claims runs of a queue, does each in a process of its own, and says every second that it lives.
+
+It keeps at most `slots` runs at work. What ends without a last word was killed, and is claimed again.
+"""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import shutil
+import signal
+import socket
 import threading
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import msgspec
+
 from lineside.contract.errors import LinesideError
-from lineside.contract.run import Run, RunState
-from lineside.pipeline.control import Control, PatientControl
-from lineside.pipeline.workflow import Steps, Workflows
+from lineside.contract.run import Run
+from lineside.contract.run_order import BUILT_IN
+from lineside.contract.worker import COMMANDS, Beat, Claim, Held
+from lineside.pipeline.code import code_version
+from lineside.pipeline.control import Control, is_away
+from lineside.pipeline.entry import DONE, NOT_MINE, Entry, Job, begin, folder_of
+from lineside.pipeline.sessions import kill_session
 
 _IDLE = 0.5  # seconds between two questions for work
+_BEAT = 1.0  # seconds between two signs of life while something is at work; how soon a run that was stopped ends
+_IDLE_BEAT = 5.0
 _AFTER_ERROR = 5.0
 _logger = logging.getLogger(__name__)
 
 
-class Worker:
-    """One worker over one folder; whoever makes it holds the folder's lock.
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker does: runs of a queue, so many at once; people's own commands only when it was told it may.
 
     `name` stays the same over restarts: runs are handed back to it by that name, even when its folder was lost.
     """
 
-    def __init__(self, control: Control, root: Path, name: str, threads: int, stop: threading.Event) -> None:
-        self._stop = stop
-        self._control = PatientControl(control)
-        self._name = name
-        self._steps = Steps(self._control, root, threads)
-        self._workflows = Workflows(root / "dbos.sqlite", self._name, self._steps.perform)
+    name: str
+    queue: str = "default"
+    slots: int = 1
+    threads: int = 1
+    commands: bool = False
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The kinds of steps it knows."""
+        known = dict.fromkeys(step for steps in BUILT_IN.values() for step in steps)
+        return (*known, COMMANDS) if self.commands else tuple(known)
+
+
+class Worker:
+    """One worker over one folder; whoever makes it holds the folder's lock."""
+
+    def __init__(self, control: Control, entry: Entry, root: Path, offer: Offer, stop: threading.Event) -> None:
+        self._control, self._entry, self._root, self._offer, self._stop = control, entry, root, offer, stop
+        self._at_work: dict[str, tuple[BaseProcess, int]] = {}
+        self._lost: set[str] = set()
+        self._guard = threading.Lock()
+        self._processes = multiprocessing.get_context("forkserver")
+        self._version = code_version()
 
     def run(self) -> None:
         """Work until told to stop. What a crash interrupted goes on first: the control plane hands it back."""
-        self._workflows.launch()
+        self._processes.set_forkserver_preload(["lineside.pipeline.warm"])
+        forkserver.ensure_running()
+        threading.Thread(target=self._beat_often, name="beats", daemon=True).start()
         while not self._stop.is_set():
+            self._reap()
             try:
-                claimed = self._control.claim_run(self._name)
-                if claimed is not None:
-                    self._finish(claimed)
+                if len(self._at_work) < self._offer.slots and self._take():
                     continue
                 self._stop.wait(_IDLE)
             except LinesideError as error:
                 _logger.error("%s %s", error, error.next)
-                self._stop.wait(_AFTER_ERROR)
-        self._workflows.close()
+                self._stop.wait(_IDLE if is_away(error) else _AFTER_ERROR)
+        self.end()
 
-    def _finish(self, run: Run) -> None:
-        _logger.info("run %s begins", run.id)
-        finish = self._workflows.finish(run.id, run.request.kind)
-        if finish.state is not RunState.CANCELLED:
-            self._control.finish_run(run.id, finish)
-        shutil.rmtree(self._steps.folder(run.id), ignore_errors=True)
-        _logger.info("run %s: %s", run.id, finish.state.value)
+    def end(self) -> None:
+        """End everything that is at work, at once; another worker, or the next one here, goes on with it."""
+        with self._guard:
+            for process, _ in self._at_work.values():
+                _kill(process)
+
+    def _take(self) -> bool:
+        claim = Claim(
+            worker=self._offer.name, queue=self._offer.queue, steps=self._offer.steps, holding=self._holding()
+        )
+        run = self._control.claim_run(claim)
+        if run is None:
+            return False
+        self._begin(run)
+        return True
+
+    def _begin(self, run: Run) -> None:
+        _logger.info("run %s begins, attempt %d", run.id, run.attempt)
+        job = Job(
+            run=run.id,
+            attempt=run.attempt,
+            worker=self._offer.name,
+            root=str(self._root),
+            threads=self._offer.threads,
+            entry=self._entry,
+        )
+        process = self._processes.Process(target=begin, args=(job,), name=run.id)
+        with self._guard:
+            process.start()
+            self._at_work[run.id] = (process, run.attempt)
+
+    def _reap(self) -> None:
+        """Look after the processes that have ended."""
+        with self._guard:
+            ended = {run: process for run, (process, _) in self._at_work.items() if not process.is_alive()}
+            for run in ended:
+                del self._at_work[run]
+        for run, process in ended.items():
+            kill_session(process.pid)
+            if process.exitcode in (DONE, NOT_MINE) or run in self._lost:
+                shutil.rmtree(folder_of(self._root, run), ignore_errors=True)
+            else:
+                _logger.warning("the process of run %s ended with status %s", run, process.exitcode)
+            self._lost.discard(run)
+            process.close()
+
+    def _beat_often(self) -> None:
+        away = False
+        while not self._stop.wait(_BEAT if self._at_work or away else _IDLE_BEAT):
+            try:
+                self._beat()
+                away = False
+            except LinesideError as error:
+                if not away:
+                    _logger.warning("no sign of life was taken: %s", error.message)
+                away = True
+
+    def _beat(self) -> None:
+        beat = Beat(
+            worker=self._offer.name,
+            queue=self._offer.queue,
+            slots=self._offer.slots,
+            version=self._version,
+            host=socket.gethostname(),
+            steps=self._offer.steps,
+            holding=self._holding(),
+        )
+        for run in self._control.beat(beat).lost:
+            self._let_go(run)
+
+    def _let_go(self, run: str) -> None:
+        """Somebody else has it, or a person stopped it."""
+        with self._guard:
+            found = self._at_work.get(run)
+            if found is None or not found[0].is_alive():
+                return
+            _logger.info("run %s is let go of", run)
+            self._lost.add(run)
+            _kill(found[0])
+
+    def _holding(self) -> tuple[Held, ...]:
+        with self._guard:
+            return tuple(Held(run, attempt) for run, (_, attempt) in self._at_work.items())
+
+
+def _kill(process: BaseProcess) -> None:
+    pid = process.pid
+    if pid is not None and process.is_alive():
+        os.kill(pid, signal.SIGKILL)
+        kill_session(pid)

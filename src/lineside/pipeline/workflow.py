@@ -7,25 +7,28 @@ run ──► step ──► step ──► … ──► RunFinish
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from dbos import DBOS, DBOSConfig, SetWorkflowID, error
 from sqlalchemy import URL
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.run import IMPORT_STEPS, TRAIN_STEPS, Run, RunFinish, RunState
+from lineside.contract.run import Run, RunFinish, RunState
+from lineside.contract.run_order import BUILT_IN
 from lineside.pipeline import gates
 from lineside.pipeline.blobs import Blobs
 from lineside.pipeline.control import PatientControl
 from lineside.pipeline.execute import Outcome, execute
+from lineside.pipeline.kept import Keeper
+from lineside.pipeline.own import definition_of
 from lineside.pipeline.reporter import StepReporter
+from lineside.pipeline.said import StepLog
 from lineside.pipeline.step import Context, Results, StepDefinition
-from lineside.pipeline.steps import check, collect, evaluate, optimize, register, split, train
+from lineside.pipeline.steps import check, collect, evaluate, optimize, register, score, split, train
 
-KINDS = {"train": TRAIN_STEPS, "import": IMPORT_STEPS}
 STEPS: dict[str, StepDefinition] = {
     step.name: step
     for step in (
@@ -36,6 +39,7 @@ STEPS: dict[str, StepDefinition] = {
         evaluate.STEP,
         optimize.STEP,
         register.STEP,
+        score.STEP,
     )
 }
 
@@ -49,7 +53,7 @@ Perform = Callable[[str, str, dict[str, dict[str, Any]]], Outcome]
 
 
 class Workflows:
-    """Runs as workflows in one SQLite file. One per process: DBOS is global."""
+    """A run as a workflow in a SQLite file of its own. One per process: DBOS is global."""
 
     def __init__(self, database: Path, executor: str, perform: Perform) -> None:
         DBOS(config=_configuration(database, executor))
@@ -59,11 +63,11 @@ class Workflows:
         """Start; workflows that a crash interrupted go on by themselves."""
         DBOS.launch()
 
-    def finish(self, run: str, kind: str) -> RunFinish:
+    def finish(self, run: str, kind: str, steps: Sequence[str]) -> RunFinish:
         """Do a run to its end, or wait for it when it goes on already, or say how it ended."""
         try:
             with SetWorkflowID(run):
-                handle = DBOS.start_workflow(self._whole, run, kind)
+                handle = DBOS.start_workflow(self._whole, run, kind, list(steps))
             return msgspec.convert(handle.get_result(polling_interval_sec=_POLL), RunFinish)
         except error.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded as failure:
             return _failed(LinesideError("run.worker_died", why=failure))
@@ -77,12 +81,22 @@ class Workflows:
 
 
 class Steps:
-    """Does steps with this worker's folders: blobs and pictures are kept, a run's own folder goes when it ends."""
+    """Does a run's steps with this worker's folders: blobs and pictures are kept, a run's own folder goes when it ends.
 
-    def __init__(self, control: PatientControl, root: Path, threads: int) -> None:
-        self._control = control
-        self._root = root
-        self._threads = threads
+    `lost` is called when another attempt at the run has begun; it ends this process.
+    """
+
+    def __init__(
+        self,
+        control: PatientControl,
+        root: Path,
+        folder: Path,
+        threads: int,
+        log: StepLog,
+        lost: Callable[[], NoReturn],
+    ) -> None:
+        self._control, self._folder, self._threads = control, folder, threads
+        self._log, self._lost = log, lost
         self._blobs = Blobs(root / "blobs", control)
         self._images = Blobs(root / "images", control)
 
@@ -92,11 +106,13 @@ class Steps:
             known = self._control.run(run)
         except LinesideError as failure:
             return Outcome(error=failure.report())
-        return execute(STEPS[step], known, Results(outputs), self._context(known, step))
-
-    def folder(self, run: str) -> Path:
-        """Where a run keeps its checkpoints while it goes on."""
-        return self._root / "runs" / run
+        own = next((one for one in known.request.steps if one.name == step), None)
+        definition = STEPS[step] if own is None else definition_of(own)
+        with self._log.of(step):
+            outcome = execute(definition, known, Results(outputs), self._context(known, step))
+        if outcome.lost:
+            self._lost()
+        return outcome
 
     def _context(self, run: Run, step: str) -> Context:
         return Context(
@@ -104,13 +120,15 @@ class Steps:
             control=self._control,
             blobs=self._blobs,
             images=self._images,
-            folder=self.folder(run.id),
+            folder=self._folder,
             reporter=StepReporter(self._control, run, step),
             threads=self._threads,
+            kept=Keeper(self._control.impatient, run.id, self._folder),
+            say=self._log.say,
         )
 
 
-def _workflow(perform: Perform) -> Callable[[str, str], dict[str, Any]]:
+def _workflow(perform: Perform) -> Callable[[str, str, list[str]], dict[str, Any]]:
     """Registers workflow and step with DBOS; what crosses its border are plain values."""
 
     @DBOS.step(name="step")
@@ -119,19 +137,19 @@ def _workflow(perform: Perform) -> Callable[[str, str], dict[str, Any]]:
         return plain
 
     @DBOS.workflow(name="run", max_recovery_attempts=_MOST_RECOVERIES)
-    def whole(run: str, kind: str) -> dict[str, Any]:
-        finish = _whole(kind, lambda name, outputs: msgspec.convert(step(run, name, outputs), Outcome))
+    def whole(run: str, kind: str, steps: list[str]) -> dict[str, Any]:
+        finish = _whole(kind, steps, lambda name, outputs: msgspec.convert(step(run, name, outputs), Outcome))
         plain: dict[str, Any] = msgspec.to_builtins(finish)
         return plain
 
     return whole
 
 
-def _whole(kind: str, step: Callable[[str, dict[str, dict[str, Any]]], Outcome]) -> RunFinish:
-    if kind not in KINDS:
-        return _failed(LinesideError("run.kind_unknown", kind=kind, known=", ".join(KINDS)))
+def _whole(kind: str, steps: Sequence[str], step: Callable[[str, dict[str, dict[str, Any]]], Outcome]) -> RunFinish:
+    if kind not in BUILT_IN:
+        return _failed(LinesideError("run.kind_unknown", kind=kind, known=", ".join(BUILT_IN)))
     outputs: dict[str, dict[str, Any]] = {}
-    for name in KINDS[kind]:
+    for name in steps:
         outcome = step(name, outputs)
         if outcome.cancelled:
             return RunFinish(state=RunState.CANCELLED)
@@ -139,6 +157,8 @@ def _whole(kind: str, step: Callable[[str, dict[str, dict[str, Any]]], Outcome])
             return RunFinish(state=RunState.FAILED, error=outcome.error)
         if outcome.outputs is not None:
             outputs[name] = outcome.outputs
+    if "register" not in steps:
+        return RunFinish(state=RunState.SUCCEEDED)
     registered = Results(outputs).of("register", register.Outputs)
     state = RunState.GATED if gates.blocked(registered.gates) else RunState.SUCCEEDED
     return RunFinish(state=state, gates=registered.gates, model_version=registered.model_version)

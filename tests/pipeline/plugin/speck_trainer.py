@@ -28,6 +28,7 @@ class SpeckTrainer:
     as it has a file N."""
 
     name = "speck"
+    keeps = ("last.json",)
 
     def defaults(self) -> dict[str, Any]:
         return {"epochs": 3, "blind": False, "broken": 0, "journal": "", "hold": ""}

@@ -187,6 +187,7 @@ def test_what_a_run_keeps_is_there_for_the_next_attempt_and_gone_after_its_end(r
     runs.finish(run.id, RunFinish(state=RunState.SUCCEEDED))
     assert kept.of(run.id) == []
     assert [core.objects.exists(digest) for digest in (new, shared)] == [False, True]
-    with pytest.raises(LinesideError) as caught:
-        kept.keep(run.id, Kept(name="last.pt", digest=digest_of(b"never sent")))
-    assert code(caught) == "request.not_found"
+    for name, refused in (("last.pt", "request.not_found"), ("../last.pt", "request.invalid")):
+        with pytest.raises(LinesideError) as caught:
+            kept.keep(run.id, Kept(name=name, digest=digest_of(b"never sent")))
+        assert code(caught) == refused

@@ -12,6 +12,7 @@ import msgspec
 
 from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.run import CurvePoint, RunRequest
+from lineside.pipeline import crash
 from lineside.pipeline.code import code_version, trainer_sources
 from lineside.pipeline.files import write_whole
 from lineside.pipeline.parameters import limits_of, trainer_parameters
@@ -20,6 +21,7 @@ from lineside.pipeline.steps import collect
 from lineside.pipeline.trainers.base import Progress, TrainImage, TrainJob, complete, trainer
 
 _CURVE = "curve.json"
+_KEEPS = ("last.pt",)
 _logger = logging.getLogger(__name__)
 
 
@@ -62,9 +64,10 @@ def inputs(request: RunRequest, results: Results) -> Inputs:
 def train(context: Context, given: Inputs) -> Outputs:
     """Train, or go on after the last epoch on disk; errors: those of `Trainer.train`."""
     began = time.monotonic()
-    context.folder.mkdir(parents=True, exist_ok=True)
-    curve = Curve(context)
-    checkpoint = trainer(given.trainer).train(_job(context, given), curve.add)
+    context.kept.restore()
+    backend = trainer(given.trainer)
+    curve = Curve(context, getattr(backend, "keeps", _KEEPS))
+    checkpoint = backend.train(_job(context, given), curve.add)
     return Outputs(
         checkpoint=context.blobs.put_file(checkpoint),
         curve=context.blobs.put_value(curve.points),
@@ -78,8 +81,9 @@ def train(context: Context, given: Inputs) -> Outputs:
 class Curve:
     """The curves so far, on disk beside the checkpoints: a killed training keeps what it drew."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, keeps: Sequence[str] = _KEEPS) -> None:
+        """`keeps`: the trainer's files that another worker needs to go on, beside the curves."""
+        self._context, self._keeps = context, keeps
         self._file = context.folder / _CURVE
         self.points: list[CurvePoint] = []
         if self._file.exists():
@@ -91,6 +95,8 @@ class Curve:
         new = tuple(CurvePoint(series=name, epoch=progress.epoch, value=value) for name, value in values.items())
         self.points = [point for point in self.points if point.epoch != progress.epoch] + list(new)
         write_whole(self._file, msgspec.json.encode(self.points))
+        crash.point(f"epoch:{progress.epoch}")
+        self._context.kept.keep([_CURVE, *self._keeps])  # curves first: those of an epoch done again are replaced
         if progress.message:
             _logger.info("run %s: %s", self._context.run, progress.message)
         done = progress.epoch / progress.epochs if progress.epochs else 0.0

@@ -50,7 +50,8 @@ class KeptFiles:
     def keep(self, run: str, kept: Kept) -> None:
         """Remember a file whose blob was sent; the one before goes. Raises `request.not_found`, `request.invalid`,
         `state.illegal_move` for a run that is not at work."""
-        if not 0 < len(kept.name) <= _MOST_NAME or "/" in kept.name or not is_digest(kept.digest):
+        parts = kept.name.split("/")
+        if len(kept.name) > _MOST_NAME or {"", ".", ".."} & set(parts) or not is_digest(kept.digest):
             raise LinesideError("request.invalid", why=f"{kept.name[:40]!r} or its digest cannot be kept")
         if not self._core.objects.exists(kept.digest):
             raise LinesideError("request.not_found", what="blob", name=kept.digest)

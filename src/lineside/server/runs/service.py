@@ -53,9 +53,7 @@ class RunsService:
         or a file that is not there.
         """
         steps = check_request(request)
-        for dataset in (request.dataset, request.field):
-            if dataset is not None:
-                self._datasets.version(dataset)
+        request = self._named(request)
         for digest in blobs_of(request):
             if not self._core.objects.exists(digest):
                 raise LinesideError("request.not_found", what="blob", name=digest)
@@ -162,6 +160,12 @@ class RunsService:
         return step
 
     # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _named(self, request: RunRequest) -> RunRequest:
+        """The same with ids in the place of names of datasets, which mean another version tomorrow."""
+        given = {"dataset": request.dataset, "field": request.field}
+        ids = {what: self._datasets.version(dataset).id for what, dataset in given.items() if dataset is not None}
+        return msgspec.structs.replace(request, **ids)
 
     def _row(self, session: Session, run: str) -> RunRow:
         row = store.run_by_id(session, run)
