@@ -11,6 +11,7 @@ from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.evaluation import Evaluation, Threshold
 from lineside.contract.gate import CostRule
 from lineside.contract.model import Metrics, Signature, Variant
+from lineside.pipeline.classes import HEAD, whole_pictures
 from lineside.pipeline.evaluation.champion import Champion, found_by
 from lineside.pipeline.evaluation.report import Pictures, Scorer, evaluate
 from lineside.pipeline.evaluation.threshold import choose_threshold
@@ -58,7 +59,7 @@ def examine(context: Context, material: Material, chosen: Variant, signature: Si
     sides = [Pictures(name=TEST, dataset=material.dataset, classes=material.classes, images=tested)]
     metrics = dict(chosen.metrics)
     if material.field is not None:
-        field = field_set(context, material.field, records)
+        field = field_set(context, material.field, records, whole=signature.head == HEAD)
         sides.append(field)
         found |= found_by(context, f"{FIELD} set", chosen.digest, signature, field.images)
         metrics[FIELD] = score(field.images, field.classes, found)
@@ -72,11 +73,15 @@ def examine(context: Context, material: Material, chosen: Variant, signature: Si
     return Candidate(signature=signature, evaluation=evaluation, metrics=metrics, found=found, tested=tested)
 
 
-def field_set(context: Context, dataset: str, seen: Sequence[ImageRecord]) -> Pictures:
-    """The pictures of a field set that were not among those trained or chosen on; errors: request.not_found."""
+def field_set(context: Context, dataset: str, seen: Sequence[ImageRecord], *, whole: bool) -> Pictures:
+    """The pictures of a field set that were not among those trained or chosen on; `whole`: for a classifier.
+
+    Errors: request.not_found.
+    """
     version = context.control.dataset(dataset)
     trained = {record.digest for record in seen if record.split is not Split.TEST}
     records = [one for one in collect.read_records(context.control, dataset) if one.split is Split.TEST]
+    records = whole_pictures(records) if whole else records
     images = [record for record in records if record.digest not in trained]
     collect.fetch_images(context, images)
     return Pictures(

@@ -212,6 +212,7 @@ STEP = StepDefinition(
     complete=complete,
     code=lambda given: (
         __name__,
+        "lineside.pipeline.classes",
         "lineside.pipeline.gates",
         "lineside.pipeline.evaluation",
         "lineside.pipeline.evidence",

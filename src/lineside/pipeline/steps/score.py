@@ -7,8 +7,9 @@ import msgspec
 from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.errors import LinesideError
 from lineside.contract.evaluation import EVERYTHING
-from lineside.contract.model import Metrics, ModelVersion
+from lineside.contract.model import Metrics, ModelVersion, Signature
 from lineside.contract.run import RunRequest
+from lineside.pipeline.classes import HEAD, whole_pictures
 from lineside.pipeline.evaluation.champion import found_by, signature_of
 from lineside.pipeline.evaluation.report import Pictures, Scorer, evaluate
 from lineside.pipeline.metrics import score as coco_score
@@ -59,7 +60,7 @@ def score(context: Context, given: Inputs) -> Outputs:
     """Run the model on the pictures; errors: request.not_found, evaluation.no_pictures, evaluation.no_common_class."""
     model = context.control.find_model(f"{given.name}:{given.version}")
     signature = signature_of(model)
-    images = _images(context, given)
+    images = _images(context, given, signature)
     if not set(given.classes) & set(signature.labels):
         raise LinesideError(
             "evaluation.no_common_class",
@@ -82,8 +83,10 @@ def score(context: Context, given: Inputs) -> Outputs:
     )
 
 
-def _images(context: Context, given: Inputs) -> list[ImageRecord]:
+def _images(context: Context, given: Inputs, signature: Signature) -> list[ImageRecord]:
     records = collect.records_of(context, given.records)
+    if signature.head == HEAD:
+        records = whole_pictures(records)
     images = [record for record in records if given.split in (EVERYTHING, record.split.value)]
     if not images:
         raise LinesideError("evaluation.no_pictures", dataset=given.dataset, split=given.split)
@@ -116,6 +119,7 @@ STEP = StepDefinition(
     outputs=Outputs,
     code=lambda given: (
         __name__,
+        "lineside.pipeline.classes",
         "lineside.pipeline.evaluation",
         "lineside.pipeline.metrics",
         "lineside.pipeline.scoring",
