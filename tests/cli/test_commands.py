@@ -13,6 +13,7 @@ from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.compared import ModelsCompared
 from lineside.contract.component import Component, ComponentDetails
 from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport
+from lineside.contract.dataset_check import CheckReport, DatasetDiff, DatasetStats, FieldReport
 from lineside.contract.deployment import Deployment
 from lineside.contract.device import Device, JoinToken
 from lineside.contract.event import EventPage
@@ -35,6 +36,11 @@ READING = [
     ("datasets list", list[DatasetVersion], "104/30/42"),
     ("datasets show ds-0123456789ab", DatasetVersion, "Box outside the image"),
     ("datasets images ds-0123456789ab --split test", ImagePage, "tag-07"),
+    ("datasets images ds-0123456789ab --class scratch --source person", ImagePage, "tag-07"),
+    ("datasets check metal-tags", CheckReport, "nothing blocks"),
+    ("datasets stats ds-0123456789ab", DatasetStats, "450x300"),
+    ("datasets diff ds-0123456789ab metal-tags --change side", DatasetDiff, "train to test"),
+    ("datasets field metal-tags --from week-1", FieldReport, "2 time unknown"),
     ("runs list", list[Run], "metal-tags:1"),
     ("runs show run-1", Run, "10 epochs"),
     ("runs show run-1 --follow", Run, "cached"),

@@ -15,6 +15,20 @@ from lineside.contract.component import (
     Signed,
 )
 from lineside.contract.dataset import Box, Counted, DatasetVersion, ImagePage, ImageRecord, ImportReport, Split
+from lineside.contract.dataset_check import (
+    Change,
+    CheckReport,
+    ClassFigures,
+    DatasetDiff,
+    DatasetStats,
+    Example,
+    FieldReport,
+    Finding,
+    Histogram,
+    ImageChange,
+    JudgedSplit,
+    SideFigures,
+)
 from lineside.contract.deployment import ComponentSpec, Deployment
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import Device, DeviceState, JoinToken
@@ -22,6 +36,7 @@ from lineside.contract.errors import ErrorReport
 from lineside.contract.evaluation import Estimate
 from lineside.contract.event import Event, EventPage
 from lineside.contract.export import Export, ExportPage, ExportRecord
+from lineside.contract.gate import Level
 from lineside.contract.group import Group
 from lineside.contract.inquiry import (
     CheckResult,
@@ -366,3 +381,51 @@ OVERVIEW = Overview(
         ),
     ),
 )
+
+CHECKED = CheckReport(
+    dataset=DATASET.id,
+    split=JudgedSplit.RANDOM,
+    checked_at=AT,
+    images=176,
+    boxes=345,
+    findings=(
+        Finding(
+            code="check.leak_group",
+            level=Level.BLOCK,
+            message="A group is on more than one side.",
+            count=18,
+            images=170,
+            examples=(Example(digest=DIGEST, file_name="a.jpg", detail="group tag-07: 3 in train, 1 in test"),),
+        ),
+    ),
+    blocked=True,
+)
+CLEAN = CheckReport(
+    dataset=DATASET.id, split=JudgedSplit.OWN, checked_at=AT, images=176, boxes=345, findings=(), blocked=False
+)
+BINS = Histogram(edges=(0.0, 16.0), counts=(3, 9))
+STATS = DatasetStats(
+    dataset=DATASET.id,
+    classes=(ClassFigures(label="scratch", boxes=345, images={"train": 100, "val": 30, "test": 40}),),
+    sides=(SideFigures(side=Split.TRAIN, images=104, boxes=200, empty=4, groups=12),),
+    sources={"person": 340, "unreviewed": 5},
+    pictures={"450x300": 176},
+    box_sizes=BINS,
+    box_shares=BINS,
+    boxes_an_image=BINS,
+    brightness=BINS,
+    groups=20,
+    largest_group=22,
+    ungrouped=0,
+)
+DIFF = DatasetDiff(
+    before=DATASET,
+    after=DATASET,
+    classes_added=("rust",),
+    classes_removed=(),
+    counts={"added": 0, "removed": 0, "labels": 0, "side": 1},
+    changes=(ImageChange(change=Change.SIDE, digest=DIGEST, file_name="a.jpg", detail="train to test"),),
+    offset=0,
+    total=1,
+)
+FIELD = FieldReport(version=DATASET, created=True, added=7, left_out={"time unknown": 2})

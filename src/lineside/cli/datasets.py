@@ -11,13 +11,14 @@ import typer
 from rich.console import Group, RenderableType
 from rich.progress import Progress
 
+from lineside.cli.dataset_checks import check, diff, field, stats
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import details, rows, when
 from lineside.client.downloading import Exported, download_folder
 from lineside.client.folder import upload_folder
 from lineside.client.known_digests import known_digests
-from lineside.contract.dataset import Counted, DatasetVersion, ImagePage, ImportReport, Split
+from lineside.contract.dataset import Counted, DatasetVersion, ImagePage, ImportReport, LabelFrom, Split
 
 app = typer.Typer(name="datasets", help="Dataset versions.", no_args_is_help=True)
 
@@ -81,6 +82,12 @@ def show(dataset: Dataset, url: Url = None, root: Root = None, json: Json = Fals
 def images(
     dataset: Dataset,
     split: Annotated[Split | None, typer.Option("--split", help="Only images of this side.")] = None,
+    label: Annotated[str | None, typer.Option("--class", help="Only images with boxes of this class.")] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Only images of this group.")] = None,
+    source: Annotated[LabelFrom | None, typer.Option("--source", help="Only images with labels from there.")] = None,
+    finding: Annotated[
+        str | None, typer.Option("--finding", help="Only images that the newest check found this of: check.….")
+    ] = None,
     offset: Annotated[int, typer.Option("--offset", min=0)] = 0,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 100,
     url: Url = None,
@@ -88,9 +95,14 @@ def images(
     json: Json = False,
 ) -> None:
     """List images of a dataset version."""
-    side = split.value if split else None
+    filters = {"split": split and split.value, "source": source and source.value}
+    filters |= {"label": label, "group": group, "finding": finding}
     with session(url, root, json) as (client, out):
-        out.show(client.dataset_images(dataset, split=side, offset=offset, limit=limit), _images)
+        out.show(client.dataset_images(dataset, **filters, offset=offset, limit=limit), _images)
+
+
+for inspecting in (check, stats, diff, field):
+    app.command()(inspecting)
 
 
 @contextmanager

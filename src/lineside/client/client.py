@@ -15,6 +15,7 @@ from lineside.client.deliveries import Delivering
 from lineside.client.deploying import Deploying
 from lineside.client.fleet import Fleet
 from lineside.client.groups import Groups
+from lineside.client.inspecting import Inspecting
 from lineside.client.measures import Measuring
 from lineside.client.models import Models
 from lineside.client.people import People
@@ -60,6 +61,7 @@ class Client(
     Deploying,
     Fleet,
     Groups,
+    Inspecting,
     People,
     Rollouts,
     Running,

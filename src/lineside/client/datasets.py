@@ -23,13 +23,25 @@ class Datasets(Calls):
         """One dataset version."""
         return self.connection.call("GET", path("datasets", dataset), DatasetVersion)
 
-    def dataset_images(self, dataset: str, *, split: str | None = None, offset: int = 0, limit: int = 500) -> ImagePage:
-        """Images of a dataset version with their boxes."""
+    def dataset_images(
+        self,
+        dataset: str,
+        *,
+        split: str | None = None,
+        label: str | None = None,
+        group: str | None = None,
+        source: str | None = None,
+        finding: str | None = None,
+        offset: int = 0,
+        limit: int = 500,
+    ) -> ImagePage:
+        """Images of a dataset version with their boxes: those that pass all filters."""
+        query = {"split": split, "label": label, "group": group, "source": source, "finding": finding}
         return self.connection.call(
             "GET",
             path("datasets", dataset, "images"),
             ImagePage,
-            query={"split": split, "offset": offset, "limit": limit},
+            query=query | {"offset": offset, "limit": limit},
         )
 
     def export_dataset(self, dataset: str, format: str = "coco") -> ExportListing:

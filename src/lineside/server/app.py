@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from lineside.server import errors
 from lineside.server.access.authentication import Authenticate, Doorkeeper, FromOutside
 from lineside.server.access.guard import all_decided, permitted
 from lineside.server.access.room import room as access
-from lineside.server.access.same_site import SameSite
+from lineside.server.access.same_site import SameSite, SameSiteOnly
 from lineside.server.blobs_api import room as blobs
 from lineside.server.broker_api import room as broker
 from lineside.server.captures.room import room as captures
@@ -28,6 +28,7 @@ from lineside.server.devices.guard import accepted_device, caller
 from lineside.server.devices.lane import FastLane
 from lineside.server.devices.room import room as devices
 from lineside.server.groups.room import room as groups
+from lineside.server.house import House, Housed, service
 from lineside.server.learning.room import room as learning
 from lineside.server.lineage.room import room as lineage
 from lineside.server.loops.room import room as loops
@@ -74,13 +75,19 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
 
 @dataclass(frozen=True)
 class Apps:
-    """The two applications, and what runs beside them."""
+    """The two applications, how this control plane serves them, and what runs beside them."""
 
     people: Litestar
     devices: Litestar
+    front: ASGIApp  # what is served to people
     door: ASGIApp  # what is served to devices: their application behind its fast lane
+    services: Mapping[str, Any]
     loops: tuple[Loop, ...]
     on_result: Callable[[str, bytes], None]
+
+
+_made: dict[tuple[tuple[Callable[[Core], Room], ...], frozenset[str], int], tuple[Litestar, Litestar]] = {}
+"""The applications by rooms, services and bytes of a body: they hold nothing of a control plane, see `house`."""
 
 
 def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core], Room]] = ROOMS) -> Apps:
@@ -88,12 +95,18 @@ def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core],
     rooms = [open_room(core) for open_room in openers]
     services = _services(core, rooms)
     _connect(services)
-    people = _people(core, rooms, services, doorkeeper)  # first: it refuses routes that say nothing
-    devices_app = _devices(core, rooms, services)
+    key = (tuple(openers), frozenset(services), core.settings.request_bytes)
+    if key not in _made:
+        _made[key] = _people(rooms, *key[1:]), _devices(rooms, *key[1:])
+    people, devices_app = _made[key]
+    same_site = SameSite(core.addresses.people_hosts, core.addresses.everywhere)
+    house, checkins = House(services=services, doorkeeper=doorkeeper, same_site=same_site), services["checkins"]
     return Apps(
         people=people,
         devices=devices_app,
-        door=FastLane(devices_app, services["checkins"], core.settings.request_bytes),
+        front=Housed(people, house),
+        door=FastLane(Housed(devices_app, house, checkins.settle), checkins, core.settings.request_bytes),
+        services=services,
         loops=tuple(loop for room in rooms for loop in room.loops),
         on_result=_fan_out([room.on_result for room in rooms if room.on_result]),
     )
@@ -105,6 +118,8 @@ def _connect(services: Mapping[str, Any]) -> None:
         services["devices"].conflicts = conflicts
     if "groups" in services and "rollouts" in services:
         services["groups"].deployed = Followed()
+    if "field_sets" in services and "captures" in services:
+        services["field_sets"].taken_at = services["captures"].taken_at
     if "rollouts" in services and "result_evidence" in services:
         services["rollouts"].evidence = services["result_evidence"]
     if "deliveries" in services and "approvals" in services:
@@ -116,44 +131,40 @@ def _connect(services: Mapping[str, Any]) -> None:
             services["approvals"].attend(services["proposals"])
 
 
-def _people(core: Core, rooms: Sequence[Room], services: Mapping[str, Any], doorkeeper: Doorkeeper) -> Litestar:
+def _people(rooms: Sequence[Room], services: Iterable[str], request_bytes: int) -> Litestar:
     api = Router("/api/v1", route_handlers=[handler for room in rooms for handler in room.people])
     handlers = [handler for room in rooms for handler in room.pages]
     pages = Router("/", route_handlers=handlers, exception_handlers={LinesideError: explained})
-    middleware = [Authenticate(doorkeeper), SameSite(core.addresses.people_hosts, core.addresses.everywhere)]
-    app = _litestar(core, services, [api, pages], middleware, [permitted], people_reference())
+    middleware = [Authenticate(), SameSiteOnly()]
+    app = _litestar(services, request_bytes, [api, pages], middleware, [permitted], people_reference())
     all_decided(app)
     describe_errors(app)
-    if "proposals" in services:
-        app.state.trust_mode = services["proposals"].mode
     return app
 
 
 def devices_described(core: Core, openers: Sequence[Callable[[Core], Room]] = ROOMS) -> Litestar:
     """The devices' API with its OpenAPI document, for the reference and for tests; it is never served."""
     rooms = [open_room(core) for open_room in openers]
-    app = _devices(core, rooms, _services(core, rooms), device_reference())
+    app = _devices(rooms, _services(core, rooms), core.settings.request_bytes, device_reference())
     describe_errors(app)
     return app
 
 
 def _devices(
-    core: Core, rooms: Sequence[Room], services: Mapping[str, Any], reference: OpenAPIConfig | None = None
+    rooms: Sequence[Room], services: Iterable[str], request_bytes: int, reference: OpenAPIConfig | None = None
 ) -> Litestar:
     api = Router(
         "/device/v1",
         route_handlers=[handler for room in rooms for handler in room.devices],
-        guards=[accepted_device(services["proving"])],
+        guards=[accepted_device],
         dependencies={"caller": Provide(caller)},
     )
-    app = _litestar(core, services, [api], [FromOutside()], [], reference)
-    app.on_shutdown.append(services["checkins"].settle)
-    return app
+    return _litestar(services, request_bytes, [api], [FromOutside()], [], reference)
 
 
 def _litestar(
-    core: Core,
-    services: Mapping[str, Any],
+    services: Iterable[str],
+    request_bytes: int,
     handlers: Sequence[ControllerRouterHandler],
     middleware: Sequence[Middleware],
     guards: Sequence[Guard],
@@ -161,12 +172,12 @@ def _litestar(
 ) -> Litestar:
     return Litestar(
         handlers,
-        dependencies={name: _provide(service) for name, service in services.items()},
+        dependencies={name: service(name) for name in services},
         exception_handlers=errors.HANDLERS,
         middleware=middleware,
         guards=guards,
         openapi_config=reference,
-        request_max_body_size=core.settings.request_bytes,
+        request_max_body_size=request_bytes,
         logging_config=None,
     )
 
@@ -179,13 +190,6 @@ def _services(core: Core, rooms: Sequence[Room]) -> dict[str, Any]:
             raise ValueError(f"two rooms offer {sorted(twice)}")
         offered |= room.services
     return offered
-
-
-def _provide(value: Any) -> Provide:
-    def give() -> Any:
-        return value
-
-    return Provide(give, sync_to_thread=False, use_cache=True)
 
 
 def _fan_out(receivers: Sequence[Callable[[str, bytes], None]]) -> Callable[[str, bytes], None]:

@@ -6,6 +6,7 @@ those that decide nothing, with the reason.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from lineside.contract.audit import AuditEntry
 from lineside.contract.broker import BrokerCertificateRequest
 from lineside.contract.ceremony import ProposalState, ProposeChange
 from lineside.contract.component import AddComponent
+from lineside.contract.dataset_check import FieldRequest
 from lineside.contract.delivery import DeliveryRequest, HookRequest, RuleRequest
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.device import AcceptRequest, JoinTokenRequest, Preauthorisation
@@ -191,6 +193,17 @@ def _import_dataset(world: World) -> Said:
     (folder / "images" / "plate-8.png").unlink()
     version = upload_folder(world.client, folder, "fewer").version
     return Said(version.id, version.digest, "fewer: 8 images")
+
+
+def _grow_field_set(world: World) -> Said:
+    folder = labelled_folder(world.folder / "lately")
+    content = json.loads((folder / "annotations.json").read_bytes())
+    for image in content["images"]:
+        image["taken_at"] = "2026-11-02T08:00:00Z"
+    (folder / "annotations.json").write_text(json.dumps(content))
+    upload_folder(world.client, folder, "lately")
+    version = world.client.grow_field_set(FieldRequest(name="lately")).version
+    return Said(version.id, version.digest, "lately-field: 3 images, 3 of them new.")
 
 
 def _add(world: World) -> Said:
@@ -393,6 +406,7 @@ def _certify_broker(world: World) -> Said:
 
 STEPS = (
     Step("POST /datasets", "dataset.import", _import_dataset),
+    Step("POST /field-sets", "dataset.field", _grow_field_set),
     Step("POST /runs", "run.start", _start),
     Step("POST /runs/{run}/cancel", "run.cancel", _cancel),
     Step("POST /models/import", "run.import", _import_model),
@@ -470,6 +484,7 @@ PEOPLE = {
 NOT_DECISIONS = {
     "POST /blobs/missing": "a question",
     "POST /datasets/looks": "what an import would find out",
+    "POST /datasets/{dataset}/check": "finds out, decides nothing",
     "PUT /blobs/{digest}": "bytes that nothing names yet",
     "POST /deployments/preview": "a question",
     "POST /runs/claim": "a worker's",

@@ -66,6 +66,12 @@ ROWS = (
         "Repair the labels and import the folder again; docs/datasets.md says what each code means.",
     ),
     Problem(
+        "dataset.field_empty",
+        Kind.CONFLICT,
+        "There is nothing yet for the field set of {name}: {reasons}.",
+        "Label captures, import them, and name that version: lineside datasets field {name} --from DATASET",
+    ),
+    Problem(
         "capture.too_large",
         Kind.TOO_LARGE,
         "A capture of {size} bytes is over the limit of {limit} bytes.",

@@ -89,6 +89,11 @@ class CapturesService:
                 raise LinesideError("request.not_found", what="capture", name=capture)
             return row.value()
 
+    def taken_at(self, digests: Iterable[str]) -> dict[str, str]:
+        """When devices took pictures, of those of some (a few hundred digests) that are uploaded captures."""
+        with self._core.database.read() as session:
+            return store.taken_at(session, digests)
+
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _check(self, caller: str, record: CaptureRecord) -> None:
@@ -115,7 +120,14 @@ class CapturesService:
                 raise LinesideError("capture.id_taken", id=record.id)
             return row
         self._check_budget(session, caller)
-        row = CaptureRow(id=record.id, device=caller, strategy=record.strategy, record=record, requested_at=self._now())
+        row = CaptureRow(
+            id=record.id,
+            device=caller,
+            strategy=record.strategy,
+            record=record,
+            requested_at=self._now(),
+            digest=record.digest,
+        )
         session.add(row)
         session.flush()
         return row

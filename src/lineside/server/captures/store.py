@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, ForeignKey, Index, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.capture import Capture, CaptureRecord
+from lineside.server.among import among
 from lineside.server.database import Base, Json
 
 
@@ -26,6 +28,7 @@ class CaptureRow(Base):
     record: Mapped[CaptureRecord] = mapped_column(Json(CaptureRecord))
     requested_at: Mapped[str] = mapped_column(String(32))
     uploaded_at: Mapped[str | None] = mapped_column(String(32), default=None)
+    digest: Mapped[str | None] = mapped_column(String(71), index=True, default=None)
 
     def value(self) -> Capture:
         """The row as it travels."""
@@ -99,3 +102,12 @@ def count_by_strategy(session: Session) -> dict[str, int]:
     """How many captures were uploaded, by strategy."""
     query = select(CaptureRow.strategy, func.count().label("uploaded")).where(CaptureRow.uploaded_at.is_not(None))
     return {row.strategy: row.uploaded for row in session.execute(query.group_by(CaptureRow.strategy))}
+
+
+def taken_at(session: Session, digests: Iterable[str]) -> dict[str, str]:
+    """When devices took pictures, of those of some that are uploaded captures; the first time where there are more."""
+    times: dict[str, str] = {}
+    rows = select(CaptureRow.record).where(among(CaptureRow.digest, digests), CaptureRow.uploaded_at.is_not(None))
+    for record in session.scalars(rows):
+        times[record.digest] = min(record.captured_at, times.get(record.digest, record.captured_at))
+    return times

@@ -57,10 +57,8 @@ def divide(images: Sequence[Seen], warnings: Warnings, known: Known | None = Non
     given = [image.split for image in images if image.split is not None]
     if given and len(given) < len(images):
         warnings.add("dataset.split_partial", f"{len(given)} of {len(images)} images")
-    if len(given) == len(images):
-        splitting = _given(images, given, warnings, known)
-    else:
-        splitting = _made(images, warnings, known)
+    whole = len(given) == len(images)
+    splitting = _given(images, given, warnings, known) if whole else _made(images, warnings, known)
     for side in sorted(set(Split) - set(splitting.sides), key=lambda side: side.value):
         warnings.add("dataset.split_empty", side.value)
     return splitting

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, func, insert, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, delete, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.dataset import Box, DatasetVersion, ImageRecord, LabelFrom, LabelKind, Split
 from lineside.contract.dataset_check import CheckReport
 from lineside.server.database import Base, Json
 from lineside.server.datasets.series import group_key
+from lineside.server.upserts import upsert
 
 _AT_ONCE = 500
 
@@ -175,3 +176,24 @@ def all_images(session: Session, dataset: str) -> Iterator[tuple[int, ImageRecor
     while rows := session.execute(query.where(ImageRow.position > after).limit(_AT_ONCE)).all():
         yield from ((position, record) for position, record in rows)
         after = rows[-1][0]
+
+
+def images_at(session: Session, dataset: str, positions: Sequence[int]) -> dict[int, ImageRecord]:
+    """The images at some positions; for a few hundred."""
+    query = select(ImageRow.position, ImageRow.record).where(ImageRow.dataset == dataset)
+    rows = session.execute(query.where(ImageRow.position.in_(positions)))
+    return {row.position: row.record for row in rows}
+
+
+def keep_check(session: Session, report: CheckReport, positions: Mapping[str, Iterable[int]]) -> None:
+    """Keep what a check found, in place of what the one before did."""
+    upsert(session, CheckRow, [{"dataset": report.dataset, "report": report}])
+    session.execute(delete(FindingRow).where(FindingRow.dataset == report.dataset))
+    for code, images in positions.items():
+        rows = [{"dataset": report.dataset, "code": code, "position": at} for at in sorted(images)]
+        session.execute(insert(FindingRow), rows)
+
+
+def check_of(session: Session, dataset: str) -> CheckReport | None:
+    """What the newest check found."""
+    return session.scalar(select(CheckRow.report).where(CheckRow.dataset == dataset))

@@ -1,5 +1,5 @@
 """Dataset series: the side of each group and picture, and which versions a name has; images found by group, picture,
-class, source of a label and finding; checks."""
+class, source of a label and finding; checks; captures found by picture."""
 
 from __future__ import annotations
 
@@ -39,9 +39,12 @@ def upgrade() -> None:
     op.add_column("dataset_images", sa.Column("grouping", sa.String(length=80), nullable=True))
     op.create_index("ix_dataset_images_digest", "dataset_images", ["digest"])
     op.create_index("ix_dataset_images_grouping", "dataset_images", ["dataset", "grouping", "position"])
+    op.add_column("captures", sa.Column("digest", sa.String(length=71), nullable=True))
+    op.create_index("ix_captures_digest", "captures", ["digest"])
     _labels()
     _checks()
     _fill()
+    _fill_captures()
 
 
 def _labels() -> None:
@@ -118,7 +121,7 @@ def _fill_images(connection: sa.Connection, dataset: str, rows: list[tuple[int, 
         "UPDATE dataset_images SET digest = :digest, grouping = :grouping"
         " WHERE dataset = :dataset AND position = :position"
     )
-    said = [
+    said: list[dict[str, Any]] = [
         {
             "dataset": dataset,
             "position": position,
@@ -128,10 +131,21 @@ def _fill_images(connection: sa.Connection, dataset: str, rows: list[tuple[int, 
         for position, image in rows
     ]
     connection.execute(change, said)
-    labels = {(position, classes[box["label"]]) for position, image in rows for box in image["boxes"]}
     add = sa.text("INSERT INTO dataset_labels VALUES (:dataset, :position, :label, 'unknown')")
+    shown = {(position, classes[box["label"]]) for position, image in rows for box in image["boxes"]}
+    labels = [{"dataset": dataset, "position": at, "label": label} for at, label in sorted(shown)]
     if labels:
-        connection.execute(add, [{"dataset": dataset, "position": at, "label": label} for at, label in sorted(labels)])
+        connection.execute(add, labels)
+
+
+def _fill_captures() -> None:
+    connection = op.get_bind()
+    query = sa.text(f"SELECT id, record FROM captures WHERE id > :after ORDER BY id LIMIT {_AT_ONCE}")
+    change = sa.text("UPDATE captures SET digest = :digest WHERE id = :id")
+    after = ""
+    while rows := connection.execute(query, {"after": after}).all():
+        connection.execute(change, [{"id": name, "digest": json.loads(record)["digest"]} for name, record in rows])
+        after = rows[-1][0]
 
 
 def _group_key(group: str) -> str:
