@@ -7,6 +7,7 @@ import importlib.util
 from lineside.contract.errors import LinesideError
 
 _PARTS = {
+    "mlflow": ("mlflow",),
     "server": ("litestar", "uvicorn", "sqlalchemy", "obstore", "amqtt"),
     "all": (
         "litestar",
