@@ -119,7 +119,7 @@ def _examples(finding: Finding) -> RenderableType:
 
 def _stats(stats: DatasetStats) -> RenderableType:
     sides = ((one.side.value, one.images, one.boxes, one.empty, one.groups) for one in stats.sides)
-    classes = ((one.label, one.boxes, *[str(one.images[side.value]) for side in Split]) for one in stats.classes)
+    classes = ((one.label, str(one.boxes), *[str(one.images[side.value]) for side in Split]) for one in stats.classes)
     sources = ((name, count) for name, count in stats.sources.items())
     groups = details(
         (("groups", stats.groups), ("largest group", stats.largest_group), ("without a group", stats.ungrouped))

@@ -100,9 +100,9 @@ def _fill() -> None:
         for key, found in sides.items():
             if len(found) == 1:
                 said.setdefault(key, found.pop())
-    rows = [{"name": name, "key": key, "side": side} for name, said in known.items() for key, side in said.items()]
-    if rows:
-        connection.execute(sa.text("INSERT INTO dataset_sides VALUES (:name, :key, :side)"), rows)
+    every = [{"name": name, "key": key, "side": side} for name, said in known.items() for key, side in said.items()]
+    if every:
+        connection.execute(sa.text("INSERT INTO dataset_sides VALUES (:name, :key, :side)"), every)
 
 
 def _images(connection: sa.Connection, dataset: str) -> Iterator[list[tuple[int, Any]]]:
