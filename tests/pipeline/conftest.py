@@ -154,7 +154,7 @@ class Workplace:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def finish(self, run: Run) -> Run:
+    def finish(self, run: Run, seconds: float = 60.0) -> Run:
         """Wait until the run has ended; a worker that dies is started again."""
 
         def ended() -> bool:
@@ -162,7 +162,7 @@ class Workplace:
                 self.start_worker()
             return self.control.run(run.id).state in ENDED
 
-        until(ended)
+        until(ended, seconds)
         return self.control.run(run.id)
 
     def epochs(self) -> list[str]:

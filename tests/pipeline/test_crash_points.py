@@ -22,7 +22,7 @@ def trained(place: Workplace) -> tuple[Run, bytes, int]:
     """A run to its end: it, all numbers that it came to, and how many attempts it took."""
     dataset = add_squares(place.control)
     request = RunRequest(model="squares", dataset=dataset.id, parameters=PARAMETERS | {"min_map": 0.0}, seed=7)
-    run = place.finish(place.control.start_run(request))
+    run = place.finish(place.control.start_run(request), 270.0)
     assert run.error is None, place.log()[-3000:]
     (model,) = place.control.models
     numbers = {

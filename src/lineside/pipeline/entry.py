@@ -29,6 +29,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     root: str
     threads: int
+    keep_seconds: float  # between two times that checkpoints are kept at the control plane
     entry: Entry
 
 

@@ -58,7 +58,7 @@ def _done(job: Job, client: Client, log: StepLog) -> int:
     folder = folder_of(root, job.run)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        steps = Steps(control, root, folder, job.threads, log, _not_mine)
+        steps = Steps(control, root, folder, job, log, _not_mine)
         workflows = Workflows(folder / "dbos.sqlite", job.worker, steps.perform)
         workflows.launch()
         known = control.run(job.run)

@@ -91,7 +91,14 @@ def _work(asked: argparse.Namespace) -> None:
     entry = entry_of(asked.url)
     name = asked.name or _kept_name(asked.root)
     threads = max(1, usable_cores() // asked.slots)
-    offer = Offer(name=name, queue=asked.queue, slots=asked.slots, threads=threads, commands=asked.commands)
+    offer = Offer(
+        name=name,
+        queue=asked.queue,
+        slots=asked.slots,
+        threads=threads,
+        commands=asked.commands,
+        keep_seconds=asked.keep_seconds,
+    )
     Worker(connect(entry), entry, asked.root.resolve(), offer, threading.Event()).run()
 
 
@@ -150,5 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--queue", default="default", help="the queue whose runs it takes")
     parser.add_argument("--slots", type=_at_least_one, default=1, help="how many runs it does at once")
     parser.add_argument("--commands", action="store_true", help="also do steps that are people's own programs")
+    parser.add_argument(
+        "--keep-seconds", type=float, default=30.0, help="between two copies of a training's checkpoint"
+    )
     parser.add_argument("--parent-stdin", action="store_true", help="end when standard input is closed")
     return parser

@@ -25,6 +25,7 @@ from lineside.contract.worker import COMMANDS, Beat, Claim, Held
 from lineside.pipeline.code import code_version
 from lineside.pipeline.control import Control, is_away
 from lineside.pipeline.entry import DONE, NOT_MINE, Entry, Job, begin, folder_of
+from lineside.pipeline.kept import EVERY
 from lineside.pipeline.sessions import kill_session
 
 _IDLE = 0.5  # seconds between two questions for work
@@ -45,6 +46,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 1
     threads: int = 1
     commands: bool = False
+    keep_seconds: float = EVERY
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -104,6 +106,7 @@ class Worker:
             worker=self._offer.name,
             root=str(self._root),
             threads=self._offer.threads,
+            keep_seconds=self._offer.keep_seconds,
             entry=self._entry,
         )
         process = self._processes.Process(target=begin, args=(job,), name=run.id)

@@ -21,6 +21,7 @@ from lineside.contract.run_order import BUILT_IN
 from lineside.pipeline import gates
 from lineside.pipeline.blobs import Blobs
 from lineside.pipeline.control import PatientControl
+from lineside.pipeline.entry import Job
 from lineside.pipeline.execute import Outcome, execute
 from lineside.pipeline.kept import Keeper
 from lineside.pipeline.own import definition_of
@@ -91,12 +92,13 @@ class Steps:
         control: PatientControl,
         root: Path,
         folder: Path,
-        threads: int,
+        job: Job,
         log: StepLog,
         lost: Callable[[], NoReturn],
     ) -> None:
-        self._control, self._folder, self._threads = control, folder, threads
+        self._control, self._folder, self._job = control, folder, job
         self._log, self._lost = log, lost
+        self._keeper = Keeper(control.impatient, job.run, folder, every=job.keep_seconds)
         self._blobs = Blobs(root / "blobs", control)
         self._images = Blobs(root / "images", control)
 
@@ -122,8 +124,8 @@ class Steps:
             images=self._images,
             folder=self._folder,
             reporter=StepReporter(self._control, run, step),
-            threads=self._threads,
-            kept=Keeper(self._control.impatient, run.id, self._folder),
+            threads=self._job.threads,
+            kept=self._keeper,
             say=self._log.say,
         )
 
