@@ -35,6 +35,7 @@ from lineside.contract.deployment import DeploymentDocument
 from lineside.contract.desired import Desired
 from lineside.contract.device import DEVICE_MOVES, DeviceState
 from lineside.contract.error_codes import PROBLEMS
+from lineside.contract.evaluation import Evaluation
 from lineside.contract.golden import GoldenSet
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.model import MODEL_MOVES, ModelState, Signature
@@ -59,6 +60,7 @@ _SCHEMAS: dict[str, type] = {
     "capture": CaptureRecord,
     "signature": Signature,
     "golden": GoldenSet,
+    "evaluation": Evaluation,
     "deployment": DeploymentDocument,
     "bundle": Bundle,
     "inquiry": Inquiry,
