@@ -10,11 +10,13 @@ import typer
 from lineside.cli.approving import approve, reject, withdraw
 from lineside.cli.comparing import compare
 from lineside.cli.evaluate import evaluate
+from lineside.cli.loop_file import upload_file
+from lineside.cli.model_export import export
 from lineside.cli.model_view import model_details, table
 from lineside.cli.options import Json, Model, ModelCommand, Reason, Root, Url, which
 from lineside.cli.output import session
 from lineside.cli.registry import alias, aliases, card, retire
-from lineside.cli.runs import find_dataset, finish, parse_parameters, upload_file
+from lineside.cli.runs import find_dataset, finish, parse_parameters
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Decision, ImportModel
 
@@ -62,7 +64,7 @@ def retest(
         out.show(client.retest_model(*which(client, model), Decision(reason=reason)), model_details)
 
 
-for decision in (approve, withdraw, reject, retire, card, evaluate):
+for decision in (approve, withdraw, reject, retire, card, evaluate, export):
     app.command(decision.__name__, cls=ModelCommand)(decision)
 for listing in (alias, aliases, compare):
     app.command(listing.__name__)(listing)
