@@ -1,0 +1,204 @@
+"""Folders through a real control plane: what changed is read and sent, what was exported is the same."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lineside.client import Client
+from lineside.client.downloading import Exported, download_folder
+from lineside.client.folder import upload_folder
+from lineside.client.known_digests import KnownDigests, known_digests
+from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
+from lineside.server.testing import Running
+
+Make = Callable[[str], Any]
+IMAGES = 6
+
+
+@pytest.fixture
+def client(lineside: Running) -> Client:
+    return Client(lineside.people_url)
+
+
+@pytest.fixture
+def images(tmp_path: Path, make: Make) -> Path:
+    """A folder of six images that has lain there for a while."""
+    folder = tmp_path / "plates"
+    (folder / "shots").mkdir(parents=True)
+    listed = [
+        image | {"file_name": f"shots/{n}.png", "split": "train"} for n, image in enumerate(make("listed")(IMAGES))
+    ]
+    for n in range(IMAGES):
+        (folder / "shots" / f"{n}.png").write_bytes(make("picture")(n))
+    (folder / "labels.json").write_bytes(make("coco")(listed, [make("boxed")(0, 1, 2, 30, 40)]))
+    for file in folder.rglob("*"):
+        age(file)
+    return folder
+
+
+def age(file: Path) -> None:
+    past = time.time() - 60
+    os.utime(file, (past, past))
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file of digests; times of change are a minute old, which no test can wait for."""
+    monkeypatch.setattr("lineside.client.known_digests._FRESH", 0)
+    return tmp_path / "cache" / "digests.db"
+
+
+def sent(lineside: Running) -> int:
+    return sum(1 for _ in (lineside.core.root / "objects" / "sha256").rglob("*") if _.is_file())
+
+
+def test_a_second_import_reads_and_decodes_nothing(
+    client: Client, images: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with known_digests(cache) as known:
+        first = upload_folder(client, images, "plates", known=known)
+    assert known.read == IMAGES + 1
+    monkeypatch.setattr(
+        "lineside.server.datasets.looks.look_at", lambda data: pytest.fail("a picture was decoded again")
+    )
+    with known_digests(cache) as known:
+        again = upload_folder(client, images, "plates", known=known)
+    assert (known.read, again.created, again.version) == (0, False, first.version)
+
+
+def test_only_what_changed_is_read(images: Path, cache: Path, make: Make) -> None:
+    files = sorted(file for file in images.rglob("*") if file.is_file())
+    with known_digests(cache) as known:
+        before = [known.digest(file) for file in files]
+    changed = images / "shots" / "3.png"
+    status = changed.stat()
+    changed.write_bytes(make("picture")(99)[: status.st_size].ljust(status.st_size, b"x"))
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))  # as large and as old as before
+    with known_digests(cache) as known:
+        after = [known.digest(file) for file in files]
+    assert known.read == 1
+    assert [file for file, one, other in zip(files, before, after, strict=True) if one != other] == [changed]
+    assert after == [digest_of(file.read_bytes()) for file in files]
+
+
+def test_a_file_that_changed_just_now_is_not_believed_next_time(tmp_path: Path) -> None:
+    file = tmp_path / "new"
+    file.write_bytes(b"1")
+    for _ in range(2):
+        with known_digests(tmp_path / "digests.db") as known:
+            known.digest(file)
+        assert known.read == 1
+
+
+@pytest.mark.parametrize("broken", [b"no database", b""])
+def test_a_broken_cache_only_means_that_files_are_read(images: Path, cache: Path, broken: bytes) -> None:
+    cache.parent.mkdir()
+    cache.write_bytes(broken * 1000)
+    file = images / "labels.json"
+    with known_digests(cache) as known:
+        assert known.digest(file) == digest_of(file.read_bytes())
+
+
+def test_a_cache_nobody_may_write_is_none(images: Path) -> None:
+    with known_digests(Path("/proc/nowhere/digests.db")) as known:
+        assert known.digest(images / "labels.json") == digest_of((images / "labels.json").read_bytes())
+
+
+def test_an_import_says_where_it_stands(client: Client, images: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    upload_folder(client, images, "plates", lambda *now: told.append(now), known=KnownDigests())
+    assert list(dict.fromkeys(what for _, _, what in told)) == ["hashing", "sending", "looking", "importing"]
+    assert all(done <= total for done, total, _ in told)
+
+
+def test_an_export_is_a_folder_that_imports_as_the_same_version(client: Client, images: Path, tmp_path: Path) -> None:
+    version = upload_folder(client, images, "plates").version
+    exported = download_folder(client, version.id, "coco", tmp_path / "out")
+    assert exported == Exported(
+        dataset=version.id, format="coco", folder=str(tmp_path / "out"), files=IMAGES + 1, fetched=IMAGES + 1
+    )
+    for n in range(IMAGES):
+        assert (tmp_path / "out" / "shots" / f"{n}.png").read_bytes() == (images / "shots" / f"{n}.png").read_bytes()
+    again = upload_folder(client, tmp_path / "out", "plates")
+    assert (again.created, again.version) == (False, version)
+
+
+def test_an_export_that_broke_off_fetches_what_is_missing_or_wrong(
+    client: Client, images: Path, tmp_path: Path
+) -> None:
+    version, out = upload_folder(client, images, "plates").version, tmp_path / "out"
+    download_folder(client, version.id, "voc", out)
+    (out / "shots" / "1.png").unlink()
+    (out / "shots" / "2.png").write_bytes(b"half")
+    assert download_folder(client, version.id, "voc", out).fetched == 2
+    assert (out / "shots" / "2.png").read_bytes() == (images / "shots" / "2.png").read_bytes()
+    assert not list(out.rglob("*.part"))
+
+
+def test_a_folder_of_something_else_is_left_alone(client: Client, images: Path, tmp_path: Path) -> None:
+    version = upload_folder(client, images, "plates").version
+    for form in ("coco", "voc"):
+        with pytest.raises(LinesideError) as caught:
+            download_folder(client, version.id, form, images)
+        assert caught.value.code == "client.folder_taken"
+    assert sorted(path.name for path in images.iterdir()) == ["labels.json", "shots"]
+
+
+def test_a_blob_with_other_bytes_gets_no_name(lineside: Running, client: Client, images: Path, tmp_path: Path) -> None:
+    version = upload_folder(client, images, "plates").version
+    digest = digest_of((images / "shots" / "0.png").read_bytes()).removeprefix("sha256:")
+    stored = lineside.core.root / "objects" / "sha256" / digest[:2] / digest
+    stored.chmod(0o644)
+    stored.write_bytes(stored.read_bytes()[::-1])
+    with pytest.raises(LinesideError) as caught:
+        download_folder(client, version.id, "coco", tmp_path / "out")
+    assert caught.value.code == "blob.digest_mismatch"
+    assert not (tmp_path / "out" / "shots" / "0.png").exists()
+
+
+@pytest.mark.parametrize("path", ["../a", "/etc/a", "a/../../b", "a//b", "C:/a", "a\\b", "", "a/./b"])
+def test_a_path_that_leads_out_is_not_written(client: Client, tmp_path: Path, path: str) -> None:
+    from lineside.contract.dataset_export import ExportListing
+
+    listing = ExportListing(dataset="ds-1", format="coco", files={path: digest_of(b"")})
+
+    class Wrong(Client):
+        def export_dataset(self, dataset: str, format: str = "coco") -> ExportListing:
+            return listing
+
+    with pytest.raises(LinesideError) as caught:
+        download_folder(Wrong(client.url), "ds-1", "coco", tmp_path / "out")
+    assert caught.value.code == "dataset.path_refused"
+    assert not (tmp_path / "out").exists()
+
+
+def test_looking_passes_over_what_is_no_picture(client: Client, make: Make) -> None:
+    digests = [client.put_blob(data) for data in (make("picture")(1), b"0 0.5 0.5 0.1 0.1", b"BM, a line of text", b"")]
+    assert client.look_at_pictures(digests) == 1
+    with pytest.raises(LinesideError) as caught:
+        client.look_at_pictures([digest_of(b"never sent")])
+    assert caught.value.code == "request.not_found"
+    with pytest.raises(LinesideError) as caught:
+        client.look_at_pictures(["sha256:" + "0" * 64] * 1001)
+    assert caught.value.code == "request.invalid"
+
+
+def test_pages_show_thumbnails_that_the_import_made(lineside: Running, client: Client, images: Path) -> None:
+    upload_folder(client, images, "plates")
+    digest = digest_of((images / "shots" / "0.png").read_bytes())
+    answer = httpx.get(f"{lineside.people_url}/datasets/thumbnails/{digest}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert len(answer.content) <= 8192
+    assert "immutable" in answer.headers["cache-control"]
+    unseen = digest_of(b"unseen")
+    answer = httpx.get(f"{lineside.people_url}/datasets/thumbnails/{unseen}")
+    assert (answer.status_code, answer.headers["location"]) == (302, f"/pictures/{unseen}?size=240")
+    assert httpx.get(f"{lineside.people_url}/datasets/thumbnails/x").status_code == 404
