@@ -38,6 +38,7 @@ from lineside.contract.error_codes import PROBLEMS
 from lineside.contract.evaluation import Evaluation
 from lineside.contract.golden import GoldenSet
 from lineside.contract.inquiry import Inquiry, InquiryPart
+from lineside.contract.loop import LoopDocument
 from lineside.contract.model import MODEL_MOVES, ModelState, Signature
 from lineside.contract.people import Permission
 from lineside.contract.reported import Report
@@ -62,6 +63,7 @@ _SCHEMAS: dict[str, type] = {
     "golden": GoldenSet,
     "evaluation": Evaluation,
     "deployment": DeploymentDocument,
+    "loop": LoopDocument,
     "bundle": Bundle,
     "inquiry": Inquiry,
     "inquiry-part": InquiryPart,

@@ -22,6 +22,7 @@ from lineside.cli import (
     groups,
     lineage,
     login,
+    loops,
     models,
     objects,
     overview,
@@ -35,6 +36,7 @@ from lineside.cli import (
     up,
     users,
     webhooks,
+    workers,
 )
 from lineside.cli.demo import command as demo
 from lineside.cli.main import program
@@ -54,11 +56,16 @@ app.command("lineage")(lineage.lineage)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)
+app.command("workers")(workers.workers)
+app.command(
+    "worker", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)(workers.worker)
 for noun in (
     devices,
     groups,
     datasets,
     runs,
+    loops,
     models,
     components,
     deployments,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from lineside.client import Client
 from lineside.contract.run import RUN_MOVES, Run, StepState
+from lineside.contract.worker import LogPiece
 
 FINISHED = frozenset(state for state, moves in RUN_MOVES.items() if not moves)
 """States a run never leaves."""
@@ -48,6 +50,19 @@ def step_progress(console: Console) -> Progress:
         TextColumn("{task.fields[message]}", markup=False),
     )
     return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def follow_logs(client: Client, run: str, step: str | None, *, follow: bool) -> Iterator[LogPiece]:
+    """What a run's steps said, oldest first; with `follow` until it has ended."""
+    after = 0
+    while True:
+        page = client.run_logs(run, step=step, after=after)
+        yield from page.pieces
+        after = page.after
+        if page.ended or (not page.pieces and not follow):
+            return
+        if not page.pieces:
+            time.sleep(_EVERY)
 
 
 def follow_run(client: Client, run: Run, console: Console) -> Run:

@@ -1,6 +1,7 @@
 """The `lineside` command's front door: standard library and contract only, so that a device needs no CLI framework.
 
-`lineside agent …` goes straight to the agent; everything else needs the [cli] extra and is found in `app.py`.
+`lineside agent …` and `lineside worker …` go straight to these programs; everything else needs the [cli] extra and is
+found in `app.py`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _EXTRA_OF = {"up": "server", "demo": "all"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["agent"]:
-        return program("agent", arguments[1:])
+    if arguments[:1] in (["agent"], ["worker"]):
+        return program(arguments[0], arguments[1:])
     if arguments == ["--version"]:
         sys.stdout.write(f"lineside {__version__}\n")
         return 0

@@ -10,17 +10,19 @@ import msgspec
 import typer
 from rich.console import Group, RenderableType
 
-from lineside.cli.follow import FINISHED, follow_run
+from lineside.cli.follow import FINISHED, follow_logs, follow_run
+from lineside.cli.loop_file import load_loop, upload_file
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import details, mark, rows, when
 from lineside.client import Client
 from lineside.contract.advice import advice
+from lineside.contract.dataset import DatasetVersion
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import digest_of
+from lineside.contract.loop import LoopDocument, changed, request_of
 from lineside.contract.model import GateResult
 from lineside.contract.reading import UNREADABLE
-from lineside.contract.run import CurvePoint, Run, RunRequest, RunState, Step, StepState
+from lineside.contract.run import CurvePoint, Run, RunState, Step, StepState
 
 app = typer.Typer(name="runs", help="Runs: executions of the pipeline.", no_args_is_help=True)
 
@@ -35,33 +37,40 @@ _STEP_GOOD = {StepState.DONE: True, StepState.CACHED: True, StepState.FAILED: Fa
 
 @app.command()
 def start(
-    dataset: Annotated[str, typer.Option("--dataset", help="Dataset version, or a name for its newest.")],
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="A loop.yaml that says what to run.")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Dataset version, or a name for its newest.")] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Name to register under; the dataset's by default.")
     ] = None,
     trainer: Annotated[str | None, typer.Option("--trainer", help="compact, yolox, or a plug-in.")] = None,
     init: Annotated[Path | None, typer.Option("--init", help="File with weights to start from.")] = None,
+    init_model: Annotated[
+        str | None, typer.Option("--init-model", metavar="NAME:VERSION", help="A model version to start from.")
+    ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--set", "-p", metavar="NAME=VALUE", help="A trainer's parameter.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int | None, typer.Option("--seed", help="What decides chance; 0 by default.")] = None,
+    queue: Annotated[str | None, typer.Option("--queue", help="Whose workers take it.")] = None,
+    from_step: Annotated[str | None, typer.Option("--from-step", help="Do this step and all after it again.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for its end; exit 3 when a gate rejects it.")] = False,
     url: Url = None,
     root: Root = None,
     json: Json = False,
 ) -> None:
     """Start a training run."""
-    parameters = parse_parameters(parameter or [])
+    if (file is None) == (dataset is None):
+        raise typer.BadParameter("give --dataset, or --file with a loop.yaml")
+    said = {"model": model, "trainer": trainer, "seed": seed, "queue": queue}
+    settings = parse_parameters(parameter or []) | {name: value for name, value in said.items() if value is not None}
     with session(url, root, json) as (client, out):
-        found = find_dataset(client, dataset)
-        request = RunRequest(
-            model=model or found.name,
-            dataset=found.id,
-            trainer=trainer or ("yolox" if init else "compact"),
-            init=upload_file(client, init) if init else None,
-            parameters=parameters,
-            seed=seed,
-        )
+        if init is not None:
+            settings["init"] = upload_file(client, init)
+        elif init_model is not None:
+            settings["init"] = _weights_of(client, init_model)
+        document = _plain(client, dataset, settings) if dataset is not None else load_loop(client, file or Path())
+        document = changed(document, settings)
+        request = msgspec.structs.replace(request_of(document, document.dataset, from_step), loop=None)
         started = client.start_run(request)
         if advice(request) and not json:
             out.say(advice(request))
@@ -96,6 +105,24 @@ def curves(run: RunId, url: Url = None, root: Root = None, json: Json = False) -
 
 
 @app.command()
+def logs(
+    run: RunId,
+    step: Annotated[str | None, typer.Option("--step", help="Of this step alone.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Show what a run's steps said; with --json one piece a line."""
+    with session(url, root, json) as (client, out):
+        for piece in follow_logs(client, run, step, follow=follow):
+            if json:
+                out.line(piece)
+            else:
+                out.console.print(piece.text, end="", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def cancel(run: RunId, url: Url = None, root: Root = None, json: Json = False) -> None:
     """Stop a run; what finished steps made stays."""
     with session(url, root, json) as (client, out):
@@ -116,22 +143,24 @@ def parse_parameters(settings: Sequence[str]) -> dict[str, Any]:
     return parameters
 
 
-def find_dataset(client: Client, text: str) -> Any:
+def _plain(client: Client, dataset: str, settings: dict[str, Any]) -> LoopDocument:
+    """What to run when only a dataset was named."""
+    found = find_dataset(client, dataset)
+    return LoopDocument(name=found.name, dataset=found.id, trainer="yolox" if "init" in settings else "compact")
+
+
+def _weights_of(client: Client, model: str) -> str:
+    """The file of a model version that has not been optimized yet. Raises `request.not_found`."""
+    found = client.find_model(model)
+    plain = next((variant.digest for variant in found.variants if variant.name == "fp32"), None)
+    if plain is None:
+        raise LinesideError("request.not_found", what="fp32 file of the model", name=model)
+    return plain
+
+
+def find_dataset(client: Client, text: str) -> DatasetVersion:
     """The dataset version with this id, or the newest of this name. Raises `request.not_found`."""
-    found = next((version for version in client.datasets() if text in (version.id, version.name)), None)
-    if found is None:
-        raise LinesideError("request.not_found", what="dataset", name=text)
-    return found
-
-
-def upload_file(client: Client, file: Path) -> str:
-    """Send a file as a blob if it is not there yet; answers its digest. Raises `cli.file_unreadable`."""
-    try:
-        data = file.read_bytes()
-    except OSError as why:
-        raise LinesideError("cli.file_unreadable", file=file, why=why.strerror) from why
-    digest = digest_of(data)
-    return client.put_blob(data) if client.blobs_missing([digest]) else digest
+    return client.dataset(text)
 
 
 def finish(client: Client, out: Output, run: Run, wait: bool) -> None:

@@ -16,6 +16,7 @@ from lineside.client.deploying import Deploying
 from lineside.client.fleet import Fleet
 from lineside.client.groups import Groups
 from lineside.client.inspecting import Inspecting
+from lineside.client.loops import Looping
 from lineside.client.measures import Measuring
 from lineside.client.models import Models
 from lineside.client.people import People
@@ -61,6 +62,7 @@ class Client(
     Deploying,
     Fleet,
     Groups,
+    Looping,
     Inspecting,
     People,
     Rollouts,

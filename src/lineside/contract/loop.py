@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from lineside.contract.errors import ErrorReport, LinesideError
-from lineside.contract.gate import CostRule, GateSpec
+from lineside.contract.gate import CostRule, GateSpec, check_gates
 from lineside.contract.ids import is_digest, is_name
 from lineside.contract.own_step import OwnStep
 from lineside.contract.run import RunRequest
 from lineside.contract.run_order import arrange
+from lineside.contract.twin import PROFILES
 
 SPEC = "lineside.loop/1"
 LATEST = "@latest"
@@ -33,6 +34,7 @@ class LoopDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     description: str = ""
     model: str | None = None  # name to register under; the loop's by default
     dataset: str | None = None  # an id, or NAME@latest
+    field: str | None = None  # a field set that is scored, too: an id, or NAME@latest
     trainer: str = "compact"
     init: str | None = None  # starting weights: a file beside the loop.yaml, or a digest
     seed: int = 0
@@ -78,7 +80,7 @@ class StartLoop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_loop(document: LoopDocument) -> None:
-    """Raises `loop.invalid`, and what is wrong with its steps: `run.step_invalid`, `run.request_incomplete`."""
+    """Raises `loop.invalid`; for its steps `run.step_invalid`, `run.request_incomplete`; what `check_gates` does."""
     if document.spec != SPEC:
         raise LinesideError("loop.invalid", loop=document.name[:40], why=f"its spec is not {SPEC}")
     for name in (document.name, document.model or document.name, document.queue):
@@ -91,6 +93,7 @@ def check_loop(document: LoopDocument) -> None:
         raise LinesideError("loop.invalid", loop=document.name, why=why)
     if document.cooldown_minutes < 0:
         raise LinesideError("loop.invalid", loop=document.name, why="cooldown_minutes is below 0")
+    check_gates(document.gates, document.targets, PROFILES, document.cost)
     arrange(kind_of(document), document.steps)
 
 
@@ -138,13 +141,14 @@ def request_of(document: LoopDocument, dataset: str | None, from_step: str | Non
         gates=document.gates,
         targets=document.targets,
         cost=document.cost,
+        field=document.field,
         steps=document.steps,
         from_step=from_step,
         loop=document.name,
     )
 
 
-_SETTABLE = ("model", "dataset", "trainer", "init", "seed", "queue", "targets")
+_SETTABLE = ("model", "dataset", "field", "trainer", "init", "seed", "queue", "targets")
 
 
 def _set_in_step(document: LoopDocument, plain: dict[str, Any], name: str, value: Any) -> None:

@@ -17,7 +17,8 @@ class OwnStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     values; `python` is `MODULE:FUNCTION`, called with `inputs`, `outputs` and `parameters` as dictionaries.
     `inputs`: what a step before made (`optimize.variants.0.variant.digest`), or the digest of a blob.
     `outputs`: paths, relative to the step's folder, of the files that it leaves.
-    `files`: the code, by path; digests of blobs. They are what makes two steps the same, with inputs and parameters.
+    `files`: the code: paths and folders beside the loop.yaml, or, once they were sent, digests of blobs by path. They
+    are what makes two steps the same, with inputs and parameters.
     """
 
     name: str
@@ -27,8 +28,13 @@ class OwnStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     inputs: dict[str, str] = {}
     outputs: dict[str, str] = {}
     parameters: dict[str, Any] = {}
-    files: dict[str, str] = {}
+    files: dict[str, str] | tuple[str, ...] = {}
     environment: dict[str, str] = {}
     timeout: float = 3600.0  # seconds
     image: str | None = None  # the container image it was made for: a hint, nothing pulls it
     cache: bool = True  # False: done again in every run
+
+
+def files_of(step: OwnStep) -> dict[str, str]:
+    """Its code files that were sent: digests by path."""
+    return dict(step.files) if isinstance(step.files, dict) else {}

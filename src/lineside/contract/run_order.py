@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest, is_name
-from lineside.contract.own_step import MOST_FILES, MOST_STEPS, OwnStep
+from lineside.contract.own_step import MOST_FILES, MOST_STEPS, OwnStep, files_of
 from lineside.contract.run import EVALUATE_STEPS, IMPORT_STEPS, TRAIN_STEPS, Step
 
 BUILT_IN: dict[str, tuple[str, ...]] = {
@@ -75,6 +75,8 @@ def _wrong(step: OwnStep, known: set[str], taken: set[str]) -> str:
     missing = [need for need in needs_of(step) if need not in known]
     if missing:
         return f"it needs {missing[0]}, and there is no such step"
+    if not isinstance(step.files, dict) and step.files:
+        return "its files were not sent"
     if len(step.files) > MOST_FILES:
         return f"it has more than {MOST_FILES} files"
     if step.timeout <= 0:
@@ -86,8 +88,8 @@ def _wrong_names(step: OwnStep) -> str:
     for name in (*step.inputs, *step.outputs, *step.parameters):
         if not name.isidentifier():
             return f"{name!r} is no name for an input, output or parameter (letters, digits and _)"
-    for path in (*step.files, *step.outputs.values()):
+    for path in (*files_of(step), *step.outputs.values()):
         if not path or path.startswith("/") or "\\" in path or ".." in path.split("/"):
             return f"the path {path!r} leads out of its folder"
-    wrong = next((digest for digest in step.files.values() if not is_digest(digest)), None)
+    wrong = next((digest for digest in files_of(step).values() if not is_digest(digest)), None)
     return f"{wrong!r} is not a digest" if wrong else ""

@@ -22,7 +22,7 @@ import msgspec
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest
-from lineside.contract.own_step import OwnStep
+from lineside.contract.own_step import OwnStep, files_of
 from lineside.contract.run import RunRequest
 from lineside.pipeline.command import Command, run_command
 from lineside.pipeline.files import pack_folder
@@ -71,7 +71,7 @@ def inputs(own: OwnStep, request: RunRequest, results: Results) -> Inputs:
     return Inputs(
         command=own.command,
         python=own.python,
-        files=own.files,
+        files=files_of(own),
         values={name: _found(own, results, where) for name, where in own.inputs.items()},
         outputs=own.outputs,
         parameters=own.parameters,
@@ -107,7 +107,7 @@ def _code(own: OwnStep) -> tuple[str, ...]:
     if own.python is None:
         return ()
     package = own.python.partition(":")[0].partition(".")[0]
-    declared = {path.partition("/")[0].removesuffix(".py") for path in own.files}
+    declared = {path.partition("/")[0].removesuffix(".py") for path in files_of(own)}
     return () if package in declared else (package,)
 
 

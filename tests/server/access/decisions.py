@@ -40,6 +40,7 @@ _PEOPLE = {
     ANYBODY: """
         POST /api/v1/login
         POST /hooks/{name:str}
+        POST /loop-hooks/{name:str}
         POST /api/v1/login/link
         GET /login
         POST /login
@@ -115,6 +116,8 @@ _PEOPLE = {
         GET /api/v1/rollouts
         GET /api/v1/rollouts/{rollout:str}
         GET /api/v1/rollouts/{rollout:str}/devices
+        GET /api/v1/loops
+        GET /api/v1/loops/{name:str}
         GET /api/v1/runs
         GET /api/v1/runs/{run:str}
         GET /api/v1/runs/{run:str}/curves
@@ -138,6 +141,9 @@ _PEOPLE = {
         GET /components/{name:str}/{version:str}
         GET /datasets
         GET /datasets/{dataset:str}
+        GET /datasets/{dataset:str}/checks
+        GET /datasets/{dataset:str}/diff/{other:str}
+        GET /datasets/{dataset:str}/figures
         GET /datasets/thumbnails/{digest:str}
         GET /devices
         GET /devices/{name:str}
@@ -159,6 +165,7 @@ _PEOPLE = {
         GET /pictures/{digest:str}
         GET /rollouts
         GET /rollouts/{rollout:str}
+        GET /loops
         GET /runs
         GET /runs/{run:str}
         GET /schema
@@ -177,6 +184,7 @@ _PEOPLE = {
         POST /api/v1/datasets
         POST /api/v1/datasets/{dataset:str}/check
         POST /api/v1/field-sets
+        POST /datasets/{dataset:str}/checks
         POST /api/v1/datasets/looks
         POST /api/v1/deliveries
         POST /api/v1/deliveries/{delivery:str}/cancel
@@ -211,7 +219,12 @@ _PEOPLE = {
         POST /api/v1/rollouts/{rollout:str}/abort
         POST /api/v1/rollouts/{rollout:str}/rollback
         POST /api/v1/rollouts/{rollout:str}/retry
+        POST /api/v1/loops/{name:str}/remove
+        POST /api/v1/loops/{name:str}/start
         POST /api/v1/runs
+        POST /runs/{run:str}/cancel
+        POST /runs/{run:str}/again
+        PUT /api/v1/loops/{name:str}
         POST /api/v1/runs/{run:str}/cancel
         POST /devices/{name:str}/accept
         POST /devices/{name:str}/answers/{inquiry:str}/end

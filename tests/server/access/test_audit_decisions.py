@@ -30,6 +30,7 @@ from lineside.contract.device import AcceptRequest, JoinTokenRequest, Preauthori
 from lineside.contract.evaluation import EvaluateModel
 from lineside.contract.group import GroupChange, GroupRequest, LabelsChange, Which
 from lineside.contract.inquiry import InquiryKind, InquiryRequest
+from lineside.contract.loop import LoopDocument
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.registry import EditCard, PointAlias, RemoveAlias
 from lineside.contract.rollout import DeviceProgress
@@ -180,6 +181,21 @@ def _cancel(world: World) -> Said:
 def _evaluate_model(world: World) -> Said:
     run = world.client.evaluate_model("plates", 1, EvaluateModel(dataset=world.dataset.id))
     return Said(run.id, None, f"evaluate plates on {world.dataset.id}")
+
+
+def _apply_loop(world: World) -> Said:
+    world.client.apply_loop(LoopDocument(name="nightly", model="plates", dataset=world.dataset.id))
+    return Said("nightly", None, "the loop nightly was applied")
+
+
+def _start_loop(world: World) -> Said:
+    run = world.client.start_loop("nightly")
+    return Said(run.id, None, f"train plates on {world.dataset.id}")
+
+
+def _remove_loop(world: World) -> Said:
+    world.client.remove_loop("nightly")
+    return Said("nightly", None, "the loop nightly was removed")
 
 
 def _import_model(world: World) -> Said:
@@ -409,6 +425,9 @@ STEPS = (
     Step("POST /field-sets", "dataset.field", _grow_field_set),
     Step("POST /runs", "run.start", _start),
     Step("POST /runs/{run}/cancel", "run.cancel", _cancel),
+    Step("PUT /loops/{name}", "loop.apply", _apply_loop),
+    Step("POST /loops/{name}/start", "run.start", _start_loop),
+    Step("POST /loops/{name}/remove", "loop.remove", _remove_loop),
     Step("POST /models/import", "run.import", _import_model),
     Step("POST /models/{name}/{version}/evaluate", "run.start", _evaluate_model),
     Step("POST /models/{name}/{version}/approve", "model.approve", _approve),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lineside.cli.demo.display import Stage
 from lineside.cli.demo.scene import Scene
 from lineside.cli.follow import FINISHED, SETTLED
-from lineside.cli.runs import upload_file
+from lineside.cli.loop_file import upload_file
 from lineside.client import Client
 from lineside.contract.dataset import DatasetVersion
 from lineside.contract.errors import LinesideError

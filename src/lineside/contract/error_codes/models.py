@@ -42,6 +42,18 @@ ROWS = (
         "See docs/loop-yaml.md for what a step says of itself.",
     ),
     Problem(
+        "loop.unreadable",
+        Kind.REFUSED,
+        "{file}, line {line}: {why}.",
+        "Mend it; docs/loop-yaml.md says what a loop.yaml holds.",
+    ),
+    Problem(
+        "loop.webhook_refused",
+        Kind.UNAUTHENTICATED,
+        "The message was not let in: {why}.",
+        "Sign it with the loop's secret, as Standard Webhooks says; for a new one: lineside loops apply -f loop.yaml --new-secret",
+    ),
+    Problem(
         "loop.invalid",
         Kind.REFUSED,
         "The loop {loop} makes no sense: {why}.",

@@ -24,17 +24,16 @@ from lineside.contract.delivery import (
 )
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
-from lineside.contract.webhook import ID, SIGNATURE, TIMESTAMP, TOLERANCE, is_signed, secret_text
+from lineside.contract.webhook import ID, secret_text
 from lineside.server.access.caller import Caller, acting, current
 from lineside.server.clock import rfc3339
 from lineside.server.deliveries import store
 from lineside.server.deliveries.service import Deliveries
 from lineside.server.deliveries.store import HookMessageRow, HookRow
+from lineside.server.incoming import refusal
 from lineside.server.secrets.keys import SecretKeys
 from lineside.server.services import Core
 
-MOST_BYTES = 64 * 1024
-_LONGEST_ID = 256
 _KEY_BYTES = 32
 
 _log = structlog.get_logger("lineside.deliveries")
@@ -95,15 +94,14 @@ class Hooks:
 
     def receive(self, name: str, headers: Mapping[str, str], body: bytes, source: str = "") -> Delivery:
         """Let a message in. Raises `hook.refused`, and what `Deliveries.start` does."""
-        id_, at = headers.get(ID, ""), headers.get(TIMESTAMP, "")
         with self._core.database.read() as session:
             row = session.get(HookRow, name)
-        self._check(self._key(name, row), id_, at, body, headers.get(SIGNATURE, ""))
-        if row is None:
-            raise _refused("its signature is not of this message")
+        why = refusal(self._key(name, row), headers, body, self._core.clock.now().timestamp())
+        if why is not None or row is None:
+            raise _refused(why or "its signature is not of this message")
         caller = Caller(name=f"hook {name}", by="hook", source=source)
         with acting(caller), self._core.database.write() as session:
-            return self._start(session, name, id_, body)
+            return self._start(session, name, headers[ID], body)
 
     def _key(self, name: str, row: HookRow | None) -> bytes:
         """The key of a door; nobody's where there is none, or none that can be opened: strangers are not told which."""
@@ -124,14 +122,6 @@ class Hooks:
         session.add(HookMessageRow(hook=name, id=id_, at=rfc3339(self._core.clock.now()), delivery=number))
         session.flush()
         return made
-
-    def _check(self, key: bytes, id_: str, at: str, body: bytes, signatures: str) -> None:
-        if not 0 < len(id_) <= _LONGEST_ID or not (at.isascii() and at.isdigit() and len(at) < 16):
-            raise _refused(f"it lacks {ID} or {TIMESTAMP}")
-        if not is_signed(key, id_, int(at), body, signatures):
-            raise _refused("its signature is not of this message")
-        if abs(self._core.clock.now().timestamp() - int(at)) > TOLERANCE:
-            raise _refused(f"its time is more than {TOLERANCE} s from ours")
 
     def _said(self, session: Session, name: str, said: str) -> None:
         self._core.audit.record(session, "delivery.hook", name, why=said)

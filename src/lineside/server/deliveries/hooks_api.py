@@ -12,8 +12,9 @@ from lineside.contract.delivery import Delivery
 from lineside.contract.errors import LinesideError
 from lineside.server.access.caller import current
 from lineside.server.access.permissions import PUBLIC
-from lineside.server.deliveries.hooks import MOST_BYTES, Hooks
+from lineside.server.deliveries.hooks import Hooks
 from lineside.server.errors import AnyRequest, explained
+from lineside.server.incoming import MOST_BYTES
 
 
 @post(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from lineside.server.learning import store  # noqa: F401 its tables belong to the schema
+from lineside.server.datasets.service import DatasetsService
+from lineside.server.learning import api, pages
+from lineside.server.learning.service import Loops
+from lineside.server.runs.service import RunsService
 from lineside.server.services import Core, Room
 
 
 def room(core: Core) -> Room:
-    """Nothing yet but its tables."""
-    return Room()
+    """What is trained again, and what starts it."""
+    datasets = DatasetsService(core)
+    loops = Loops(core, RunsService(core, datasets), datasets)
+    return Room(services={"loops": loops}, people=api.routes, pages=[*pages.routes, *api.doors])

@@ -7,9 +7,11 @@ from lineside.server.datasets.service import DatasetsService
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.inquiries import Inquiries
+from lineside.server.learning.service import Loops
 from lineside.server.loops.delivery import DeliveryLoop
 from lineside.server.loops.lease import LeaseRow  # noqa: F401 its table belongs to the schema
 from lineside.server.loops.rollouts import RolloutLoop
+from lineside.server.loops.schedules import SchedulesLoop
 from lineside.server.loops.timestamp import TimestampLoop
 from lineside.server.models.service import ModelsService
 from lineside.server.rollouts.service import Rollouts
@@ -22,7 +24,9 @@ from lineside.server.twins.service import TwinTests
 def room(core: Core) -> Room:
     """delivery and rollouts twice a second, so that a fleet never waits for them; timestamp once a minute."""
     components = Components(core)
-    models = ModelsService(core, RunsService(core, DatasetsService(core)))
+    datasets = DatasetsService(core)
+    runs = RunsService(core, datasets)
+    models = ModelsService(core, runs)
     rollouts = Rollouts(core, DesiredDocuments(core), components)
     rollouts.evidence = ResultEvidence(core)
     deployments = Deployments(core, components, models, rollouts)
@@ -31,6 +35,7 @@ def room(core: Core) -> Room:
     loops = (
         Loop("rollouts", RolloutLoop(core.database, rollouts, share=0.05).step, seconds=0.5),
         Loop("delivery", delivery.step, seconds=0.5),
+        Loop("schedules", SchedulesLoop(Loops(core, runs, datasets)).step, seconds=5.0),
         Loop("timestamp", TimestampLoop(core, components.repository).step, seconds=60.0),
     )
     return Room(loops=loops)

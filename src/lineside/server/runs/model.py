@@ -6,6 +6,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.gate import check_gates
 from lineside.contract.ids import is_digest, is_name
 from lineside.contract.model import check_model_name
+from lineside.contract.own_step import files_of
 from lineside.contract.run import RunRequest, Step
 from lineside.contract.run_order import BUILT_IN, arrange
 from lineside.contract.twin import PROFILES
@@ -39,7 +40,7 @@ def check_request(request: RunRequest) -> tuple[Step, ...]:
 
 def blobs_of(request: RunRequest) -> list[str]:
     """The digests of the blobs that a run needs to be there."""
-    own = (digest for step in request.steps for digest in (*step.files.values(), *step.inputs.values()))
+    own = (digest for step in request.steps for digest in (*files_of(step).values(), *step.inputs.values()))
     return [digest for digest in (request.init, *own) if digest is not None and is_digest(digest)]
 
 

@@ -52,13 +52,18 @@ class RunsService:
         Raises `run.kind_unknown`, `run.request_incomplete`, `request.invalid`, and `request.not_found` for a dataset
         or a file that is not there.
         """
+        request, steps = self.checked(request)
+        with self._core.database.write() as session:
+            return self.queue(session, request, steps)
+
+    def checked(self, request: RunRequest) -> tuple[RunRequest, tuple[Step, ...]]:
+        """The request with ids for names, and its steps. Raises what `start` does."""
         steps = check_request(request)
         request = self._named(request)
         for digest in blobs_of(request):
             if not self._core.objects.exists(digest):
                 raise LinesideError("request.not_found", what="blob", name=digest)
-        with self._core.database.write() as session:
-            return self.queue(session, request, steps)
+        return request, steps
 
     def queue(self, session: Session, request: RunRequest, steps: Sequence[Step]) -> Run:
         """Queue a run that was checked, in the caller's transaction."""
