@@ -26,7 +26,7 @@ from lineside.pipeline.kept import Keeper
 from lineside.pipeline.reporter import StepReporter
 from lineside.pipeline.scoring import score_file
 from lineside.pipeline.step import Context, Results
-from lineside.pipeline.steps import check, collect, evaluate, register, score
+from lineside.pipeline.steps import check, collect, evaluate, register, score, split
 from lineside.pipeline.testing import MemoryControl
 from tests.pipeline.conftest import PLUGIN
 
@@ -236,6 +236,18 @@ def test_pictures_of_the_field_set_that_it_learned_from_are_left_out(place: Plac
     assert (side.images, side.left_out) == (0, 6)
 
 
+def test_a_cost_without_val_pictures_is_refused_before_the_training(place: Place) -> None:
+    dataset = place.dataset((Split.TRAIN, Split.TEST))
+    asked = RunRequest(model="squares", dataset=dataset.id, cost=CostRule(missed=5.0))
+    context = place.context(asked, "split")
+    results = Results({"collect": msgspec.to_builtins(collect.collect(context, collect.Inputs(dataset=dataset.id)))})
+    with pytest.raises(LinesideError) as refused:
+        split.split(context, split.inputs(asked, results))
+    assert refused.value.params["split"] == "val"
+    free = msgspec.structs.replace(asked, cost=None)
+    assert split.split(context, split.inputs(free, results)).sides["val"].images == 0
+
+
 def test_targets_judge_what_ships(place: Place) -> None:
     model = place.registered(detector(), place.dataset(SIDES), targets=("raspberry-pi-4",))
     assert gates_of(model)["size/raspberry-pi-4"] == ("WARN", True)
@@ -245,9 +257,9 @@ def test_targets_judge_what_ships(place: Place) -> None:
 # --- scoring a version that is there ----------------------------------------------------------------------------------
 
 
-def scored(place: Place, dataset: DatasetVersion, version: int = 1, split: str = "test") -> score.Outputs:
+def scored(place: Place, dataset: DatasetVersion, version: int = 1, side: str = "test") -> score.Outputs:
     asked = RunRequest(
-        kind="evaluate", model="squares", dataset=dataset.id, parameters={"version": version, "split": split}
+        kind="evaluate", model="squares", dataset=dataset.id, parameters={"version": version, "split": side}
     )
     context = place.context(asked, "score")
     results = Results({"collect": msgspec.to_builtins(collect.collect(context, collect.Inputs(dataset=dataset.id)))})
@@ -256,7 +268,7 @@ def scored(place: Place, dataset: DatasetVersion, version: int = 1, split: str =
 
 def test_any_version_is_scored_on_any_pictures(place: Place) -> None:
     place.registered(detector(knows_grey=False), place.dataset(SIDES))
-    done = scored(place, place.dataset((Split.TEST,) * 6, seed=3), split="all")
+    done = scored(place, place.dataset((Split.TEST,) * 6, seed=3), side="all")
     assert (done.model, done.metrics.images, done.seen) == ("squares:1", 6, 0)
     assert done.metrics.per_class == {"white": pytest.approx(1.0), "grey": 0.0}
     told = msgspec.json.decode(place.memory.blobs[done.evaluation], type=Evaluation)
@@ -267,7 +279,7 @@ def test_any_version_is_scored_on_any_pictures(place: Place) -> None:
 def test_pictures_it_learned_from_are_counted(place: Place) -> None:
     dataset = place.dataset((Split.TRAIN,) * 3 + SIDES)
     place.registered(detector(), dataset)
-    assert scored(place, dataset, split="all").seen == 7
+    assert scored(place, dataset, side="all").seen == 7
     assert scored(place, dataset).seen == 0
 
 
@@ -281,5 +293,5 @@ def test_a_side_without_pictures_and_other_classes_are_refused(place: Place) -> 
     assert refused.value.code == "request.not_found"
     other = place.memory.add_dataset(("cat",), ())
     with pytest.raises(LinesideError) as refused:
-        scored(place, other, split="all")
+        scored(place, other, side="all")
     assert refused.value.code == "evaluation.no_pictures"

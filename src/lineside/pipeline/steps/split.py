@@ -15,10 +15,11 @@ from lineside.pipeline.steps import collect
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """The blob with the image records."""
+    """The blob with the image records; `choosing`: a threshold is to be chosen, which needs val pictures."""
 
     dataset: str
     records: str
+    choosing: bool = False
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +39,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 def inputs(request: RunRequest, results: Results) -> Inputs:
     """The records that were collected."""
     collected = results.of("collect", collect.Outputs)
-    return Inputs(dataset=collected.dataset, records=collected.records)
+    return Inputs(dataset=collected.dataset, records=collected.records, choosing=request.cost is not None)
 
 
 def split(context: Context, given: Inputs) -> Outputs:
@@ -46,7 +47,7 @@ def split(context: Context, given: Inputs) -> Outputs:
     records = collect.records_of(context, given.records)
     refuse_leaks(records)
     sides = {side.value: _side([record for record in records if record.split is side]) for side in Split}
-    for needed in (Split.TRAIN, Split.TEST):
+    for needed in (Split.TRAIN, Split.TEST, *([Split.VAL] if given.choosing else [])):
         if not sides[needed.value].images:
             raise LinesideError("split.empty", dataset=given.dataset, split=needed.value)
     return Outputs(sides=sides)
