@@ -50,7 +50,7 @@ _LOOK_EVERY = 1.0
 
 
 def deliver(
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL[:VERSION]]", help="The model.")] = None,
+    model: Annotated[str | None, typer.Argument(metavar="[MODEL[:VERSION]]", help="The model, or MODEL@ALIAS.")] = None,
     group: Annotated[str, typer.Option("--group", help="The group it goes to.")] = "default",
     component: Annotated[
         str | None, typer.Option("--component", metavar="'NAME VERSION'", help="A component in place of a model.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lineside.client import Client
+from lineside.contract.delivery import DeliveryRequest
 from lineside.contract.errors import LinesideError
+from lineside.contract.group import GroupRequest
 from lineside.contract.model import Decision, ModelState
 from lineside.contract.registry import PointAlias, RemoveAlias, read_reference
 from lineside.server.access.caller import Caller, acting
@@ -119,6 +121,22 @@ def test_only_what_can_never_ship_is_retired(core: Core, registry: ModelsService
         registry.retire("tags", 1, Decision())
     with core.database.read() as session:
         assert core.events.page(session, before=None, kind="model.retired", limit=9).total == 1
+
+
+def test_a_delivery_and_measures_take_an_alias_for_a_version(lineside: Running) -> None:
+    client = Client(lineside.people_url)
+    for number in (1, 2):
+        client.register_model(registration(lineside.core, number))
+    client.point_alias("tags", "production", PointAlias(version=1))
+    client.create_group(GroupRequest(name="line-4"))
+    assert client.deliver(DeliveryRequest(model="tags@production", group="line-4")).what == "tags:1"
+    assert client.measures(model="tags@production") == []
+    for ask in (
+        lambda: client.deliver(DeliveryRequest(model="tags@never", group="line-4")),
+        lambda: client.measures(model="tags@never"),
+    ):
+        with pytest.raises(LinesideError, match=r"^request.not_found:.*tags@never"):
+            ask()
 
 
 def test_pages_and_filters(lineside: Running) -> None:

@@ -201,6 +201,11 @@ def test_only_moves_of_the_table_are_made(
     with outcome, core.database.write() as session:
         assert models.move(session, "tags", 1, wanted, "test").state is wanted
     assert models.get("tags", 1).state is (wanted if allowed else current)
+    with core.database.read() as session:
+        told = core.events.page(session, before=None, kind=f"model.{wanted.value}", limit=9).events
+    assert [one.message for one in told if one.message.endswith(": test.")] == [
+        f"tags:1 is {wanted.value.replace('_', ' ')}: test."
+    ] * allowed
 
 
 def test_a_move_writes_history_event_and_fields_together(core: Core, models: ModelsService) -> None:

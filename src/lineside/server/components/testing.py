@@ -91,6 +91,6 @@ class KnownModels:
     def __init__(self, *models: ModelVersion) -> None:
         self.models = list(models)
 
-    def versions(self, session: Session) -> list[ModelVersion]:
-        """All of them."""
-        return self.models
+    def by_label(self, session: Session, label: str) -> ModelVersion | None:
+        """The one that is written so."""
+        return next((one for one in self.models if one.label == label), None)

@@ -14,6 +14,7 @@ from lineside.contract.rollout import RolloutPlan
 from lineside.server.components.service import Components
 from lineside.server.components.store import ComponentRow
 from lineside.server.deployments.store import DeploymentRow
+from lineside.server.models.aliases import by_number
 from lineside.server.models.service import ModelsService
 
 _HOPELESS = (ModelState.GATED_OUT, ModelState.TWIN_FAILED, ModelState.REJECTED, ModelState.RETIRED)
@@ -36,7 +37,7 @@ def named(session: Session, request: DeliveryRequest, models: ModelsService, com
 
 
 def _model(session: Session, text: str, models: ModelsService) -> str:
-    name, _, version = text.partition(":")
+    name, _, version = by_number(session, text).partition(":")
     if version:
         if not (version.isascii() and version.isdigit() and len(version) < 10):
             raise LinesideError("delivery.unclear", why=f"{text!r} is not NAME:VERSION")
@@ -44,8 +45,7 @@ def _model(session: Session, text: str, models: ModelsService) -> str:
         if model.state in _HOPELESS:
             raise LinesideError("delivery.hopeless", what=model.label, state=model.state.value.replace("_", " "))
         return model.label
-    versions = (one for one in models.versions(session) if one.name == name and one.state not in _HOPELESS)
-    newest = max(versions, key=lambda one: one.version, default=None)
+    newest = models.newest(session, name, without=_HOPELESS)
     if newest is None:
         raise LinesideError("request.not_found", what="model", name=name)
     return newest.label

@@ -29,8 +29,8 @@ from lineside.server.deployments.union import Wish, unite
 class ModelVersions(Protocol):
     """Who knows model versions."""
 
-    def versions(self, session: Session) -> list[ModelVersion]:
-        """All of them, newest first."""
+    def by_label(self, session: Session, label: str) -> ModelVersion | None:
+        """The version that is written `name:version`, if there is one."""
         ...
 
 
@@ -174,7 +174,7 @@ class Drafting:
         )
 
     def _model(self, session: Session, label: str | None) -> ModelVersion | None:
-        return next((one for one in self._models.versions(session) if one.label == label), None) if label else None
+        return self._models.by_label(session, label) if label else None
 
 
 def components_in_words(components: Mapping[str, ComponentSpec]) -> str:

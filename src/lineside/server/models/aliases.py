@@ -45,18 +45,8 @@ class Aliases:
         with self._core.database.read() as session:
             version = wanted.version
             if version is None:
-                version = self.version(session, wanted.name, wanted.alias)
+                version = pointed(session, wanted.name, wanted.alias)
         return self._models.get(wanted.name, version)
-
-    def version(self, session: Session, name: str, alias: str) -> int:
-        """The version an alias points at now. Raises `request.not_found`."""
-        row = store.alias_of(session, name, alias)
-        if row is not None:
-            return row.version
-        followed = _follows(session, name, alias)
-        if followed is None:
-            raise LinesideError("request.not_found", what="model", name=f"{name}@{alias}")
-        return followed.version
 
     def all(self, name: str) -> tuple[Alias, ...]:
         """Every alias of a model, `champion` and `latest` among them. Raises `request.not_found`."""
@@ -156,6 +146,23 @@ class Aliases:
         return Alias(
             model=row.model, alias=row.alias, version=row.version, state=state, at=row.at, by=row.by, why=row.why
         )
+
+
+def pointed(session: Session, name: str, alias: str) -> int:
+    """The version an alias points at now. Raises `request.not_found`."""
+    row = store.alias_of(session, name, alias)
+    if row is not None:
+        return row.version
+    followed = _follows(session, name, alias)
+    if followed is None:
+        raise LinesideError("request.not_found", what="model", name=f"{name}@{alias}")
+    return followed.version
+
+
+def by_number(session: Session, text: str) -> str:
+    """`NAME@ALIAS` as `NAME:VERSION`; whatever else is said stays as it is. Raises `request.not_found`."""
+    name, at, alias = text.partition("@")
+    return f"{name}:{pointed(session, name, alias)}" if at else text
 
 
 def _follows(session: Session, name: str, alias: str) -> ModelRow | None:

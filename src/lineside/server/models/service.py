@@ -7,7 +7,7 @@ Each move is one compare-and-set, its history row and its event, in one transact
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -136,6 +136,11 @@ class ModelsService:
         with self._core.database.read() as session:
             return store.count_by_state(session)
 
+    def tested(self) -> int:
+        """How many versions a twin ever had."""
+        with self._core.database.read() as session:
+            return store.count_tested(session)
+
     def get(self, name: str, version: int) -> ModelVersion:
         """One version, with how far its approval is. Raises `request.not_found`."""
         with self._core.database.read() as session:
@@ -153,6 +158,21 @@ class ModelsService:
     def versions(self, session: Session, state: ModelState | None = None) -> list[ModelVersion]:
         """All versions, or those in one state, newest first."""
         return [row.value() for row in store.newest_first(session, state)]
+
+    def newest(self, session: Session, name: str, without: Sequence[ModelState] = ()) -> ModelVersion | None:
+        """The newest version of a model that is in none of some states, if there is one."""
+        row = store.newest(session, name, without=without)
+        return None if row is None else row.value()
+
+    def by_label(self, session: Session, label: str) -> ModelVersion | None:
+        """The version that is written `name:version`, if there is one."""
+        name, _, version = label.rpartition(":")
+        row = store.by_label(session, name, int(version)) if version.isdecimal() else None
+        return None if row is None else row.value()
+
+    def names(self, session: Session) -> list[str]:
+        """The names of all models."""
+        return store.names(session)
 
     def find(self, session: Session, name: str, version: int) -> ModelVersion:
         """One version. Raises `request.not_found`."""

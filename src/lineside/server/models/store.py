@@ -167,16 +167,30 @@ def a_page(session: Session, wanted: Filter, before: int | None, limit: int) -> 
     return found[:limit], total, found[limit - 1].number if len(found) > limit else None
 
 
-def newest(session: Session, name: str, state: ModelState | None = None) -> ModelRow | None:
-    """The version of a model with the highest number, of those in one state when given."""
+def newest(
+    session: Session, name: str, state: ModelState | None = None, without: Sequence[ModelState] = ()
+) -> ModelRow | None:
+    """The version of a model with the highest number, of those in one state, and of those in none of some."""
     query = select(ModelRow).where(ModelRow.name == name).order_by(ModelRow.version.desc()).limit(1)
+    if without:
+        query = query.where(ModelRow.state.not_in([one.value for one in without]))
     return session.scalar(query if state is None else query.where(ModelRow.state == state.value))
+
+
+def names(session: Session) -> list[str]:
+    """Every name that some version has."""
+    return list(session.scalars(select(ModelRow.name).distinct().order_by(ModelRow.name)))
 
 
 def count_by_state(session: Session) -> dict[ModelState, int]:
     """How many versions there are, by state."""
     query = select(ModelRow.state, func.count()).group_by(ModelRow.state)
     return {ModelState(state): count for state, count in session.execute(query)}
+
+
+def count_tested(session: Session) -> int:
+    """How many versions were given to twins."""
+    return session.scalar(select(func.count()).where(ModelRow.twin_rollout.is_not(None))) or 0
 
 
 def next_version(session: Session, name: str) -> int:

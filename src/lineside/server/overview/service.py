@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import lineside
@@ -46,14 +46,14 @@ class OverviewService:
 
     def look(self, fleet: Counts | None = None) -> Overview:
         """The loop as it stands now; the devices are counted unless `fleet` says how many there are."""
-        models, fleet = self.models.all(), fleet or self.devices.counts()
+        models, fleet = self.models.counts(), fleet or self.devices.counts()
         return Overview(
             version=lineside.__version__,
             people_url=self.core.addresses.people_url,
             device_url=self.core.addresses.device_url,
             ca_sha256=self.join_tokens.ca_sha256,
             trust_mode=self.trust.mode().value,
-            stages=(*self._made(models), *self._running(fleet.devices)),
+            stages=(*self._made(models), *self._running(models, fleet.devices)),
             needs=(
                 *self.core.needs,
                 *self.core.hints.needs(),
@@ -67,11 +67,9 @@ class OverviewService:
         with self.core.database.read() as session:
             return list(self.trust.needs(session))
 
-    def _made(self, models: list[ModelVersion]) -> tuple[Stage, ...]:
+    def _made(self, models: Mapping[ModelState, int]) -> tuple[Stage, ...]:
         datasets, runs = self.datasets.versions(), self.runs.counts()
         newest = datasets[0] if datasets else None
-        states = Counter(model.state for model in models)
-        tested = sum(model.twin_rollout is not None for model in models)
         return (
             Stage(
                 name="Images",
@@ -81,20 +79,28 @@ class OverviewService:
             ),
             Stage(name="Dataset versions", count=len(datasets), note=newest.id if newest else "", href="/datasets"),
             Stage(name="Runs", count=sum(runs.values()), note=_words(runs), href="/runs"),
-            Stage(name="Model versions", count=len(models), note=_words(states), href="/models"),
+            Stage(name="Model versions", count=sum(models.values()), note=_words(models), href="/models"),
             Stage(
-                name="Twin tests", count=tested, note=_part(states[ModelState.IN_TWIN], "under way"), href="/rollouts"
+                name="Twin tests",
+                count=self.models.tested(),
+                note=_part(models.get(ModelState.IN_TWIN, 0), "under way"),
+                href="/rollouts",
             ),
         )
 
-    def _running(self, fleet: dict[str, int]) -> tuple[Stage, ...]:
+    def _running(self, models: Mapping[ModelState, int], fleet: dict[str, int]) -> tuple[Stage, ...]:
         with self.core.database.read() as session:
             states = Counter(self.rollouts.states(session))
         healthy = fleet.get("healthy", 0)
         results, captures = self.results.counts(), self.captures.counts()
         kept = ", ".join(f"{name} {count}" for name, count in sorted(captures.items()))
         return (
-            Stage(name="Releases", count=self._released(), note="approved and signed", href="/models"),
+            Stage(
+                name="Releases",
+                count=models.get(ModelState.APPROVED, 0),
+                note="approved and signed",
+                href="/models?states=approved",
+            ),
             Stage(name="Rollouts", count=sum(states.values()), note=_words(states), href="/rollouts"),
             Stage(
                 name="Devices",
@@ -106,10 +112,7 @@ class OverviewService:
             Stage(name="Captures", count=sum(captures.values()), note=kept, href="/captures"),
         )
 
-    def _released(self) -> int:
-        return sum(model.state is ModelState.APPROVED for model in self.models.all())
-
-    def _decisions(self, models: list[ModelVersion], fleet: Counts) -> list[Need]:
+    def _decisions(self, models: Mapping[ModelState, int], fleet: Counts) -> list[Need]:
         key = "" if self.models.signs_here() else " --key FILE"
         needs = [
             Need(
@@ -117,16 +120,18 @@ class OverviewService:
                 href=f"/models/{model.name}/{model.version}",
                 command=f"lineside models approve {model.label}{key}",
             )
-            for model in models
-            if model.state is ModelState.AWAITING_APPROVAL
+            for model in self._awaiting()
         ]
-        waiting = any(model.state is ModelState.CANDIDATE for model in models)
-        if waiting and not fleet.twins:
+        if models.get(ModelState.CANDIDATE) and not fleet.twins:
             command = "lineside devices token --twin"
             needs.append(
                 Need(what="A model waits for a twin to try it, and none has joined", href="/devices", command=command)
             )
         return needs
+
+    def _awaiting(self) -> list[ModelVersion]:
+        with self.core.database.read() as session:
+            return self.models.versions(session, ModelState.AWAITING_APPROVAL)
 
     def _worries(self) -> list[Need]:
         """What is wrong with devices; of many, the first by name."""
@@ -169,7 +174,7 @@ def _worries_of(device: Device) -> Iterator[str]:
         yield f"{device.name}: {conditions[0].message}{more}"
 
 
-def _words(counts: Counter[RunState] | Counter[ModelState] | Counter[RolloutState] | dict[RunState, int]) -> str:
+def _words(counts: Mapping[RunState, int] | Mapping[ModelState, int] | Mapping[RolloutState, int]) -> str:
     return ", ".join(f"{count} {state.value.replace('_', ' ')}" for state, count in counts.items() if count)
 
 

@@ -17,6 +17,7 @@ from lineside.contract.measure import Adoption, Measures
 from lineside.contract.result import Result, ResultPage
 from lineside.server.clock import rfc3339
 from lineside.server.devices.store import quarantined
+from lineside.server.models.aliases import by_number
 from lineside.server.services import Core
 from lineside.server.telemetry import measures, model, store, sums
 from lineside.server.telemetry.adoption import adoption_of, adoptions
@@ -112,8 +113,11 @@ class ResultsService:
     def measures(self, hours: int, model: str | None = None, device: str | None = None) -> list[Measures]:
         """What the results of so many hours come to, by model file; of one model or device when given.
 
-        Raises `request.invalid` for a model that is neither a name nor name:version.
+        Raises `request.invalid` for a model that is neither a name, nor name:version or name@alias.
         """
+        if "@" in (model or ""):
+            with self._core.database.read() as session:
+                model = by_number(session, model or "")
         _, colon, version = (model or "").partition(":")
         if colon and not (version.isascii() and version.isdigit() and len(version) < 10):
             raise LinesideError("request.invalid", why=f"{model!r} is neither a model's name nor name:version")

@@ -25,7 +25,7 @@ class Content:
 
     def kept(self, session: Session, twins: Iterable[str]) -> dict[str, ComponentSpec]:
         """What people deployed to the twins themselves, beside any model: it stays while models are tested."""
-        code = {inference_component(one.name) for one in self._models.versions(session)}
+        code = {inference_component(name) for name in self._models.names(session)}
         found: dict[str, ComponentSpec] = {}
         for twin in twins:
             for one in wanted_of(session, twin):
