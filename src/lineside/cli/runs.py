@@ -195,12 +195,19 @@ def draw_run(run: Run) -> RenderableType:
 
 
 def draw_gates(gates: Sequence[GateResult]) -> RenderableType:
-    """Gates with their numbers."""
+    """Gates with their numbers, and in words what those say that did not pass."""
     lines = (
-        (gate.name, gate.level, mark(gate.passed, "passed" if gate.passed else "failed"), gate.value, gate.limit)
+        (
+            gate.name,
+            gate.level,
+            mark(gate.passed, "passed" if gate.passed else "failed"),
+            gate.value,
+            gate.limit,
+            "" if gate.passed else gate.sentence,
+        )
         for gate in gates
     )
-    return rows(("gate", "level", "outcome", "value", "limit"), lines, "")
+    return rows(("gate", "level", "outcome", "value", "limit", "why"), lines, "")
 
 
 def _next(run: Run) -> str | None:
