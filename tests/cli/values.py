@@ -424,7 +424,9 @@ DIFF = DatasetDiff(
     classes_added=("rust",),
     classes_removed=(),
     counts={"added": 0, "removed": 0, "labels": 0, "side": 1},
-    changes=(ImageChange(change=Change.SIDE, digest=DIGEST, file_name="a.jpg", detail="train to test"),),
+    changes=(ImageChange(
+            change=Change.SIDE, digest=DIGEST, file_name="a.jpg", detail="train to test", width=450, height=300
+        ),),
     offset=0,
     total=1,
 )

@@ -6,7 +6,7 @@ import enum
 
 import msgspec
 
-from lineside.contract.dataset import DatasetVersion, Split
+from lineside.contract.dataset import Box, DatasetVersion, Split
 from lineside.contract.gate import Level
 
 
@@ -107,12 +107,16 @@ class Change(enum.Enum):
 
 
 class ImageChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One image that differs; `detail` says how."""
+    """One image that differs; `detail` says how. Its boxes before and after; none where it was or is not there."""
 
     change: Change
     digest: str
     file_name: str
     detail: str
+    width: int
+    height: int
+    before: tuple[Box, ...] = ()
+    after: tuple[Box, ...] = ()
 
 
 class DatasetDiff(msgspec.Struct, frozen=True, kw_only=True):

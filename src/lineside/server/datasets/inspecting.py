@@ -125,6 +125,16 @@ def _said(
         after = afters[one.after] if one.after is not None else None
         image = after or before
         if image is not None:
-            words = detail(one.change, before, after)
-            said.append(ImageChange(change=one.change, digest=image.digest, file_name=image.file_name, detail=words))
+            said.append(
+                ImageChange(
+                    change=one.change,
+                    digest=image.digest,
+                    file_name=image.file_name,
+                    detail=detail(one.change, before, after),
+                    width=image.width,
+                    height=image.height,
+                    before=before.boxes if before else (),
+                    after=after.boxes if after else (),
+                )
+            )
     return tuple(said)

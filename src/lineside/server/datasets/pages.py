@@ -1,19 +1,29 @@
-"""Pages of the datasets room: all versions, and the pictures of one with their boxes."""
+"""Pages of the datasets room: all versions, and of one its pictures with boxes, figures, checks, and what differs."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import enum
+from typing import Annotated, TypeVar
+from urllib.parse import quote, urlencode
 
-from litestar import get
+from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter, URLEncodedBody
+from litestar.response import Redirect
 
-from lineside.contract.dataset import Split
+from lineside.contract.dataset import DatasetVersion, LabelFrom, Split
+from lineside.contract.dataset_check import Change, CheckReport, CheckRequest, JudgedSplit
+from lineside.contract.people import Permission
+from lineside.server.access.permissions import needs
+from lineside.server.datasets.inspecting import Inspections
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.store import Filters
-from lineside.server.web.render import AnyRequest, Page, page
+from lineside.server.web.render import AnyRequest, Page, page, see
 
 _A_PAGE = 48
+Offset = Annotated[int, QueryParameter(ge=0, le=1 << 40)]
+
+Word = TypeVar("Word", bound=enum.Enum)
 
 
 @get("/datasets", sync_to_thread=True, include_in_schema=False)
@@ -27,15 +37,111 @@ def dataset_page(
     request: AnyRequest,
     dataset: FromPath[str],
     datasets: NamedDependency[DatasetsService],
+    inspections: NamedDependency[Inspections],
     split: FromQuery[str] = "",
-    offset: Annotated[int, QueryParameter(ge=0)] = 0,
+    label: FromQuery[str] = "",
+    group: FromQuery[str] = "",
+    source: FromQuery[str] = "",
+    finding: FromQuery[str] = "",
+    offset: Offset = 0,
 ) -> Page:
-    """One version: what it holds, what the import noticed, its pictures; an unknown `split` shows all of them."""
-    side = Split(split) if split in {one.value for one in Split} else None
-    shown = datasets.images(dataset, Filters(split=side), offset, _A_PAGE)
+    """One version: what it holds, what the import noticed, its pictures that pass the filters; words that no filter
+    knows filter nothing."""
     version = datasets.version(dataset)
-    template, chosen = "datasets/page.html", side.value if side else ""
-    return page(request, template, here="/datasets", dataset=version, page=shown, split=chosen, limit=_A_PAGE)
+    side, origin = _word(Split, split), _word(LabelFrom, source)
+    label = label if label in version.classes else ""
+    wanted = Filters(split=side, label=label or None, group=group or None, source=origin, finding=finding or None)
+    chosen = {
+        "split": side.value if side else "",
+        "label": label,
+        "group": group,
+        "source": origin.value if origin else "",
+        "finding": finding,
+    }
+    return page(
+        request,
+        "datasets/page.html",
+        here="/datasets",
+        dataset=version,
+        previous=datasets.one_before(version),
+        checked=inspections.checked(version.id),
+        page=datasets.images(version.id, wanted, offset, _A_PAGE),
+        sources=[one.value for one in LabelFrom],
+        chosen=chosen,
+        query=urlencode({name: value for name, value in chosen.items() if value}),
+        limit=_A_PAGE,
+    )
 
 
-routes = [datasets_page, dataset_page]
+@get("/datasets/{dataset:str}/figures", sync_to_thread=True, include_in_schema=False)
+def figures_page(
+    request: AnyRequest,
+    dataset: FromPath[str],
+    datasets: NamedDependency[DatasetsService],
+    inspections: NamedDependency[Inspections],
+) -> Page:
+    """Figures of one version, drawn."""
+    version = datasets.version(dataset)
+    stats = inspections.stats(version.id)
+    return page(request, "datasets/figures.html", here="/datasets", dataset=version, stats=stats)
+
+
+@get("/datasets/{dataset:str}/checks", sync_to_thread=True, include_in_schema=False)
+def checks_page(
+    request: AnyRequest,
+    dataset: FromPath[str],
+    datasets: NamedDependency[DatasetsService],
+    inspections: NamedDependency[Inspections],
+) -> Page:
+    """What the newest check of one version found."""
+    version = datasets.version(dataset)
+    return _checks(request, version, inspections.checked(version.id))
+
+
+@post(
+    "/datasets/{dataset:str}/checks",
+    sync_to_thread=True,
+    status_code=200,
+    include_in_schema=False,
+    opt=needs(Permission.OPERATE),
+)
+def check_now(
+    request: AnyRequest,
+    dataset: FromPath[str],
+    data: URLEncodedBody[CheckRequest],
+    datasets: NamedDependency[DatasetsService],
+    inspections: NamedDependency[Inspections],
+) -> Page | Redirect:
+    """Check, then look. What a random split would leak is shown at once and not kept."""
+    version = datasets.version(dataset)
+    report = inspections.check(version.id, data.split)
+    if data.split is JudgedSplit.OWN:
+        return see(f"/datasets/{quote(version.id)}/checks")
+    return _checks(request, version, report)
+
+
+@get("/datasets/{dataset:str}/diff/{other:str}", sync_to_thread=True, include_in_schema=False)
+def diff_page(
+    request: AnyRequest,
+    dataset: FromPath[str],
+    other: FromPath[str],
+    inspections: NamedDependency[Inspections],
+    change: FromQuery[str] = "",
+    offset: Offset = 0,
+) -> Page:
+    """What became of one version in another, picture by picture."""
+    kind = _word(Change, change)
+    diff = inspections.diff(dataset, other, kind, offset, _A_PAGE)
+    chosen = kind.value if kind else ""
+    return page(request, "datasets/diff.html", here="/datasets", diff=diff, change=chosen, limit=_A_PAGE)
+
+
+def _checks(request: AnyRequest, version: DatasetVersion, report: CheckReport | None) -> Page:
+    return page(request, "datasets/checks.html", here="/datasets", dataset=version, report=report)
+
+
+def _word(kind: type[Word], text: str) -> Word | None:
+    return next((one for one in kind if one.value == text), None)
+
+
+routes = [datasets_page, dataset_page, figures_page, checks_page, check_now, diff_page]

@@ -51,6 +51,13 @@ def newest(session: Session, name: str) -> str | None:
     return session.scalar(found.order_by(SeriesRow.number.desc()).limit(1))
 
 
+def one_before(session: Session, name: str, dataset: str) -> str | None:
+    """The id of the version of a name that was the newest before this one."""
+    number = select(SeriesRow.number).where(SeriesRow.name == name, SeriesRow.dataset == dataset).scalar_subquery()
+    found = select(SeriesRow.dataset).where(SeriesRow.name == name, SeriesRow.number < number)
+    return session.scalar(found.order_by(SeriesRow.number.desc()).limit(1))
+
+
 def group_key(group: str) -> str:
     """What a group is called in tables, however long its name is."""
     return "group:" + hashlib.sha256(group.encode("utf-8", "surrogatepass")).hexdigest()

@@ -26,7 +26,7 @@ from lineside.server.datasets.formats import recognise
 from lineside.server.datasets.formats.reader import Folder, Reading
 from lineside.server.datasets.looks import Looks, patches_on_disk
 from lineside.server.datasets.pictures import is_picture
-from lineside.server.datasets.series import add_to_series, how_many, newest, remember, what_is_known
+from lineside.server.datasets.series import add_to_series, how_many, newest, one_before, remember, what_is_known
 from lineside.server.datasets.splitting import Known
 from lineside.server.datasets.store import Filters
 from lineside.server.services import Core
@@ -81,6 +81,11 @@ class DatasetsService:
         if found is None:
             raise LinesideError("request.not_found", what="dataset", name=dataset)
         return found
+
+    def one_before(self, version: DatasetVersion) -> str | None:
+        """The id of what was the newest version of the same name before this one."""
+        with self._core.database.read() as session:
+            return one_before(session, version.name, version.id)
 
     def images(self, dataset: str, wanted: Filters, offset: int, limit: int) -> ImagePage:
         """A slice of a version's images that pass all filters. Raises `request.not_found`."""
