@@ -54,7 +54,7 @@ def cli(plane: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: 
 
 @pytest.fixture
 def proposals(plane: Running) -> Proposals:
-    found = plane.apps.people.dependencies["proposals"].dependency()
+    found = plane.apps.services["proposals"]
     assert isinstance(found, Proposals)
     return found
 

@@ -106,7 +106,7 @@ class ControlPlane:
 
     async def _serve(self, stopping: asyncio.Event, ready: Callable[[str], None]) -> None:
         tls = self._front.tls
-        people = _Server(self._apps.people, tls.certificate, tls.key) if tls else _Server(self._apps.people)
+        people = _Server(self._apps.front, tls.certificate, tls.key) if tls else _Server(self._apps.front)
         idle = max(_IDLE, round(2.5 * self._settings.poll_seconds))  # devices come back on the connection they have
         devices = _Server(self._apps.door, self._server_pem, idle=idle)
         await self._broker.start()

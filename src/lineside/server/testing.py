@@ -105,7 +105,7 @@ def running(
         addresses = Addresses(people_url=_url(people), device_url=_url(devices))
         core = replace(core, addresses=addresses)
         apps = build(core, doorkeeper or OpenDoor(), rooms)
-        stack.enter_context(_served((apps.people, people), (apps.door, devices)))
+        stack.enter_context(_served((apps.front, people), (apps.door, devices)))
         yield Running(core, apps)
 
 

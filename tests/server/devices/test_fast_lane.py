@@ -30,13 +30,13 @@ class Both:
         door = lineside.apps.door
         assert isinstance(door, FastLane)
         self.given_on = 0
-        plain: Any = lineside.apps.devices
+        plain: Any = door.app
 
         async def counting(scope: Any, receive: Any, send: Any) -> None:
             self.given_on += 1
             await plain(scope, receive, send)
 
-        lane = FastLane(counting, lineside.apps.devices.dependencies["checkins"].dependency(), 10_000)
+        lane = FastLane(counting, lineside.apps.services["checkins"], 10_000)
         self._clients = [httpx.ASGITransport(app) for app in (lane, plain)]
 
     def __call__(self, method: str, path: str, **options: Any) -> tuple[httpx.Response, bool]:
@@ -153,7 +153,7 @@ def test_the_state_of_a_device_counts_at_once(lineside: Running, both: Both) -> 
 
 def test_people_who_ask_are_told_of(lineside: Running, both: Both, clock: FakeClock) -> None:
     device = TestDevice.join(lineside, "cam-1")
-    inquiries = lineside.apps.devices.dependencies["inquiries"].dependency()
+    inquiries = lineside.apps.services["inquiries"]
     assert "lineside-asked" not in both("GET", "/desired", headers=bearer(device))[0].headers
     inquiries.ask("cam-1", InquiryRequest(kind=InquiryKind.LOGS))
     assert both("GET", "/desired", headers=bearer(device))[0].headers["lineside-asked"] == "1"

@@ -57,7 +57,7 @@ class Line:
     def __init__(self, up: Running, broker: Site, clock: FakeClock) -> None:
         self.up, self.broker, self.clock = up, broker, clock
         self.people, self.fleet, self.sequence = People(up.people_url), Fleet(up.core), 0
-        rollouts = up.apps.people.dependencies["rollouts"].dependency()  # as the app has wired it
+        rollouts = up.apps.services["rollouts"]  # as the app has wired it
         self.tick = RolloutLoop(up.core.database, rollouts).step
         self.fleet.join(*DEVICES, group="line")
         components = Components(up.core)

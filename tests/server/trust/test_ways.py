@@ -104,7 +104,7 @@ def test_changes_that_make_no_sense_are_refused_with_a_reason(
 
 
 def test_pages_say_developer_trust_until_the_keys_are_elsewhere(plane: Running, people: People) -> None:
-    proposals = plane.apps.people.dependencies["proposals"].dependency()
+    proposals = plane.apps.services["proposals"]
     house = House(plane.core)
     house.proposals = proposals
     with client(plane, "viewer") as http:

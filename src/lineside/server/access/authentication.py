@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from lineside.server.access.caller import Caller, acting
 from lineside.server.access.cookies import cookie_name
+from lineside.server.house import house_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +42,9 @@ class Authenticate(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, doorkeeper: Doorkeeper) -> None:
-        self._doorkeeper = doorkeeper
-
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         shown = shown_by(ASGIConnection(scope))
-        found = await self._doorkeeper.who(shown)
+        found = await house_of(scope).doorkeeper.who(shown)
         with acting(replace(found, source=shown.source) if found else stranger(shown.source)):
             await next_app(scope, receive, send)
 

@@ -27,26 +27,31 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from lineside.contract.errors import LinesideError
 from lineside.server.access.caller import current
+from lineside.server.house import house_of
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _OWN = frozenset({"same-origin", "none"})
 
 
-class SameSite(ASGIMiddleware):
+class SameSiteOnly(ASGIMiddleware):
     """Refuses with `request.cross_site`. Stands inside `Authenticate`, for it looks at how the caller is known."""
 
     scopes = (ScopeType.HTTP,)
 
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        headers, method = Headers.from_scope(scope), str(scope.get("method", "GET"))
+        if why := house_of(scope).same_site.refusal(method, str(scope["scheme"]), headers):
+            raise LinesideError("request.cross_site", why=why)
+        await next_app(scope, receive, send)
+
+
+class SameSite:
+    """Which names are this control plane's, and what follows from that."""
+
     def __init__(self, hosts: frozenset[str], everywhere: bool = False) -> None:
         """`hosts` are names beside loopback's, `*.` for any one label; `everywhere`: any address is good too."""
         self._hosts, self._everywhere = _LOOPBACK | hosts, everywhere
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        headers, method = Headers.from_scope(scope), str(scope.get("method", "GET"))
-        if why := self.refusal(method, str(scope["scheme"]), headers):
-            raise LinesideError("request.cross_site", why=why)
-        await next_app(scope, receive, send)
 
     def refusal(self, method: str, scheme: str, headers: Headers) -> str | None:
         """Why the request is refused; None when it is not."""

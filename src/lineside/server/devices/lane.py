@@ -43,7 +43,7 @@ class FastLane:
     """Wraps the devices' application; `largest` is how many bytes a body may have."""
 
     def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]], checkins: CheckIns, largest: int) -> None:
-        self._app = app
+        self.app = app
         self._checkins = checkins
         self._largest = largest
         self._reports_decoder = msgspec.json.Decoder(ReportsRequest)
@@ -63,7 +63,7 @@ class FastLane:
                     body = _Body(receive)
                     reply, receive = await self._tried(self._token(scope, body)), body.receive
         if reply is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await send({"type": "http.response.body", "body": reply.body, "more_body": False})

@@ -14,6 +14,7 @@ from lineside.contract.ceremony import TrustMode
 from lineside.contract.errors import LinesideError
 from lineside.contract.people import Permission
 from lineside.server.access.caller import current
+from lineside.server.house import house_of
 
 AnyRequest = Request[Any, Any, Any]
 Page = Response[str]
@@ -57,8 +58,8 @@ def page(
 
 def _developer_trust(request: AnyRequest) -> bool:
     """Whether the keys that decide what devices install lie on this machine: every page says so."""
-    mode = request.app.state.get("trust_mode")
-    return mode is not None and mode() is TrustMode.DEVELOPER
+    proposals = house_of(request.scope).services.get("proposals")
+    return proposals is not None and proposals.mode() is TrustMode.DEVELOPER
 
 
 def fragment(template: str, *, status: int = 200, **values: Any) -> Page:
