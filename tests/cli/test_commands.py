@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from lineside.cli import models
+from lineside.client.model_folder import ModelExport
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.compared import ModelsCompared
 from lineside.contract.component import Component, ComponentDetails
@@ -19,6 +21,7 @@ from lineside.contract.device import Device, JoinToken
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
 from lineside.contract.group import Changed, Group
+from lineside.contract.ids import digest_of
 from lineside.contract.inquiry import CheckResult
 from lineside.contract.model import ModelVersion
 from lineside.contract.overview import Overview
@@ -301,3 +304,20 @@ def test_adding_a_component_sends_its_recipe_and_names_its_files(
     assert (body["stage"], [one["name"] for one in body["artifacts"]]) == (True, ["x.py"])
     assert body["recipe"].startswith("RecipeFormatVersion: 2020-01-25")
     assert lineside(*command).status == 0
+
+
+def test_a_model_is_exported_to_a_folder(lineside: Command, plane: CannedControlPlane, tmp_path: Path) -> None:
+    files = {name: f"{name} bytes".encode() for name in ("fp32", "int8", "golden")}
+    variants = tuple(
+        replace(one, digest=digest_of(files[one.name]), size=len(files[one.name])) for one in values.MODEL.variants
+    )
+    digest = next(one.digest for one in variants if one.chosen)
+    model = replace(values.MODEL, variants=variants, digest=digest, golden=digest_of(files["golden"]), predictions=None)
+    plane.answers |= {f"GET /blobs/{digest_of(data)}": data for data in files.values()}
+    plane.answers["GET /models/metal-tags/1"] = model
+    done = lineside("models", "export", "metal-tags", "1", "--to", str(tmp_path / "out"), "--json")
+    manifest = msgspec.json.decode(done.out, type=ModelExport)
+    assert (done.status, manifest.model, manifest.files[manifest.ships].digest) == (0, "metal-tags:1", digest)
+    assert (tmp_path / "out" / "golden" / "golden.zip").read_bytes() == files["golden"]
+    done = lineside("models", "export", "metal-tags", "1", "--to", "mlflow")
+    assert (done.status, "--tracking-uri" in done.err) == (2, True)
