@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from lineside.contract.dataset import Looked
 from lineside.contract.errors import ErrorReport
 from lineside.contract.evaluation import ClassScore, Estimate, Evaluated, Evaluation, Side, Slice
 from lineside.contract.run import Run, RunRequest, RunState, Step, StepState
@@ -64,6 +65,8 @@ def run_of(state: RunState = RunState.SUCCEEDED, *, seen: int = 0, split: str = 
 def answers(plane: CannedControlPlane) -> None:
     plane.answers["POST /models/metal-tags/1/evaluate"] = run_of()
     plane.answers["GET /runs/run-9"] = run_of()
+    plane.answers["GET /datasets/metal-tags"] = values.DATASET
+    plane.answers["POST /datasets/looks"] = Looked(pictures=0)
     plane.answers[f"GET /blobs/{BLOB}"] = msgspec.json.encode(EVALUATION)
 
 

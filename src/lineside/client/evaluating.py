@@ -9,6 +9,7 @@ import msgspec
 
 from lineside.client.client import Client
 from lineside.client.folder import Progress, upload_folder
+from lineside.client.known_digests import known_digests
 from lineside.contract.dataset import DatasetVersion
 from lineside.contract.errors import LinesideError
 from lineside.contract.evaluation import Evaluated, Evaluation
@@ -40,13 +41,11 @@ def dataset_of(
     Raises `request.not_found`, and what an import refuses.
     """
     folder = Path(data)
-    if folder.is_dir():
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.resolve().name).strip("-_")[:_MOST_NAME] or "folder"
-        return upload_folder(client, folder, f"{name}-evaluated", progress).version, True
-    found = next((version for version in client.datasets() if data in (version.id, version.name)), None)
-    if found is None:
-        raise LinesideError("request.not_found", what="dataset or folder", name=data)
-    return found, False
+    if not folder.is_dir():
+        return client.dataset(data), False
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.resolve().name).strip("-_")[:_MOST_NAME] or "folder"
+    with known_digests() as known:
+        return upload_folder(client, folder, f"{name}-evaluated", progress, known=known).version, True
 
 
 def evaluated(client: Client, run: Run) -> Evaluated:
