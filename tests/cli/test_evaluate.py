@@ -62,7 +62,8 @@ def run_of(state: RunState = RunState.SUCCEEDED, *, seen: int = 0, split: str = 
 
 
 @pytest.fixture(autouse=True)
-def answers(plane: CannedControlPlane) -> None:
+def answers(plane: CannedControlPlane, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     plane.answers["POST /models/metal-tags/1/evaluate"] = run_of()
     plane.answers["GET /runs/run-9"] = run_of()
     plane.answers["GET /datasets/metal-tags"] = values.DATASET
