@@ -189,6 +189,7 @@ def _report(asked: argparse.Namespace, looks: list[float], small: _Import, first
             "images_per_core_s_rounds": [round(rate) for rate in looks],
             "first_import_s": round(first.seconds, 1),
             "first_import_images_s": round(first.version.images / first.seconds),
+            "first_import_images_per_core_s": round(first.version.images / (first.own_cpu + first.server_cpu)),
             "second_import_s": round(second.seconds, 1),
             "second_import_touched": second.read,
             "rss_growth_mb": round(first.highest - small.highest),

@@ -25,6 +25,7 @@ OPERATIONS = (
     Operation("events", "GET /events", "events list"),
     Operation("blobs_missing", "POST /blobs/missing", None, _CONTENT),
     Operation("put_blob", "PUT /blobs/{digest}", None, _CONTENT),
+    Operation("put_blobs", "POST /blobs", None, _CONTENT),
     Operation("put_blob_file", "PUT /blobs/{digest}", None, _CONTENT),
     Operation("get_blob", "GET /blobs/{digest}", None, _CONTENT),
     Operation("fetch_blob", "GET /blobs/{digest}", None, _CONTENT),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lineside.client.approvals import Approvals
@@ -26,6 +26,7 @@ from lineside.client.secrets import Secrets
 from lineside.client.trust import Trust
 from lineside.client.twins import Twins
 from lineside.client.webhooks import Telling
+from lineside.contract.blob_pack import before
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import AddComponent, Component, ComponentDetails
 from lineside.contract.deployment import Deployment, DeploymentDocument
@@ -115,6 +116,14 @@ class Client(
         with file.open("rb") as stream:
             self.connection.send("PUT", path("blobs", digest), data=stream)
         return digest
+
+    def put_blobs(self, files: Mapping[str, Path]) -> None:
+        """Store many small files in one request, each under the digest the caller computed; all are read at once."""
+        data = bytearray()
+        for digest, file in files.items():
+            content = file.read_bytes()
+            data += before(digest, len(content)) + content
+        self.connection.send("POST", "/blobs", data=bytes(data))
 
     def get_blob(self, digest: str) -> bytes:
         """The bytes of a blob."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _ASK = 1000  # digests asked about in one request
 _LOOK = 100  # pictures looked at in one
+_PACK, _PACK_BYTES = 64, 4 << 20  # files sent in one, and the bytes of them that are in memory
 _THREADS = 4  # as many as a connection keeps open
 
 
@@ -75,8 +76,33 @@ def _text(name: str) -> str:
 def _send_missing(client: Client, folder: Path, digests: dict[str, str], progress: Progress) -> None:
     by_digest = {digest: folder / relative for relative, digest in digests.items()}
     missing = [digest for some in _batches(list(by_digest), _ASK) for digest in client.blobs_missing(list(some))]
-    for number, _ in enumerate(_each(lambda digest: client.put_blob_file(by_digest[digest], digest), missing), 1):
-        progress(number, len(missing), "sending")
+    packs, done = list(_packs({digest: by_digest[digest] for digest in missing})), 0
+    for pack, _ in zip(packs, _each(lambda some: _send(client, some), packs), strict=True):
+        done += len(pack)
+        progress(done, len(missing), "sending")
+
+
+def _send(client: Client, pack: Mapping[str, Path]) -> None:
+    if len(pack) > 1:
+        client.put_blobs(pack)
+    else:
+        for digest, file in pack.items():
+            client.put_blob_file(file, digest)
+
+
+def _packs(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """Small files together, large ones, which are streamed, on their own."""
+    pack: dict[str, Path] = {}
+    size = 0
+    for digest, file in files.items():
+        more = file.stat().st_size
+        if pack and (size + more > _PACK_BYTES or len(pack) == _PACK):
+            yield pack
+            pack, size = {}, 0
+        pack[digest] = file
+        size += more
+    if pack:
+        yield pack
 
 
 def _look(client: Client, digests: Sequence[str], progress: Progress) -> None:

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
+from lineside.contract.blob_pack import unpacked
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest
 from lineside.contract.people import Permission
@@ -30,6 +31,12 @@ class Missing(msgspec.Struct, frozen=True):
     """Those of them that are not stored yet."""
 
     missing: list[str]
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """How many blobs a pack held."""
+
+    stored: int
 
 
 class Blob(msgspec.Struct, frozen=True):
@@ -68,6 +75,21 @@ async def put_blob(digest: FromPath[str], request: AnyRequest, core: NamedDepend
     return Blob(digest, objects.size(digest))
 
 
+@post(
+    "/blobs",
+    status_code=200,
+    request_max_body_size=None,
+    summary="Store many small blobs in one request",
+    opt=needs(Permission.OPERATE, Permission.WORK),
+)
+async def put_blobs(request: AnyRequest, core: NamedDependency[Core]) -> Stored:
+    """Each after its digest (32 bytes) and size (8 bytes, big-endian). Nothing is kept of bytes with another digest;
+    an error ends the pack, and blobs before it may be stored."""
+    objects, limit = core.objects, core.settings.blob_bytes
+    stored = await received(request.stream(), lambda pieces: objects.put_many(unpacked(pieces), limit))
+    return Stored(stored)
+
+
 @get("/blobs/{digest:str}", sync_to_thread=True, media_type="application/octet-stream", summary="The bytes of a blob")
 def get_blob(digest: FromPath[str], core: NamedDependency[Core]) -> Stream:
     """That a person took them away is a row of the audit trail."""
@@ -86,4 +108,4 @@ def get_blob(digest: FromPath[str], core: NamedDependency[Core]) -> Stream:
 
 def room(core: Core) -> Room:
     """Blobs are the object store itself; there is nothing to open."""
-    return Room(people=[missing_blobs, put_blob, get_blob])
+    return Room(people=[missing_blobs, put_blobs, put_blob, get_blob])

@@ -255,6 +255,7 @@ _PEOPLE = {
         POST /rollouts/{rollout:str}/retry
     """,
     frozenset({OPERATE, WORK}): """
+        POST /api/v1/blobs
         POST /api/v1/blobs/missing
         PUT /api/v1/blobs/{digest:str}
     """,

@@ -504,6 +504,7 @@ NOT_DECISIONS = {
     "POST /blobs/missing": "a question",
     "POST /datasets/looks": "what an import would find out",
     "POST /datasets/{dataset}/check": "finds out, decides nothing",
+    "POST /blobs": "bytes that nothing names yet",
     "PUT /blobs/{digest}": "bytes that nothing names yet",
     "POST /deployments/preview": "a question",
     "POST /runs/claim": "a worker's",

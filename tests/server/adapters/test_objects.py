@@ -62,6 +62,20 @@ def test_what_goes_in_comes_out(objects: ObjectStore, content: bytes) -> None:
     assert (objects.exists(digest), objects.size(digest)) == (True, len(content))
 
 
+def test_many_at_once_are_each_what_they_were_announced_as(objects: ObjectStore) -> None:
+    contents = [b"", b"a", b"abc" * CHUNK, b"a"]
+    assert objects.put_many((digest_of(each), iter([each[:2], each[2:]])) for each in contents) == 4
+    assert [objects.get(digest_of(each)) for each in contents] == contents
+    for blobs, limit, code in (
+        ([(digest_of(b"right"), iter([b"wrong"]))], None, "blob.digest_mismatch"),
+        ([(digest_of(b"large"), iter([b"large"]))], 4, "blob.too_large"),
+    ):
+        with pytest.raises(LinesideError) as error:
+            objects.put_many(blobs, limit)
+        assert code_of(error) == code
+    assert not any(map(objects.exists, map(digest_of, (b"right", b"wrong", b"large"))))
+
+
 def test_parts_of_an_object(objects: ObjectStore) -> None:
     content = os.urandom(2 * CHUNK + 10)
     digest = objects.put(content)
@@ -118,6 +132,9 @@ def test_where_files_lie_and_that_a_cut_off_upload_is_cleared(tmp_path: Path) ->
     digest = objects.put(b"abc").removeprefix("sha256:")
     assert (tmp_path / "sha256" / digest[:2] / digest).read_bytes() == b"abc"
     assert list((tmp_path / "incoming").iterdir()) == []
+    with pytest.raises(LinesideError):
+        objects.put_many([(digest_of(b"one"), iter([b"one"])), (digest_of(b"two"), iter([b"three"]))])
+    assert list((tmp_path / "incoming").iterdir()) == []
     (tmp_path / "incoming" / "cut-off").write_bytes(b"half")
     assert LocalObjects(tmp_path).exists(f"sha256:{digest}")
     assert list((tmp_path / "incoming").iterdir()) == []
@@ -158,6 +175,9 @@ def test_a_large_object_is_sent_in_parts_and_whole_or_not_at_all(endpoint: Seawe
 
 def test_what_a_crash_left_on_this_machine_goes_at_the_next_start(endpoint: Seaweed, tmp_path: Path) -> None:
     bucket(endpoint, tmp_path)
+    with pytest.raises(LinesideError):
+        objects.put_many([(digest_of(b"one"), iter([b"one"])), (digest_of(b"two"), iter([b"three"]))])
+    assert list((tmp_path / "incoming").iterdir()) == []
     (tmp_path / "incoming" / "cut-off").write_bytes(b"half")
     bucket(endpoint, tmp_path)
     assert list((tmp_path / "incoming").iterdir()) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def age(file: Path) -> None:
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of digests; times of change are a minute old, which no test can wait for."""
     monkeypatch.setattr("lineside.client.known_digests._FRESH", 0)
     return tmp_path / "cache" / "digests.db"
@@ -178,6 +178,39 @@ def test_a_path_that_leads_out_is_not_written(client: Client, tmp_path: Path, pa
         download_folder(Wrong(client.url), "ds-1", "coco", tmp_path / "out")
     assert caught.value.code == "dataset.path_refused"
     assert not (tmp_path / "out").exists()
+
+
+def test_small_files_travel_together_and_large_ones_alone(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, sizes = tmp_path / "mixed", [0, 1, 10, 3 << 20, 2 << 20, 5 << 20, 7]
+    folder.mkdir()
+    for number, size in enumerate(sizes):
+        (folder / f"{number}.bin").write_bytes(bytes([number]) * size)
+    asked: list[tuple[str, str]] = []
+    send = client.connection.send
+
+    def noticed(method: str, where: str, **more: Any) -> bytes:
+        asked.append((method, where))
+        return send(method, where, **more)
+
+    monkeypatch.setattr(client.connection, "send", noticed)
+    with pytest.raises(LinesideError) as caught:
+        upload_folder(client, folder, "mixed")
+    assert caught.value.code == "dataset.format_unknown"
+    digests = [digest_of(bytes([number]) * size) for number, size in enumerate(sizes)]
+    assert client.blobs_missing(digests) == []
+    ways = [how for how, where in asked if where == "/blobs" or how == "PUT"]
+    assert sorted(ways) == ["POST", "PUT", "PUT", "PUT"]  # 0 to 3, then 4, 5 and 6
+
+
+def test_a_pack_with_wrong_bytes_is_refused(lineside: Running, client: Client) -> None:
+    head = bytes.fromhex(digest_of(b"right").removeprefix("sha256:")) + (5).to_bytes(8, "big")
+    for body, code in ((head + b"wrong", "blob.digest_mismatch"), (head + b"rig", "request.invalid")):
+        answer = httpx.post(f"{lineside.people_url}/api/v1/blobs", content=body)
+        assert answer.json()["error"]["code"] == code
+    assert client.blobs_missing([digest_of(b"right")]) == [digest_of(b"right")]
+    assert list((lineside.core.root / "objects" / "incoming").iterdir()) == []
 
 
 def test_looking_passes_over_what_is_no_picture(client: Client, make: Make) -> None:

@@ -36,6 +36,13 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def put_many(self, blobs: Iterable[tuple[str, Iterable[bytes]]], limit: int | None = None) -> int:
+        """Store blobs that were announced by digest, each content taken before the next; how many they were.
+
+        Raises what `put` does; of those before an error some may be stored.
+        """
+        ...
+
     def get(self, digest: str) -> bytes:
         """All the bytes."""
         ...
@@ -83,15 +90,36 @@ class LocalObjects:
             temporary.unlink(missing_ok=True)
         return digest
 
+    def put_many(self, blobs: Iterable[tuple[str, Iterable[bytes]]], limit: int | None = None) -> int:
+        written: list[tuple[str, Path]] = []
+        try:
+            for expected, data in blobs:
+                written.append((expected, self._incoming / uuid.uuid4().hex))
+                check_digest(write_stream(written[-1][1], data, limit, sync=False), expected)
+            for (
+                _,
+                temporary,
+            ) in written:  # all are written by now: one commit of the file system's journal does for many
+                _sync(temporary, os.O_RDONLY)
+            for folder in {self._name(temporary, digest) for digest, temporary in written}:
+                _sync(folder)
+        finally:
+            for _, temporary in written:
+                temporary.unlink(missing_ok=True)
+        return len(written)
+
     def _publish(self, temporary: Path, digest: str) -> None:
+        _sync(self._name(temporary, digest))
+
+    def _name(self, temporary: Path, digest: str) -> Path:
+        """Give a file its name; the folder that must be put on the disk for it to last."""
         final = self._folder / key_of(digest)
-        if final.exists():
-            return
-        if not final.parent.exists():
-            final.parent.mkdir(parents=True, exist_ok=True)
-            _sync_folder(final.parent.parent)
-        temporary.replace(final)
-        _sync_folder(final.parent)
+        if not final.exists():
+            if not final.parent.exists():
+                final.parent.mkdir(parents=True, exist_ok=True)
+                _sync(final.parent.parent)
+            temporary.replace(final)
+        return final.parent
 
     def get(self, digest: str) -> bytes:
         return b"".join(self.stream(digest))
@@ -138,6 +166,9 @@ class MemoryObjects:
         self._objects[digest] = content
         return digest
 
+    def put_many(self, blobs: Iterable[tuple[str, Iterable[bytes]]], limit: int | None = None) -> int:
+        return sum(1 for digest, data in blobs if self.put(b"".join(data), digest, limit))
+
     def get(self, digest: str) -> bytes:
         key_of(digest)
         if digest not in self._objects:
@@ -163,8 +194,9 @@ class MemoryObjects:
         self._objects.pop(digest, None)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path, flags: int = os.O_RDONLY | os.O_DIRECTORY) -> None:
+    """Put a folder on the disk, or with other `flags` a file."""
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

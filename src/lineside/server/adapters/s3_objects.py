@@ -79,6 +79,9 @@ class S3Objects:
             temporary.unlink(missing_ok=True)
         return digest
 
+    def put_many(self, blobs: Iterable[tuple[str, Iterable[bytes]]], limit: int | None = None) -> int:
+        return sum(1 for digest, data in blobs if self.put(data, digest, limit))
+
     def _send(self, digest: str, data: Path | io.BytesIO, size: int) -> None:
         if self.exists(digest):
             return

@@ -20,7 +20,8 @@ THUMBNAIL = 240
 
 _BEGINNINGS = (b"\xff\xd8", b"\x89PNG", b"BM", b"II", b"MM", b"RIFF", b"GIF8", *(b"P%d" % n for n in range(1, 8)))
 _THUMBNAIL_BYTES = 8192
-_TURNED = range(5, 9)  # EXIF orientations that swap width and height (EXIF 2.32, tag 0x0112)
+_ORIENTATION = 0x0112  # EXIF 2.32
+_TURNED = range(5, 9)  # orientations that swap width and height
 _BROKEN = (
     OSError,
     SyntaxError,
@@ -59,11 +60,12 @@ def look_at(data: bytes) -> Picture | None:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             form, (width, height) = image.format or "", image.size
-            if image.getexif().get(0x0112) in _TURNED:
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            if orientation in _TURNED:
                 width, height = height, width
-            image.draft("RGB", (4 * WIDTH, 4 * HEIGHT))  # JPEG: decode no larger than is looked at
+            image.draft("RGB", (3 * WIDTH, 3 * HEIGHT))  # JPEG: decode no larger than is looked at
             image.load()
-            upright = ImageOps.exif_transpose(image)
+            upright = image if orientation == 1 else ImageOps.exif_transpose(image)
             small = _small(upright)
             brightness = float(np.asarray(small.convert("L")).mean())
             return Picture(width, height, form, brightness, patch(upright), _thumbnail(small))
