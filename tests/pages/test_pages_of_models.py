@@ -89,6 +89,7 @@ def test_a_version_shows_gates_intervals_threshold_and_mistakes(
     expect(page.locator("circle.mark-chosen")).to_have_count(1)
     expect(page.locator("#evaluation")).to_contain_text("a missed object costs as much as 2 false alarms")
     expect(page.locator("#evaluation rect.missed")).to_have_count(1)
+    expect(page.locator("#training figure.lines", has_text="val_map50").locator("polyline")).to_have_count(1)
     expect(page.locator(".ladder li.ships")).to_contain_text("int8")
     expect(page.locator("#card")).to_contain_text("It was tested on 42 pictures only")
     page.screenshot(path=screenshots / "model-evaluated.png", full_page=True)

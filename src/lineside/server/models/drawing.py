@@ -8,6 +8,7 @@ from typing import NamedTuple
 from lineside.contract.compared import CurvePair
 from lineside.contract.evaluation import Estimate, Threshold, ThresholdPoint
 from lineside.contract.model import GateResult, Variant
+from lineside.contract.run import CurvePoint
 
 WIDTH, HEIGHT = 320.0, 140.0
 """Size of a chart in SVG units; pages scale it."""
@@ -61,6 +62,14 @@ def chart(title: str, series: Iterable[tuple[str, Points]], marks: Iterable[tupl
 def curves(pairs: Iterable[CurvePair]) -> list[Chart]:
     """Training curves of two versions, a chart a series."""
     return [chart(pair.series, (("a", pair.a), ("b", pair.b))) for pair in pairs]
+
+
+def training(points: Iterable[CurvePoint]) -> list[Chart]:
+    """The training curves of one version, a chart a series."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    for point in sorted(points, key=lambda one: one.epoch):
+        series.setdefault(point.series, []).append((point.epoch, point.value))
+    return [chart(name, (("b", found),)) for name, found in series.items()]
 
 
 def threshold(found: Threshold | None) -> Chart | None:

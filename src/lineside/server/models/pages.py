@@ -209,7 +209,10 @@ def _shown(
         predictions=[(one, mistakes(one.truth, one.detections)) for one in read_predictions(objects, model)],
         gates=[(gate, drawing.gate(gate)) for gate in model.gates],
         ladder=drawing.ladder(model.variants),
-        others=[one for one in others if one.version != model.version],
+        others=sorted(
+            (one for one in others if one.version != model.version),
+            key=lambda one: (one.version > model.version, -one.version),
+        ),
         twin_report=report,
         outputs=outputs_of(objects, report),
         refusal=refusal,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from lineside.contract.compared import ModelsCompared
 from lineside.contract.errors import LinesideError
-from lineside.contract.evaluation import Estimate, Side
+from lineside.contract.evaluation import Estimate, Side, Slice
 from lineside.contract.model import Decision
 from lineside.contract.people import Permission
 from lineside.contract.registry import EditCard, PointAlias, RemoveAlias
@@ -28,6 +29,7 @@ from lineside.server.models.mistakes import mistakes
 from lineside.server.models.service import ModelsService
 from lineside.server.web.render import AnyRequest, Page, fragment, page, see
 
+_SLICES = 24  # on a page
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 """No HTML of its own and no pictures from elsewhere: notes are people's, names in them may be anybody's."""
 
@@ -79,8 +81,9 @@ def evaluation_part(
     version: FromPath[int],
     models: NamedDependency[ModelsService],
     objects: NamedDependency[ObjectStore],
+    comparing: NamedDependency[Comparing],
 ) -> Page:
-    """What the evaluation of a version says, for its page, which asks for it when it is there."""
+    """What the evaluation of a version says, and how it was trained, for its page, which asks for it by itself."""
     model = models.get(name, version)
     evaluation = read_evaluation(objects, model)
     return fragment(
@@ -89,6 +92,8 @@ def evaluation_part(
         evaluation=evaluation,
         drawn=[_drawn(side) for side in (evaluation.sides if evaluation else ())],
         threshold=drawing.threshold(evaluation.threshold if evaluation else None),
+        slices_shown=_SLICES,
+        charts=drawing.training(comparing.curves(model)),
     )
 
 
@@ -177,8 +182,15 @@ def _drawn(side: Side) -> _Drawn:
         side,
         whole.at if whole else 0.0,
         [(one, drawing.span(one.map)) for one in side.classes],
-        [(one, drawing.span(one.map)) for one in side.slices],
+        [(one, drawing.span(one.map)) for one in _worst_first(side)],
     )
+
+
+def _worst_first(side: Side) -> Sequence[Slice]:
+    """As they are when all can be shown, else the worst."""
+    if len(side.slices) <= _SLICES:
+        return side.slices
+    return sorted(side.slices, key=lambda one: one.map.value)
 
 
 def _widest(found: ModelsCompared) -> float:
