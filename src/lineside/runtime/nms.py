@@ -25,7 +25,9 @@ def nms(
     kept = order[:0]
     for start in range(0, len(order), _CHUNK):
         chunk = order[start : start + _CHUNK]
-        gone: NDArray[np.bool_] = np.any(_suppress(boxes, classes, kept, chunk, iou_threshold), axis=0)
+        gone: NDArray[np.bool_] = np.zeros(len(chunk), np.bool_)
+        if len(kept):
+            gone = np.any(_suppress(boxes, classes, kept, chunk, iou_threshold), axis=0)
         among = _suppress(boxes, classes, chunk, chunk, iou_threshold)
         stay = []
         for index in range(len(chunk)):
@@ -46,10 +48,13 @@ def _suppress(
     iou_threshold: float,
 ) -> NDArray[np.bool_]:
     """Whether each of `strong` would suppress each of `weak` [len(strong), len(weak)]."""
-    a, b = boxes[strong, None], boxes[None, weak]
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    np.maximum(sides, np.float32(0.0), out=sides)
-    overlap = sides[..., 0] * sides[..., 1]
+    a, b = boxes[strong].T[:, :, None], boxes[weak].T[:, None]
+    width = np.minimum(a[2], b[2])
+    width -= np.maximum(a[0], b[0])
+    height = np.minimum(a[3], b[3])
+    height -= np.maximum(a[1], b[1])
+    overlap = np.maximum(width, np.float32(0.0), out=width)
+    overlap *= np.maximum(height, np.float32(0.0), out=height)
     union = _area(a) + _area(b) - overlap
     suppressed: NDArray[np.bool_] = overlap > np.float32(iou_threshold) * union
     suppressed &= classes[strong, None] == classes[None, weak]
@@ -57,5 +62,5 @@ def _suppress(
 
 
 def _area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    area: NDArray[np.float32] = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    area: NDArray[np.float32] = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
     return area

@@ -12,25 +12,27 @@ from onnx import TensorProto, helper, numpy_helper
 SIDE = 32
 
 
-def chain(file: Path, *, channels: int = 3, opset: int = 17, gains: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Path:
+def chain(
+    file: Path, *, channels: int = 3, opset: int = 17, first: int = 3, pads: tuple[int, ...] = (1, 1, 1, 1)
+) -> Path:
     """images [1, channels, 32, 32] ► four convolutions named c0 … c3 with ReLU between ► output [1, 4, 64].
 
-    Each layer's weights are multiplied by its gain; c3 is the tail.
+    The first has a kernel of `first` and its `pads`; c3 is the tail.
     """
     rng = np.random.default_rng(0)
     nodes, weights = [], []
     value, planes = "images", channels
     for number in range(4):
-        gain = (*gains, 1.0)[number]
-        scale = gain * (2.0 / (planes * 9)) ** 0.5
+        size, around = (first, pads) if number == 0 else (3, (1, 1, 1, 1))
+        scale = (2.0 / (planes * size**2)) ** 0.5
         made = 4 if number == 3 else 8
         weights.append(
-            numpy_helper.from_array(rng.normal(0, scale, (made, planes, 3, 3)).astype(np.float32), f"w{number}")
+            numpy_helper.from_array(rng.normal(0, scale, (made, planes, size, size)).astype(np.float32), f"w{number}")
         )
         stride = 2 if number in (0, 3) else 1
         nodes.append(
             helper.make_node(
-                "Conv", [value, f"w{number}"], [f"v{number}"], f"c{number}", pads=[1] * 4, strides=[stride] * 2
+                "Conv", [value, f"w{number}"], [f"v{number}"], f"c{number}", pads=list(around), strides=[stride] * 2
             )
         )
         value, planes = f"v{number}", made

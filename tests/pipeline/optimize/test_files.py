@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from lineside.contract.model import Signature
 from lineside.pipeline.optimize.graphs import checked, prepared
 from lineside.pipeline.optimize.half import halved
+from lineside.pipeline.optimize.pairs import paired
 from lineside.pipeline.optimize.pixels import folded
 from lineside.pipeline.quantize import Quantizer
 from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
@@ -96,3 +97,28 @@ def test_weights_that_halves_cannot_hold_stay_as_they_are(tmp_path: Path) -> Non
     kinds = {weight.name: weight.data_type for weight in halved(model).graph.initializer}
     assert kinds["w1"] == onnx.TensorProto.FLOAT
     assert kinds["w2_half"] == onnx.TensorProto.FLOAT16
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pads"),
+    [(3, (1, 1, 1, 1)), (3, (0, 0, 1, 1)), (5, (2, 2, 2, 2)), (6, (2, 2, 2, 2)), (2, (0, 0, 0, 0)), (4, (1, 1, 1, 1))],
+)
+def test_pairs_of_pixels_come_to_the_very_same_sums(tmp_path: Path, kernel: int, pads: tuple[int, ...]) -> None:
+    quantizer = Quantizer(
+        chain(tmp_path / "fp32.onnx", first=kernel, pads=pads), [planes_of(one) for one in pictures(8)], tmp_path
+    )
+    model, _ = folded(onnx.load_from_string(quantizer.quantized()), signature())
+    before = checked(model)
+    assert paired(model)
+    (convolution,) = (node for node in model.graph.node if node.name == "c0")
+    assert [list(one.ints) for one in convolution.attribute if one.name == "strides"] == [[2, 1]]
+    for pixels in pictures(3):
+        assert (answer(checked(model), pixels) == answer(before, pixels)).all()
+
+
+def test_a_first_convolution_that_pairs_do_not_fit_stays_as_it_is(tmp_path: Path) -> None:
+    file = chain(tmp_path / "fp32.onnx")
+    float_model, _ = folded(prepared(file), signature())
+    before = checked(float_model)
+    assert not paired(float_model)
+    assert checked(float_model) == before

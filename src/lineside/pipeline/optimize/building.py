@@ -12,6 +12,7 @@ from lineside.contract.dataset import ImageRecord
 from lineside.contract.model import Signature
 from lineside.pipeline.optimize.graphs import checked, prepared
 from lineside.pipeline.optimize.half import halved
+from lineside.pipeline.optimize.pairs import paired
 from lineside.pipeline.optimize.pixels import folded
 from lineside.pipeline.quantize import Tensor
 from lineside.pipeline.scoring import latencies
@@ -59,6 +60,7 @@ def quicker(context: Context, name: str, data: bytes, signature: Signature, pict
     if signature.takes_pixels:
         return plain
     model, takes_pixels = folded(onnx.load_from_string(data), signature)
+    paired(model)
     other = Made(name=name, digest=context.blobs.put(checked(model)), signature=takes_pixels)
     files = [(context.blobs.path(one.digest), one.signature) for one in (plain, other)]
     before, after = latencies(files, picture)
