@@ -75,7 +75,8 @@ def test_datasets_show_their_pictures_with_boxes(page: Page, house: House, scree
 def test_a_run_shows_steps_and_curves(page: Page, house: House, screenshots: Path) -> None:
     open_page(page, house, "/runs")
     page.get_by_role("link", name=house.run.id).click()
-    expect(page.locator(".steps li.done")).to_have_count(6)
+    expect(page.locator(".graph a.done")).to_have_count(6)
+    expect(page.locator(".graph path.line")).to_have_count(5)
     expect(page.get_by_text("Starting weights are worth more")).to_be_visible()
     expect(page.locator(".chart[data-points] canvas")).to_have_count(2)
     keep(page, screenshots, "run")

@@ -72,6 +72,12 @@ def pieces(session: Session, run: str, step: str | None, after: int, limit: int)
     return [LogPiece(step=row.step, text=row.text, at=row.at, number=row.number) for row in rows]
 
 
+def last_pieces(session: Session, run: str, step: str, count: int) -> list[str]:
+    """The last pieces of a step's log, oldest first."""
+    query = select(LogRow.text).where(LogRow.run == run, LogRow.step == step)
+    return list(session.scalars(query.order_by(LogRow.number.desc()).limit(count)))[::-1]
+
+
 def keep(session: Session, run: str, kept: Kept, at: str) -> str | None:
     """Remember a file; the digest of the one it replaces."""
     row = session.get(KeptRow, (run, kept.name))

@@ -11,6 +11,7 @@ from lineside.server.runs import log_store, store
 from lineside.server.services import Core
 
 _MOST_NAME = 128
+_LAST_PIECES, _LAST_LINES = 20, 300  # on a run's page
 
 
 class RunLogs:
@@ -39,6 +40,12 @@ class RunLogs:
             found = log_store.pieces(session, run, step, after, limit)
             ended = not RUN_MOVES[RunState(row.state)] and len(found) < limit
         return LogPage(pieces=tuple(found), after=found[-1].number if found else after, ended=ended)
+
+    def last(self, run: str, step: str) -> str:
+        """The last lines that a step said."""
+        with self._core.database.read() as session:
+            said = "".join(log_store.last_pieces(session, run, step, _LAST_PIECES))
+        return "\n".join(said.splitlines()[-_LAST_LINES:])
 
 
 class KeptFiles:
