@@ -16,6 +16,7 @@ from lineside.client import Client
 from lineside.contract.dataset import LabelFrom, Split
 from lineside.contract.dataset_check import Change, CheckReport, FieldRequest, JudgedSplit
 from lineside.contract.errors import LinesideError
+from lineside.server.datasets.checking import MEANINGS
 from lineside.server.datasets.fields import FieldSets
 from lineside.server.datasets.inspecting import Inspections
 from lineside.server.datasets.service import DatasetsService
@@ -121,6 +122,12 @@ def test_without_groups_a_random_split_leaks_near_duplicates(folder: Any, make: 
     assert set(codes(report)) == {"check.leak_near_duplicate"}
     assert 30 <= codes(report)["check.leak_near_duplicate"] <= 36  # six of the ten pairs of each thing's pictures
     assert report.findings[0].images == 30
+
+
+def test_every_finding_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text()
+    for code, meaning in MEANINGS.items():
+        assert f"| `{code}` | {meaning.level.value} |" in page
 
 
 def test_figures(folder: Any, make: Make, inspections: Inspections) -> None:
