@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lineside.contract.errors import LinesideError
 from lineside.pipeline.files import write_whole
-from lineside.pipeline.optimize.graphs import prepared
+from lineside.pipeline.optimize.graphs import prepared, telling
 
 Tensor = NDArray[np.float32]
 
@@ -48,7 +47,7 @@ class Quantizer:
             raise LinesideError("quantize.no_tensors")
         self._file, self._folder = fp32.name, folder
         self._ready = folder / "ready.onnx"
-        with self._telling(), _quiet():
+        with telling(self._file), _quiet():
             onnx.save(prepared(fp32), folder / "prepared.onnx")
             quant_pre_process(folder / "prepared.onnx", self._ready, skip_symbolic_shape=True)
         graph = onnx.load(self._ready).graph
@@ -64,7 +63,7 @@ class Quantizer:
     def quantized(self, but: Collection[str] = (), only: Collection[str] = ()) -> bytes:
         """The INT8 file; layers in `but` stay in float; with `only`, all others do. Layers go by their convolution."""
         made = self._folder / "made.onnx"
-        with self._telling(), _quiet():
+        with telling(self._file), _quiet():
             quantize_static(
                 self._ready,
                 made,
@@ -81,14 +80,6 @@ class Quantizer:
                 calibration_cache_path=self._folder / "ranges.json",
             )
         return made.read_bytes()
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except (DecodeError, OSError, RuntimeError, ValueError, onnx.checker.ValidationError) as error:
-            why = (str(error).splitlines() or [type(error).__name__])[0]
-            raise LinesideError("quantize.failed", file=self._file, why=why) from error
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types

@@ -10,7 +10,7 @@ import onnx
 
 from lineside.contract.dataset import ImageRecord
 from lineside.contract.model import Signature
-from lineside.pipeline.optimize.graphs import checked, prepared
+from lineside.pipeline.optimize.graphs import checked, prepared, telling
 from lineside.pipeline.optimize.half import halved
 from lineside.pipeline.optimize.pairs import paired
 from lineside.pipeline.optimize.pixels import folded
@@ -50,8 +50,10 @@ def tensors(context: Context, signature: Signature, pictures: Sequence[ImageReco
 
 
 def half(context: Context, fp32: Path, signature: Signature, picture: bytes) -> Made:
-    """The fp16 file."""
-    return quicker(context, "fp16", checked(halved(prepared(fp32))), signature, picture)
+    """The fp16 file. Error: quantize.failed."""
+    with telling(fp32.name):
+        data = checked(halved(prepared(fp32)))
+    return quicker(context, "fp16", data, signature, picture)
 
 
 def quicker(context: Context, name: str, data: bytes, signature: Signature, picture: bytes) -> Made:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,28 @@ import numpy as np
 import onnx
 import onnx.version_converter
 import onnxslim
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+
+from lineside.contract.errors import LinesideError
 
 OPSET = 17
 """What older graphs are converted to: scales of single channels exist since 13."""
 
 
+@contextmanager
+def telling(file: str) -> Iterator[None]:
+    """What onnx and onnxruntime raise about a model they cannot change is `quantize.failed`."""
+    try:
+        yield
+    except (DecodeError, OSError, RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise LinesideError("quantize.failed", file=file, why=why) from error
+
+
 def prepared(file: Path) -> Any:
-    """A file's model, simplified, of opset 17 or later, weights no inputs of it. Raises what onnx does."""
+    """A file's model, simplified, of opset 17 or later, weights no inputs of it. Raises what `telling` knows."""
     model = onnx.load(file)
     opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
     if opset < OPSET:

@@ -5,8 +5,9 @@ Each rung is scored on the val pictures through the runtime. What a rung came to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,18 +36,39 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules
 
 
-def climb(context: Context, quantizer: Quantizer, ladder: Ladder) -> Made:
+class Rung(NamedTuple):
+    """A file, and what it came to: fp32 and itself, both timed anew, itself scored on val."""
+
+    made: Made
+    fp32: Variant
+    variant: Variant
+
+
+def attempt(context: Context, ladder: Ladder, data: bytes) -> Rung:
+    """Time and score a rung's file."""
+    made = quicker(context, ladder.name, data, ladder.signature, ladder.picture)
+    file = context.blobs.path(made.digest)
+    slow, quick = latencies([(ladder.file, ladder.fed), (file, made.signature)], ladder.picture)
+    val = [record for record in ladder.records if record.split is Split.VAL]
+    metrics = {}
+    if val:
+        found = find(context, made.name, made.digest, made.signature, val)
+        metrics = {Split.VAL.value: score(val, ladder.classes, found)}
+    rung = Variant(name=made.name, digest=made.digest, size=file.stat().st_size, metrics=metrics, latency_ms=quick)
+    return Rung(made, msgspec.structs.replace(ladder.fp32, latency_ms=slow), rung)
+
+
+def climb(context: Context, quantizer: Quantizer, ladder: Ladder, attempt: Attempt = attempt) -> Made:
     """The first rung that passes; else the last that was tried, which the choice will then refuse with its numbers."""
     tried: list[str] = []
     made: Made | None = None
     for but in _rungs(quantizer):
         count = f"{len(but)} of {len(quantizer.layers)} layers in float" if but else "all layers in INT8"
         context.reporter.progress(0.0, f"{ladder.name}: {count}")
-        made = quicker(context, ladder.name, quantizer.quantized(but=but), ladder.signature, ladder.picture)
-        before, after = _measured(context, ladder, made)
-        made = msgspec.structs.replace(made, words=" ".join([*tried, f"With {count}: {made.words}"]))
-        why = objection(before, after, ladder.rules)
-        if not why or not _worth_more(before, after, ladder.rules):
+        rung = attempt(context, ladder, quantizer.quantized(but=but))
+        made = msgspec.structs.replace(rung.made, words=" ".join([*tried, f"With {count}: {rung.made.words}"]))
+        why = objection(rung.fp32, rung.variant, ladder.rules)
+        if not why or not _worth_more(rung, ladder.rules):
             break
         tried.append(f"With {count}: {why}.")
     assert made is not None  # the first rung is always tried
@@ -58,19 +80,10 @@ def _rungs(quantizer: Quantizer) -> Iterator[Sequence[str]]:
     yield from rungs(quantizer)
 
 
-def _worth_more(before: Variant, after: Variant, rules: Rules) -> bool:
+def _worth_more(rung: Rung, rules: Rules) -> bool:
     """Whether layers in float could help: only accuracy is amiss, and there is time left to give."""
-    return bool(after.metrics) and not objection(before, msgspec.structs.replace(after, metrics=before.metrics), rules)
+    as_good = msgspec.structs.replace(rung.variant, metrics=rung.fp32.metrics)
+    return bool(rung.variant.metrics) and not objection(rung.fp32, as_good, rules)
 
 
-def _measured(context: Context, ladder: Ladder, made: Made) -> tuple[Variant, Variant]:
-    """fp32 and this rung with their times, which took turns, and the rung's score on val."""
-    file = context.blobs.path(made.digest)
-    slow, quick = latencies([(ladder.file, ladder.fed), (file, made.signature)], ladder.picture)
-    val = [record for record in ladder.records if record.split is Split.VAL]
-    metrics = {}
-    if val:
-        found = find(context, made.name, made.digest, made.signature, val)
-        metrics = {Split.VAL.value: score(val, ladder.classes, found)}
-    rung = Variant(name=made.name, digest=made.digest, size=file.stat().st_size, metrics=metrics, latency_ms=quick)
-    return msgspec.structs.replace(ladder.fp32, latency_ms=slow), rung
+Attempt = Callable[[Context, Ladder, bytes], Rung]

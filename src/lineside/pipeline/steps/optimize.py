@@ -98,11 +98,11 @@ def _made(
 ) -> Iterator[Made | LinesideError]:
     """Each variant's file, or why it could not be made."""
     fp32 = context.blobs.path(given.fp32.variant.digest)
-    yield building.half(context, fp32, given.signature, picture)
-    with tempfile.TemporaryDirectory(dir=context.blobs.folder) as folder:
-        context.reporter.progress(0.0, f"calibrating INT8 on {len(pictures)} training pictures")
-        shown = building.tensors(context, given.signature, pictures)
-        try:
+    try:
+        yield building.half(context, fp32, given.signature, picture)
+        with tempfile.TemporaryDirectory(dir=context.blobs.folder) as folder:
+            context.reporter.progress(0.0, f"calibrating INT8 on {len(pictures)} training pictures")
+            shown = building.tensors(context, given.signature, pictures)
             quantizer = Quantizer(fp32, shown, Path(folder))
             for name, engine in _int8(given):
                 ladder = Ladder(
@@ -117,10 +117,10 @@ def _made(
                     rules=given.rules,
                 )
                 yield climb(context, quantizer, ladder)
-        except LinesideError as refusal:
-            if refusal.code != "quantize.failed":
-                raise
-            yield refusal
+    except LinesideError as refusal:
+        if refusal.code != "quantize.failed":
+            raise
+        yield refusal
 
 
 def _int8(given: Inputs) -> Iterator[tuple[str, str | msgspec.UnsetType]]:
