@@ -113,3 +113,17 @@ def test_a_control_plane_says_which_key_another_one_has_changed(core: Core, hous
     assert needs(other) == ["This control plane lacks the key of timestamp that another one has"]
     shutil.copytree(core.keys, tmp_path / "keys", dirs_exist_ok=True)
     assert needs(other) == []
+
+
+def test_a_key_that_is_renewed_twice_before_anybody_signs_is_the_one_that_was_proposed_last(
+    house: House, device: Follower, core: Core, people: People
+) -> None:
+    house.take_over(people, root=2, approvers=2)
+    first = house.propose(kind="key.rotate", role="snapshot")
+    core.clock.advance(3600)  # type: ignore[attr-defined]
+    second = house.propose(kind="key.rotate", role="snapshot")
+    assert house.find(first.id).state is ProposalState.WITHDRAWN
+    assert house.sign(second, *people["root"][:2]).state is ProposalState.PUBLISHED
+    assert house.proposals.can_sign("snapshot")
+    assert len(list(core.keys.glob("tuf-snapshot*.pem"))) == 1
+    assert house.approve(MODEL).state is ProposalState.OPEN

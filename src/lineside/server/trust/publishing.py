@@ -85,8 +85,9 @@ class Publishing:
             return
         trusted = {key for role in rules.ROLES for key in self.repository.state().role(role).keyids}
         others = store.proposals(session, state=ProposalState.OPEN, kind=row.kind, subject=row.subject)
-        for key in self.repository.here(row.subject) if not others else ():
-            if key not in trusted:
+        wanted = "".join(file.text for other in others for file in store.files(session, other))
+        for key in self.repository.here(row.subject):
+            if key not in trusted and key not in wanted:
                 self.repository.forget_key(key)
 
     def _signed(self, session: Session, row: ProposalRow) -> list[SignedFile]:

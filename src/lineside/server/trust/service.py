@@ -109,11 +109,10 @@ class Proposals:
         draft = self.repository.draft()
         build(draft)
         files, state = draft.files(), self.repository.state()
-        for row in store.proposals(session, state=ProposalState.OPEN, kind=kind, subject=subject):
+        before = store.proposals(session, state=ProposalState.OPEN, kind=kind, subject=subject)
+        for row in before:
             if self._publishing.settle(session, row) and _same(store.files(session, row), files):
                 return store.value(session, row)
-            if row.state == ProposalState.OPEN.value:
-                self._publishing.close(session, row, ProposalState.WITHDRAWN, "proposed anew")
         row = ProposalRow(
             kind=kind,
             subject=subject,
@@ -124,6 +123,9 @@ class Proposals:
             changes=_sentences(files, state),
         )
         self._add(session, row, files, state)
+        for one in before:  # after the new one is there: what that wants, a key of its own say, is not dropped
+            if one.state == ProposalState.OPEN.value:
+                self._publishing.close(session, one, ProposalState.WITHDRAWN, "proposed anew")
         for file in files:
             for key, signature in self.repository.sign_here(file).items():
                 self._store(session, row, file.role, key, signature)
