@@ -12,7 +12,7 @@ demo: $(READY)  ## The whole loop on rendered tags: train, approve, roll out to 
 	$(BIN)/lineside demo --yes --exit --json $(ARGS)
 
 test: $(READY)  ## Every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 check: $(READY)  ## ruff, mypy --strict, import rules, generated files, licences, known vulnerabilities
 	$(BIN)/ruff format --check .

@@ -22,8 +22,8 @@ from tests.server.trust.hands import Follower, Hand, House
 
 ROLES = ("root", "targets", "approvers", "builders", "staging", "snapshot", "timestamp")
 OFFLINE = ROLES[:4]
-EXAMPLES = int(os.environ.get("LINESIDE_CEREMONIES", "8"))
-"""More of them take a minute a hundred."""
+EXAMPLES = int(os.environ.get("LINESIDE_CEREMONIES", "4"))
+"""Each takes some seconds."""
 
 
 def _write(path: Path, data: bytes) -> None:
