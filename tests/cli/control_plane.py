@@ -14,6 +14,7 @@ import msgspec
 from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed
+from lineside.contract.ids import digest_of
 from lineside.contract.registry import ModelPage
 from tests.cli import values
 
@@ -22,7 +23,10 @@ ANSWERS: dict[str, Any] = {
     "GET /events": values.EVENTS,
     "POST /blobs/missing": {"missing": []},
     f"GET /blobs/{values.DIGEST}": b"the bytes",
+    f"GET /blobs/{digest_of(b'the bytes')}": b"the bytes",
     "POST /datasets": values.IMPORT,
+    "POST /datasets/looks": {"pictures": 0},
+    "GET /datasets/ds-0123456789ab/export": values.DATASET_FOLDER,
     "GET /datasets": [values.DATASET],
     "GET /datasets/ds-0123456789ab": values.DATASET,
     "GET /datasets/ds-0123456789ab/images": values.IMAGES,

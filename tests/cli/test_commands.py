@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from lineside.cli import models
+from lineside.client.downloading import Exported
 from lineside.client.model_folder import ModelExport
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.compared import ModelsCompared
@@ -216,7 +217,21 @@ def test_importing_a_folder_asks_what_is_missing_and_sends_the_list(
     assert msgspec.json.decode(done.out, type=ImportReport) == values.IMPORT
     assert plane.asked[-1].body["name"] == "plates"
     assert list(plane.asked[-1].body["files"]) == ["annotations.json"]
-    assert "a new version" in lineside("datasets", "import", str(folder)).out
+    assert plane.asked[-1].body["format"] is None
+    assert "a new version" in lineside("datasets", "import", str(folder), "--format", "csv").out
+    assert plane.asked[-1].body["format"] == "csv"
+
+
+def test_exporting_a_dataset_writes_a_folder_and_says_what_the_format_cannot(lineside: Command, tmp_path: Path) -> None:
+    folder, asked = tmp_path / "out", ("datasets", "export", "ds-0123456789ab", "--format", "yolo", "--to")
+    done = msgspec.json.decode(lineside(*asked, str(folder), "--json").out, type=Exported)
+    assert (done.files, done.fetched, done.warnings) == (1, 1, values.DATASET_FOLDER.warnings)
+    assert (folder / "images" / "a b.jpg").read_bytes() == b"the bytes"
+    again = lineside(*asked, str(folder))
+    assert "1, 0 fetched now" in again.out
+    assert "No word for groups." in again.out
+    refused = lineside(*asked, str(tmp_path))
+    assert (refused.status, "holds files of something else" in refused.err) == (1, True)
 
 
 def test_starting_a_run_takes_the_newest_dataset_of_a_name_and_parses_parameters(

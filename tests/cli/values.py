@@ -29,6 +29,7 @@ from lineside.contract.dataset_check import (
     JudgedSplit,
     SideFigures,
 )
+from lineside.contract.dataset_export import ExportListing
 from lineside.contract.deployment import ComponentSpec, Deployment
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import Device, DeviceState, JoinToken
@@ -38,6 +39,7 @@ from lineside.contract.event import Event, EventPage
 from lineside.contract.export import Export, ExportPage, ExportRecord
 from lineside.contract.gate import Level
 from lineside.contract.group import Group
+from lineside.contract.ids import digest_of
 from lineside.contract.inquiry import (
     CheckResult,
     Inquiry,
@@ -84,6 +86,12 @@ DATASET = DatasetVersion(
     warnings=(
         Counted(code="dataset.box_outside", message="Box outside the image, clipped.", count=3, examples=("a.jpg",)),
     ),
+)
+DATASET_FOLDER = ExportListing(
+    dataset=DATASET.id,
+    format="yolo",
+    files={"images/a b.jpg": digest_of(b"the bytes")},
+    warnings=(Counted(code="dataset.group_unsaid", message="No word for groups.", count=1, examples=("a b.jpg",)),),
 )
 IMPORT = ImportReport(version=DATASET, created=True)
 IMAGES = ImagePage(
@@ -424,9 +432,11 @@ DIFF = DatasetDiff(
     classes_added=("rust",),
     classes_removed=(),
     counts={"added": 0, "removed": 0, "labels": 0, "side": 1},
-    changes=(ImageChange(
+    changes=(
+        ImageChange(
             change=Change.SIDE, digest=DIGEST, file_name="a.jpg", detail="train to test", width=450, height=300
-        ),),
+        ),
+    ),
     offset=0,
     total=1,
 )

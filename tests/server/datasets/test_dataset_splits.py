@@ -178,4 +178,4 @@ def test_real_tags_with_their_own_split(folder: Any, metal_tags: Path) -> None:
     version = folder()
     assert (version.images, version.boxes, version.groups, version.classes) == (176, 345, 20, ("scratch",))
     assert version.splits == {"train": 104, "val": 30, "test": 42}
-    assert folder.warned() == {"dataset.image_unlisted": 14}
+    assert folder.warned() == {"dataset.image_unlisted": 14, "dataset.other_format": 1}  # labels.csv
