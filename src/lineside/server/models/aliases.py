@@ -55,15 +55,6 @@ class Aliases:
                 raise LinesideError("request.not_found", what="model", name=name)
             return self.of(session, [name])
 
-    def pointing(self, names: Sequence[str]) -> dict[tuple[str, int], tuple[str, ...]]:
-        """The aliases that people set on some models, by name and version."""
-        found: dict[tuple[str, int], tuple[str, ...]] = {}
-        with self._core.database.read() as session:
-            for row in store.aliases(session, names):
-                key = (row.model, row.version)
-                found[key] = (*found.get(key, ()), row.alias)
-        return found
-
     def of(self, session: Session, names: Sequence[str]) -> tuple[Alias, ...]:
         """Every alias of some models."""
         set_by_people = store.aliases(session, names)

@@ -35,7 +35,6 @@ _MOVING = {ModelState.CANDIDATE, ModelState.IN_TWIN}
 def models_page(
     request: AnyRequest,
     models: NamedDependency[ModelsService],
-    aliases: NamedDependency[Aliases],
     q: FromQuery[str] = "",
     states: FromQuery[str] = "",
     dataset: FromQuery[str] = "",
@@ -43,7 +42,7 @@ def models_page(
 ) -> Page:
     """Model versions, newest first."""
     wanted = Filter(q=q, states=read_states(states), dataset=dataset)
-    return _listed(request, models, aliases, wanted, before, asked={"q": q, "states": states, "dataset": dataset})
+    return _listed(request, models, wanted, before, asked={"q": q, "states": states, "dataset": dataset})
 
 
 @get("/models/{name:str}", sync_to_thread=True, include_in_schema=False)
@@ -58,20 +57,19 @@ def named_page(
     if "@" in name or ":" in name:
         found = aliases.find(name)
         return see(f"/models/{found.name}/{found.version}")
-    return _listed(request, models, aliases, Filter(name=name), before, asked={}, aliases_of=aliases.all(name))
+    return _listed(request, models, Filter(name=name), before, asked={}, aliases_of=aliases.all(name))
 
 
 def _listed(
     request: AnyRequest,
     models: ModelsService,
-    aliases: Aliases,
     wanted: Filter,
     before: int | None,
     asked: dict[str, str],
     aliases_of: tuple[Alias, ...] = (),
 ) -> Page:
     found = models.page(wanted, before, _A_PAGE)
-    names = aliases.pointing(sorted({model.name for model in found.models}))
+    names = models.pointing(sorted({model.name for model in found.models}))
     return page(
         request,
         "models/list.html",
@@ -205,6 +203,7 @@ def _shown(
         live=model.state in _MOVING,
         status=status,
         model=model,
+        aliases=models.pointing([model.name]).get((model.name, model.version), ()),
         signs_here=models.signs_here(),
         predictions=[(one, mistakes(one.truth, one.detections)) for one in read_predictions(objects, model)],
         gates=[(gate, drawing.gate(gate)) for gate in model.gates],

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 import msgspec
 from sqlalchemy.orm import Session
 
-from lineside.contract.approval import Approval
 from lineside.contract.ceremony import Proposal
 from lineside.contract.dataset import Split
 from lineside.contract.errors import ErrorReport, LinesideError
@@ -35,38 +33,11 @@ from lineside.contract.run import Run, RunRequest
 from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339
 from lineside.server.models import store
+from lineside.server.models.approver import Approver
 from lineside.server.models.model import blobs_of, check_approvable, chosen_of, content_of, first_state
 from lineside.server.models.store import Filter, ModelMoveRow, ModelRow
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
-
-
-class Approver(Protocol):
-    """Who has models signed. All but `signs_here` take part in the caller's transaction."""
-
-    def signs_here(self) -> bool:
-        """Whether the keys that approve models lie on this machine."""
-        ...
-
-    def approve(self, session: Session, model: ModelVersion, decision: Decision) -> None:
-        """Sign a model with the keys of this machine. Raises `approval.…`."""
-        ...
-
-    def propose(self, session: Session, model: ModelVersion, decision: Decision) -> Proposal:
-        """What is to be signed where the keys are. Raises `approval.…`, `model.not_approvable`."""
-        ...
-
-    def withdraw(self, session: Session, model: ModelVersion, decision: Decision) -> None:
-        """Take an approval back, or ask those who have the keys to. Raises `approval.…`."""
-        ...
-
-    def rejected(self, session: Session, model: ModelVersion, why: str) -> None:
-        """Nobody is to be asked about this model any more."""
-        ...
-
-    def of_model(self, session: Session, model: ModelVersion) -> Approval | None:
-        """How far a model's approval is, and whether it still holds."""
-        ...
 
 
 class ModelsService:
@@ -145,6 +116,15 @@ class ModelsService:
         """One version, with how far its approval is. Raises `request.not_found`."""
         with self._core.database.read() as session:
             return self._with_approval(session, name, version)
+
+    def pointing(self, names: Sequence[str]) -> dict[tuple[str, int], tuple[str, ...]]:
+        """The aliases that people set on some models, by name and version."""
+        found: dict[tuple[str, int], tuple[str, ...]] = {}
+        with self._core.database.read() as session:
+            for row in store.aliases(session, names):
+                key = (row.model, row.version)
+                found[key] = (*found.get(key, ()), row.alias)
+        return found
 
     def signs_here(self) -> bool:
         """Whether models are approved with keys that lie on this machine."""
