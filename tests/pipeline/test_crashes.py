@@ -117,3 +117,24 @@ def test_without_a_place_to_write_it_says_so() -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "The root /proc/nowhere cannot be written. Choose another: --root DIR\n"
+
+
+def test_two_runs_go_on_at_once_and_one_is_stopped_in_the_middle_of_an_epoch(workplace: Workplace) -> None:
+    """The epoch that it is in would last for ever; the other run, and the worker, go on."""
+    hold_at(workplace, 2)
+    journals = [workplace.root / "first", workplace.root / "second"]
+    dataset = workplace.dataset()
+    runs = [
+        workplace.control.start_run(workplace.request(dataset, journal=str(journal), broken=9 + number))
+        for number, journal in enumerate(journals)
+    ]
+    workplace.start_worker("--slots", "2")
+    until(lambda: all(journal.exists() for journal in journals))
+    until_held_at(workplace, 2)
+    workplace.control.cancel_run(runs[0].id)
+    until(lambda: not (workplace.root / "worker" / "runs" / runs[0].id).exists())
+    let_go(workplace, 2)
+    assert workplace.finish(runs[1]).state is RunState.SUCCEEDED
+    assert [journal.read_text().count("epoch") for journal in journals] == [1, 3]
+    assert workplace.control.run(runs[0].id).state is RunState.CANCELLED
+    assert workplace.started == 1

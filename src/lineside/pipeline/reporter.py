@@ -42,7 +42,8 @@ class StepReporter:
     def begin(self) -> None:
         """The step is at work now, or again: its first start counts."""
         started = self._step.started_at or now()
-        self._step = msgspec.structs.replace(self._step, state=StepState.RUNNING, started_at=started, error=None)
+        changes = {"state": StepState.RUNNING, "started_at": started, "error": None, "message": ""}
+        self._step = msgspec.structs.replace(self._step, **changes)
         self._patient.report_step(self._run, StepReport(step=self._step))
 
     def progress(self, done: float, message: str, curve: tuple[CurvePoint, ...] = ()) -> None:
