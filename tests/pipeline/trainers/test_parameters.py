@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -67,3 +70,11 @@ def test_the_defaults_are_themselves_good_parameters() -> None:
         built = trainer(name)
         assert built.signature(("a",), built.defaults()) == built.signature(("a",), {})
         assert built.name == name
+
+
+def test_threads_that_wait_sleep_unless_somebody_said_otherwise() -> None:
+    said = "import os, lineside.pipeline.trainers.base; print(os.environ['OMP_WAIT_POLICY'])"
+    unset = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for environment, policy in ((unset, "PASSIVE"), (unset | {"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        done = subprocess.run([sys.executable, "-c", said], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == policy
