@@ -12,11 +12,14 @@ from lineside.contract.telemetry import Baseline
 from lineside.pipeline.pictures import sample_pictures
 from lineside.pipeline.scoring import Found
 from lineside.pipeline.step import Context
-from lineside.runtime.golden import write_golden
+from lineside.runtime.golden import USUAL, Tolerance, write_golden
 from lineside.runtime.model import Model
 from lineside.runtime.quantities import baseline_of
 
 _GOLDEN_BUSY = 3  # pictures with something on them, and one without where there is one
+_INT8 = Tolerance(min_iou=0.65, max_confidence_gap=0.15)
+"""Processors with other kernels round INT8 at other places: on 30 pictures with 749 detections, the same file computed
+in another way was off by 0.11 in confidence and by a quarter in overlap at most. fp32 and fp16 were not off at all."""
 _PREDICTIONS = 12  # pictures on the model's page
 
 
@@ -25,7 +28,7 @@ def confident(found: Found, threshold: float) -> Found:
     return {digest: tuple(one for one in all_ if one.confidence >= threshold) for digest, all_ in found.items()}
 
 
-def golden(context: Context, model: Model, tested: Sequence[ImageRecord], answers: Found) -> str:
+def golden(context: Context, model: Model, tested: Sequence[ImageRecord], answers: Found, variant: str = "fp32") -> str:
     """The blob with the golden set: test pictures, or made-up ones for a model that came without any."""
     telling = _telling(tested, answers)
     named = {f"{n}{Path(record.file_name).suffix}": _picture(context, record) for n, record in enumerate(telling, 1)}
@@ -34,7 +37,7 @@ def golden(context: Context, model: Model, tested: Sequence[ImageRecord], answer
         named = {f"{n}.png": picture for n, picture in enumerate(made_up, 1)}
     with tempfile.TemporaryDirectory(dir=context.blobs.folder) as folder:
         target = Path(folder) / "golden.zip"
-        write_golden(target, model, named)
+        write_golden(target, model, named, _INT8 if variant.startswith("int8") else USUAL)
         return context.blobs.put_file(target)
 
 

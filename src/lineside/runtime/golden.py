@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,11 +31,21 @@ class GoldenOutcome:
     difference: str = ""
 
 
-def write_golden(path: Path, model: Model, images: Mapping[str, bytes]) -> GoldenSet:
+class Tolerance(NamedTuple):
+    """What `GoldenSet` says of it."""
+
+    min_iou: float = 0.9
+    max_confidence_gap: float = 0.05
+
+
+USUAL = Tolerance()
+
+
+def write_golden(path: Path, model: Model, images: Mapping[str, bytes], tolerance: Tolerance = USUAL) -> GoldenSet:
     """Runs `model` on `images` (name to bytes) and writes the golden set's ZIP. The same input gives the same bytes."""
     named = sorted(images.items())
     cases = tuple(GoldenCase(image=name, detections=tuple(model.detect(data))) for name, data in named)
-    golden = GoldenSet(cases=cases)
+    golden = GoldenSet(cases=cases, **tolerance._asdict())
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in ((_DESCRIPTION, msgspec.json.encode(golden)), *named):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import onnx
 import pytest
 
 from lineside.contract.dataset import ImageRecord, Split
+from lineside.contract.golden import GoldenSet
 from lineside.contract.model import Metrics, Signature, Variant
 from lineside.contract.run import RunRequest
+from lineside.pipeline import evidence
 from lineside.pipeline.blobs import Blobs
 from lineside.pipeline.control import PatientControl
 from lineside.pipeline.kept import Keeper
@@ -133,6 +136,21 @@ def test_a_half_file_is_fed_with_pixels(context: Context, tmp_path: Path) -> Non
     made = half(context, tmp_path / "fp32.onnx", SIGNATURE, squares(0)[0])
     assert made.signature.takes_pixels
     assert "with pixels as its input" in made.words
+
+
+@pytest.mark.parametrize(
+    ("variant", "wider"), [("fp32", False), ("fp16", False), ("int8", True), ("int8-openvino", True)]
+)
+def test_the_golden_set_of_int8_allows_what_other_processors_round_otherwise(
+    context: Context, tmp_path: Path, variant: str, wider: bool
+) -> None:
+    (tmp_path / "fp32.onnx").write_bytes(speck_model(1).SerializeToString())
+    model = load(tmp_path / "fp32.onnx", SIGNATURE, threads=1)
+    with zipfile.ZipFile(context.blobs.path(evidence.golden(context, model, [], {}, variant))) as archive:
+        golden = msgspec.json.decode(archive.read("golden.json"), type=GoldenSet)
+    usual = GoldenSet(cases=())
+    assert (golden.min_iou < usual.min_iou) is wider
+    assert (golden.max_confidence_gap > usual.max_confidence_gap) is wider
 
 
 # --- the ladder ---------------------------------------------------------------------------------------------------

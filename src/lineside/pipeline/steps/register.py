@@ -111,7 +111,7 @@ def register(context: Context, given: Inputs) -> Outputs:
             variants=variants,
             gates=gates.judge(facts),
             lineage=given.lineage,
-            golden=chosen.golden or evidence.golden(context, model, tested, answers),
+            golden=chosen.golden or evidence.golden(context, model, tested, answers, chosen.name),
             baseline=evidence.baseline(context, model, tested) if tested else None,
             predictions=evidence.predictions(context, tested, answers) if tested else None,
             evaluation=None if evaluation is None else context.blobs.put_value(evaluation),
@@ -145,7 +145,7 @@ def _shipped(
     return msgspec.structs.replace(
         variant,
         signature=None if signature == version else signature,
-        golden=evidence.golden(context, model, candidate.tested if candidate else (), answers),
+        golden=evidence.golden(context, model, candidate.tested if candidate else (), answers, variant.name),
         metrics=candidate.metrics if candidate is not None and variant.chosen else variant.metrics,
     )
 
