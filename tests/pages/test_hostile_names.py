@@ -152,7 +152,9 @@ def _data(lineside: Running, folder: Path) -> None:
 
 
 def _links(page: Page) -> set[str]:
-    found = page.eval_on_selector_all("a[href]", "all => all.map(one => one.href)")
+    found = page.eval_on_selector_all(
+        "a[href]", "all => all.map(one => new URL(one.getAttribute('href'), document.baseURI).href)"
+    )
     assert not [one for one in found if one.startswith("javascript:")]
     return set(found)
 

@@ -11,6 +11,7 @@ import argparse
 import fcntl
 import importlib.util
 import logging
+import multiprocessing
 import os
 import secrets
 import signal
@@ -26,7 +27,7 @@ from lineside.client import Client
 from lineside.contract.errors import LinesideError
 from lineside.pipeline.entry import Entry
 from lineside.pipeline.files import write_whole
-from lineside.pipeline.sessions import keep_to_oneself
+from lineside.pipeline.sessions import keep_to_oneself, kill_run
 
 _NEEDED = ("dbos", "torch", "onnx", "onnxruntime", "pycocotools")
 _NICENESS = 10  # pages and agents on the same machine come first
@@ -129,6 +130,8 @@ def _kept_name(root: Path) -> str:
 def _end(number: int, frame: FrameType | None) -> None:
     """End now, and with it the processes of its runs: nothing that matters is in memory only."""
     _logger.info("the worker ends: %s", signal.Signals(number).name)
+    for process in multiprocessing.active_children():
+        kill_run(process)
     logging.shutdown()
     os._exit(0)
 

@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _PR_SET_DUMPABLE = 4
@@ -16,6 +17,14 @@ def keep_to_oneself() -> None:
     """Programs of the same user, such as people's own steps, may not read this process's memory and environment."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def kill_run(process: BaseProcess) -> None:
+    """End a run's process, and everything it has started."""
+    pid = process.pid
+    if pid is not None and process.is_alive():
+        os.kill(pid, signal.SIGKILL)
+        kill_session(pid)
 
 
 def kill_session(session: int | None) -> None:

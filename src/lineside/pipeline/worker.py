@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import shutil
-import signal
 import socket
 import threading
 from multiprocessing import forkserver
@@ -26,7 +24,7 @@ from lineside.pipeline.code import code_version
 from lineside.pipeline.control import Control, is_away
 from lineside.pipeline.entry import DONE, NOT_MINE, Entry, Job, begin, folder_of
 from lineside.pipeline.kept import EVERY
-from lineside.pipeline.sessions import kill_session
+from lineside.pipeline.sessions import kill_run, kill_session
 
 _IDLE = 0.5  # seconds between two questions for work
 _BEAT = 1.0  # seconds between two signs of life while something is at work; how soon a run that was stopped ends
@@ -86,7 +84,7 @@ class Worker:
         """End everything that is at work, at once; another worker, or the next one here, goes on with it."""
         with self._guard:
             for process, _ in self._at_work.values():
-                _kill(process)
+                kill_run(process)
 
     def _take(self) -> bool:
         claim = Claim(
@@ -161,15 +159,8 @@ class Worker:
                 return
             _logger.info("run %s is let go of", run)
             self._lost.add(run)
-            _kill(found[0])
+            kill_run(found[0])
 
     def _holding(self) -> tuple[Held, ...]:
         with self._guard:
             return tuple(Held(run, attempt) for run, (_, attempt) in self._at_work.items())
-
-
-def _kill(process: BaseProcess) -> None:
-    pid = process.pid
-    if pid is not None and process.is_alive():
-        os.kill(pid, signal.SIGKILL)
-        kill_session(pid)

@@ -40,6 +40,8 @@ class SpeckTrainer:
         epochs = job.parameters["epochs"]
         last = job.workdir / "last.json"
         done = json.loads(last.read_text())["epoch"] if last.exists() else 0
+        if done:
+            report(_progress(done, epochs))  # it may have been killed before anybody heard
         for epoch in range(done + 1, epochs + 1):
             if epoch == job.parameters["broken"]:
                 raise RuntimeError("the loss is not a number")
@@ -48,19 +50,21 @@ class SpeckTrainer:
             part = job.workdir / "last.part"
             part.write_text(json.dumps({"epoch": epoch, "seed": job.seed}))
             part.replace(last)
-            report(
-                Progress(
-                    epoch=epoch,
-                    epochs=epochs,
-                    losses={"loss": 1.0 / epoch},
-                    val_map50=epoch / epochs,
-                    message=f"epoch {epoch} of {epochs}",
-                )
-            )
+            report(_progress(epoch, epochs))
         return last
 
     def export(self, checkpoint: Path, labels: tuple[str, ...], parameters: dict[str, Any], target: Path) -> None:
         onnx.save(speck_model(len(labels), blind=parameters["blind"]), target)
+
+
+def _progress(epoch: int, epochs: int) -> Progress:
+    return Progress(
+        epoch=epoch,
+        epochs=epochs,
+        losses={"loss": 1.0 / epoch},
+        val_map50=epoch / epochs,
+        message=f"epoch {epoch} of {epochs}",
+    )
 
 
 def _wait(hold: str, epoch: int) -> None:

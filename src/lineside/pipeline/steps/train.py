@@ -91,11 +91,11 @@ class Curve:
 
     def add(self, progress: Progress) -> None:
         """Keep an epoch's values and report them. Raises `RunCancelled`, which stops the trainer."""
+        crash.point(f"epoch:{progress.epoch}")
         values = progress.losses if progress.val_map50 is None else progress.losses | {"val_map50": progress.val_map50}
         new = tuple(CurvePoint(series=name, epoch=progress.epoch, value=value) for name, value in values.items())
         self.points = [point for point in self.points if point.epoch != progress.epoch] + list(new)
         write_whole(self._file, msgspec.json.encode(self.points))
-        crash.point(f"epoch:{progress.epoch}")
         self._context.kept.keep([_CURVE, *self._keeps])  # curves first: those of an epoch done again are replaced
         if progress.message:
             _logger.info("run %s: %s", self._context.run, progress.message)
