@@ -57,9 +57,7 @@ app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("whoami")(login.whoami)
 app.command("workers")(workers.workers)
-app.command(
-    "worker", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
-)(workers.worker)
+app.command("worker")(workers.worker)
 for noun in (
     devices,
     groups,
