@@ -14,12 +14,11 @@ from lineside.pipeline.trainers.compact_loss import CompactDetector
 from lineside.pipeline.trainers.compact_net import BACKBONE, PREDICTORS, SIZES, CompactNet, CompactOutput
 from lineside.pipeline.trainers.exporting import export_checkpoint
 from lineside.pipeline.trainers.loop import Parts, fit
-from lineside.pipeline.trainers.settings import Settings, chosen, settings_of
+from lineside.pipeline.trainers.settings import DetectorSettings, chosen, settings_of
 
 
-class CompactSettings(Settings, frozen=True, kw_only=True):
-    """From scratch takes more and larger steps than from published weights, and pictures varied as much as can be:
-    on tags never seen, turning, stretching and pasting were worth 0.21 mAP50-95 (docs/trainers.md)."""
+class CompactSettings(DetectorSettings, frozen=True, kw_only=True):
+    """From scratch takes more and larger steps than from published weights."""
 
     size: str = "n"  # n, s or m: 0.7, 1.6 or 4 million parameters
     grey: bool = False  # one plane of brightness instead of three of colour
@@ -28,10 +27,6 @@ class CompactSettings(Settings, frozen=True, kw_only=True):
     batch: int = 4
     settle_epochs: int = 10
     learning_rate: float = 0.002
-    scale: float = 0.3
-    stretch: float = 0.3
-    turn: bool = True
-    paste: float = 0.5
 
 
 class CompactTrainer:

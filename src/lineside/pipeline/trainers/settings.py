@@ -39,6 +39,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flip_vertical: bool = True
 
 
+class DetectorSettings(Settings, frozen=True, kw_only=True):
+    """Pictures varied as much as can be: few things are known to matter as much (docs/trainers.md)."""
+
+    scale: float = 0.3
+    stretch: float = 0.3
+    turn: bool = True
+    paste: float = 0.5
+
+
 S = TypeVar("S", bound=Settings)
 
 _AT_LEAST = {"epochs": 1, "batch": 1, "settle_epochs": 0, "input_width": 64, "input_height": 64, "patience": 0}

@@ -12,14 +12,14 @@ from lineside.contract.model import Signature
 from lineside.pipeline.trainers.base import Progress, TrainJob
 from lineside.pipeline.trainers.exporting import export_checkpoint
 from lineside.pipeline.trainers.loop import Parts, fit
-from lineside.pipeline.trainers.settings import Settings, chosen, settings_of
+from lineside.pipeline.trainers.settings import DetectorSettings, chosen, settings_of
 from lineside.pipeline.trainers.yolox_loss import YoloxDetector
 from lineside.pipeline.trainers.yolox_net import SIZES, YoloxNet, YoloxOutput
 
 _PARTS = Parts(("head.cls_preds.",), ("backbone.backbone",))
 
 
-class YoloxSettings(Settings, frozen=True, kw_only=True):
+class YoloxSettings(DetectorSettings, frozen=True, kw_only=True):
     """The network's size beside how to train it."""
 
     size: str = "nano"  # nano, tiny or s, as published: 0.9, 5 or 9 million parameters
