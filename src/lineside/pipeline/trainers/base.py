@@ -66,7 +66,8 @@ class Trainer(Protocol):
         """Train, and return the checkpoint with the final (averaged) weights.
 
         The same job with the same `workdir` goes on after the last epoch written there, which it reports once more (it
-        may have been killed before anybody heard), and returns at once when it is finished. An exception raised by `report` stops the training; the last epoch stays on disk.
+        may have been killed before anybody heard), and returns at once when it is finished. An exception raised by
+        `report` stops the training; the last epoch stays on disk.
 
         Errors: training.no_images, training.no_boxes, training.init_unreadable, training.init_mismatch,
         training.image_unreadable, and those of parameters.
