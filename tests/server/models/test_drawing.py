@@ -48,6 +48,10 @@ def test_the_chosen_threshold_lies_on_its_curve() -> None:
     cost = chart.lines[0].points.split()
     assert (marks["chosen"], marks["before"]) == (cost[2], cost[1])
     assert drawing.threshold(None) is None
+    least = drawing.cheapest(chosen)
+    assert least is not None
+    assert chosen is not None
+    assert least.cost == min(point.cost for point in chosen.curve)
 
 
 def test_the_ladder_goes_from_small_to_large_and_says_what_was_lost() -> None:

@@ -83,9 +83,9 @@ def _scores(model: ModelVersion, evaluation: Evaluation | None) -> Iterator[str]
         if evaluation.threshold is not None:
             chosen, cost = evaluation.threshold.chosen, evaluation.threshold.missed_cost
             yield (
-                f"\nThe threshold {evaluation.threshold.value:.2f} was chosen on {evaluation.threshold.images} val "
-                f"pictures, where a missed object costs as much as {cost:g} false alarms: {chosen.missed} missed, "
-                f"{chosen.false_alarms} false alarms there."
+                f"\nAt the threshold {evaluation.threshold.value:.2f}, which ships, {chosen.missed} objects are missed "
+                f"on {evaluation.threshold.images} val pictures, with {chosen.false_alarms} false alarms; a missed object "
+                f"is said to cost as much as {cost:g}."
             )
     elif model.metrics:
         yield from _table(

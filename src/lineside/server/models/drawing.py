@@ -89,6 +89,11 @@ def threshold(found: Threshold | None) -> Chart | None:
     return chart("threshold", series, marks)
 
 
+def cheapest(found: Threshold | None) -> ThresholdPoint | None:
+    """The threshold that costs least of those that were tried, the lowest of several."""
+    return min(found.curve, key=lambda point: point.cost, default=None) if found else None
+
+
 def span(one: Estimate | None, lowest: float = 0.0, highest: float = 1.0) -> Span | None:
     """An estimate between two ends, in per cent of the way."""
     if one is None:

@@ -92,6 +92,7 @@ def evaluation_part(
         evaluation=evaluation,
         drawn=[_drawn(side) for side in (evaluation.sides if evaluation else ())],
         threshold=drawing.threshold(evaluation.threshold if evaluation else None),
+        cheapest=drawing.cheapest(evaluation.threshold if evaluation else None),
         slices_shown=_SLICES,
         charts=drawing.training(comparing.curves(model)),
     )
