@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.float32]
 Positions = NDArray[np.intp]
 
-_TREES = 16
-_LEAF = 128
+_TREES = 32
+_LEAF = 256
 _EXACT = 512  # so few are compared all with all
 _ALIKE = 1e-6  # squared length below which two vectors give no direction
 
