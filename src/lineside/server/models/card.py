@@ -84,8 +84,8 @@ def _scores(model: ModelVersion, evaluation: Evaluation | None) -> Iterator[str]
             chosen, cost = evaluation.threshold.chosen, evaluation.threshold.missed_cost
             yield (
                 f"\nAt the threshold {evaluation.threshold.value:.2f}, which ships, {chosen.missed} objects are missed "
-                f"on {evaluation.threshold.images} val pictures, with {chosen.false_alarms} false alarms; a missed object "
-                f"is said to cost as much as {cost:g}."
+                f"on {evaluation.threshold.images} val pictures, with {chosen.false_alarms} false alarms; a missed "
+                f"object is said to cost as much as {cost:g}."
             )
     elif model.metrics:
         yield from _table(
