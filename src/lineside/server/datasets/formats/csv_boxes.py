@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator, Mapping
@@ -73,12 +74,12 @@ def _files(folder: Folder) -> list[str]:
 
 def _heading(data: bytes) -> tuple[Columns, str] | None:
     """Which column is what, and what divides them; None when the first line is no heading of boxes."""
-    first = data[:65536].split(b"\n", 1)[0].decode("utf-8-sig", "replace")
+    lines = data[:65536].decode("utf-8-sig", "replace").splitlines()
     for delimiter in (",", ";", "\t"):
-        names = next(csv.reader([first], delimiter=delimiter), [])
-        found = columns(names)
-        if found is not None:
-            return found, delimiter
+        with contextlib.suppress(csv.Error):
+            found = columns(next(csv.reader(lines[:1], delimiter=delimiter), []))
+            if found is not None:
+                return found, delimiter
     return None
 
 

@@ -35,7 +35,7 @@ def json_value(file: str, data: bytes) -> Any:
     """Any JSON value; NaN and Infinity are not JSON."""
     written = text(file, data)
     try:
-        return json.loads(written, parse_constant=_no_constant)
+        return _whole(json.loads(written, parse_constant=_no_constant), written)
     except json.JSONDecodeError as error:
         raise unreadable(file, error.msg, error.lineno) from error
     except (ValueError, RecursionError) as error:
@@ -45,10 +45,19 @@ def json_value(file: str, data: bytes) -> Any:
 def python_value(written: str) -> Any:
     """A Python literal of lists, dicts, texts and numbers, as `print` writes it. Nothing is evaluated: it is turned
     into JSON word by word. Raises ValueError, RecursionError."""
-    return json.loads(_WORD.sub(_as_json, written), parse_constant=_no_constant)
+    found = _WORD.sub(_as_json, written)
+    return _whole(json.loads(found, parse_constant=_no_constant), found)
+
+
+def _whole(value: Any, written: str) -> Any:
+    """The value. Raises ValueError when an escape in it is half a character, which nothing can store."""
+    if "\\u" in written:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 _WORD = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[A-Za-z_]+|[()]""")
+_ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
 _WORDS = {"None": "null", "True": "true", "False": "false", "(": "[", ")": "]"}
 
 
@@ -56,7 +65,12 @@ def _as_json(word: re.Match[str]) -> str:
     found = word.group()
     if found[0] not in "'\"":
         return _WORDS.get(found, found)
-    return json.dumps(re.sub(r"\\(.)", r"\1", found[1:-1]))
+    return json.dumps(_ESCAPED.sub(_unescaped, found[1:-1]))
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    found = escape.group()
+    return found.encode("ascii").decode("unicode_escape") if found[1] in "xuUnrtabfv" else found[1:]
 
 
 def _no_constant(name: str) -> NoReturn:
