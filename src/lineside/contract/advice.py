@@ -6,8 +6,8 @@ from lineside.contract.run import RunRequest
 
 STARTING_WEIGHTS = (
     "This run starts from scratch. Starting weights are worth more than anything else, above all with few pictures: "
-    "give --init FILE, published weights with trainer yolox or a file of an earlier model with its own trainer "
-    "(docs/trainers.md)."
+    "--init FILE for published ones with trainer yolox, --init-model NAME:VERSION for an earlier model with its own "
+    "trainer (docs/trainers.md)."
 )
 
 
