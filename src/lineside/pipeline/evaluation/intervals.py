@@ -1,6 +1,13 @@
-"""95 % intervals by bootstrap over pictures: as many pictures drawn again and again, with a fixed seed."""
+"""95 % intervals by bootstrap over pictures: as many pictures drawn again and again, with a fixed seed.
+
+Average precision of few pictures flatters (it reads the best precision at a recall or beyond), and that of drawings
+from them flatters once more. Bias-corrected percentiles take that back: where most drawings lie above the value, lower
+percentiles are read. Source: B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans, SIAM 1982, chapter 10.
+"""
 
 from __future__ import annotations
+
+from statistics import NormalDist
 
 import numpy as np
 
@@ -11,7 +18,8 @@ RESAMPLES = 1000
 LEAST = 5
 """Pictures: drawing from fewer says nothing about others, and so there is no interval."""
 _SEED = 20260101
-_BOUNDS = (2.5, 97.5)  # percent
+_NORMAL = NormalDist()
+_BOUND = _NORMAL.inv_cdf(0.975)
 
 
 def draws(images: int, resamples: int = RESAMPLES) -> Weights:
@@ -35,8 +43,16 @@ def estimate(values: Float, images: int) -> Estimate:
     drawn = values[1:][~np.isnan(values[1:])]
     if images < LEAST or not len(drawn):
         return Estimate(value=first)
-    low, high = np.percentile(drawn, _BOUNDS)
-    return Estimate(value=first, low=_rounded(low), high=_rounded(high))
+    low, high = np.percentile(drawn, _percents(float(values[0]), drawn))
+    return Estimate(value=first, low=min(_rounded(low), first), high=max(_rounded(high), first))
+
+
+def _percents(value: float, drawn: Float) -> tuple[float, float]:
+    """Which percentiles bound 95 %: 2.5 and 97.5 where half of the drawings lie below the value."""
+    below = (np.count_nonzero(drawn < value) + np.count_nonzero(drawn == value) / 2) / len(drawn)
+    least = 0.5 / len(drawn)
+    shift = 2 * _NORMAL.inv_cdf(min(max(below, least), 1 - least))
+    return 100 * _NORMAL.cdf(shift - _BOUND), 100 * _NORMAL.cdf(shift + _BOUND)
 
 
 def _rounded(value: float) -> float:
