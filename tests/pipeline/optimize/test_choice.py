@@ -77,5 +77,11 @@ def test_a_target_must_be_met() -> None:
     assert reasons["int8"] == "Not chosen: it takes 6.0 ms, and generic-x86 allows 5 ms."
 
 
+def test_of_two_as_small_the_quicker_ships() -> None:
+    ships, reasons = chosen(variant("int8", 0.5, 6.0, 100), variant("int8-openvino", 0.5, 5.0, 100))
+    assert ships == "int8-openvino"
+    assert reasons["int8"] == "Not chosen: int8-openvino passes and is as small and no slower (5.0 ms against 6.0 ms)."
+
+
 def test_only_fp32() -> None:
     assert chosen() == ("fp32", {"fp32": "fp32 ships: nothing smaller was made."})

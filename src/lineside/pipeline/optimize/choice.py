@@ -23,14 +23,15 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose(variants: Sequence[Variant], rules: Rules) -> tuple[Variant, ...]:
-    """The variants with `chosen` and `reason` set, the one that ships chosen; fp32 must be among them.
+    """The variants with `chosen` and `reason` set, the one that ships chosen (of two as small, the quicker); fp32 must
+    be among them.
 
     What a variant's `reason` said so far (how it was made) stays at its end.
     """
     fp32 = next(variant for variant in variants if variant.name == FP32)
     objections = {v.name: objection(fp32, v, rules) for v in variants if v.name != FP32}
     passing = [v for v in variants if v.name != FP32 and not objections[v.name]]
-    chosen = min(passing, key=lambda v: v.size, default=fp32)
+    chosen = min(passing, key=lambda v: (v.size, v.latency_ms or 0.0), default=fp32)
 
     def told(variant: Variant) -> Variant:
         ships = variant.name == chosen.name
@@ -42,10 +43,16 @@ def choose(variants: Sequence[Variant], rules: Rules) -> tuple[Variant, ...]:
         elif objections.get(variant.name):
             words = f"Not chosen: {objections[variant.name]}."
         else:
-            words = f"Not chosen: {chosen.name} passes and is smaller ({chosen.size} against {variant.size} bytes)."
+            words = f"Not chosen: {chosen.name} passes and is {_better(chosen, variant)}."
         return msgspec.structs.replace(variant, chosen=ships, reason=f"{words} {variant.reason}".strip())
 
     return tuple(told(variant) for variant in variants)
+
+
+def _better(chosen: Variant, variant: Variant) -> str:
+    if chosen.size < variant.size:
+        return f"smaller ({chosen.size} against {variant.size} bytes)"
+    return f"as small and no slower ({chosen.latency_ms} ms against {variant.latency_ms} ms)"
 
 
 def objection(fp32: Variant, variant: Variant, rules: Rules) -> str:
