@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,3 +168,16 @@ def test_boxes_keep_what_they_were(rich: Any) -> None:
     first = next(image for image in rich.images if image.file_name == "images/a.png")
     assert first.split is Split.TRAIN
     assert first.boxes[1] == Box(label="0", x=0, y=0, width=120, height=80)
+
+
+@pytest.mark.real_data
+def test_real_tags_survive_every_format(folder: Any, metal_tags: Path) -> None:
+    for file in metal_tags.rglob("*"):
+        if file.is_file() and "inbox" not in file.parts and file.suffix != ".csv":
+            folder.files[file.relative_to(metal_tags).as_posix()] = file.read_bytes()
+    folder()
+    for form in NAMES:
+        again = imported_again(folder, exported(folder, form)).version
+        assert (again.images, again.boxes, again.splits) == (176, 345, folder.version.splits), form
+        assert again.warnings == (), form
+        assert (again.id == folder.version.id) == (form in ALL), form
