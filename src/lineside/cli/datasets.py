@@ -18,7 +18,16 @@ from lineside.cli.table import details, rows, when
 from lineside.client.downloading import Exported, download_folder
 from lineside.client.folder import upload_folder
 from lineside.client.known_digests import known_digests
-from lineside.contract.dataset import Counted, DatasetVersion, ImagePage, ImportReport, LabelFrom, Split
+from lineside.contract.dataset import (
+    Counted,
+    DatasetVersion,
+    ImagePage,
+    ImageRecord,
+    ImportReport,
+    LabelFrom,
+    Split,
+    source_of,
+)
 
 app = typer.Typer(name="datasets", help="Dataset versions.", no_args_is_help=True)
 
@@ -175,7 +184,18 @@ def _warnings(warnings: Sequence[Counted]) -> RenderableType:
 
 def _images(page: ImagePage) -> RenderableType:
     lines = (
-        (image.file_name, f"{image.width}x{image.height}", image.split.value, image.group, len(image.boxes))
+        (
+            image.file_name,
+            f"{image.width}x{image.height}",
+            image.split.value,
+            image.group,
+            len(image.boxes),
+            _from(image),
+        )
         for image in page.images
     )
-    return rows(("file", "pixels", "split", "group", "boxes"), lines, "No image there.")
+    return rows(("file", "pixels", "split", "group", "boxes", "labels from"), lines, "No image there.")
+
+
+def _from(image: ImageRecord) -> str:
+    return ", ".join(sorted({source_of(box).value for box in image.boxes}))

@@ -128,6 +128,14 @@ class ImagePage(msgspec.Struct, frozen=True, kw_only=True):
     total: int
 
 
+def source_of(box: Box) -> LabelFrom:
+    """Where a box comes from."""
+    if box.source is None:
+        return LabelFrom.UNKNOWN
+    unseen = box.source.kind is LabelKind.MODEL and not box.source.reviewed
+    return LabelFrom.UNREVIEWED if unseen else LabelFrom(box.source.kind.value)
+
+
 def content_of(classes: tuple[str, ...], images: tuple[ImageRecord, ...]) -> dict[str, object]:
     """What names a dataset version: classes, and images with boxes, group and split, whatever order they came in."""
     ordered = sorted(images, key=lambda image: (image.digest, image.file_name))

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import sqrt
 
-from lineside.contract.dataset import DatasetVersion, ImageRecord, Split
+from lineside.contract.dataset import DatasetVersion, ImageRecord, Split, source_of
 from lineside.contract.dataset_check import ClassFigures, DatasetStats, Histogram, SideFigures
-from lineside.server.datasets.store import source_of
 
 BOX_PIXELS = (0.0, 4, 8, 16, 32, 64, 96, 128, 256, 512)
 BOX_PERCENT = (0.0, 0.01, 0.1, 0.5, 1, 2, 5, 10, 25, 50)

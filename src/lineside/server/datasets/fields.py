@@ -10,7 +10,7 @@ from itertools import islice
 import msgspec
 from msgspec import UNSET
 
-from lineside.contract.dataset import DatasetVersion, ImageRecord, LabelFrom, Split, content_of
+from lineside.contract.dataset import DatasetVersion, ImageRecord, LabelFrom, Split, content_of, source_of
 from lineside.contract.dataset_check import FieldReport, FieldRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest
@@ -21,7 +21,6 @@ from lineside.server.datasets.near_duplicates import judge, pairs
 from lineside.server.datasets.series import add_to_series, how_many, newest, remember, what_is_known
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.splitting import Known
-from lineside.server.datasets.store import source_of
 from lineside.server.services import Core
 
 SUFFIX = "-field"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, delete, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.dataset import Box, DatasetVersion, ImageRecord, LabelFrom, LabelKind, Split
+from lineside.contract.dataset import DatasetVersion, ImageRecord, LabelFrom, Split, source_of
 from lineside.contract.dataset_check import CheckReport
 from lineside.server.database import Base, Json
 from lineside.server.datasets.series import group_key
@@ -88,14 +88,6 @@ class Filters:
     group: str | None = None
     source: LabelFrom | None = None
     finding: str | None = None
-
-
-def source_of(box: Box) -> LabelFrom:
-    """Where a box comes from."""
-    if box.source is None:
-        return LabelFrom.UNKNOWN
-    unseen = box.source.kind is LabelKind.MODEL and not box.source.reviewed
-    return LabelFrom.UNREVIEWED if unseen else LabelFrom(box.source.kind.value)
 
 
 def version_by_digest(session: Session, digest: str) -> DatasetVersion | None:
