@@ -153,8 +153,9 @@ def test_pages_and_filters(lineside: Running) -> None:
     assert [one.label for one in client.models(q="OTH")] == ["other:1"]
     assert len(client.models(name="tags", dataset="ds-1")) == 5
     assert client.models(dataset="ds-2") == []
-    with pytest.raises(LinesideError, match=r"^request.invalid:"):
-        client.models(states="splendid")
+    for wrong in ({"states": "splendid"}, {"before": 10**30}, {"before": -1}, {"limit": 501}):
+        with pytest.raises(LinesideError, match=r"^request.invalid:"):
+            client.model_page(**wrong)  # type: ignore[arg-type]
 
 
 def test_names_over_http(lineside: Running) -> None:

@@ -19,7 +19,7 @@ from lineside.server.access.permissions import needs
 from lineside.server.errors import AnyRequest
 from lineside.server.models.model import read_states
 from lineside.server.models.service import ModelsService
-from lineside.server.models.store import Filter
+from lineside.server.models.store import MOST_NUMBER, Filter
 from lineside.server.runs.service import RunsService
 
 
@@ -57,7 +57,7 @@ def list_models(
     q: FromQuery[str] = "",
     states: FromQuery[str] = "",
     dataset: FromQuery[str] = "",
-    before: FromQuery[int | None] = None,
+    before: Annotated[int | None, QueryParameter(ge=0, le=MOST_NUMBER)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
 ) -> ModelPage:
     """Of one model (`name`), with `q` in the name, in one of `states` (commas between), made from a dataset

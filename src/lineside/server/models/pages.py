@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 from urllib.parse import urlencode
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, URLEncodedBody
+from litestar.params import FromPath, FromQuery, QueryParameter, URLEncodedBody
 from litestar.response import Redirect
 
 from lineside.contract.errors import ErrorReport, LinesideError
@@ -22,7 +23,7 @@ from lineside.server.models.evaluations import read_predictions
 from lineside.server.models.mistakes import mistakes
 from lineside.server.models.model import read_states
 from lineside.server.models.service import ModelsService
-from lineside.server.models.store import Filter
+from lineside.server.models.store import MOST_NUMBER, Filter
 from lineside.server.models.twin_report import outputs_of, read_twin_report
 from lineside.server.web.render import AnyRequest, Page, page, see
 
@@ -38,7 +39,7 @@ def models_page(
     q: FromQuery[str] = "",
     states: FromQuery[str] = "",
     dataset: FromQuery[str] = "",
-    before: FromQuery[int | None] = None,
+    before: Annotated[int | None, QueryParameter(ge=0, le=MOST_NUMBER)] = None,
 ) -> Page:
     """Model versions, newest first."""
     wanted = Filter(q=q, states=read_states(states), dataset=dataset)
@@ -51,7 +52,7 @@ def named_page(
     name: FromPath[str],
     models: NamedDependency[ModelsService],
     aliases: NamedDependency[Aliases],
-    before: FromQuery[int | None] = None,
+    before: Annotated[int | None, QueryParameter(ge=0, le=MOST_NUMBER)] = None,
 ) -> Page | Redirect:
     """All versions of one model and its aliases; `NAME@ALIAS` and `NAME:VERSION` lead to the version."""
     if "@" in name or ":" in name:

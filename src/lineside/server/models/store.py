@@ -14,6 +14,9 @@ from lineside.contract.moves import Moved
 from lineside.contract.registry import AliasMove, CardEdit
 from lineside.server.database import Base, Json
 
+MOST_NUMBER = 2**31 - 1
+"""What every database's INTEGER holds."""
+
 
 class ModelRow(Base):
     """A model version: `registered` never changes; state and decision do. `number` orders versions by arrival."""
