@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lineside.contract.dataset import Split
+from lineside.contract.dataset import ImportRequest, Split
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.patches import patch
+from lineside.server.datasets.series import what_is_known
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.splitting import SHARES, Known, Seen, divide
 from lineside.server.services import Core
@@ -192,3 +193,25 @@ def test_photographs_that_come_alone_find_their_earlier_like(folder: Any, make: 
     before = sides(folder)
     bring([at for at in range(30) if at % 5 >= 3])
     assert sides(folder) == {f"{at}.png": before[f"{at - at % 5}.png"] for at in range(30) if at % 5 >= 3}
+
+
+def test_an_import_that_comes_between_is_seen(
+    folder: Any, make: Make, core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two imports of one series at once: the later one to finish looks again."""
+    fill(folder, make, 12, split="test")
+    first = ImportRequest(name="tags", files={path: core.objects.put(data) for path, data in folder.files.items()})
+    fill(folder, make, 12)
+    calls: list[str] = []
+
+    def known(*asked: Any) -> Any:
+        answer = what_is_known(*asked)
+        if not calls:
+            calls.append("between")
+            DatasetsService(core).import_folder(first)
+        return answer
+
+    monkeypatch.setattr("lineside.server.datasets.service.what_is_known", known)
+    folder()
+    assert calls == ["between"]
+    assert set(sides(folder).values()) == {Split.TEST}
