@@ -29,6 +29,7 @@ ANSWERS: dict[str, Any] = {
     "GET /datasets/ds-0123456789ab/export": values.DATASET_FOLDER,
     "GET /datasets": [values.DATASET],
     "GET /datasets/ds-0123456789ab": values.DATASET,
+    "GET /datasets/metal-tags": values.DATASET,
     "GET /datasets/ds-0123456789ab/images": values.IMAGES,
     "POST /datasets/ds-0123456789ab/check": values.CHECKED,
     "POST /datasets/metal-tags/check": values.CLEAN,

@@ -1,4 +1,4 @@
-"""What people should know before they wait for a run: said by the command line, the page and the run's own step."""
+"""What people should know before they wait for a run: said by the command line and the page."""
 
 from __future__ import annotations
 
