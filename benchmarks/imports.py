@@ -28,6 +28,7 @@ from PIL import Image
 
 from benchmarks.fleet.plane import Plane
 from benchmarks.measure import finish, table
+from lineside.client.downloading import download_folder
 from lineside.client.folder import upload_folder
 from lineside.client.known_digests import known_digests
 from lineside.contract.dataset import DatasetVersion
@@ -53,8 +54,12 @@ def main() -> None:
             first = _import(plane, folder, temp / "digests.db")
             changed = _change(folder, asked.images)
             second = _import(plane, folder, temp / "digests.db")
+            started = time.perf_counter()
+            exported = download_folder(plane.client, second.version.id, "csv", temp / "export")
+            export_s = time.perf_counter() - started
         assert second.read == changed, f"{second.read} files were read, {changed} had changed"
-    _report(asked, looks, small, first, second)
+        assert exported.fetched == asked.images + 2, "an export is the images, a table and the classes"
+    _report(asked, looks, small, first, second, export_s)
 
 
 def _options() -> argparse.Namespace:
@@ -172,7 +177,9 @@ def _change(folder: Path, count: int) -> int:
     return len(numbers)
 
 
-def _report(asked: argparse.Namespace, looks: list[float], small: _Import, first: _Import, second: _Import) -> None:
+def _report(
+    asked: argparse.Namespace, looks: list[float], small: _Import, first: _Import, second: _Import, export_s: float
+) -> None:
     rows: list[tuple[str, ...]] = [
         ("import", "images", "s", "images/s", "client CPU s", "server CPU s", "files read", "server MB at most")
     ]
@@ -192,6 +199,7 @@ def _report(asked: argparse.Namespace, looks: list[float], small: _Import, first
             "first_import_images_per_core_s": round(first.version.images / (first.own_cpu + first.server_cpu)),
             "second_import_s": round(second.seconds, 1),
             "second_import_touched": second.read,
+            "export_images_s": round(asked.images / export_s),
             "rss_growth_mb": round(first.highest - small.highest),
             "rss_mb": round(first.highest),
         },
