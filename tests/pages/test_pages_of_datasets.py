@@ -86,3 +86,21 @@ def test_what_changed_is_shown(
     page.get_by_role("link", name="1 removed").click()
     expect(page.locator("figure")).to_have_count(1)
     expect(page.locator("figcaption")).to_contain_text("plate-8.png")
+
+
+def test_a_field_set_grows_from_the_page(
+    page: Page, house: House, spoilt: tuple[DatasetVersion, DatasetVersion], tmp_path: Path
+) -> None:
+    folder = labelled_folder(tmp_path / "week-47")
+    content = json.loads((folder / "annotations.json").read_bytes())
+    for image in content["images"]:
+        image["taken_at"] = "2026-11-19T08:00:00Z"
+    (folder / "annotations.json").write_text(json.dumps(content))
+    upload_folder(house.client, folder, "week-47")
+    open_page(page, house, f"/datasets/{spoilt[1].id}")
+    page.get_by_label("Grow the field set from").fill("week-47")
+    page.get_by_role("button", name="Grow").click()
+    expect(page.locator("h1")).to_contain_text("parts-field")
+    expect(page.locator("figcaption").first).to_contain_text("2026-11-19")
+    open_page(page, house, f"/datasets/{spoilt[1].id}")
+    expect(page.get_by_role("link", name="Field set parts-field")).to_be_visible()

@@ -71,6 +71,7 @@ _PEOPLE = {
         GET /api/v1/audit/export
         GET /api/v1/audit/verify
         GET /api/v1/blobs/{digest:str}
+        POST /api/v1/blobs/pack
         GET /api/v1/broker
         GET /api/v1/bundles
         GET /api/v1/captures
@@ -185,6 +186,7 @@ _PEOPLE = {
         POST /api/v1/datasets/{dataset:str}/check
         POST /api/v1/field-sets
         POST /datasets/{dataset:str}/checks
+        POST /datasets/{dataset:str}/field
         POST /api/v1/datasets/looks
         POST /api/v1/deliveries
         POST /api/v1/deliveries/{delivery:str}/cancel

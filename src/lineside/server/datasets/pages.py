@@ -6,15 +6,17 @@ import enum
 from typing import Annotated, TypeVar
 from urllib.parse import quote, urlencode
 
+import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter, URLEncodedBody
 from litestar.response import Redirect
 
 from lineside.contract.dataset import DatasetVersion, LabelFrom, Split
-from lineside.contract.dataset_check import Change, CheckReport, CheckRequest, JudgedSplit
+from lineside.contract.dataset_check import Change, CheckReport, CheckRequest, FieldRequest, JudgedSplit
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
+from lineside.server.datasets.fields import SUFFIX, FieldSets
 from lineside.server.datasets.inspecting import Inspections
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.store import Filters
@@ -64,6 +66,7 @@ def dataset_page(
         here="/datasets",
         dataset=version,
         previous=datasets.one_before(version),
+        field=datasets.newest(version.name + SUFFIX),
         checked=inspections.checked(version.id),
         page=datasets.images(version.id, wanted, offset, _A_PAGE),
         sources=[one.value for one in LabelFrom],
@@ -120,6 +123,31 @@ def check_now(
     return _checks(request, version, report)
 
 
+class GrowForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person writes to grow a field set: versions or names, with commas between them."""
+
+    sources: str = ""
+
+
+@post(
+    "/datasets/{dataset:str}/field",
+    sync_to_thread=True,
+    status_code=303,
+    include_in_schema=False,
+    opt=needs(Permission.OPERATE),
+)
+def grow_field(
+    dataset: FromPath[str],
+    data: URLEncodedBody[GrowForm],
+    datasets: NamedDependency[DatasetsService],
+    field_sets: NamedDependency[FieldSets],
+) -> Redirect:
+    """Grow the field set of a dataset, then look at it."""
+    sources = tuple(one.strip() for one in data.sources.split(",") if one.strip())
+    report = field_sets.grow(FieldRequest(name=datasets.version(dataset).name, sources=sources))
+    return see(f"/datasets/{quote(report.version.id)}")
+
+
 @get("/datasets/{dataset:str}/diff/{other:str}", sync_to_thread=True, include_in_schema=False)
 def diff_page(
     request: AnyRequest,
@@ -144,4 +172,4 @@ def _word(kind: type[Word], text: str) -> Word | None:
     return next((one for one in kind if one.value == text), None)
 
 
-routes = [datasets_page, dataset_page, figures_page, checks_page, check_now, diff_page]
+routes = [datasets_page, dataset_page, figures_page, checks_page, check_now, grow_field, diff_page]

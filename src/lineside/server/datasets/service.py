@@ -82,6 +82,11 @@ class DatasetsService:
             raise LinesideError("request.not_found", what="dataset", name=dataset)
         return found
 
+    def newest(self, name: str) -> str | None:
+        """The id of the newest version of a name."""
+        with self._core.database.read() as session:
+            return newest(session, name)
+
     def one_before(self, version: DatasetVersion) -> str | None:
         """The id of what was the newest version of the same name before this one."""
         with self._core.database.read() as session:
