@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from lineside.contract.blob_pack import before
 from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed
@@ -23,7 +24,7 @@ ANSWERS: dict[str, Any] = {
     "GET /events": values.EVENTS,
     "POST /blobs/missing": {"missing": []},
     f"GET /blobs/{values.DIGEST}": b"the bytes",
-    f"GET /blobs/{digest_of(b'the bytes')}": b"the bytes",
+    "POST /blobs/pack": before(digest_of(b"the bytes"), 9) + b"the bytes",
     "POST /datasets": values.IMPORT,
     "POST /datasets/looks": {"pictures": 0},
     "GET /datasets/ds-0123456789ab/export": values.DATASET_FOLDER,

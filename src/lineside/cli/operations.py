@@ -28,6 +28,7 @@ OPERATIONS = (
     Operation("put_blobs", "POST /blobs", None, _CONTENT),
     Operation("put_blob_file", "PUT /blobs/{digest}", None, _CONTENT),
     Operation("get_blob", "GET /blobs/{digest}", None, _CONTENT),
+    Operation("get_blobs", "POST /blobs/pack", None, _CONTENT),
     Operation("fetch_blob", "GET /blobs/{digest}", None, _CONTENT),
     Operation("import_dataset", "POST /datasets", "datasets import"),
     Operation("datasets", "GET /datasets", "datasets list"),

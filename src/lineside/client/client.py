@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lineside.client.approvals import Approvals
@@ -26,7 +26,7 @@ from lineside.client.secrets import Secrets
 from lineside.client.trust import Trust
 from lineside.client.twins import Twins
 from lineside.client.webhooks import Telling
-from lineside.contract.blob_pack import before
+from lineside.contract.blob_pack import before, unpacked
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import AddComponent, Component, ComponentDetails
 from lineside.contract.deployment import Deployment, DeploymentDocument
@@ -128,6 +128,10 @@ class Client(
     def get_blob(self, digest: str) -> bytes:
         """The bytes of a blob."""
         return self.connection.send("GET", path("blobs", digest))
+
+    def get_blobs(self, digests: list[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """The bytes of 50 blobs at most, in pieces; each is taken before the next is asked for."""
+        return unpacked(self.connection.stream("/blobs/pack", body={"digests": digests}))
 
     def fetch_blob(self, digest: str, target: Path) -> Path:
         """A blob as a file: written beside it, checked by the caller's reader, renamed in."""

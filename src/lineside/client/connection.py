@@ -67,9 +67,11 @@ class Connection:
         with self._request(method, where, data, query, content_type) as response:
             return bytes(response.data)
 
-    def stream(self, where: str, query: Mapping[str, Any] = {}) -> Iterator[bytes]:
-        """The body of a GET, in pieces."""
-        with self._request("GET", where, None, query, "") as response:
+    def stream(self, where: str, query: Mapping[str, Any] = {}, *, body: Any = None) -> Iterator[bytes]:
+        """What is answered to a GET, or to a POST of `body` as JSON, in pieces."""
+        data = None if body is None else msgspec.json.encode(body)
+        method, kind = ("GET", "") if data is None else ("POST", "application/json")
+        with self._request(method, where, data, query, kind) as response:
             yield from response.stream(1 << 20)
 
     @contextmanager

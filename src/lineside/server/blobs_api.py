@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 from litestar import get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
-from lineside.contract.blob_pack import unpacked
+from lineside.contract.blob_pack import before, unpacked
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest
 from lineside.contract.people import Permission
@@ -18,6 +20,7 @@ from lineside.server.errors import AnyRequest
 from lineside.server.services import Core, Room
 from lineside.server.uploads import received
 
+_PACK = 50  # blobs in an answer: as many as a row of the audit trail can name
 _FOREVER = "private, max-age=31536000, immutable"
 
 
@@ -106,6 +109,32 @@ def get_blob(digest: FromPath[str], core: NamedDependency[Core]) -> Stream:
     return Stream(core.objects.stream(digest), headers=headers)
 
 
+@post(
+    "/blobs/pack",
+    sync_to_thread=True,
+    status_code=200,
+    media_type="application/octet-stream",
+    summary="The bytes of many blobs in one answer",
+    opt=needs(Permission.READ),
+)
+def get_blobs(data: JSONBody[Digests], core: NamedDependency[Core]) -> Stream:
+    """At most 50, each after its digest (32 bytes) and size (8 bytes, big-endian). One row of the trail names all."""
+    digests = list(dict.fromkeys(data.digests))
+    if len(digests) > _PACK:
+        raise LinesideError("request.invalid", why=f"over {_PACK} digests in one request")
+    sizes = {digest: core.objects.size(digest) for digest in digests}
+    if current().by != "worker":
+        with core.database.write() as session:
+            core.audit.record(session, "blob.export", f"{len(digests)} blobs", why=" ".join(digests))
+    return Stream(_packed(core, sizes), headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _packed(core: Core, sizes: dict[str, int]) -> Iterator[bytes]:
+    for digest, size in sizes.items():
+        yield before(digest, size)
+        yield from core.objects.stream(digest)
+
+
 def room(core: Core) -> Room:
     """Blobs are the object store itself; there is nothing to open."""
-    return Room(people=[missing_blobs, put_blobs, put_blob, get_blob])
+    return Room(people=[missing_blobs, put_blobs, put_blob, get_blob, get_blobs])

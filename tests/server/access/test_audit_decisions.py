@@ -404,6 +404,12 @@ def _bundle(world: World) -> Said:
     return Said("line-1", None, "what the group line-1 should run")
 
 
+def _blobs(world: World) -> Said:
+    digests = [world.client.put_blob(each) for each in (b"one", b"two")]
+    assert [b"".join(pieces) for _, pieces in world.client.get_blobs(digests)] == [b"one", b"two"]
+    return Said("2 blobs", None, " ".join(digests))
+
+
 def _export_dataset(world: World) -> Said:
     world.client.export_dataset(world.dataset.id, "csv")
     return Said(world.dataset.id, world.dataset.digest, f"{world.dataset.name} as csv")
@@ -455,6 +461,7 @@ STEPS = (
     Step("POST /delivery-hooks/{hook}/remove", "delivery.hook", _remove_delivery_hook),
     Step("GET /bundles", "bundle.export", _bundle),
     Step("GET /blobs/{digest}", "blob.export", _blob),
+    Step("POST /blobs/pack", "blob.export", _blobs),
     Step("GET /datasets/{dataset}/export", "dataset.export", _export_dataset),
     Step("GET /audit/export", "audit.export", _export),
     Step("POST /devices/tokens", "token.create", _token),

@@ -204,6 +204,33 @@ def test_small_files_travel_together_and_large_ones_alone(
     assert sorted(ways) == ["POST", "PUT", "PUT", "PUT"]  # 0 to 3, then 4, 5 and 6
 
 
+def test_one_picture_under_two_names_is_fetched_once_and_written_twice(
+    client: Client, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (images / "shots" / "1.png").write_bytes((images / "shots" / "0.png").read_bytes())
+    version, asked = upload_folder(client, images, "plates").version, list[str]()
+    get = client.get_blobs
+
+    def noticed(digests: list[str]) -> Any:
+        asked.extend(digests)
+        return get(digests)
+
+    monkeypatch.setattr(client, "get_blobs", noticed)
+    exported = download_folder(client, version.id, "coco", tmp_path / "out")
+    assert (exported.files, exported.fetched, len(asked)) == (IMAGES + 1, IMAGES + 1, IMAGES)
+    for n in (0, 1):
+        assert (tmp_path / "out" / "shots" / f"{n}.png").read_bytes() == (images / "shots" / "0.png").read_bytes()
+
+
+def test_no_more_blobs_are_answered_than_a_row_of_the_trail_can_name(client: Client) -> None:
+    digests = [client.put_blob(b"%d" % n) for n in range(51)]
+    assert [digest for digest, pieces in client.get_blobs(digests[:50]) if list(pieces)] == digests[:50]
+    for wrong, code in ((digests, "request.invalid"), ([digest_of(b"never")], "request.not_found")):
+        with pytest.raises(LinesideError) as caught:
+            list(client.get_blobs(wrong))
+        assert caught.value.code == code
+
+
 def test_a_pack_with_wrong_bytes_is_refused(lineside: Running, client: Client) -> None:
     head = bytes.fromhex(digest_of(b"right").removeprefix("sha256:")) + (5).to_bytes(8, "big")
     for body, code in ((head + b"wrong", "blob.digest_mismatch"), (head + b"rig", "request.invalid")):
