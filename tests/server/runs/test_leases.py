@@ -14,16 +14,19 @@ from lineside.server.datasets.service import DatasetsService
 from lineside.server.runs.leasing import MOST_ATTEMPTS
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
-from lineside.server.testing import Running
+from lineside.server.testing import FakeClock, Running
 from tests.server.runs.test_runs import add_dataset, code, training
 
 TRAINS = ("collect", "split", "train", "evaluate", "optimize", "register")
 
 
 @pytest.fixture
-def runs(core: Core) -> RunsService:
+def runs(core: Core, clock: FakeClock) -> RunsService:
+    """Of a control plane that has been there for a while."""
     add_dataset(core)
-    return RunsService(core, DatasetsService(core))
+    service = RunsService(core, DatasetsService(core))
+    clock.advance(60)
+    return service
 
 
 def taken(runs: RunsService, worker: str = "w1", **fields: object) -> Run:
@@ -65,6 +68,22 @@ def test_a_silent_workers_run_goes_to_another_and_the_first_is_refused(runs: Run
     with core.database.read() as session:
         kinds = [event.kind for event in core.events.page(session, before=None, kind="run", limit=10).events]
     assert kinds == ["run.taken_over", "run.running", "run.queued"]
+
+
+def test_after_a_restart_workers_are_heard_before_their_runs_are_given_away(
+    runs: RunsService, core: Core, clock: FakeClock
+) -> None:
+    """While the control plane was away nobody could beat; that is no reason to think them dead."""
+    runs.start(training())
+    first = taken(runs, "w1")
+    silence(runs, first)
+    restarted = RunsService(core, DatasetsService(core))
+    assert restarted.claim("w2") is None
+    assert restarted.leasing.beat(Beat(worker="w1", holding=(Held(first.id, 1),))).lost == ()
+    clock.advance(6)
+    assert restarted.claim("w2") is None
+    silence(restarted, first)
+    assert taken(restarted, "w2").attempt == 2
 
 
 def test_beats_keep_a_run_and_say_what_is_lost(runs: RunsService) -> None:

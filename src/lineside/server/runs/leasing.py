@@ -29,6 +29,7 @@ MOST_ATTEMPTS = 20
 """A run that has taken so many workers down will do so again."""
 
 _LEASE = timedelta(seconds=LEASE_SECONDS)
+_GRACE = timedelta(seconds=5)  # after a start, for workers that could not beat while the control plane was away
 _SEEN = timedelta(seconds=5)  # between two notes of when a worker was seen
 
 
@@ -43,6 +44,7 @@ class Leasing:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._began = core.clock.now()
 
     def claim(self, claim: Claim) -> Run | None:
         """A run for a worker to begin or go on with, at a new attempt; None when nothing waits for it.
@@ -131,7 +133,8 @@ class Leasing:
         for row in worker_store.unfinished_of(session, claim.worker):
             if row.id not in holding:
                 yield row
-        for row in worker_store.lapsed(session, claim.queue, rfc3339(now)):
+        heard = self._core.clock.now() - self._began >= _GRACE
+        for row in worker_store.lapsed(session, claim.queue, rfc3339(now)) if heard else ():
             if row.id not in holding and _fits(row, claim):
                 yield row
         for row in worker_store.queued(session, claim.queue):
