@@ -87,7 +87,7 @@ def test_a_version_shows_gates_intervals_threshold_and_mistakes(
     expect(dark).to_contain_text("0.200 0.100 to 0.300")
     expect(dark.locator("line.interval")).to_have_count(3)
     expect(page.locator("circle.mark-chosen")).to_have_count(1)
-    expect(page.locator("#evaluation")).to_contain_text("a missed object costs as much as 2 false alarms, that costs 13")
+    expect(page.locator("#evaluation")).to_contain_text("costs as much as 2 false alarms, that costs 13")
     expect(page.locator("#evaluation rect.missed")).to_have_count(1)
     expect(page.locator("#training figure.lines", has_text="val_map50").locator("polyline")).to_have_count(1)
     expect(page.locator(".ladder li.ships")).to_contain_text("int8")
