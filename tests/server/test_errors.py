@@ -47,3 +47,10 @@ def test_a_traceback_stays_in_the_log(tmp_path: Path) -> None:
     assert "Traceback" not in answer.text
     (line,) = [line for line in logs if line["event"] == "request failed"]
     assert isinstance(line["exc_info"], ZeroDivisionError)
+
+
+@pytest.mark.parametrize("path", ["events?before=1" + "0" * 30, "models/tags/versions/1" + "0" * 30])
+def test_a_number_that_no_database_holds_is_no_failure_of_ours(tmp_path: Path, path: str) -> None:
+    with running(tmp_path) as lineside:
+        answer = httpx.get(f"{lineside.people_url}/api/v1/{path}")
+    assert answer.status_code in (400, 404)

@@ -57,13 +57,20 @@ def unexpected(request: AnyRequest, error: Exception) -> Response[ErrorBody]:
     if isinstance(error, UNREADABLE) and _in_decoder(error):
         report = LinesideError("request.invalid", why=f"the body cannot be read ({type(error).__name__})").report()
         return answer(report, int(Kind.REFUSED))
-    if isinstance(error, DataError):  # too long, too large, a NUL: what is checked nowhere PostgreSQL refuses
+    if isinstance(error, DataError) or _too_large(
+        error
+    ):  # too long, a NUL, …: what is checked nowhere is refused there
         _log.warning("value refused by the database", path=request.url.path, method=request.method, why=str(error))
         report = LinesideError("request.invalid", why="a value in it is one that cannot be stored").report()
         return answer(report, int(Kind.REFUSED))
     _log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
     report = LinesideError("internal.unexpected", why=type(error).__name__).report()
     return answer(report, int(Kind.INTERNAL))
+
+
+def _too_large(error: Exception) -> bool:
+    """Whether SQLite's driver raised it, for an integer of more than 64 bits."""
+    return isinstance(error, OverflowError) and "SQLite" in str(error)
 
 
 def _in_decoder(error: Exception) -> bool:
