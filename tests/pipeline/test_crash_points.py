@@ -19,8 +19,10 @@ PARAMETERS = {"epochs": EPOCHS, "input_width": SIDE, "input_height": SIDE}
 
 
 def trained(place: Workplace) -> tuple[Run, bytes, int]:
-    """A run to its end: it, all numbers that it came to, and how many attempts it took. Which variant ships and in which
-    form hangs on the time it took, so the chosen one's digest and metrics are not among them."""
+    """A run to its end: it, all numbers that it came to, and how many attempts it took.
+
+    Which variant ships, and in which form, hangs on measured times: the chosen one's digest is not among them.
+    """
     dataset = add_squares(place.control)
     request = RunRequest(model="squares", dataset=dataset.id, parameters=PARAMETERS | {"min_map": 0.0}, seed=7)
     run = place.finish(place.control.start_run(request), 270.0)
