@@ -59,7 +59,7 @@ class Worker:
     def __init__(self, control: Control, entry: Entry, root: Path, offer: Offer, stop: threading.Event) -> None:
         self._control, self._entry, self._root, self._offer, self._stop = control, entry, root, offer, stop
         self._at_work: dict[str, tuple[BaseProcess, int]] = {}
-        self._lost: set[str] = set()
+        self._lost: set[tuple[str, int]] = set()
         self._guard = threading.Lock()
         self._processes = multiprocessing.get_context("forkserver")
         self._version = code_version()
@@ -115,16 +115,16 @@ class Worker:
     def _reap(self) -> None:
         """Look after the processes that have ended."""
         with self._guard:
-            ended = {run: process for run, (process, _) in self._at_work.items() if not process.is_alive()}
+            ended = {run: found for run, found in self._at_work.items() if not found[0].is_alive()}
             for run in ended:
                 del self._at_work[run]
-        for run, process in ended.items():
+        for run, (process, attempt) in ended.items():
             kill_session(process.pid)
-            if process.exitcode in (DONE, NOT_MINE) or run in self._lost:
+            if process.exitcode in (DONE, NOT_MINE) or (run, attempt) in self._lost:
                 shutil.rmtree(folder_of(self._root, run), ignore_errors=True)
             else:
                 _logger.warning("the process of run %s ended with status %s", run, process.exitcode)
-            self._lost.discard(run)
+            self._lost.discard((run, attempt))
             process.close()
 
     def _beat_often(self) -> None:
@@ -139,6 +139,7 @@ class Worker:
                 away = True
 
     def _beat(self) -> None:
+        holding = self._holding()
         beat = Beat(
             worker=self._offer.name,
             queue=self._offer.queue,
@@ -146,19 +147,20 @@ class Worker:
             version=self._version,
             host=socket.gethostname(),
             steps=self._offer.steps,
-            holding=self._holding(),
+            holding=holding,
         )
+        attempts = {held.run: held.attempt for held in holding}
         for run in self._control.beat(beat).lost:
-            self._let_go(run)
+            self._let_go(run, attempts.get(run))
 
-    def _let_go(self, run: str) -> None:
-        """Somebody else has it, or a person stopped it."""
+    def _let_go(self, run: str, attempt: int | None) -> None:
+        """Somebody else has this attempt's run, or a person stopped it; a late answer ends no newer attempt."""
         with self._guard:
             found = self._at_work.get(run)
-            if found is None or not found[0].is_alive():
+            if found is None or found[1] != attempt or not found[0].is_alive():
                 return
-            _logger.info("run %s is let go of", run)
-            self._lost.add(run)
+            _logger.info("run %s is let go of, attempt %d", run, found[1])
+            self._lost.add((run, found[1]))
             kill_run(found[0])
 
     def _holding(self) -> tuple[Held, ...]:

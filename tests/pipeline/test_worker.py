@@ -1,0 +1,73 @@
+"""The worker between its beats: what it lets go of, and what it outlives."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lineside.contract.worker import Beat, BeatAnswer
+from lineside.pipeline import worker as worker_module
+from lineside.pipeline.entry import Entry, folder_of
+from lineside.pipeline.testing import MemoryControl
+from lineside.pipeline.worker import Offer, Worker
+
+
+class Process:
+    """One that runs until it is killed."""
+
+    pid: int | None = None
+    exitcode: int | None = None
+
+    def is_alive(self) -> bool:
+        return self.exitcode is None
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, control: Any) -> tuple[Any, Process]:
+    """A worker with attempt 1 of the run R at work, and its process."""
+
+    def kill(process: Process) -> None:
+        process.exitcode = -9
+
+    monkeypatch.setattr(worker_module, "kill_run", kill)
+    worker: Any = Worker(control, Entry(url="http://nowhere"), tmp_path, Offer(name="w"), threading.Event())
+    process = Process()
+    worker._at_work["R"] = (process, 1)
+    folder_of(tmp_path, "R").mkdir(parents=True)
+    return worker, process
+
+
+class Losing(MemoryControl):
+    """Answers every beat with: R is lost; `before` happens while the answer is on its way."""
+
+    def before(self) -> None:
+        """Nothing."""
+
+    def beat(self, beat: Beat) -> BeatAnswer:
+        self.before()
+        return BeatAnswer(lost=("R",))
+
+
+def test_a_lost_run_is_ended_and_its_folder_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, process = started(tmp_path, monkeypatch, Losing())
+    worker._beat()
+    worker._reap()
+    assert not process.is_alive()
+    assert not folder_of(tmp_path, "R").exists()
+    assert not worker._lost
+
+
+def test_a_late_answer_ends_no_newer_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    control, second = Losing(), Process()
+    worker, _ = started(tmp_path, monkeypatch, control)
+    monkeypatch.setattr(control, "before", lambda: worker._at_work.update(R=(second, 2)))
+    worker._beat()
+    worker._reap()
+    assert second.is_alive()
+    assert folder_of(tmp_path, "R").exists()
+    assert not worker._lost
