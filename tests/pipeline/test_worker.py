@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from lineside.contract.worker import Beat, BeatAnswer
 from lineside.pipeline import worker as worker_module
 from lineside.pipeline.entry import Entry, folder_of
+from lineside.pipeline.sessions import kill_run
 from lineside.pipeline.testing import MemoryControl
 from lineside.pipeline.worker import Offer, Worker
 
@@ -71,3 +74,32 @@ def test_a_late_answer_ends_no_newer_attempt(tmp_path: Path, monkeypatch: pytest
     assert second.is_alive()
     assert folder_of(tmp_path, "R").exists()
     assert not worker._lost
+
+
+def test_the_beats_go_on_after_anything_that_breaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    control = Losing()
+    worker, _ = started(tmp_path, monkeypatch, control)
+    monkeypatch.setattr(worker_module, "_BEAT", 0.001)
+    beats = 0
+
+    def before() -> None:
+        nonlocal beats
+        beats += 1
+        if beats == 3:
+            worker._stop.set()
+        raise ValueError("no answer of ours")
+
+    monkeypatch.setattr(control, "before", before)
+    worker._beat_often()
+    assert beats == 3
+    assert "no answer of ours" in caplog.text
+
+
+def test_to_kill_what_has_just_ended_is_no_error() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone: Any = Process()
+    gone.pid = ended.pid
+    kill_run(gone)

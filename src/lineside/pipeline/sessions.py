@@ -23,7 +23,8 @@ def kill_run(process: BaseProcess) -> None:
     """End a run's process, and everything it has started."""
     pid = process.pid
     if pid is not None and process.is_alive():
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(pid, signal.SIGKILL)
         kill_session(pid)
 
 

@@ -137,6 +137,9 @@ class Worker:
                 if not away:
                     _logger.warning("no sign of life was taken: %s", error.message)
                 away = True
+            except Exception:  # the boundary: without beats every run at work would be lost
+                _logger.exception("a sign of life broke")
+                away = True
 
     def _beat(self) -> None:
         holding = self._holding()
