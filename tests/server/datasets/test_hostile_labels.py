@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats import FORMATS
+from lineside.server.datasets.formats.finding import locate
 from lineside.server.datasets.formats.reader import Folder
 from lineside.server.datasets.formats.text import python_value
 
@@ -105,3 +106,24 @@ def test_a_table_with_old_line_ends_is_read() -> None:
     files = {"a.csv": b"image,label,x1,y1,x2,y2\ra.png,a,1,2,3,4\r", "a.png": b"\x89PNG"}
     found = FORMATS[-1].read(Folder({path: path for path in files}, files.__getitem__), Warnings())
     assert [(image.path, len(image.boxes)) for image in found.images] == [("a.png", 1)]
+
+
+def test_a_reference_of_many_parts_is_looked_for_by_as_many_as_files_have() -> None:
+    folder = Folder({path: path for path in ("top.png", "one/a.png", "two/deep/a.png")}, str.encode)
+    warnings = Warnings()
+    assert locate(folder, "x.manifest", "b/" * 2000 + "deep/a.png", warnings) == "two/deep/a.png"
+    assert locate(folder, "x.manifest", "b/" * 50_000 + "deep/a.png", warnings) is None
+    [refused] = warnings.counted()
+    assert (refused.code, refused.count, len(refused.examples[0])) == ("dataset.image_path_refused", 1, 201)
+
+
+def test_only_as_many_tails_are_made_as_a_file_has_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, asked = Folder({"one/a.png": "a"}, str.encode), list[str]()
+
+    def ending(_: Folder, tail: str) -> list[str]:
+        asked.append(tail)
+        return []
+
+    monkeypatch.setattr(Folder, "ending", ending)
+    assert locate(folder, "x.manifest", "b/" * 1000 + "one/gone.png", Warnings()) is None
+    assert asked == ["one/gone.png", "gone.png", "gone.png"]

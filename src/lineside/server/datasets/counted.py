@@ -24,7 +24,7 @@ MEANINGS: dict[str, Meaning] = {
     "dataset.image_unreadable": Meaning("The file is no image that can be decoded; it was left out.", harms=True),
     "dataset.image_missing": Meaning("The annotations name an image that is not there; it was left out.", harms=True),
     "dataset.image_path_refused": Meaning(
-        "The annotations name an image by a path outside the folder; it was left out.", harms=True
+        "The annotations name an image by a path outside the folder or one far too long; it was left out.", harms=True
     ),
     "dataset.size_differs": Meaning(
         "The image has another size than its annotations say; it was left out, its boxes would be wrong.", harms=True

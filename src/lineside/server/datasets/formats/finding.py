@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -12,11 +13,15 @@ from lineside.server.datasets.formats.reader import Folder, is_outside
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^/]*/")
 _UPLOADED = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the names of uploads
+_LONGEST = 4096  # characters of a path
 
 
 def locate(folder: Folder, file: str, reference: str, warnings: Warnings) -> str | None:
     """The path of an image: as written, beside the annotations or from the folder's top, else the file whose path ends
-    in most of the same parts. Raises `dataset.name_ambiguous`; counts what is missing or leads outside."""
+    in most of the same parts. Raises `dataset.name_ambiguous`; counts what is missing, too long or leads outside."""
+    if len(reference) > _LONGEST:
+        warnings.add("dataset.image_path_refused", f"{reference[:200]}…", reference)
+        return None
     name = reference.replace("\\", "/").removeprefix("./")
     if is_outside(name):
         warnings.add("dataset.image_path_refused", reference)
@@ -44,9 +49,9 @@ def from_label_studio(reference: str) -> str:
 
 
 def _by_tail(folder: Folder, file: str, name: str) -> str | None:
-    parts = name.split("/")
-    tails = ["/".join(parts[start:]) for start in range(len(parts))]
-    for tail in [*tails, _UPLOADED.sub("", parts[-1], count=1)]:
+    parts = name.split("/")[-folder.depth :]  # no file's path ends in more of them
+    tails = ("/".join(parts[start:]) for start in range(len(parts)))
+    for tail in chain(tails, [_UPLOADED.sub("", parts[-1], count=1)]):
         found = folder.ending(tail)
         if len(found) > 1:
             raise LinesideError("dataset.name_ambiguous", file=file, name=name, first=found[0], second=found[1])

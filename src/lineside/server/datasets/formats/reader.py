@@ -86,6 +86,11 @@ class Folder:
         return [path for path in self._by_name[PurePosixPath(tail).name] if f"/{path}".endswith(f"/{tail}")]
 
     @cached_property
+    def depth(self) -> int:
+        """The most parts that a file's path has; at least 1."""
+        return max((path.count("/") + 1 for path in self.files), default=1)
+
+    @cached_property
     def _by_name(self) -> Mapping[str, list[str]]:
         names: dict[str, list[str]] = defaultdict(list)
         for path in self.files:
