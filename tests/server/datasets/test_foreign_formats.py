@@ -163,6 +163,22 @@ def test_the_short_form_of_label_studio_is_read_too(shots: Any) -> None:
     assert shots.images[3].boxes[0] == Box(label="dent", x=30, y=40, width=12, height=4)
 
 
+def test_of_the_short_form_every_list_of_regions_is_read_and_an_empty_list_hides_none(shots: Any) -> None:
+    one, two = ([(flat := region(x, 50, 10, 5, "dent"))["value"] | flat] for x in (25, 60))
+    lists: list[dict[str, Any]] = [
+        {"tags": [], "label": one},
+        {"label": one, "second": two},
+        {"tags": ["dark"], "label": two, "more": []},
+        {"label": []},
+        {"label": [], "tags": ["dark"]},
+        {},
+    ]
+    shots.files["min.json"] = tasks(*({"image": f"shots/{n}.jpg_{n}"} | more for n, more in enumerate(lists)))
+    shots()
+    assert [[box.x for box in image.boxes] for image in shots.images] == [[30], [30, 72], [72], []]
+    assert shots.warned() == {"dataset.image_pending": 2}
+
+
 def test_classes_have_the_order_of_the_labelling_configuration(shots: Any) -> None:
     shots.files["config.xml"] = (
         b'<View><RectangleLabels name="l"><Label value="z"/><Label value="dent"/></RectangleLabels></View>'

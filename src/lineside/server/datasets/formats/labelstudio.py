@@ -71,8 +71,10 @@ class _Task:
     def regions(self, warnings: Warnings) -> tuple[list[Any], LabelSource | None] | None:
         """What was drawn, and by whom; None when nobody has finished the task."""
         if "data" not in self.value:
-            drawn = [value for value in self.value.values() if _is_regions(value)]
-            return (drawn[0], None) if drawn else None
+            lists = [value for value in self.value.values() if isinstance(value, list)]
+            drawn = [region for value in lists if _is_regions(value) for region in value]
+            nothing = bool(lists) and not any(lists)  # finished, and nothing there
+            return (drawn, None) if drawn or nothing else None
         finished = [
             one
             for one in given.listing(self.value.get("annotations"))
@@ -92,8 +94,8 @@ class _Found:
     pending: set[str] = field(default_factory=set)
 
 
-def _is_regions(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) and "original_width" in one for one in value)
+def _is_regions(value: list[Any]) -> bool:
+    return bool(value) and all(isinstance(one, dict) and "original_width" in one for one in value)
 
 
 def _files(folder: Folder) -> list[str]:
