@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
@@ -14,7 +15,12 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.own_step import OwnStep
 from lineside.contract.run import Run, RunRequest, RunState, StepState
 from lineside.pipeline.command import Command, run_command
+from lineside.pipeline.control import PatientControl
+from lineside.pipeline.entry import Entry, Job, folder_of
+from lineside.pipeline.said import StepLog
+from lineside.pipeline.testing import MemoryControl
 from lineside.pipeline.worker import Offer
+from lineside.pipeline.workflow import Steps
 from tests.pipeline.conftest import Workplace, descendants, states, until
 
 COUNT = """
@@ -178,3 +184,32 @@ def test_what_a_command_leaves_behind_is_ended(tmp_path: Path) -> None:
 def test_a_worker_that_was_not_told_says_that_it_does_none() -> None:
     assert "command" not in Offer(name="w").steps
     assert "command" in Offer(name="w", commands=True).steps
+
+
+def test_a_worker_that_was_not_told_refuses_a_step_that_it_is_given(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    own = OwnStep(name="count", command=("touch", str(ran)), cache=False)
+    control = MemoryControl()
+    run = control.start_run(RunRequest(kind="steps", model="own", steps=(own,)))
+    for allowed in (False, True):
+        job = Job(
+            run=run.id,
+            attempt=1,
+            worker="w",
+            root=str(tmp_path),
+            threads=1,
+            commands=allowed,
+            keep_seconds=60,
+            entry=Entry(url="http://nowhere"),
+        )
+        folder = folder_of(tmp_path, run.id)
+        steps = Steps(PatientControl(control), tmp_path, folder, job, StepLog(control, run.id), never)
+        outcome = steps.perform(run.id, "count", {})
+        assert (outcome.error is None, ran.exists()) == (allowed, allowed)
+        if outcome.error is not None:
+            assert outcome.error.code == "run.step_invalid"
+            assert "without --commands" in outcome.error.message
+
+
+def never() -> NoReturn:
+    raise AssertionError

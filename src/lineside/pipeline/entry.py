@@ -29,6 +29,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     root: str
     threads: int
+    commands: bool  # whether it may do steps that are people's own programs
     keep_seconds: float  # between two times that checkpoints are kept at the control plane
     entry: Entry
 

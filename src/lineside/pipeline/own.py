@@ -16,7 +16,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -53,12 +53,12 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def definition_of(own: OwnStep) -> StepDefinition:
-    """The step as a row of the pipeline."""
+def definition_of(own: OwnStep, *, allowed: bool) -> StepDefinition:
+    """The step as a row of the pipeline; a worker that was not told it may do such steps refuses it."""
     return StepDefinition(
         name=own.name,
         inputs=functools.partial(inputs, own),
-        perform=functools.partial(perform, own),
+        perform=functools.partial(perform if allowed else refuse, own),
         summary=lambda done: ", ".join(done.files) or "done",
         outputs=Outputs,
         code=lambda given: _code(own),
@@ -100,6 +100,11 @@ def perform(own: OwnStep, context: Context, given: Inputs) -> Outputs:
     files = {name: _kept(own, context, name, path) for name, path in outputs.items()}
     shutil.rmtree(folder, ignore_errors=True)
     return Outputs(files=files, seconds=round(time.monotonic() - began, 1))
+
+
+def refuse(own: OwnStep, context: Context, given: Inputs) -> NoReturn:
+    """Raises `run.step_invalid`."""
+    raise LinesideError("run.step_invalid", step=own.name, why="this worker was started without --commands")
 
 
 def _code(own: OwnStep) -> tuple[str, ...]:

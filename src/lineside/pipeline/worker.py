@@ -104,6 +104,7 @@ class Worker:
             worker=self._offer.name,
             root=str(self._root),
             threads=self._offer.threads,
+            commands=self._offer.commands,
             keep_seconds=self._offer.keep_seconds,
             entry=self._entry,
         )

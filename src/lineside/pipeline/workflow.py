@@ -109,7 +109,7 @@ class Steps:
         except LinesideError as failure:
             return Outcome(error=failure.report())
         own = next((one for one in known.request.steps if one.name == step), None)
-        definition = STEPS[step] if own is None else definition_of(own)
+        definition = STEPS[step] if own is None else definition_of(own, allowed=self._job.commands)
         with self._log.of(step):
             outcome = execute(definition, known, Results(outputs), self._context(known, step))
         if outcome.lost:

@@ -114,6 +114,19 @@ def test_a_worker_gets_back_what_it_does_not_hold_any_more_and_nothing_that_it_h
     assert taken(runs, "w1").attempt == 2
 
 
+def test_a_worker_is_not_given_back_what_it_does_not_do_any_more(runs: RunsService) -> None:
+    own = OwnStep(name="count", command=("true",))
+    run = runs.start(RunRequest(kind="steps", model="own", steps=(own,)))
+    told, other = (*TRAINS, "command"), {"queue": "gpu"}
+    first = taken(runs, "w1", steps=told)
+    assert first.id == run.id
+    assert runs.leasing.claim(Claim(worker="w1", steps=TRAINS)) is None
+    assert runs.leasing.claim(Claim(worker="w1", steps=told, **other)) is None  # type: ignore[arg-type]
+    silence(runs, first)
+    assert runs.leasing.claim(Claim(worker="w1", steps=TRAINS)) is None
+    assert taken(runs, "w2", steps=told).attempt == 2
+
+
 def test_queues_are_apart(runs: RunsService) -> None:
     run = runs.start(training(queue="gpu"))
     assert runs.claim("w1") is None

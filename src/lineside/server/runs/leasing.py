@@ -3,7 +3,7 @@
     queued ──► running at attempt 1 ──► (its worker says nothing for 30 s) running at attempt 2 ──► …
 
 A claim gives, in this order: what the same worker had and lost in a crash; what another worker has let lapse; what has
-waited longest.
+waited longest. Never what the claim says the worker does not do: what it had of that goes to another worker.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Leasing:
     def _offers(self, session: Session, claim: Claim, now: datetime) -> Iterator[RunRow]:
         holding = {held.run for held in claim.holding}
         for row in worker_store.unfinished_of(session, claim.worker):
-            if row.id not in holding:
+            if row.id not in holding and row.queue == claim.queue and _fits(row, claim):
                 yield row
         heard = self._core.clock.now() - self._began >= _GRACE
         for row in worker_store.lapsed(session, claim.queue, rfc3339(now)) if heard else ():
