@@ -13,17 +13,16 @@ from msgspec import UNSET
 from lineside.contract.dataset import DatasetVersion, ImageRecord, LabelFrom, Split, content_of, source_of
 from lineside.contract.dataset_check import FieldReport, FieldRequest
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import content_digest
+from lineside.contract.ids import content_digest, is_name
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.datasets import store
 from lineside.server.datasets.looks import patches_on_disk
 from lineside.server.datasets.near_duplicates import judge, pairs
-from lineside.server.datasets.series import add_to_series, how_many, newest, remember, what_is_known
+from lineside.server.datasets.series import FIELD, add_to_series, how_many, newest, remember, what_is_known
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.splitting import Known
 from lineside.server.services import Core
 
-SUFFIX = "-field"
 _AT_ONCE = 500
 
 
@@ -42,6 +41,8 @@ class FieldSets:
         """
         since = _moment(request.since)
         base = self._datasets.version(request.name)
+        if not is_name(base.name + FIELD):
+            raise LinesideError("request.invalid", why=f"{base.name + FIELD!r} is too long a name for a field set")
         sources = [self._datasets.version(one) for one in request.sources] or [base]
         report = None
         while report is None:  # once more where the series has grown meanwhile
@@ -68,11 +69,14 @@ class FieldSets:
 
     def _before(self, name: str) -> tuple[DatasetVersion | None, list[ImageRecord]]:
         with self._core.database.read() as session:
-            dataset = newest(session, name + SUFFIX)
+            dataset = newest(session, name + FIELD)
             if dataset is None:
                 return None, []
-            images = [image for _, image in store.all_images(session, dataset)]
-            return store.version_by_id(session, dataset), images
+            version = store.version_by_id(session, dataset)
+            if version is not None and not _is_field(version, name + FIELD):
+                why = f"the newest version of {name + FIELD}, {dataset}, was imported and is no field set"
+                raise LinesideError("request.invalid", why=why)
+            return version, [image for _, image in store.all_images(session, dataset)]
 
     def _found(
         self, sources: Sequence[DatasetVersion], held: set[str], since: str | None
@@ -127,7 +131,7 @@ class FieldSets:
         return DatasetVersion(
             id=f"ds-{digest.removeprefix('sha256:')[:12]}",
             digest=digest,
-            name=base.name + SUFFIX,
+            name=base.name + FIELD,
             created_at=rfc3339(self._core.clock.now()),
             format="field",
             origin=base.origin,
@@ -164,6 +168,12 @@ def _moment(since: str | None) -> str | None:
         return None if since is None else rfc3339(parse_rfc3339(since))
     except ValueError as error:
         raise LinesideError("request.invalid", why=f"since: {error}") from None
+
+
+def _is_field(version: DatasetVersion, name: str) -> bool:
+    """Whether a version grew, or has the content of one that did and was imported under another name before."""
+    tested = version.splits.get(Split.TEST.value) == version.images
+    return version.split_by == "field" or (version.name != name and tested)
 
 
 def _unfit(image: ImageRecord, at: str | None, since: str | None) -> str:

@@ -16,8 +16,9 @@ from lineside.contract.dataset import DatasetVersion, LabelFrom, Split
 from lineside.contract.dataset_check import Change, CheckReport, CheckRequest, FieldRequest, JudgedSplit
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
-from lineside.server.datasets.fields import SUFFIX, FieldSets
+from lineside.server.datasets.fields import FieldSets
 from lineside.server.datasets.inspecting import Inspections
+from lineside.server.datasets.series import FIELD
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.store import Filters
 from lineside.server.web.render import AnyRequest, Page, page, see
@@ -66,7 +67,7 @@ def dataset_page(
         here="/datasets",
         dataset=version,
         previous=datasets.one_before(version),
-        field=datasets.newest(version.name + SUFFIX),
+        field=datasets.newest(version.name + FIELD),
         checked=inspections.checked(version.id),
         page=datasets.images(version.id, wanted, offset, _A_PAGE),
         sources=[one.value for one in LabelFrom],

@@ -16,6 +16,9 @@ from lineside.server.datasets.looks import Looks, patches_on_disk
 from lineside.server.datasets.splitting import Known, Seen
 from lineside.server.upserts import add_missing, upsert
 
+FIELD = "-field"
+"""What the names of field sets end in, and no other dataset's."""
+
 _AT_ONCE = 500
 
 

@@ -26,7 +26,7 @@ from lineside.server.datasets.formats import recognise
 from lineside.server.datasets.formats.reader import Folder, Reading
 from lineside.server.datasets.looks import Looks, patches_on_disk
 from lineside.server.datasets.pictures import is_picture
-from lineside.server.datasets.series import add_to_series, how_many, newest, one_before, remember, what_is_known
+from lineside.server.datasets.series import FIELD, add_to_series, how_many, newest, one_before, remember, what_is_known
 from lineside.server.datasets.splitting import Known
 from lineside.server.datasets.store import Filters
 from lineside.server.services import Core
@@ -113,6 +113,9 @@ class DatasetsService:
     def _check(self, request: ImportRequest) -> None:
         if not is_name(request.name):
             raise LinesideError("request.invalid", why=f"{request.name!r} cannot name a dataset")
+        if request.name.endswith(FIELD):
+            why = f"names that end in {FIELD} are kept for field sets, which grow and are not imported"
+            raise LinesideError("request.invalid", why=why)
         if request.origin not in ORIGINS:
             raise LinesideError("request.invalid", why=f"origin is one of {', '.join(ORIGINS)}")
         missing = [path for path, digest in request.files.items() if not self._has(digest)]

@@ -1,0 +1,60 @@
+"""Field sets: which names they have, which series they are of, and what is free for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lineside.contract.dataset_check import FieldRequest
+from lineside.contract.errors import LinesideError
+from lineside.server.datasets.fields import FieldSets
+from lineside.server.datasets.series import add_to_series
+from lineside.server.datasets.service import DatasetsService
+from lineside.server.services import Core
+from tests.server.datasets.test_dataset_checks import labelled
+
+Make = Callable[[str], Any]
+LATELY = "2026-11-02T08:00:00Z"
+
+
+@pytest.fixture
+def field_sets(core: Core) -> FieldSets:
+    return FieldSets(core, DatasetsService(core))
+
+
+def test_nothing_is_imported_as_a_field_set(folder: Any, make: Make, field_sets: FieldSets, core: Core) -> None:
+    with pytest.raises(LinesideError, match="-field are kept for field sets") as caught:
+        labelled(folder, make, range(8), "tags-field")
+    assert (caught.value.code, DatasetsService(core).versions()) == ("request.invalid", [])
+
+
+def test_a_field_set_does_not_grow_from_what_was_imported_under_its_name(
+    folder: Any, make: Make, field_sets: FieldSets, core: Core
+) -> None:
+    labelled(folder, make, range(8), "tags", taken_at=LATELY)
+    other = labelled(folder, make, range(100, 108), "other")
+    with core.database.write() as session:
+        add_to_series(session, "tags-field", other.id)  # as it was possible once
+    with pytest.raises(LinesideError, match="was imported and is no field set") as caught:
+        field_sets.grow(FieldRequest(name="tags"))
+    assert caught.value.code == "request.invalid"
+
+
+def test_content_that_was_imported_elsewhere_before_is_a_field_set_too(
+    folder: Any, make: Make, field_sets: FieldSets
+) -> None:
+    labelled(folder, make, range(8), "tags")
+    week = labelled(folder, make, range(100, 104), "week", taken_at=LATELY, split="test")
+    request = FieldRequest(name="tags", sources=("week",))
+    assert field_sets.grow(request).version.digest == week.digest
+    again = field_sets.grow(request)
+    assert (again.created, again.version.id) == (False, week.id)
+
+
+def test_a_field_set_has_a_name_that_is_one(folder: Any, make: Make, field_sets: FieldSets) -> None:
+    labelled(folder, make, range(4), "t" * 58, taken_at=LATELY)
+    with pytest.raises(LinesideError, match="too long a name") as caught:
+        field_sets.grow(FieldRequest(name="t" * 58))
+    assert caught.value.code == "request.invalid"
