@@ -58,3 +58,16 @@ def test_a_field_set_has_a_name_that_is_one(folder: Any, make: Make, field_sets:
     with pytest.raises(LinesideError, match="too long a name") as caught:
         field_sets.grow(FieldRequest(name="t" * 58))
     assert caught.value.code == "request.invalid"
+
+
+@pytest.mark.parametrize("latest", ["", "@latest"])
+def test_a_field_set_is_of_the_series_that_was_asked_for(
+    folder: Any, make: Make, field_sets: FieldSets, latest: str
+) -> None:
+    first = labelled(folder, make, range(8), "first")
+    assert labelled(folder, make, range(8), "tags").id == first.id  # the same content keeps its first name
+    labelled(folder, make, range(100, 104), "week", taken_at=LATELY)
+    report = field_sets.grow(FieldRequest(name="tags" + latest, sources=("week",)))
+    assert report.version.name == "tags-field"
+    labelled(folder, make, range(104, 106), "week", taken_at=LATELY)
+    assert field_sets.grow(FieldRequest(name=first.id, sources=("week",))).version.name == "first-field"

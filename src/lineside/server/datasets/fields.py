@@ -41,29 +41,34 @@ class FieldSets:
         """
         since = _moment(request.since)
         base = self._datasets.version(request.name)
-        if not is_name(base.name + FIELD):
-            raise LinesideError("request.invalid", why=f"{base.name + FIELD!r} is too long a name for a field set")
+        name = base.name if request.name == base.id else request.name.removesuffix("@latest")
+        if not is_name(name + FIELD):
+            raise LinesideError("request.invalid", why=f"{name + FIELD!r} is too long a name for a field set")
         sources = [self._datasets.version(one) for one in request.sources] or [base]
         report = None
         while report is None:  # once more where the series has grown meanwhile
-            report = self._grow(base, sources, since)
+            report = self._grow(name, base, sources, since)
         return report
 
-    def _grow(self, base: DatasetVersion, sources: Sequence[DatasetVersion], since: str | None) -> FieldReport | None:
-        before, held = self._before(base.name)
+    def _grow(
+        self, name: str, base: DatasetVersion, sources: Sequence[DatasetVersion], since: str | None
+    ) -> FieldReport | None:
+        """`base` is the newest version of the series `name`, or the one asked for; it may be called as another series
+        that had the same content first."""
+        before, held = self._before(name)
         found, left_out = self._found(sources, {image.digest for image in held}, since)
         images = [(image.digest, image.group) for image in found]
         known, keys = what_is_known(
-            self._core.database, self._datasets.looks, base.name, images, bool(found), self._core.root
+            self._core.database, self._datasets.looks, name, images, bool(found), self._core.root
         )
         new = self._unlike(_untaken(found, known, left_out), known, left_out)
         if not new:
             if before is None:
                 reasons = ", ".join(f"{count} {why}" for why, count in left_out.items()) or "no image"
-                raise LinesideError("dataset.field_empty", name=base.name, reasons=reasons)
+                raise LinesideError("dataset.field_empty", name=name, reasons=reasons)
             return FieldReport(version=before, created=False, added=0, left_out=dict(left_out))
-        version, everything = self._version(base, before, sources, [*held, *_renamed(held, new)])
-        return self._store(base.name, keys, version, everything, FieldReport(
+        version, everything = self._version(name, base, before, sources, [*held, *_renamed(held, new)])
+        return self._store(name, keys, version, everything, FieldReport(
             version=version, created=True, added=len(new), left_out=dict(left_out)
         ))  # fmt: skip
 
@@ -119,6 +124,7 @@ class FieldSets:
 
     def _version(
         self,
+        name: str,
         base: DatasetVersion,
         before: DatasetVersion | None,
         sources: Sequence[DatasetVersion],
@@ -131,7 +137,7 @@ class FieldSets:
         return DatasetVersion(
             id=f"ds-{digest.removeprefix('sha256:')[:12]}",
             digest=digest,
-            name=base.name + FIELD,
+            name=name + FIELD,
             created_at=rfc3339(self._core.clock.now()),
             format="field",
             origin=base.origin,
