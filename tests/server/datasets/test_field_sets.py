@@ -71,3 +71,21 @@ def test_a_field_set_is_of_the_series_that_was_asked_for(
     assert report.version.name == "tags-field"
     labelled(folder, make, range(104, 106), "week", taken_at=LATELY)
     assert field_sets.grow(FieldRequest(name=first.id, sources=("week",))).version.name == "first-field"
+
+
+@pytest.mark.parametrize("what", ["group", "picture"])
+def test_what_the_data_has_on_two_sides_is_no_field_set(
+    folder: Any, make: Make, field_sets: FieldSets, what: str
+) -> None:
+    images = [{"id": n, "file_name": f"{n}.png", "group": f"part {n}", "split": "train"} for n in range(6)]
+    images[4] |= {"split": "test"}
+    if what == "group":
+        images[4]["group"] = images[3]["group"] = "part 100"
+    folder.files = {f"{n}.png": make("picture")(100 if what == "picture" and n in (3, 4) else n) for n in range(6)}
+    folder.files["a.json"] = make("coco")(images, [])
+    folder("tags")
+    folder.files["a.json"] = make("coco")(images[:2], [])
+    folder("tags")  # the newest version has them no longer
+    labelled(folder, make, range(100, 104), "week", taken_at=LATELY)
+    report = field_sets.grow(FieldRequest(name="tags", sources=("week",)))
+    assert (report.added, report.left_out["on two sides"]) == (3, 1)

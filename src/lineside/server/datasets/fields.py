@@ -18,7 +18,7 @@ from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.datasets import store
 from lineside.server.datasets.looks import patches_on_disk
 from lineside.server.datasets.near_duplicates import judge, pairs
-from lineside.server.datasets.series import FIELD, add_to_series, how_many, newest, remember, what_is_known
+from lineside.server.datasets.series import FIELD, add_to_series, group_key, how_many, newest, remember, what_is_known
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.splitting import Known
 from lineside.server.services import Core
@@ -61,7 +61,7 @@ class FieldSets:
         known, keys = what_is_known(
             self._core.database, self._datasets.looks, name, images, bool(found), self._core.root
         )
-        new = self._unlike(_untaken(found, known, left_out), known, left_out)
+        new = self._unlike(_untaken(found, known, self._divided(name, found, known), left_out), known, left_out)
         if not new:
             if before is None:
                 reasons = ", ".join(f"{count} {why}" for why, count in left_out.items()) or "no image"
@@ -109,6 +109,13 @@ class FieldSets:
             images = (image for _, image in store.all_images(session, source.id))
             while some := list(islice(images, _AT_ONCE)):
                 yield some
+
+    def _divided(self, name: str, images: Sequence[ImageRecord], known: Known) -> set[str]:
+        """Pictures and groups that have no side, as the data itself put them on two, but are not on test only."""
+        keys = {image.digest for image in images} - set(known.pictures)
+        keys |= {group_key(one.group) for one in images if one.group is not None and one.group not in known.groups}
+        with self._core.database.read() as session:
+            return store.not_tested(session, name, keys)
 
     def _unlike(self, images: list[ImageRecord], known: Known, left_out: Counter[str]) -> list[ImageRecord]:
         """Those that look like no picture that models of the dataset are trained on."""
@@ -194,12 +201,16 @@ def _unfit(image: ImageRecord, at: str | None, since: str | None) -> str:
     return "too old" if since is not None and taken < since else ""
 
 
-def _untaken(images: Sequence[ImageRecord], known: Known, left_out: Counter[str]) -> list[ImageRecord]:
+def _untaken(
+    images: Sequence[ImageRecord], known: Known, divided: set[str], left_out: Counter[str]
+) -> list[ImageRecord]:
     """Those that no other side of the dataset has, neither the picture nor its group."""
     free = []
     for image in images:
         side = known.pictures.get(image.digest) or known.groups.get(image.group or "")
-        if side in (None, Split.TEST):
+        if image.digest in divided or (image.group is not None and group_key(image.group) in divided):
+            left_out["on two sides"] += 1
+        elif side in (None, Split.TEST):
             free.append(image)
         else:
             left_out[f"in {side.value}"] += 1

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.dataset import DatasetVersion, ImageRecord, LabelFrom, Split, source_of
 from lineside.contract.dataset_check import CheckReport
+from lineside.server.among import among
 from lineside.server.database import Base, Json
-from lineside.server.datasets.series import group_key
+from lineside.server.datasets.series import SeriesRow, group_key
 from lineside.server.upserts import upsert
 
 _AT_ONCE = 500
@@ -88,6 +89,18 @@ class Filters:
     group: str | None = None
     source: LabelFrom | None = None
     finding: str | None = None
+
+
+def not_tested(session: Session, series: str, keys: Iterable[str]) -> set[str]:
+    """Those digests and group keys (see `group_key`) that some version of a series has on another side than test."""
+    versions, found = select(SeriesRow.dataset).where(SeriesRow.name == series), set[str]()
+    wanted = list(dict.fromkeys(keys))
+    for start in range(0, len(wanted), _AT_ONCE):
+        for column in (ImageRow.digest, ImageRow.grouping):
+            rows = select(column).where(ImageRow.dataset.in_(versions), ImageRow.split != Split.TEST.value)
+            some = session.scalars(rows.where(among(column, wanted[start : start + _AT_ONCE])).distinct())
+            found |= {key for key in some if key is not None}
+    return found
 
 
 def version_by_digest(session: Session, digest: str) -> DatasetVersion | None:
