@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from lineside.contract.errors import LinesideError
@@ -24,6 +25,7 @@ def judged(
     overall: Estimate | None = None,
     classes: dict[str, Estimate] | None = None,
     targets: tuple[str, ...] = (),
+    champion: str | None = None,
     **variant: Any,
 ) -> dict[str, GateResult]:
     """The gates of a model that is otherwise good, by name."""
@@ -35,6 +37,7 @@ def judged(
         gates=gates,
         targets=tuple(PROFILES[name] for name in targets),
         evaluation=None if overall is None else against(overall, classes or {}),
+        champion=champion,
     )
     results = judge(facts)
     assert len({one.name for one in results}) == len(results)
@@ -56,6 +59,7 @@ def against(overall: Estimate, classes: dict[str, Estimate]) -> Evaluation:
             for label, told in classes.items()
         ),
     )
+    compared = msgspec.structs.replace(compared, only_champion=("lost",), only_candidate=("new",))
     return Evaluation(model="d", labels=("scratch", "dent"), sides=(), comparisons=(compared,), resamples=1000)
 
 
@@ -128,6 +132,34 @@ def test_without_a_champion_nothing_is_said_about_one() -> None:
     assert not [name for name in judged() if "worse" in name]
 
 
+@pytest.mark.parametrize("rule", ["not_worse_than_champion", "per_class_not_worse"])
+def test_a_champion_that_nothing_can_be_compared_with_is_no_success(rule: str) -> None:
+    gate = judged(champion="tags:3")[rule]
+    assert (gate.level, gate.passed) == ("WARN", False)
+    assert gate.sentence == "On the test split nothing can be compared with tags:3."
+    for stricter in ({"doubt": "BLOCK"}, {"proof": "not worse"}):
+        assert judged(GateSpec(rule=rule, parameters=stricter), champion="tags:3")[rule].level == "BLOCK"
+    field = GateSpec(rule=rule, parameters={"split": "field"})
+    results = judged(field, overall=difference(0.0), classes={"dent": difference(0.0)}, champion="tags:3")
+    assert not results[rule].passed
+
+
+@pytest.mark.parametrize(
+    ("label", "level", "why"),
+    [
+        ("rust", "WARN", "The test split has no rust"),
+        ("new", "WARN", "tags:3 does not know new"),
+        ("lost", "BLOCK", "tags:3 knows lost"),
+    ],
+)
+def test_a_class_that_was_named_and_is_not_compared_does_not_pass(label: str, level: str, why: str) -> None:
+    asked = GateSpec(rule="per_class_not_worse", parameters={"classes": ["dent", label]})
+    results = judged(asked, overall=difference(0.0), classes={"dent": difference(0.0)}, champion="tags:3")
+    gate = results[f"per_class_not_worse/{label}"]
+    assert (gate.level, gate.passed) == (level, False)
+    assert gate.sentence.startswith(why)
+
+
 def test_a_class_below_its_floor_is_named() -> None:
     results = judged(GateSpec(rule="class_floor", limit=0.4))
     gate = results["class_floor/dent"]
@@ -185,12 +217,21 @@ def test_every_rule_is_judged_and_has_its_words() -> None:
         (GateSpec(rule="minimum_map", parameters={"split": "train"}), "gate.parameter_invalid"),
         (GateSpec(rule="class_floor", parameters={"classes": "dent"}), "gate.parameter_invalid"),
         (GateSpec(rule="per_class_not_worse", parameters={"doubt": "maybe"}), "gate.parameter_invalid"),
+        (GateSpec(rule="per_class_not_worse", parameters={"split": "val"}), "gate.parameter_invalid"),
+        (GateSpec(rule="not_worse_than_champion", parameters={"split": "val"}), "gate.parameter_invalid"),
+        (GateSpec(rule="not_worse_than_champion", parameters={"split": "field"}), "gate.parameter_invalid"),
+        (GateSpec(rule="minimum_map", parameters={"split": "field"}), "gate.parameter_invalid"),
     ],
 )
 def test_a_gate_nobody_could_judge_is_refused(gate: GateSpec, code: str) -> None:
     with pytest.raises(LinesideError) as refused:
         check_gates([gate], (), PROFILES, None)
     assert refused.value.code == code
+
+
+def test_the_field_set_and_the_val_side_are_judged_where_they_may_be() -> None:
+    check_gates([GateSpec(rule="not_worse_than_champion", parameters={"split": "field"})], (), (), None, field=True)
+    check_gates([GateSpec(rule="minimum_map", parameters={"split": "val"})], (), (), None)
 
 
 def test_targets_and_costs_are_checked_too() -> None:

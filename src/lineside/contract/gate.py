@@ -47,6 +47,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 SPLITS = ("test", "field", "val")
 """Where a score may be judged: the frozen test side, the field set, the val side."""
 
+COMPARED = ("test", "field")
+"""Where a candidate is held against the champion: never where it was chosen."""
+
 DOUBTS = tuple(level.value for level in Level)
 PROOFS = ("worse", "not worse")
 """What must be shown: that the candidate is worse, for the gate to say no; or that it is not, for it to say yes."""
@@ -125,15 +128,22 @@ def resolve(gates: Sequence[GateSpec], limits: Mapping[str, float] = {}) -> tupl
     )
 
 
-def check_gates(gates: Iterable[GateSpec], targets: Iterable[str], known: Iterable[str], cost: CostRule | None) -> None:
-    """Refuse what no run could be judged by; `known` are the targets there are.
+def check_gates(
+    gates: Iterable[GateSpec],
+    targets: Iterable[str],
+    known: Iterable[str],
+    cost: CostRule | None,
+    *,
+    field: bool = False,
+) -> None:
+    """Refuse what no run could be judged by; `known` are the targets there are; `field`: it has a field set.
 
     Raises `gate.rule_unknown`, `gate.parameter_invalid`, `gate.target_unknown`, `gate.cost_invalid`.
     """
     for gate in gates:
         if gate.rule not in RULES:
             raise LinesideError("gate.rule_unknown", rule=gate.rule[:80], known=", ".join(RULES))
-        _check(gate)
+        _check(gate, field)
     there = list(known)
     for target in targets:
         if target not in there:
@@ -152,18 +162,22 @@ def _complete(gate: GateSpec, limits: Mapping[str, float]) -> GateSpec:
     )
 
 
-def _check(gate: GateSpec) -> None:
+def _check(gate: GateSpec, field: bool) -> None:
     if gate.limit is not None and not math.isfinite(gate.limit):
         raise LinesideError("gate.parameter_invalid", rule=gate.rule, name="limit", why="it is not a number")
     for name, value in gate.parameters.items():
-        why = _wrong(name, value) if name in RULES[gate.rule].parameters else "the rule has no such parameter"
+        known = name in RULES[gate.rule].parameters
+        why = _wrong(gate.rule, name, value, field) if known else "the rule has no such parameter"
         if why:
             raise LinesideError("gate.parameter_invalid", rule=gate.rule, name=name[:80], why=why)
 
 
-def _wrong(name: str, value: Any) -> str:
+def _wrong(rule: str, name: str, value: Any, field: bool) -> str:
     if name == "classes":
         good = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
         return "" if good else "it must be a list of classes"
-    allowed = {"split": SPLITS, "proof": PROOFS, "doubt": DOUBTS}[name]
-    return "" if value in allowed else f"it must be one of {', '.join(allowed)}"
+    splits = COMPARED if "proof" in RULES[rule].parameters else SPLITS
+    allowed = {"split": splits, "proof": PROOFS, "doubt": DOUBTS}[name]
+    if value not in allowed:
+        return f"it must be one of {', '.join(allowed)}"
+    return "the run has no field set" if name == "split" and value == "field" and not field else ""

@@ -93,7 +93,7 @@ def check_loop(document: LoopDocument) -> None:
         raise LinesideError("loop.invalid", loop=document.name, why=why)
     if document.cooldown_minutes < 0:
         raise LinesideError("loop.invalid", loop=document.name, why="cooldown_minutes is below 0")
-    check_gates(document.gates, document.targets, PROFILES, document.cost)
+    check_gates(document.gates, document.targets, PROFILES, document.cost, field=document.field is not None)
     arrange(kind_of(document), document.steps)
 
 

@@ -30,6 +30,7 @@ def runs(core: Core) -> RunsService:
     [
         ({"gates": (GateSpec(rule="prettier"),)}, "gate.rule_unknown"),
         ({"gates": (GateSpec(rule="size", parameters={"split": "test"}),)}, "gate.parameter_invalid"),
+        ({"gates": (GateSpec(rule="minimum_map", parameters={"split": "field"}),)}, "gate.parameter_invalid"),
         ({"targets": ("pdp-11",)}, "gate.target_unknown"),
         ({"cost": CostRule(missed=0)}, "gate.cost_invalid"),
         ({"field": "ds-ffffffffffff"}, "request.not_found"),

@@ -9,7 +9,8 @@ With d = candidate - champion, [low, high] its 95 % interval (paired bootstrap o
     proof "not worse"         low >= -x                        passes
                               low <  -x, or no interval        says no
 
-There is no interval where fewer than five pictures have something to find.
+There is no interval where fewer than five pictures have something to find. Where nothing can be compared (no common
+class, or no picture of a class that was named) the rule is in doubt, too: silence is no success.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def not_worse_than_champion(facts: Facts, gate: GateSpec) -> list[Judged]:
     """mAP50-95 over the classes that both know."""
     compared = _compared(facts, gate)
     if compared is None:
-        return []
+        return _uncompared(facts, gate)
     numbers = f"{compared.candidate_map:.3f} against {compared.champion_map:.3f} of {compared.champion}"
     return [_judged(compared.map, gate, f"mAP50-95 on the {compared.side} split is {numbers}")]
 
@@ -32,8 +33,8 @@ def per_class_not_worse(facts: Facts, gate: GateSpec) -> list[Judged]:
     """Class by class: a result for each that is worse or in doubt, else one for the class that lost most."""
     compared = _compared(facts, gate)
     if compared is None:
-        return []
-    wanted = set(gate.parameters["classes"])
+        return _uncompared(facts, gate)
+    wanted = list(dict.fromkeys(gate.parameters["classes"]))
     judged = [
         _judged(
             one.difference,
@@ -45,12 +46,39 @@ def per_class_not_worse(facts: Facts, gate: GateSpec) -> list[Judged]:
         for one in compared.classes
         if not wanted or one.label in wanted
     ]
+    there = {one.label for one in compared.classes}
+    judged += [_missing(label, compared, gate) for label in wanted if label not in there]
     worse = [one for one in judged if not one.passed]
     return worse or sorted(judged, key=lambda one: one.value)[:1]
 
 
 def _compared(facts: Facts, gate: GateSpec) -> Comparison | None:
     return None if facts.evaluation is None else facts.evaluation.compared(str(gate.parameters["split"]))
+
+
+def _uncompared(facts: Facts, gate: GateSpec) -> list[Judged]:
+    """Nothing where there is no champion."""
+    if facts.champion is None:
+        return []
+    split = gate.parameters["split"]
+    return [_in_doubt(gate, f"On the {split} split nothing can be compared with {facts.champion}.", "")]
+
+
+def _missing(label: str, compared: Comparison, gate: GateSpec) -> Judged:
+    """A class that was named and is not compared; one that only the champion knows is lost, and that is no doubt."""
+    if label in compared.only_champion:
+        return _no(gate, f"{compared.champion} knows {label}, and this model does not.", label)
+    if label in compared.only_candidate:
+        return _in_doubt(gate, f"{compared.champion} does not know {label}: nothing can be compared.", label)
+    return _in_doubt(gate, f"The {compared.side} split has no {label} to compare by.", label)
+
+
+def _no(gate: GateSpec, sentence: str, about: str, level: str = "") -> Judged:
+    return Judged(False, 0.0, -(gate.limit or 0.0), sentence, about, level)
+
+
+def _in_doubt(gate: GateSpec, sentence: str, about: str) -> Judged:
+    return _no(gate, sentence, about, "" if gate.parameters["proof"] == "not worse" else str(gate.parameters["doubt"]))
 
 
 def _judged(told: Estimate, gate: GateSpec, what: str, about: str = "") -> Judged:

@@ -17,6 +17,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules judge: the variants with their metrics, exactly one of them chosen; how it was evaluated.
 
     `gates` are those a run asked for; `limits` what it said in its parameters for rules it did not ask for otherwise.
+    `champion` (name:version) is what it must be held against, whether or not anything can be compared.
     """
 
     variants: tuple[Variant, ...]
@@ -24,6 +25,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[GateSpec, ...] = ()
     targets: tuple[Profile, ...] = ()
     evaluation: Evaluation | None = None
+    champion: str | None = None
 
     @property
     def chosen(self) -> Variant:

@@ -102,7 +102,12 @@ def register(context: Context, given: Inputs) -> Outputs:
     model = runtime_model.load(context.blobs.path(chosen.digest), signature, threads=context.threads)
     evaluation = candidate.evaluation if candidate else None
     facts = gates.Facts(
-        variants=variants, limits=given.limits, gates=given.gates, targets=given.targets, evaluation=evaluation
+        variants=variants,
+        limits=given.limits,
+        gates=given.gates,
+        targets=given.targets,
+        evaluation=evaluation,
+        champion=_held_against(given.material),
     )
     version = context.control.register_model(
         RegisterModel(
@@ -125,6 +130,10 @@ def register(context: Context, given: Inputs) -> Outputs:
         state=version.state,
         gates=version.gates,
     )
+
+
+def _held_against(material: Material | None) -> str | None:
+    return None if material is None or material.champion is None else material.champion.label
 
 
 def _chosen(variants: tuple[Variant, ...]) -> Variant:

@@ -29,7 +29,7 @@ def check_request(request: RunRequest) -> tuple[Step, ...]:
         _check_import(request)
     if request.kind == "evaluate" and not isinstance(request.parameters.get("version"), int):
         raise LinesideError("run.request_incomplete", kind=request.kind, what="the version of a model")
-    check_gates(request.gates, request.targets, PROFILES, request.cost)
+    check_gates(request.gates, request.targets, PROFILES, request.cost, field=request.field is not None)
     if request.init is not None and not is_digest(request.init):
         raise LinesideError("request.invalid", why=f"{request.init!r} is not a digest")
     steps = arrange(request.kind, request.steps)
