@@ -83,8 +83,18 @@ class RemoteError(LinesideError):
     """An error that the other side reported; keeps its words even if this side's table has no such code."""
 
     def __init__(self, report: ErrorReport, status: int) -> None:
-        kind = Kind(status) if status in Kind.__members__.values() else Kind.INTERNAL
+        kind = _kind_of(status)
         self.problem = Problem(report.code, kind, report.message, report.next)
         self.params = dict(report.params)
         self.message, self.next = report.message, report.next
         Exception.__init__(self, f"{report.code}: {report.message}")
+
+
+_OF_PROXIES = (408, 502, 504)
+"""What a reverse proxy says while the control plane behind it is away, or too slow. We never say it ourselves."""
+
+
+def _kind_of(status: int) -> Kind:
+    if status in _OF_PROXIES:
+        return Kind.UNAVAILABLE
+    return Kind(status) if status in Kind.__members__.values() else Kind.INTERNAL
