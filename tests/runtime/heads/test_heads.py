@@ -70,6 +70,14 @@ def test_sizes_beyond_reason_do_not_overflow() -> None:
     assert np.isfinite(made.candidates([output], 0.1).boxes).all()
 
 
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_prior_of_ssd_with_an_infinite_score_is_left_out(place: int) -> None:
+    scores, boxes = np.full((1, 4, 4), 0.5, np.float32), np.full((1, 4, 4), 0.5, np.float32)
+    scores[0, 1, place] = np.inf
+    found = head_of(msgspec.structs.replace(SIGNATURE, head="ssd")).candidates([scores, boxes], 0.1)
+    assert found.scores.tolist() == ([0.5] * 3 if place else [0.5] * 4)  # the background's score is not looked at
+
+
 def test_an_unknown_head_is_named_with_the_known_ones() -> None:
     with pytest.raises(LinesideError) as caught:
         head_of(msgspec.structs.replace(SIGNATURE, head="mystery"))

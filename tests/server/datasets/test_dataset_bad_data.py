@@ -110,6 +110,12 @@ def test_a_bad_image_entry_leaves_that_image_out(good: Any, make: Make, entry: d
     assert good.warned() == {code: 1}
 
 
+@pytest.mark.parametrize("size", [b"1e999", b"-1e999", b"1e300", b"0", b"0.5"])
+def test_a_size_that_is_none_is_not_believed(good: Any, size: bytes) -> None:
+    good.files["a.json"] = good.files["a.json"].replace(b'"width": 120', b'"width": ' + size)
+    assert (good().images, good.warned()) == (COUNT, {})
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [

@@ -23,7 +23,8 @@ class SsdHead:
     def candidates(self, outputs: list[NDArray[np.float32]], score_threshold: float) -> Candidates:
         """Every prior whose best class scores at least `score_threshold`."""
         scores, boxes = outputs[0][0, :, 1:], outputs[1][0]
-        good = (scores.max(axis=1) >= np.float32(score_threshold)) & np.isfinite(boxes).all(axis=1)
+        finite = np.isfinite(boxes).all(axis=1) & np.isfinite(scores).all(axis=1)
+        good = (scores.max(axis=1) >= np.float32(score_threshold)) & finite
         scores, boxes = scores[good], boxes[good]
         classes = scores.argmax(axis=1)
         return Candidates(boxes * self._size, scores[np.arange(len(scores)), classes], classes)

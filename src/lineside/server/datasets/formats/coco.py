@@ -37,9 +37,7 @@ class _Image(msgspec.Struct):
     taken_at: Any = None
 
     def declared(self) -> tuple[int, int] | None:
-        if not self.width or not self.height:
-            return None
-        return int(self.width), int(self.height)
+        return given.size(self.width, self.height)
 
 
 class _Annotation(msgspec.Struct):
