@@ -63,6 +63,13 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     problem: ErrorReport | None = None  # why the last one could not begin
 
 
+class LoopAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program hears that sent a message to a loop's webhook: no more than that a run will begin."""
+
+    name: str
+    due: bool
+
+
 class LoopApplied(msgspec.Struct, frozen=True, kw_only=True):
     """What applying a loop came to. `secret` signs messages to `url`, and is in this answer and nowhere else."""
 

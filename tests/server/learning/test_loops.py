@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from lineside.client import Client
 from lineside.contract.dataset import DatasetVersion, ImageRecord, Split
@@ -18,11 +19,12 @@ from lineside.contract.ids import digest_of
 from lineside.contract.loop import LoopDocument, Triggers
 from lineside.contract.own_step import OwnStep
 from lineside.contract.run import RunFinish, RunState
-from lineside.contract.webhook import ID, SIGNATURE, TIMESTAMP, secret_key, sign
+from lineside.contract.webhook import ID, SIGNATURE, TIMESTAMP, TOLERANCE, secret_key, sign
 from lineside.server.datasets.series import add_to_series
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.store import add_version
 from lineside.server.learning.service import Loops
+from lineside.server.learning.store import LoopMessageRow
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
 from lineside.server.testing import FakeClock, Running
@@ -191,7 +193,7 @@ def test_a_signed_message_asks_for_a_run_once(lineside: Running, clock: FakeCloc
         request = urllib.request.Request(f"{lineside.people_url}/loop-hooks/{name}", b"{}", headers, method="POST")
         try:
             with urllib.request.urlopen(request) as answer:
-                assert json.load(answer)["due"] == "a message to its webhook"
+                assert json.load(answer) == {"name": "nightly", "due": True}
                 return int(answer.status)
         except urllib.error.HTTPError as refused:
             return refused.code
@@ -208,6 +210,29 @@ def test_a_signed_message_asks_for_a_run_once(lineside: Running, clock: FakeCloc
     fresh = client.apply_loop(document(triggers=Triggers(webhook=True)), new_secret=True).secret
     assert fresh not in (None, made.secret)
     assert send("2") == 401
+
+
+def test_messages_are_forgotten_when_their_time_is_over(loops: Loops, core: Core, clock: FakeClock) -> None:
+    key = secret_key(loops.apply(document(triggers=Triggers(webhook=True))).secret or "")
+
+    def send(id_: str, at: int) -> None:
+        loops.receive("nightly", {ID: id_, TIMESTAMP: str(at), SIGNATURE: sign(key, id_, at, b"{}")}, b"{}")
+
+    def remembered() -> list[str]:
+        loops.step()
+        with core.database.read() as session:
+            return sorted(session.scalars(select(LoopMessageRow.id)))
+
+    ahead = int(clock.now().timestamp()) + TOLERANCE
+    send("1", ahead)
+    clock.advance(2 * TOLERANCE)
+    send("1", ahead)  # as late as it may come: it is known
+    assert remembered() == ["1"]
+    clock.advance(86_400)
+    send("2", int(clock.now().timestamp()))
+    assert remembered() == ["2"]
+    with pytest.raises(LinesideError, match="from ours"):
+        send("1", ahead)
 
 
 def test_the_page_shows_what_starts_a_loop(lineside: Running) -> None:

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.loop import Loop, LoopApplied, LoopDocument, StartLoop
+from lineside.contract.loop import Loop, LoopApplied, LoopAsked, LoopDocument, StartLoop
 from lineside.contract.people import Permission
 from lineside.contract.run import Run
 from lineside.server.access.caller import current
@@ -75,8 +75,8 @@ def remove_loop(name: FromPath[str], loops: NamedDependency[Loops]) -> Loop:
     exception_handlers={LinesideError: explained},
     opt=PUBLIC,
 )
-async def receive_loop_hook(name: FromPath[str], request: AnyRequest, loops: NamedDependency[Loops]) -> Loop:
-    """A message signed as Standard Webhooks says; the answer is the loop, with what is due."""
+async def receive_loop_hook(name: FromPath[str], request: AnyRequest, loops: NamedDependency[Loops]) -> LoopAsked:
+    """A message signed as Standard Webhooks says; the answer is whether a run will begin, and nothing of the loop."""
     body = await request.body()
     headers = {key.lower(): value for key, value in request.headers.items()}
     return await asyncio.to_thread(loops.receive, name, headers, body, current().source)

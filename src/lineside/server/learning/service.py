@@ -16,6 +16,7 @@ from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.loop import (
     Loop,
     LoopApplied,
+    LoopAsked,
     LoopDocument,
     changed,
     check_loop,
@@ -38,6 +39,7 @@ from lineside.server.secrets.keys import SecretKeys
 from lineside.server.services import Core
 
 _KEY_BYTES = 32
+_REMEMBER = timedelta(days=1)  # a message sent again later is refused for its time
 
 
 class Loops:
@@ -108,7 +110,7 @@ class Loops:
 
     # --- programs elsewhere ---------------------------------------------------------------------------------------
 
-    def receive(self, name: str, headers: Mapping[str, str], body: bytes, source: str = "") -> Loop:
+    def receive(self, name: str, headers: Mapping[str, str], body: bytes, source: str = "") -> LoopAsked:
         """A signed message asks for a run; the same message again (by its id) asks for nothing more.
 
         Raises `loop.webhook_refused`.
@@ -126,17 +128,26 @@ class Loops:
                 row.due = "a message to its webhook"
                 session.flush()
                 self._said(session, "loop.webhook", name, f"a message asks for a run of the loop {name}")
-            return row.value()
+            return LoopAsked(name=name, due=row.due is not None)
 
     # --- the clock ------------------------------------------------------------------------------------------------
 
     def step(self) -> None:
         """Look at every loop: note what is due, and start what may start. Safe to repeat."""
+        self._forget_messages()
         for loop in self.all():
             name = loop.document.name
             self._note_due(name, loop)
             if self.get(name).due is not None and self._may_start(self.get(name)):
                 self._start_due(name)
+
+    def _forget_messages(self) -> None:
+        before = rfc3339(self._core.clock.now() - _REMEMBER)
+        with self._core.database.read() as session:
+            old = store.has_messages(session, before)
+        if old:
+            with self._core.database.write() as session:
+                store.forget_messages(session, before)
 
     def _note_due(self, name: str, loop: Loop) -> None:
         now = self._core.clock.now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String, select
+from sqlalchemy import String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport
@@ -52,6 +52,16 @@ class LoopMessageRow(Base):
     loop: Mapped[str] = mapped_column(String(64), primary_key=True)
     id: Mapped[str] = mapped_column(String(256), primary_key=True)
     at: Mapped[str] = mapped_column(String(32))
+
+
+def has_messages(session: Session, before: str) -> bool:
+    """Whether messages that were let in before a moment (RFC 3339) are remembered."""
+    return session.scalars(select(LoopMessageRow.id).where(LoopMessageRow.at < before).limit(1)).first() is not None
+
+
+def forget_messages(session: Session, before: str) -> None:
+    """Forget messages that were let in before a moment (RFC 3339)."""
+    session.execute(delete(LoopMessageRow).where(LoopMessageRow.at < before))
 
 
 def loops(session: Session) -> list[LoopRow]:
