@@ -49,9 +49,16 @@ def download_folder(
     """Write a dataset version into a new or empty folder. Each file gets its name when all of it is there and has the
     digest it should have; an export that broke off goes on when it is asked for again.
 
-    Raises `client.folder_taken` when something else is in the folder, `dataset.path_refused` and `blob.digest_mismatch`
-    when the answer is not what it should be, and what `Client` raises.
+    Raises `client.folder_taken` when something else is in the folder, `cli.file_unwritable`, `dataset.path_refused` and
+    `blob.digest_mismatch` when the answer is not what it should be, and what `Client` raises.
     """
+    try:
+        return _download(client, dataset, form, folder, progress)
+    except OSError as error:
+        raise LinesideError("cli.file_unwritable", file=folder, why=error.strerror or error) from error
+
+
+def _download(client: Client, dataset: str, form: str, folder: Path, progress: Progress) -> Exported:
     listing = client.export_dataset(dataset, form)
     targets = {_place(folder, relative): digest for relative, digest in listing.files.items()}
     _claim(folder, _Mark(listing.dataset, listing.format))

@@ -165,7 +165,30 @@ def test_names_that_differ_in_case_only_are_refused(good: Any) -> None:
     assert refused(good).code == "dataset.same_name"
 
 
-@pytest.mark.parametrize("path", ["../a.png", "/a.png", "x/../../a.png", "C:/a.png", "x\\a.png", "a\0.png", "", "x/"])
+@pytest.mark.parametrize("file", ["images", "Images", "images/0.png/deep/1.png"])
+def test_a_file_that_is_a_folder_too_is_refused(good: Any, file: str) -> None:
+    good.files["image"] = good.files["images.png"] = b"another"
+    good.files[file] = b"x"
+    assert refused(good).code == "dataset.same_name"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../a.png",
+        "/a.png",
+        "x/../../a.png",
+        "C:/a.png",
+        "x\\a.png",
+        "a\0.png",
+        "",
+        "x/",
+        "x//a.png",
+        "./a.png",
+        "x/./a.png",
+        ".",
+    ],
+)
 def test_a_path_out_of_the_folder_is_refused(good: Any, path: str) -> None:
     good.files[path] = b"x"
     assert refused(good).code == "dataset.path_refused"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -162,6 +163,22 @@ def test_a_blob_with_other_bytes_gets_no_name(lineside: Running, client: Client,
         download_folder(client, version.id, "coco", tmp_path / "out")
     assert caught.value.code == "blob.digest_mismatch"
     assert not (tmp_path / "out" / "shots" / "0.png").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_that_says_so(
+    client: Client, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = upload_folder(client, images, "plates").version
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(LinesideError, match=r"^cli.file_unwritable: .*Not a directory"):
+        download_folder(client, version.id, "coco", tmp_path / "file")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("lineside.client.downloading._write", full)
+    with pytest.raises(LinesideError, match=r"^cli.file_unwritable: .*No space left"):
+        download_folder(client, version.id, "coco", tmp_path / "out")
 
 
 @pytest.mark.parametrize("path", ["../a", "/etc/a", "a/../../b", "a//b", "C:/a", "a\\b", "", "a/./b"])

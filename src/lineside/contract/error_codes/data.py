@@ -8,13 +8,13 @@ ROWS = (
     Problem(
         "dataset.path_refused",
         Kind.REFUSED,
-        "The path {path} leads out of the folder.",
+        "The path {path} is none inside the folder.",
         "Send paths relative to the folder, with / and without climbing.",
     ),
     Problem(
         "dataset.same_name",
         Kind.REFUSED,
-        "{first} and {second} are one name where case does not count.",
+        "{first} and {second} cannot lie in one folder where case does not count.",
         "Rename one of them and import the folder again.",
     ),
     Problem(

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -62,16 +63,17 @@ class Folder:
 
     def __init__(self, files: Mapping[str, str], read: Callable[[str], bytes]) -> None:
         """`files` maps path to digest, `read` gives the bytes of a path. Raises `dataset.path_refused`,
-        `dataset.same_name` for two paths that are one where case does not count."""
+        `dataset.same_name` for two paths that are one where case does not count, or a file that is a folder too."""
         self.files = dict(sorted(files.items()))
         self.read = read
-        folded: dict[str, str] = {}
         for path in self.files:
-            if is_outside(path) or "\\" in path:
+            parts = path.split("/")
+            if is_outside(path) or "\\" in path or "." in parts or not all(parts):
                 raise LinesideError("dataset.path_refused", path=path)
-            other = folded.setdefault(path.casefold(), path)
-            if other != path:
-                raise LinesideError("dataset.same_name", first=other, second=path)
+        folded = sorted((path.casefold().split("/"), path) for path in self.files)
+        for (parts, first), (others, second) in pairwise(folded):
+            if others[: len(parts)] == parts:
+                raise LinesideError("dataset.same_name", first=first, second=second)
 
     def named(self, *suffixes: str) -> list[str]:
         """Paths that end in one of the suffixes, without regard to case."""
