@@ -50,6 +50,25 @@ def test_scores_on_other_test_pictures_have_no_difference(core: Core, registry: 
 
 
 @pytest.mark.sqlite_only
+@pytest.mark.parametrize("name", ["test", "val"])
+def test_what_was_evaluated_elsewhere_has_no_difference_though_the_lineage_is_one(
+    core: Core, registry: ModelsService, name: str
+) -> None:
+    def judged(number: int, dataset: str | None) -> Side:
+        found = evaluation(PICTURE, dataset=dataset or "")
+        sides = tuple(msgspec.structs.replace(one, name=name) for one in found.sides)
+        scored = msgspec.structs.replace(found, sides=sides) if dataset else None
+        return Side(register(core, registry, number), scored, (), ())
+
+    def difference(a: Side, b: Side) -> Estimate | None:
+        return next(one for one in beside.scores(a, b) if one.side == name).difference
+
+    assert difference(judged(1, "ds-1"), judged(2, "field-1")) is None
+    assert difference(judged(1, "field-1"), judged(2, "field-1")) == Estimate(value=0.0)
+    assert difference(judged(1, "field-1"), judged(2, None)) is None
+
+
+@pytest.mark.sqlite_only
 def test_a_comparison_on_the_same_pictures_gives_intervals_whichever_was_the_candidate(
     core: Core, registry: ModelsService
 ) -> None:

@@ -136,11 +136,15 @@ def _score(a: Side, b: Side, side: str, metric: str) -> ScorePair:
     if measured is not None and between is not None and between[1]:
         measured = _negated(measured)
     comparable = side == TEST and same_test(a, b)
-    plain = _minus(theirs, ours) if comparable or _same_dataset(a, b) else None
+    plain = _minus(theirs, ours) if comparable or _same_dataset(a, b, side) else None
     return ScorePair(side=side, metric=metric, a=ours, b=theirs, difference=measured or plain)
 
 
-def _same_dataset(a: Side, b: Side) -> bool:
+def _same_dataset(a: Side, b: Side, side: str) -> bool:
+    """Whether a side's scores are of one dataset version: the evaluations', or their own where neither has any."""
+    ours, theirs = (one.evaluation.side(side) if one.evaluation else None for one in (a, b))
+    if ours is not None or theirs is not None:
+        return ours is not None and theirs is not None and ours.dataset == theirs.dataset
     return a.model.lineage.dataset is not None and a.model.lineage.dataset == b.model.lineage.dataset
 
 
