@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from benchmarks.grouping import photographs
 from PIL import Image
+from sqlalchemy import delete
 
 from lineside.client import Client
 from lineside.contract.dataset import LabelFrom, Split
@@ -19,6 +20,7 @@ from lineside.contract.errors import LinesideError
 from lineside.server.datasets.checking import MEANINGS
 from lineside.server.datasets.fields import FieldSets
 from lineside.server.datasets.inspecting import Inspections
+from lineside.server.datasets.looks import LookRow
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.store import Filters
 from lineside.server.services import Core
@@ -71,6 +73,19 @@ def test_problems_of_labels_are_found(
     report = inspections.check(folder().id, JudgedSplit.OWN)
     assert (codes(report), report.blocked) == ({code: 1}, blocks)
     assert report.findings[0].examples[0].file_name == "3.png"
+
+
+@pytest.mark.parametrize("gone", [1, COUNT])
+def test_a_picture_that_decodes_no_longer_is_checked_for_all_but_its_looks(
+    folder: Any, make: Make, inspections: Inspections, core: Core, monkeypatch: pytest.MonkeyPatch, gone: int
+) -> None:
+    write(folder, make, [make("boxed")(11, 50, 50, 2, 20)], group=None)
+    folder.files["10.png"] = folder.files["0.png"]  # on train and on test
+    version = folder()
+    with core.database.write() as session:
+        session.execute(delete(LookRow).where(LookRow.digest.in_([one.digest for one in folder.images[:gone]])))
+    monkeypatch.setattr("lineside.server.datasets.looks.look_at", lambda data: None)
+    assert codes(inspections.check(version.id, JudgedSplit.OWN)) == {"check.leak_picture": 1, "check.box_tiny": 1}
 
 
 def test_boxes_that_only_touch_are_no_problem(folder: Any, make: Make, inspections: Inspections) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from lineside.contract.dataset_check import FieldRequest
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.fields import FieldSets
+from lineside.server.datasets.looks import LookRow
 from lineside.server.datasets.series import add_to_series
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.services import Core
@@ -89,3 +91,15 @@ def test_what_the_data_has_on_two_sides_is_no_field_set(
     labelled(folder, make, range(100, 104), "week", taken_at=LATELY)
     report = field_sets.grow(FieldRequest(name="tags", sources=("week",)))
     assert (report.added, report.left_out["on two sides"]) == (3, 1)
+
+
+def test_a_picture_that_decodes_no_longer_is_left_out(
+    folder: Any, make: Make, field_sets: FieldSets, core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled(folder, make, range(8), "tags")
+    labelled(folder, make, range(100, 104), "week", taken_at=LATELY)
+    with core.database.write() as session:
+        session.execute(delete(LookRow).where(LookRow.digest == folder.images[0].digest))
+    monkeypatch.setattr("lineside.server.datasets.looks.look_at", lambda data: None)
+    report = field_sets.grow(FieldRequest(name="tags", sources=("week",)))
+    assert (report.added, report.left_out["not decoded"]) == (3, 1)

@@ -116,7 +116,8 @@ def at_random(images: Sequence[Judged]) -> list[Split]:
 
 
 def leaks(images: Sequence[Judged], sides: Sequence[Split], patches: Sequence[Patch], findings: Findings) -> None:
-    """Groups, pictures and near-duplicates that lie on more than one side. `patches` by position in `images`."""
+    """Groups, pictures and near-duplicates that lie on more than one side. `patches` by position in `images`; the
+    last ones may have none."""
     _divided("check.leak_group", images, sides, lambda image: image.group, findings)
     _divided("check.leak_picture", images, sides, lambda image: image.digest, findings)
     found = pairs(patches)

@@ -119,9 +119,12 @@ class FieldSets:
 
     def _unlike(self, images: list[ImageRecord], known: Known, left_out: Counter[str]) -> list[ImageRecord]:
         """Those that look like no picture that models of the dataset are trained on."""
+        seen = self._datasets.looks.of(image.digest for image in images)
+        if broken := sum(image.digest not in seen for image in images):
+            left_out["not decoded"] += broken
+        images = [image for image in images if image.digest in seen]
         taught = [one for one in known.elsewhere if known.pictures[one.digest] is not Split.TEST]
         digests = [image.digest for image in images]
-        self._datasets.looks.of(digests)
         patches = [*patches_on_disk(self._core.database, digests, self._core.root), *(one.patch for one in taught)]
         found = pairs(patches)
         level, _ = judge(len(patches), found)

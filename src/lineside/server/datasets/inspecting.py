@@ -42,8 +42,9 @@ class Inspections:
         version, findings = self._datasets.version(dataset), Findings()
         with self._core.database.read() as session:
             images = list(judged(store.all_images(session, version.id), findings))
-        digests = [image.digest for image in images]
-        self._datasets.looks.of(digests)
+        seen = self._datasets.looks.of(image.digest for image in images)
+        images.sort(key=lambda image: image.digest not in seen)  # what does not decode is last and has no patch
+        digests = [image.digest for image in images if image.digest in seen]
         patches = patches_on_disk(self._core.database, digests, self._core.root)
         own = split is JudgedSplit.OWN
         leaks(images, [image.side for image in images] if own else at_random(images), patches, findings)
