@@ -44,7 +44,7 @@ class LoopDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     cost: CostRule | None = None
     queue: str = "default"
     schedule: str | None = None  # cron, in UTC: minute hour day month weekday
-    triggers: Triggers = Triggers()
+    triggers: Triggers = msgspec.field(default_factory=Triggers)
     cooldown_minutes: float = 0.0  # between the beginnings of two runs that nobody asked for by hand
     steps: tuple[OwnStep, ...] = ()
 

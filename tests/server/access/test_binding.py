@@ -130,7 +130,7 @@ def test_a_real_control_plane_opens_to_others_only_with_tls_and_a_password(tmp_p
         assert httpx.post(f"{lineside.url}/api/v1/login/link", json=body).status_code == 200
     worker = shlex.join([sys.executable, "-c", ASKING])
     with ControlPlaneProcess(root, *wide, "--tls", "own", "--people-names", "127.0.0.1", worker=worker) as lineside:
-        until((root / "worker" / "asked").exists, 30)
+        until((root / "worker" / "asked").exists, 90)
         assert not (root / "keys" / "first.link").exists()
         assert lineside.url.startswith("https://127.0.0.1:")
         near = of_root(root)

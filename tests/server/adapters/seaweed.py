@@ -84,15 +84,16 @@ def _start(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
             until(lambda found=found, process=process: process.poll() is not None or _make_bucket(found), 60)
         except TimeoutError:
             process.kill()
+            process.wait(10)
         if process.poll() is None:
             return found, process
-        process.wait(10)
     raise RuntimeError(f"no S3 endpoint: {(folder / 'log').read_text(errors='replace')[-2000:]}")
 
 
 def _run(folder: Path, ports: list[int]) -> subprocess.Popen[bytes]:
     command = [str(program()), "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-volume.max=100", "-master.volumeSizeLimitMB=64", "-s3", f"-s3.config={folder / 's3.json'}"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # fixed ports: a second endpoint would end over them
     for name, port in zip(("master", "volume", "filer", "s3"), ports, strict=True):
         command += [f"-{name}.port={port}", f"-{name}.port.grpc={port + 10_000}"]
     with (folder / "log").open("wb") as log:

@@ -174,9 +174,9 @@ def test_a_large_object_is_sent_in_parts_and_whole_or_not_at_all(endpoint: Seawe
 
 
 def test_what_a_crash_left_on_this_machine_goes_at_the_next_start(endpoint: Seaweed, tmp_path: Path) -> None:
-    bucket(endpoint, tmp_path)
+    store = bucket(endpoint, tmp_path)
     with pytest.raises(LinesideError):
-        objects.put_many([(digest_of(b"one"), iter([b"one"])), (digest_of(b"two"), iter([b"three"]))])
+        store.put_many([(digest_of(b"one"), iter([b"one"])), (digest_of(b"two"), iter([b"three"]))])
     assert list((tmp_path / "incoming").iterdir()) == []
     (tmp_path / "incoming" / "cut-off").write_bytes(b"half")
     bucket(endpoint, tmp_path)
