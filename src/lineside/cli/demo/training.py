@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lineside.cli.demo.display import Stage
 from lineside.cli.demo.scene import Scene
 from lineside.cli.follow import FINISHED, SETTLED
@@ -15,6 +17,9 @@ from lineside.contract.run import Run, RunRequest, RunState, StepState
 _REGISTERED = {RunState.SUCCEEDED, RunState.GATED}
 _TAKEN = 180.0  # seconds a run may wait for a worker, which starts slowly
 _STALLED = 600.0  # seconds a run may stand still
+
+_RENDERED: dict[str, Any] = {"epochs": 24, "scale": 0.2, "stretch": 0.0, "turn": False, "paste": 0.0}
+"""How to train on pictures that the demo renders: they are alike enough for a short training without much variation."""
 
 
 def train(scene: Scene, dataset: DatasetVersion) -> tuple[Run, ModelVersion]:
@@ -68,10 +73,11 @@ def show_steps(run: Run, stage: Stage) -> object:
 
 def _request(scene: Scene, dataset: DatasetVersion) -> RunRequest:
     init, epochs = scene.settings.init, scene.settings.epochs
+    parameters = dict(_RENDERED) if scene.settings.data is None and not init else {}
     return RunRequest(
         model=dataset.name,
         dataset=dataset.id,
         trainer="yolox" if init else "compact",
         init=scene.plane.ask(lambda client: upload_file(client, init)) if init else None,
-        parameters={} if epochs is None else {"epochs": epochs},
+        parameters=parameters if epochs is None else parameters | {"epochs": epochs},
     )
