@@ -26,7 +26,7 @@ def keep(page: Page, folder: Path, name: str) -> None:
 
 def test_a_person_approves_on_the_models_page(page: Page, house: House, screenshots: Path) -> None:
     open_page(page, house, "/models/plates/1")
-    expect(page.locator("h1")).to_contain_text("plates:1")
+    expect(page.locator("h1").first).to_contain_text("plates:1")
     expect(page.locator("figure rect.found").first).to_be_attached()
     expect(page.locator("figure rect.truth").first).to_be_attached()
     keep(page, screenshots, "model-awaiting-approval")

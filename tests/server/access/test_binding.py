@@ -24,10 +24,10 @@ FREE = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ASKING = """
 import pathlib, sys
-from lineside.pipeline.main import connect
+from lineside.pipeline.main import connect, entry_of
 value = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 assert value["--url"].startswith("https://")
-assert connect(value["--url"]).claim_run("worker") is None
+assert connect(entry_of(value["--url"])).claim_run("worker") is None
 (pathlib.Path(value["--root"]) / "asked").touch()
 while sys.stdin.read(1): pass
 """
