@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,15 +21,6 @@ T = TypeVar("T")
 
 RUNNING: list[subprocess.Popen[bytes]] = []
 """Every agent that the present test has started."""
-
-
-def wait_for(condition: Callable[[], T], timeout: float = 20.0) -> T:
-    """The first true value of `condition`, looked at again and again until the deadline."""
-    deadline = time.monotonic() + timeout
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-    return found
 
 
 class AgentProcess:
@@ -72,7 +61,7 @@ class AgentProcess:
         self.process.wait()
         self.process = None
 
-    def end(self, timeout: float = 20.0) -> int:
+    def end(self, timeout: float = 60.0) -> int:
         """SIGTERM, and wait."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)

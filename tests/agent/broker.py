@@ -16,8 +16,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from lineside.agent.link import join_state
 from lineside.agent.link.join_state import JoinState
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 
 def free_port() -> int:
@@ -55,13 +56,13 @@ class Mosquitto:
         """Start, and wait until it listens."""
         command = ["/usr/sbin/mosquitto", "-c", str(self._configuration)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self._listens)
+        eventually(self._listens)
 
     def kill(self) -> None:
         """kill -9; everything it knew is gone."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def freeze(self) -> None:
@@ -110,11 +111,11 @@ class Listener:
         self.client.on_message = lambda client, data, message: self.heard.append((message.topic, message.payload))
         if self.client.is_connected():
             self._subscribe(self.client)
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def wait_back(self) -> None:
         """Wait until it is subscribed (again)."""
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def payloads(self, topic: str) -> list[bytes]:
         """Everything heard on a topic, in order."""

@@ -11,9 +11,10 @@ import pytest
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 MODEL, CODE = 300_000, 20_000
 
@@ -127,7 +128,7 @@ def test_an_artifact_that_several_components_share_is_sent_once(plane: ControlPl
 def _broken_off(plane: ControlPlane, agent: AgentProcess, digest: str) -> int:
     """Wait until a part of an artifact is on the device, and kill it; how much is there."""
     part = agent.paths.store / "partial" / f"{digest.removeprefix('sha256:')}.part"
-    wait_for(lambda: part.exists() and part.stat().st_size > 0)
+    eventually(lambda: part.exists() and part.stat().st_size > 0)
     agent.kill()
     return part.stat().st_size
 

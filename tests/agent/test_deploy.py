@@ -10,9 +10,10 @@ import pytest
 
 from lineside.contract.deployment import ConfigurationUpdate, ResourceLimits, RunWith
 from lineside.contract.reported import ComponentState, Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import SLEEPER, archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 
 def test_a_deployment_becomes_healthy_and_the_next_one_replaces_it(plane: ControlPlane, agent: AgentProcess) -> None:
@@ -92,7 +93,7 @@ def test_a_crashing_version_is_rolled_back_to_exactly_what_ran(plane: ControlPla
     agent.end()
     agent.start()  # the bad revision is remembered: it is not tried again
     tries = plane.served["desired"]
-    wait_for(lambda: plane.served["desired"] > tries + 3)
+    eventually(lambda: plane.served["desired"] > tries + 3)
     assert agent.status().components[0].version == "1.0.0"
     assert agent.paths.log("app").read_text().count("tried") == 3
 
@@ -120,7 +121,7 @@ def test_a_version_that_never_gets_ready_is_rolled_back(
     assert report.error is not None
     assert report.error.code == code
     assert [one.version for one in report.running] == ["1.0.0"]
-    wait_for(lambda: len(agent.children()) == 1)
+    eventually(lambda: len(agent.children()) == 1)
 
 
 def test_run_with_is_rolled_back_too(plane: ControlPlane, agent: AgentProcess) -> None:
@@ -182,10 +183,10 @@ def test_a_component_that_dies_later_is_started_again(plane: ControlPlane, agent
     revision = plane.want(plane.release(recipe("app")))
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
-    (pid,) = wait_for(agent.children)
+    (pid,) = eventually(agent.children)
     os.kill(pid, 9)
-    wait_for(lambda: any(one.restarts == 1 for report in plane.reports for one in report.running))
-    wait_for(lambda: plane.reports[-1].phase is Phase.HEALTHY)
+    eventually(lambda: any(one.restarts == 1 for report in plane.reports for one in report.running))
+    eventually(lambda: plane.reports[-1].phase is Phase.HEALTHY)
 
 
 def test_an_agent_without_its_control_plane_runs_what_it_has(plane: ControlPlane, agent: AgentProcess) -> None:
@@ -195,8 +196,8 @@ def test_an_agent_without_its_control_plane_runs_what_it_has(plane: ControlPlane
     agent.end()
     plane.overloaded = 10**6
     agent.start()
-    wait_for(agent.children)
-    waiting = wait_for(lambda: agent.status().reports_waiting)
+    eventually(agent.children)
+    waiting = eventually(lambda: agent.status().reports_waiting)
     assert waiting > 0
     plane.overloaded = 0
-    wait_for(lambda: agent.status().reports_waiting == 0)
+    eventually(lambda: agent.status().reports_waiting == 0)

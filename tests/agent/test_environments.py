@@ -19,8 +19,8 @@ from lineside.agent.updating.store import Store
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.reader import read_recipe
 from lineside.contract.recipes.recipe import Recipe
-from tests.agent.agents import wait_for
 from tests.agent.wheels import Wheel, files_of, recipe_with, requirements, wheel
+from tests.eventually import eventually
 
 HERE = {"os": "linux", "architecture": "amd64"}
 TINY = wheel(script="tiny-speak")
@@ -233,7 +233,7 @@ def test_broken_off_when_something_newer_is_wanted(device: Device, monkeypatch: 
     monkeypatch.setattr(environments, "pip", lambda: [str(slow)])
     attention = Attention()
     begun = slow.with_name("slow.py.runs")
-    newer = threading.Thread(target=lambda: (wait_for(begun.exists), attention.newer()))
+    newer = threading.Thread(target=lambda: (eventually(begun.exists), attention.newer()))
     newer.start()
     recipe = device.recipe(files_of(TINY))
     with pytest.raises(Superseded):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.control_plane import ControlPlane
 from tests.agent.wheels import files_of, recipe_with, wheel
+from tests.eventually import eventually
 
 SCRIPT = 'tiny-speak > spoken; "$LINESIDE_PYTHON" -c "import tiny; tiny.main()" >> spoken; exec sleep 1000'
 
@@ -22,13 +23,13 @@ def test_its_commands_and_its_python_are_its_own(plane: ControlPlane, agent: Age
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     spoken = agent.paths.work("app") / "spoken"
-    wait_for(lambda: spoken.exists() and spoken.read_text() == "tiny speaks\ntiny speaks\n")
+    eventually(lambda: spoken.exists() and spoken.read_text() == "tiny speaks\ntiny speaks\n")
     agent.kill()
     (module,) = agent.paths.environments.rglob("tiny/__init__.py")
     module.write_text("raise SystemExit('damaged')\n")
     spoken.unlink()
     agent.start()
-    wait_for(lambda: spoken.exists() and spoken.read_text() == "tiny speaks\ntiny speaks\n")
+    eventually(lambda: spoken.exists() and spoken.read_text() == "tiny speaks\ntiny speaks\n")
 
 
 def test_a_wheel_that_is_not_the_one_required_is_not_tried(plane: ControlPlane, agent: AgentProcess) -> None:

@@ -16,12 +16,13 @@ from lineside.agent.updating.freshness import AGAIN_SECONDS, EXPIRED, LOOK_SECON
 from lineside.agent.updating.verdicts import Done, Refresh
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.rig import Rig
 from tests.agent.test_trusted_metadata import verifier
 from tests.agent.tuf_repository import TufRepository
+from tests.eventually import eventually
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -124,13 +125,13 @@ def test_what_runs_keeps_running_and_nothing_new_installs(tmp_path: Path) -> Non
     assert refused.error is not None
     assert refused.error.code == EXPIRED
     assert [(one.name, one.version) for one in refused.running] == [("app", "1.0.0")]
-    wait_for(lambda: EXPIRED in [one.code for one in plane.reports[-1].conditions])  # reported
-    wait_for(lambda: EXPIRED in [one.code for one in agent.status().conditions])  # and visible on the device
+    eventually(lambda: EXPIRED in [one.code for one in plane.reports[-1].conditions])  # reported
+    eventually(lambda: EXPIRED in [one.code for one in agent.status().conditions])  # and visible on the device
     assert agent.status().components[0] == before
     plane.tuf.lifetime = datetime.timedelta(days=1)
     plane.tuf.publish()
     plane.wait_report(plane.want(wanted), Phase.HEALTHY)
-    wait_for(lambda: EXPIRED not in [one.code for one in plane.reports[-1].conditions])
+    eventually(lambda: EXPIRED not in [one.code for one in plane.reports[-1].conditions])
     assert agent.end() == 0
     plane.close()
 

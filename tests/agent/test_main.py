@@ -12,9 +12,10 @@ import pytest
 
 from lineside.agent.main import main
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 
 def test_join_run_status(plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,7 +29,7 @@ def test_join_run_status(plane: ControlPlane, tmp_path: Path, capsys: pytest.Cap
     agent = AgentProcess(tmp_path / "device", plane)
     process = agent.start()
     plane.wait_report(plane.want(plane.release(recipe())), Phase.HEALTHY)
-    wait_for(lambda: agent.status().good_revision == 1)
+    eventually(lambda: agent.status().good_revision == 1)
     assert main(["status", "--root", root, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["pid"], found["good_revision"], found["components"][0]["name"]) == (process.pid, 1, "app")

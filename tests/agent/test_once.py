@@ -8,9 +8,10 @@ import pytest
 
 from lineside.contract.recipes.builtin import TOKEN_EXCHANGE
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 
 def running(plane: ControlPlane, agent: AgentProcess) -> None:
@@ -34,7 +35,7 @@ def test_a_bootstrap_step_that_restarts_the_agent_runs_once(
     assert lines(mark) == ["boot"]
     agent.end()
     agent.start()
-    wait_for(lambda: len(agent.children()) == 1)
+    eventually(lambda: len(agent.children()) == 1)
     assert lines(mark) == ["boot"]
 
 
@@ -48,7 +49,7 @@ def test_a_bootstrap_step_that_restarts_the_device_is_not_forgotten(
     boot = f"echo boot >> {mark}; exit 101"
     revision = plane.want(plane.release(recipe("app", "2.0.0", Bootstrap=boot, Run="exec sleep 99")))
     assert agent.process is not None
-    assert agent.process.wait(20) == 0
+    assert agent.process.wait(60) == 0
     assert rebooted.exists()
     assert lines(mark) == ["boot"]
     agent.start()  # the device is up again
@@ -84,7 +85,7 @@ def test_killed_after_a_bootstrap_step_it_is_not_run_again(
     mark = tmp_path / "mark"
     boot = recipe("app", "2.0.0", Bootstrap=f"echo boot >> {mark}", Run="exec sleep 99")
     revision = plane.want(plane.release(boot))
-    assert agent.start(crash_at="bootstrapped").wait(20) == 137
+    assert agent.start(crash_at="bootstrapped").wait(60) == 137
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     assert lines(mark) == ["boot"]
@@ -99,13 +100,13 @@ def test_a_component_that_leaves_is_uninstalled_once(plane: ControlPlane, agent:
     plane.wait_report(revision, Phase.HEALTHY)
     agent.kill()
     gone = plane.want()
-    assert agent.start(crash_at="uninstalled").wait(20) == 137
+    assert agent.start(crash_at="uninstalled").wait(60) == 137
     agent.start()
     plane.wait_report(gone, Phase.IDLE)
-    wait_for(lambda: lines(mark) == ["1.0.0"])
+    eventually(lambda: lines(mark) == ["1.0.0"])
     plane.wait_report(plane.want(own), Phase.HEALTHY)  # and when it comes back and leaves again, again
     plane.wait_report(plane.want(), Phase.IDLE)
-    wait_for(lambda: lines(mark) == ["1.0.0", "1.0.0"])
+    eventually(lambda: lines(mark) == ["1.0.0", "1.0.0"])
 
 
 def test_a_built_in_component_comes_along_with_what_depends_on_it(plane: ControlPlane, agent: AgentProcess) -> None:

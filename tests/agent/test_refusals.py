@@ -11,9 +11,10 @@ from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.ids import digest_of
 from lineside.contract.reported import ComponentState, Phase, Report
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_a_component_that_cannot_be_met_is_refused(
 def test_a_revoked_device_keeps_running_what_it_runs(plane: ControlPlane, running: AgentProcess) -> None:
     plane.revoked = True
     tries = plane.served["desired"]
-    wait_for(lambda: plane.served["desired"] > tries + 1)
+    eventually(lambda: plane.served["desired"] > tries + 1)
     assert len(running.children()) == 1
     assert running.process is not None
     assert running.process.poll() is None

@@ -8,11 +8,12 @@ import pytest
 
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.rig import Rig
 from tests.agent.test_state_fault_table import newer, unreadable
+from tests.eventually import eventually
 
 
 @pytest.mark.parametrize(("damage", "code"), [(unreadable, "state.unreadable"), (newer, "state.newer_schema")])
@@ -29,11 +30,11 @@ def test_what_ran_runs_again_with_no_network(
     damage(Rig(agent.paths.root))
     plane.overloaded = 10**6
     agent.start()
-    wait_for(lambda: len(agent.children()) == 1)
+    eventually(lambda: len(agent.children()) == 1)
     assert agent.configuration("app") == {"speed": 4}
     plane.overloaded = 0
-    wait_for(lambda: any(code == one.code for report in plane.reports for one in report.conditions))
-    wait_for(lambda: plane.reports[-1].phase is Phase.HEALTHY)
+    eventually(lambda: any(code == one.code for report in plane.reports for one in report.conditions))
+    eventually(lambda: plane.reports[-1].phase is Phase.HEALTHY)
     assert plane.bytes_served[data] == 100_000  # nothing is fetched again
     assert agent.paths.log("app").read_text().count("started") == 2
 
@@ -50,6 +51,6 @@ def test_with_no_copy_either_it_asks_the_control_plane_and_keeps_its_identity(
     (agent.paths.root / "agent.copy.json").unlink()
     before = len(plane.reports)
     agent.start()
-    wait_for(lambda: any(report.phase is Phase.HEALTHY for report in plane.reports[before:]))
+    eventually(lambda: any(report.phase is Phase.HEALTHY for report in plane.reports[before:]))
     assert plane.reports[-1].device == "cell-1"
     assert plane.bytes_served[data] == 100_000

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.reported import ComponentState, Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import SLEEPER, artifact, recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 NEVER_READY = {"Run": SLEEPER, "Probe": {"Script": "exit 1", "Timeout": 300}}
 
@@ -29,7 +30,7 @@ def test_a_download_that_stands_still_is_given_up_for_a_newer_revision(
     digest = plane.add_blob(b"x" * 200_000)
     plane.stall_after = 1000
     plane.want(plane.release(recipe("app", "2.0.0", artifacts=[artifact("data.bin", digest)])))
-    assert plane.stalled.wait(20)
+    assert plane.stalled.wait(60)
     plane.stall_after = None
     report = plane.wait_report(plane.want(release(plane, "app", "3.0.0")), Phase.HEALTHY)
     assert [one.version for one in report.running] == ["3.0.0"]
@@ -40,7 +41,7 @@ def test_sigterm_ends_a_download_that_stands_still(plane: ControlPlane, agent: A
     digest = plane.add_blob(b"x" * 200_000)
     plane.stall_after = 1000
     plane.want(plane.release(recipe("app", "2.0.0", artifacts=[artifact("data.bin", digest)])))
-    assert plane.stalled.wait(20)
+    assert plane.stalled.wait(60)
     assert agent.end() == 0
     assert agent.children() == []
 
@@ -49,7 +50,7 @@ def test_a_long_soak_is_not_waited_for(plane: ControlPlane, agent: AgentProcess)
     healthy(plane, agent, "app")
     slow = plane.want(release(plane, "app", "2.0.0"), soak_seconds=1000.0)
     plane.wait_report(slow, Phase.STARTING)
-    wait_for(lambda: plane.reports[-1].running and plane.reports[-1].running[0].version == "2.0.0")
+    eventually(lambda: plane.reports[-1].running and plane.reports[-1].running[0].version == "2.0.0")
     revision = plane.want(release(plane, "app", "3.0.0"), soak_seconds=0.2)
     report = plane.wait_report(revision, Phase.HEALTHY)
     assert [one.version for one in report.running] == ["3.0.0"]
@@ -58,10 +59,10 @@ def test_a_long_soak_is_not_waited_for(plane: ControlPlane, agent: AgentProcess)
 def test_polls_and_reports_go_on_while_a_probe_takes_long(plane: ControlPlane, agent: AgentProcess) -> None:
     plane.want(release(plane, "app", "1.0.0", Run=SLEEPER, Probe={"Script": "sleep 100", "Timeout": 300}))
     agent.start()
-    wait_for(lambda: plane.reports and plane.reports[-1].phase is Phase.STARTING)
-    wait_for(lambda: plane.reports[-1].running and plane.reports[-1].running[0].state is ComponentState.STARTING)
+    eventually(lambda: plane.reports and plane.reports[-1].phase is Phase.STARTING)
+    eventually(lambda: plane.reports[-1].running and plane.reports[-1].running[0].state is ComponentState.STARTING)
     asked = plane.served["desired"]
-    wait_for(lambda: plane.served["desired"] > asked + 3)
+    eventually(lambda: plane.served["desired"] > asked + 3)
 
 
 def test_a_trial_that_is_superseded_leaves_no_mixture(plane: ControlPlane, agent: AgentProcess) -> None:
@@ -69,11 +70,11 @@ def test_a_trial_that_is_superseded_leaves_no_mixture(plane: ControlPlane, agent
     healthy(plane, agent, "first", "second")
     half = plane.want(release(plane, "first", "2.0.0"), release(plane, "second", "2.0.0", **NEVER_READY))
     plane.wait_report(half, Phase.STARTING)
-    wait_for(lambda: {one.version for one in plane.reports[-1].running} == {"2.0.0"})
+    eventually(lambda: {one.version for one in plane.reports[-1].running} == {"2.0.0"})
     bad = plane.want(plane.document.components[0], release(plane, "second", "3.0.0", Run="exit 1"))
     report = plane.wait_report(bad, Phase.ROLLED_BACK)
     assert {one.name: one.version for one in report.running} == {"first": "1.0.0", "second": "1.0.0"}
-    assert len(wait_for(agent.children)) == 2
+    assert len(eventually(agent.children)) == 2
     back = plane.want(release(plane, "first", "2.0.0"), release(plane, "second", "4.0.0"))
     report = plane.wait_report(back, Phase.HEALTHY)
     assert {one.name: one.version for one in report.running} == {"first": "2.0.0", "second": "4.0.0"}
@@ -84,6 +85,6 @@ def test_a_revision_that_takes_back_what_is_tried_returns_to_what_ran(plane: Con
     before = plane.document.components
     trial = plane.want(release(plane, "app", "2.0.0", **NEVER_READY))
     plane.wait_report(trial, Phase.STARTING)
-    wait_for(lambda: [one.version for one in plane.reports[-1].running] == ["2.0.0"])
+    eventually(lambda: [one.version for one in plane.reports[-1].running] == ["2.0.0"])
     report = plane.wait_report(plane.want(*before), Phase.HEALTHY)
     assert [one.version for one in report.running] == ["1.0.0"]

@@ -28,13 +28,11 @@ from lineside.contract.event import Event
 from lineside.contract.model import Decision, ModelState, ModelVersion
 from lineside.contract.result import Result
 from lineside.contract.rollout import RolloutState
-from tests.cli.eventually import eventually
 from tests.e2e import processes, tiny
+from tests.eventually import PATIENCE, eventually
 
 GROUP = "line"
 MODEL = "tags"
-PATIENCE = 30.0
-"""Seconds for anything that takes a device a moment, on a machine with much else to do."""
 
 _BRISK = ("--poll-seconds", "0.5", "--soak-seconds", "0.3", "--twin-soak-seconds", "0.3")
 
@@ -119,7 +117,7 @@ class Plant:
         self._ups += 1
         up = processes.start(("lineside.cli", "up", "--root", str(self.root), *settings), log)
         self._up = up
-        eventually(lambda: "Ctrl-C ends it" in log.read_text() or up.poll() is not None, 60)
+        eventually(lambda: "Ctrl-C ends it" in log.read_text() or up.poll() is not None)
         assert up.poll() is None, log.read_text()
         found = read_server(self.root)
         assert found is not None
@@ -151,7 +149,7 @@ class Plant:
         """Register a tiny model, wait for the twin, approve it."""
         made = tiny.register(self.client, MODEL, variety)
         waiting = (ModelState.CANDIDATE, ModelState.IN_TWIN)
-        eventually(lambda: self.client.model(made.name, made.version).state not in waiting, 2 * PATIENCE)
+        eventually(lambda: self.client.model(made.name, made.version).state not in waiting)
         return self.client.approve_model(made.name, made.version, Decision())
 
     def deploy(self, model: ModelVersion, *, policy: str = "ROLLBACK", topic: str = "") -> Deployment:
@@ -163,7 +161,7 @@ class Plant:
 
     def wait_rolled_out(self, deployment: Deployment) -> None:
         """Wait until a deployment's rollout has succeeded."""
-        eventually(lambda: self.client.rollout(deployment.rollout).state is RolloutState.SUCCEEDED, PATIENCE)
+        eventually(lambda: self.client.rollout(deployment.rollout).state is RolloutState.SUCCEEDED)
 
     # --- devices --------------------------------------------------------------------------------------------------
 
@@ -192,7 +190,7 @@ class Plant:
 
     def wait_runs(self, station: Station, model: ModelVersion) -> None:
         """Wait until it does."""
-        eventually(lambda: self.runs(station, model), PATIENCE)
+        eventually(lambda: self.runs(station, model))
 
     # --- what is seen ---------------------------------------------------------------------------------------------
 
@@ -204,7 +202,7 @@ class Plant:
 
     def wait_results(self, station: Station) -> list[Result]:
         """Results of all that the device was fed, each exactly once, numbered without a gap."""
-        eventually(lambda: self.client.results(device=station.name, limit=1).total >= station.fed, PATIENCE)
+        eventually(lambda: self.client.results(device=station.name, limit=1).total >= station.fed)
         found = self.results(station)
         assert sorted(result.sequence for result in found) == list(range(1, station.fed + 1))
         assert len({result.image for result in found}) == station.fed

@@ -11,9 +11,9 @@ import pytest
 
 from lineside.contract.model import ModelVersion
 from lineside.contract.rollout import RolloutState
-from tests.cli.eventually import eventually
 from tests.e2e import processes
-from tests.e2e.plant import PATIENCE, Plant, Station
+from tests.e2e.plant import Plant, Station
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plant")]
 
@@ -51,12 +51,12 @@ def test_killed_while_it_installs(plant: Plant) -> None:
         rollout = plant.deploy(model, topic=f"factory/line/{number}").rollout
         threading.Event().wait(moments.uniform(0, _LATEST))
         station.kill()
-        eventually(lambda: _gone(station), 5)
+        eventually(lambda: _gone(station))
         station.start()
-        eventually(lambda: plant.client.rollout(rollout).state is RolloutState.SUCCEEDED, PATIENCE)  # noqa: B023
+        eventually(lambda: plant.client.rollout(rollout).state is RolloutState.SUCCEEDED)  # noqa: B023
         _sound(plant, station, model)
     station.kill()
-    eventually(lambda: _gone(station), 5)
+    eventually(lambda: _gone(station))
     plant.client.revoke_device(station.name)
 
 
@@ -70,7 +70,7 @@ def test_killed_while_it_runs_no_result_is_lost_or_doubled(plant: Plant) -> None
         station.feed(30)
         threading.Event().wait(moments.uniform(0, 0.6))
         station.kill()
-        eventually(lambda: _gone(station), 5)
+        eventually(lambda: _gone(station))
         station.start()
         eventually(lambda: len(station.runtimes()) == 1)
     _sound(plant, station, model)

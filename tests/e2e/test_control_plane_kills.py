@@ -12,9 +12,9 @@ import pytest
 from lineside.client.folder import upload_folder
 from lineside.contract.rollout import DeviceProgress, Rollout, RolloutState
 from lineside.contract.run import Run, RunRequest, RunState, Step, StepState
-from tests.cli.eventually import eventually
 from tests.e2e import processes
-from tests.e2e.plant import PATIENCE, Plant
+from tests.e2e.plant import Plant
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("control plane")]
 
@@ -38,7 +38,7 @@ def _kill_and_start(plant: Plant) -> None:
     """kill -9 the server; its worker dies with it, and the next one has a worker of its own, exactly one."""
     (before,) = plant.workers()
     plant.kill()
-    eventually(lambda: plant.workers() == [], 10)
+    eventually(lambda: plant.workers() == [])
     plant.start()
     (after,) = eventually(plant.workers)
     assert after != before
@@ -105,10 +105,10 @@ def test_killed_in_rollout_the_rollout_goes_on(tmp_path: Path) -> None:
         for number, (moment, there) in enumerate(_MOMENTS.items()):
             model = models[number % 2]
             rollout = plant.deploy(model, topic=f"factory/line/{number}").rollout
-            eventually(lambda: there(plant.client.rollout(rollout)), PATIENCE)  # noqa: B023 called in this round
+            eventually(lambda: there(plant.client.rollout(rollout)))  # noqa: B023 called in this round
             plant.kill()
             plant.start()
-            eventually(lambda: plant.client.rollout(rollout).finished_at, PATIENCE)  # noqa: B023
+            eventually(lambda: plant.client.rollout(rollout).finished_at)  # noqa: B023
             ended = plant.client.rollout(rollout)
             assert (ended.state, moment) == (RolloutState.SUCCEEDED, moment)
             assert _progress(ended) == {DeviceProgress.HEALTHY.value: 2}

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.eventually import eventually
 from tests.e2e import processes
+from tests.eventually import eventually
 
 _DEMO = (sys.executable, "-m", "lineside.cli", "demo")
 _LONG = 600.0  # seconds
@@ -94,12 +94,12 @@ def test_two_demos_beside_each_other_take_other_roots_and_ports(tmp_path: Path) 
                 demos.append(
                     subprocess.Popen(_DEMO, cwd=tmp_path, stdout=stream, stderr=stream, env=processes.environment())
                 )
-            eventually(lambda log=log: "watch it at" in log.read_text(), 30)  # type: ignore[misc]
+            eventually(lambda log=log: "watch it at" in log.read_text())  # type: ignore[misc]
             addresses.append(log.read_text().split("watch it at ")[1].split()[0])
     finally:
         for demo in demos:
             demo.terminate()
-    assert [demo.wait(timeout=40) for demo in demos] == [143, 143]
+    assert [demo.wait(timeout=60) for demo in demos] == [143, 143]
     assert len(set(addresses)) == 2
     assert sorted(folder.name for folder in tmp_path.glob("lineside-demo*")) == ["lineside-demo", "lineside-demo-2"]
     assert processes.about(tmp_path) == {}

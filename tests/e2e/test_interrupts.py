@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from lineside.agent.link.join_state import JoinState
-from tests.cli.eventually import eventually
 from tests.e2e import processes
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("control plane")]
 

@@ -12,9 +12,9 @@ import pytest
 
 from lineside.contract.deployment import ComponentSpec, ConfigurationUpdate, DeploymentDocument
 from lineside.contract.inquiry import CheckResult
-from tests.cli.eventually import eventually
 from tests.e2e import processes
-from tests.e2e.plant import GROUP, PATIENCE, Plant, Station
+from tests.e2e.plant import GROUP, Plant, Station
+from tests.eventually import PATIENCE, eventually
 
 pytestmark = [pytest.mark.timeout(180)]
 
@@ -53,7 +53,7 @@ def added(plant: Plant, folder: Path) -> None:
 
 
 def wait_healthy(plant: Plant, station: Station) -> None:
-    eventually(lambda: plant.shown(station).healthy, PATIENCE)
+    eventually(lambda: plant.shown(station).healthy)
 
 
 def test_a_component_of_ones_own_runs_and_is_seen_from_afar(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_what_a_group_should_run_is_carried_to_a_device_by_hand(tmp_path: Path) 
         assert carried.join(plant.token()).returncode == 0
         added(plant, tmp_path)
         file = tmp_path / "stick.zip"
-        eventually(lambda: plant.client.device("cell-2").desired_revision > 0, PATIENCE)
+        eventually(lambda: plant.client.device("cell-2").desired_revision > 0)
         done = command(plant, "deployments", "bundle", "cell-2", "-o", str(file))
         assert done.returncode == 0, done.stderr
         plant.stop()
@@ -107,4 +107,4 @@ def test_what_a_group_should_run_is_carried_to_a_device_by_hand(tmp_path: Path) 
         taken = processes.run("lineside.cli", "agent", "import", str(file), "--root", str(carried.root))
         assert taken.returncode == 0, taken.stdout + taken.stderr
         log = carried.root / "logs" / f"{NAME}.log"
-        eventually(lambda: log.exists() and "looked 3" in log.read_text(), PATIENCE)
+        eventually(lambda: log.exists() and "looked 3" in log.read_text())

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
-from tests.cli.eventually import eventually
 from tests.e2e import planted, processes
-from tests.e2e.plant import GROUP, PATIENCE, Plant, Station
+from tests.e2e.plant import GROUP, Plant, Station
+from tests.eventually import eventually
 
 pytest.importorskip("awsiot")
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
@@ -69,7 +69,7 @@ def fed(words: tuple[str, ...], text: str) -> None:
 
 def wait_read(station: Station, name: str, expected: str) -> None:
     file = station.root / "work" / NAME / name.replace("/", "-")
-    eventually(lambda: file.exists() and file.read_text() == expected, PATIENCE)
+    eventually(lambda: file.exists() and file.read_text() == expected)
 
 
 def digest(text: str) -> str:
@@ -146,5 +146,5 @@ def test_what_was_planted_would_be_found(tmp_path: Path) -> None:
     sleeper = [sys.executable, "-c", "import sys; sys.stdin.read()", secret]
     with planted.Processes([secret]) as watched:
         child = subprocess.Popen(sleeper, stdin=subprocess.PIPE)
-        eventually(lambda: any(one.startswith(f"{child.pid} ") for one in watched.found), PATIENCE)
+        eventually(lambda: any(one.startswith(f"{child.pid} ") for one in watched.found))
         child.communicate()

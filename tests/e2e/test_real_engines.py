@@ -11,9 +11,9 @@ import pytest
 from lineside.cli.main import main
 from lineside.contract.ids import digest_of
 from lineside.server.testing import free_socket
-from tests.cli.eventually import eventually
-from tests.e2e.plant import PATIENCE, Plant
+from tests.e2e.plant import Plant
 from tests.e2e.test_own_components import COUNT, added, wait_healthy
+from tests.eventually import eventually
 from tests.network.storm import Camera
 from tests.server import postgresql
 from tests.server.adapters.seaweed import KEY, SECRET, program, seaweed
@@ -56,13 +56,13 @@ def _with_a_broker(plant: Plant, folder: Path, port: int) -> None:
     command = ["broker", "config", "mosquitto", "--out", str(out), "--host", "127.0.0.1", "--port", str(port)]
     assert main([*command, "--root", str(plant.root)]) == 0
     with mosquitto(out):
-        eventually(lambda: plant.client.broker().problem is None, 60)
+        eventually(lambda: plant.client.broker().problem is None)
         station = plant.device("cell-1")
         added(plant, folder)
         wait_healthy(plant, station)
         camera = Camera(station, "127.0.0.1", port)
         try:
             camera.see(100)
-            eventually(lambda: plant.client.results(device="cell-1", limit=1).total == 100, PATIENCE)
+            eventually(lambda: plant.client.results(device="cell-1", limit=1).total == 100)
         finally:
             camera.close()

@@ -20,9 +20,9 @@ from lineside.contract.ids import digest_of
 from lineside.contract.model import ModelVersion
 from lineside.contract.reported import Phase
 from lineside.contract.rollout import RolloutState
-from tests.cli.eventually import eventually
 from tests.e2e import documents
-from tests.e2e.plant import MODEL, PATIENCE, Plant, Station
+from tests.e2e.plant import MODEL, Plant, Station
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plant")]
 
@@ -52,7 +52,7 @@ class Line:
     def refused(self, code: str) -> None:
         """The device refuses with this code, and it shows; version 1 still runs and publishes."""
         (runtime,) = self.station.runtimes()
-        report = eventually(lambda: self._report(code), PATIENCE)
+        report = eventually(lambda: self._report(code))
         assert [one.artifacts.get("model.onnx") for one in report.running if one.artifacts.get("model.onnx")] == [
             self.first.digest
         ]
@@ -130,7 +130,7 @@ def test_a_flipped_byte_stops_a_rollout_and_the_device_is_told_to_stay(line: Lin
         with line.station.frozen():
             rollout = line.plant.deploy(second).rollout
             stack.enter_context(_replaced(file, file.read_bytes()[:-1] + b"!"))
-        eventually(lambda: line.plant.client.rollout(rollout).state is RolloutState.FAILED, PATIENCE)
+        eventually(lambda: line.plant.client.rollout(rollout).state is RolloutState.FAILED)
     (device,) = line.plant.client.rollout_devices(rollout).devices
     assert device.error is not None
     assert device.error.code == "artifact.digest_mismatch"

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from lineside.runtime.status import Status
-from tests.cli.eventually import eventually
-from tests.e2e.plant import MODEL, PATIENCE, Plant, Station
+from tests.e2e.plant import MODEL, Plant, Station
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plant")]
 
@@ -27,7 +27,7 @@ def _outage(plant: Plant, station: Station, end: Callable[[], None]) -> None:
     station.feed(20)
     end()
     station.feed(40)
-    eventually(lambda: _decided(station) == station.fed, PATIENCE)  # with nobody there to take them
+    eventually(lambda: _decided(station) == station.fed)  # with nobody there to take them
     plant.start()
     station.feed(20)
     plant.wait_results(station)

@@ -26,10 +26,10 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of, greengrass_digest
 from lineside.contract.model import Decision, ModelState, ModelVersion
 from lineside.contract.reported import Phase
-from tests.cli.eventually import eventually
 from tests.e2e import processes, tiny
-from tests.e2e.plant import GROUP, MODEL, PATIENCE, Plant
+from tests.e2e.plant import GROUP, MODEL, Plant
 from tests.e2e.thief import Thief, target_of
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plant"), pytest.mark.timeout(300)]
 
@@ -69,7 +69,7 @@ class Scene:
         """A model that the twin has tried."""
         made = tiny.register(self.plant.client, MODEL, variety)
         waiting = (ModelState.CANDIDATE, ModelState.IN_TWIN)
-        eventually(lambda: self.plant.client.model(made.name, made.version).state not in waiting, PATIENCE)
+        eventually(lambda: self.plant.client.model(made.name, made.version).state not in waiting)
         return self.plant.client.model(made.name, made.version)
 
     def approved(self, variety: str) -> ModelVersion:
@@ -267,7 +267,7 @@ def _refused(scene: Scene, revision: int) -> str | None:
 def test_the_thief_cannot_make_the_device_install(scene: Scene, attack: Attack, code: str) -> None:
     (runtime,) = scene.station.runtimes()
     revision = scene.thief.want(scene.station, attack(scene))
-    assert eventually(lambda: _refused(scene, revision), PATIENCE) == code
+    assert eventually(lambda: _refused(scene, revision)) == code
     assert scene.station.runtimes() == [runtime]
     scene.station.feed(1)
     assert scene.plant.wait_results(scene.station)[-1].digest == scene.first.digest
@@ -317,7 +317,7 @@ def test_a_withdrawn_model_gives_way_to_the_older_one_and_old_metadata_stays_ref
     found = scene.component(bad)
     named = {"version": found.version, "target": f"models/{FILES}-{found.version}.json"}
     revision = scene.thief.want(scene.station, {FILES: named | {"recipe_digest": found.recipe_digest}})
-    assert eventually(lambda: _refused_running(scene, revision), PATIENCE) == "trust.rollback"
+    assert eventually(lambda: _refused_running(scene, revision)) == "trust.rollback"
     scene.thief.everything_back(scene.station)
     scene.plant.wait_runs(scene.station, scene.first)
 

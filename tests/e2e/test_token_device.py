@@ -14,9 +14,9 @@ from lineside.agent.paths import Paths
 from lineside.agent.secrets import Secrets
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from tests.agent.keys.tokens import make_token
-from tests.cli.eventually import eventually
 from tests.e2e import processes
-from tests.e2e.plant import GROUP, PATIENCE, Plant, Station
+from tests.e2e.plant import GROUP, Plant, Station
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 
@@ -56,22 +56,22 @@ def test_a_device_that_changes_its_key_all_the_time_keeps_its_secrets(
             seen.add(keys.public(CURRENT))
             return len(seen) > 3
 
-        eventually(changed, PATIENCE * 2)
+        eventually(changed)
         assert plant.shown(station).healthy
         if kind == "token":
             _works_without_a_key_in_a_file(plant, station)
         station.end(signal.SIGTERM)
         station.start()
         plant.client.set_secret("line1/database", b"new")
-        eventually(lambda: kept.get("line1/database").text == "new", PATIENCE)
+        eventually(lambda: kept.get("line1/database").text == "new")
 
 
 def _works_without_a_key_in_a_file(plant: Plant, station: Station) -> None:
     """Only the broker's own key is one, whose certificate opens nothing else."""
-    eventually(Paths(station.root).mqtt_certificate.exists, PATIENCE)
+    eventually(Paths(station.root).mqtt_certificate.exists)
     files = [path for path in (station.root / "keys").iterdir() if path.is_file()]
     assert [path.name for path in files if b"PRIVATE KEY" in path.read_bytes()] == ["mqtt.key"]
-    eventually(lambda: "link.broker" not in _conditions(plant, station), PATIENCE * 3)
+    eventually(lambda: "link.broker" not in _conditions(plant, station))
 
 
 def _joined(plant: Plant, folder: Path, key: str) -> Station:
@@ -82,7 +82,7 @@ def _joined(plant: Plant, folder: Path, key: str) -> Station:
     plant.stations.append(station)
     station.start()
     _deploy(plant, folder)
-    eventually(lambda: plant.shown(station).healthy, PATIENCE)
+    eventually(lambda: plant.shown(station).healthy)
     return station
 
 

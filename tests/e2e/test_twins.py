@@ -12,9 +12,9 @@ import pytest
 from lineside.contract.approval import TwinReport, shortfalls
 from lineside.contract.model import Decision, ModelState, ModelVersion
 from lineside.contract.twin import PROFILES, TwinState
-from tests.cli.eventually import eventually
 from tests.e2e import processes, tiny
-from tests.e2e.plant import MODEL, PATIENCE, Plant
+from tests.e2e.plant import MODEL, Plant
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plant")]
 
@@ -26,7 +26,7 @@ def after_its_test(plant: Plant, model: ModelVersion) -> ModelVersion:
         found = plant.client.model(model.name, model.version)
         return found if found.state not in (ModelState.CANDIDATE, ModelState.IN_TWIN) else None
 
-    return eventually(over, 3 * PATIENCE)
+    return eventually(over)
 
 
 def report_of(plant: Plant, model: ModelVersion) -> TwinReport:
@@ -79,7 +79,7 @@ def test_a_model_passes_on_a_twin_is_updated_and_rolled_back_there_and_a_slow_on
 
         running.send_signal(signal.SIGKILL)  # what a killed one leaves does not block the next start
         running.wait()
-        eventually(lambda: not processes.about(folder), PATIENCE)
+        eventually(lambda: not processes.about(folder))
         again = twin(plant, *start, "--name", "twin-raspberry-pi-4", "--profile", "raspberry-pi-4", "--detach")
         assert again["twins"][0]["device"] == one["device"]  # type: ignore[index]
         twin(plant, "stop", "--folder", str(folder))

@@ -25,8 +25,8 @@ from lineside.contract.reported import Phase
 from lineside.contract.result import Result
 from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink
 from lineside.runtime.spool import Entry
-from tests.cli.eventually import eventually
 from tests.e2e.plant import GROUP, Plant, Station
+from tests.eventually import eventually
 from tests.network.namespace import FarStation, Namespace
 from tests.network.proxy import Proxy, Weather
 

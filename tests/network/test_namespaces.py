@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.eventually import eventually
+from tests.eventually import eventually
 from tests.network.namespace import Namespace, reason_against
 from tests.network.storm import Storm
 
@@ -40,7 +40,7 @@ def test_devices_agree_after_a_bad_cable(tmp_path: Path) -> None:
 
         namespace.narrow(kbit=3000, queue=20_000)
         storm.deploy()
-        eventually(lambda: _fetched(storm), 30)
+        eventually(lambda: _fetched(storm))
         namespace.plugged(False)
         storm.deploy()  # they hear of it when they are back
         threading.Event().wait(3)

@@ -116,7 +116,7 @@ class House:
             answer_twins(self.lineside.core)
             return done()
 
-        until(step, 20)
+        until(step)
 
     def _run(self) -> Run:
         run = self.client.start_run(RunRequest(model="plates", dataset=self.dataset.id, trainer="compact"))

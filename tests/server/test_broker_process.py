@@ -72,8 +72,8 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     with ControlPlaneProcess(tmp_path / "r") as again:
         assert again.get("/results?limit=1")["total"] >= safe
         # The rest comes after the restart, each once.
-        until(lambda: again.get("/results?limit=1")["total"] == 200, 20)
+        until(lambda: again.get("/results?limit=1")["total"] == 200)
         lost.clear()
         again.post("/devices/cam-1/revoke")
-        assert lost.wait(10)
+        assert lost.wait(60)
         client.loop_stop()

@@ -39,15 +39,15 @@ def test_results_go_on_at_the_other_one(postgresql_databases: Databases, tmp_pat
         camera.tls_set_context(context)
         camera.connect("127.0.0.1", port)
         camera.loop_start()
-        reader = until(lambda: holders(url).get("results"), 30)
+        reader = until(lambda: holders(url).get("results"))
         reading, other = (first, second) if reader == home(first) else (second, first)
         for sequence in range(400):
             camera.publish(topics.results("cam-1"), result(sequence), 1)
-        until(lambda: client(other).results(limit=1).total >= 50, 30)
+        until(lambda: client(other).results(limit=1).total >= 50)
         reading.end(signal.SIGKILL)
         for sequence in range(400, 500):
             camera.publish(topics.results("cam-1"), result(sequence), 1)
-        until(lambda: client(other).results(limit=1).total == 500, 40)
+        until(lambda: client(other).results(limit=1).total == 500)
         found = [one.result.sequence for one in client(other).results(after=0, limit=1000).results]
         assert sorted(found) == list(range(500))
         assert holders(url)["results"] == home(other)

@@ -15,10 +15,11 @@ from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.recipes.builtin import builtin_digest, builtin_target, builtin_version
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.broker import Listener, Mosquitto
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.mosquitto
 
@@ -110,24 +111,24 @@ def test_awsiotsdk_components_talk_to_one_another_and_to_the_broker_through_the_
     answers = plane.release(_component("answers", ANSWERS, accessControl=_allowed("answers"), level=3))
     refused = plane.release(_component("refused", REFUSED))
     agent.start()
-    plane.wait_report(plane.want(asked, answers, refused), Phase.HEALTHY, timeout=40)
-    wait_for(lambda: listener.payloads("plant/ready"))
-    wait_for(lambda: "ready" in _printed(agent, "asked"))
+    plane.wait_report(plane.want(asked, answers, refused), Phase.HEALTHY)
+    eventually(lambda: listener.payloads("plant/ready"))
+    eventually(lambda: "ready" in _printed(agent, "asked"))
 
     def answered(text: bytes) -> bool:
         _ask(listener, "plant/ask", b"how many?")  # the broker may not know of the subscription yet
         return text in listener.payloads("plant/answer")
 
-    wait_for(lambda: answered(b"how many? 3"))
-    wait_for(lambda: "refused: refused is not authorized" in _printed(agent, "refused"))
+    eventually(lambda: answered(b"how many? 3"))
+    eventually(lambda: "refused: refused is not authorized" in _printed(agent, "refused"))
     assert listener.payloads("plant/forbidden") == []
 
     pids = agent.children()
     changed = msgspec.structs.replace(answers, configuration_update=ConfigurationUpdate(merge={"level": 4}))
-    plane.wait_report(plane.want(asked, changed, refused), Phase.HEALTHY, timeout=40)
-    (event,) = wait_for(lambda: listener.payloads("plant/changed"))
+    plane.wait_report(plane.want(asked, changed, refused), Phase.HEALTHY)
+    (event,) = eventually(lambda: listener.payloads("plant/changed"))
     assert b"key_path=['level']" in event
-    wait_for(lambda: answered(b"how many? 4"))
+    eventually(lambda: answered(b"how many? 4"))
     assert agent.children() == pids  # it listens, so nothing was restarted
 
 
@@ -149,9 +150,9 @@ def test_awsiotsdk_a_request_topic_reaches_a_component_and_its_answer_the_broker
     routed = recipe(
         "routed", dependencies={ROUTER: ">=2.0.0"}, Run=_component("routed", ROUTED)["Manifests"][0]["Lifecycle"]["Run"]
     )
-    plane.wait_report(plane.want(router, plane.release(routed)), Phase.HEALTHY, timeout=40)
-    wait_for(lambda: b"ready" in listener.payloads("line/answer"))
-    wait_for(lambda: (_ask(listener, "line/ask/1", b"?"), b"?" in listener.payloads("line/answer"))[1])
+    plane.wait_report(plane.want(router, plane.release(routed)), Phase.HEALTHY)
+    eventually(lambda: b"ready" in listener.payloads("line/answer"))
+    eventually(lambda: (_ask(listener, "line/ask/1", b"?"), b"?" in listener.payloads("line/answer"))[1])
 
 
 def test_awsiotsdk_a_component_finds_the_bus_below_a_very_long_root(plane: ControlPlane, tmp_path: Path) -> None:
@@ -161,8 +162,8 @@ def test_awsiotsdk_a_component_finds_the_bus_below_a_very_long_root(plane: Contr
     agent.start()
     try:
         script = "bus.update_state(state='RUNNING'); print(bus.get_configuration().value, flush=True)"
-        plane.wait_report(plane.want(plane.release(_component("far", script, here=True))), Phase.HEALTHY, timeout=40)
-        wait_for(lambda: "{'here': True}" in _printed(agent, "far"))
+        plane.wait_report(plane.want(plane.release(_component("far", script, here=True))), Phase.HEALTHY)
+        eventually(lambda: "{'here': True}" in _printed(agent, "far"))
         assert (root / "ipc.socket").is_symlink()
         folder = (root / "ipc.socket").readlink().parent
     finally:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from awsiot.greengrasscoreipc import model as m
 
-from tests.agent.agents import wait_for
 from tests.agent.bus.harness import House
 from tests.agent.bus.sdk import Events, Sdk
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.parametrize("version", [1, 2])
 
@@ -131,7 +131,7 @@ def test_awsiotsdk_hears_which_keys_changed(house: House, version: int) -> None:
         assert paths == [["nested", "Key"], ["nested", "text"]]
     everything.close()
     nested.close()
-    wait_for(lambda: not house.bus.listens("app"))
+    eventually(lambda: not house.bus.listens("app"))
 
 
 def test_awsiotsdk_a_change_of_very_many_keys_is_one_event(house: House, version: int) -> None:

@@ -19,10 +19,11 @@ from lineside.agent.keys.opening import open_keys
 from lineside.agent.secrets import Secrets
 from lineside.agent.supervision.processes import marked
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.bus.harness import PATH, policies
 from tests.agent.components import SLEEPER, recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 NOW = datetime.datetime.now(datetime.UTC)
 
@@ -33,7 +34,7 @@ def _pids(agent: AgentProcess, name: str) -> set[int]:
 
 def _client(agent: AgentProcess, name: str) -> GreengrassCoreIPCClientV2:
     """With the variables that a running component was started with."""
-    (pid, *_) = wait_for(lambda: sorted(_pids(agent, name)))
+    (pid, *_) = eventually(lambda: sorted(_pids(agent, name)))
     pairs = (one.split(b"=", 1) for one in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if b"=" in one)
     variables = {key.decode(): value.decode() for key, value in pairs}
     assert variables["AWS_IOT_THING_NAME"] == "cell-1"
@@ -71,11 +72,11 @@ def test_awsiotsdk_sees_restarts_and_stops_real_components(
     assert (details.version, details.configuration) == ("1.0.0", policies("app", level=3))
     before = _pids(agent, "other")
     assert client.restart_component(component_name="other").restart_status == "SUCCEEDED"
-    wait_for(lambda: (now := _pids(agent, "other")) and not now & before)
+    eventually(lambda: (now := _pids(agent, "other")) and not now & before)
     assert client.stop_component(component_name="other").stop_status == "SUCCEEDED"
-    wait_for(lambda: not _pids(agent, "other"))
+    eventually(lambda: not _pids(agent, "other"))
     assert client.restart_component(component_name="other").restart_status == "SUCCEEDED"
-    wait_for(lambda: _pids(agent, "other"))
+    eventually(lambda: _pids(agent, "other"))
     with pytest.raises(m.ComponentNotFoundError):
         client.restart_component(component_name="nobody")
 
@@ -105,7 +106,7 @@ def test_awsiotsdk_a_component_changes_its_configuration_for_good(
     assert _pids(agent, "app") == before
     agent.kill()
     agent.start()
-    wait_for(lambda: (now := _pids(agent, "app")) and not now & before)
+    eventually(lambda: (now := _pids(agent, "app")) and not now & before)
     again = _client(agent, "app")
     assert again.get_configuration(key_path=["level"]).value == {"level": 4}
     again.close().result(10)
@@ -122,7 +123,7 @@ def test_awsiotsdk_gets_a_real_secret_and_its_metrics_reach_the_control_plane(
         client.get_secret_value(secret_id="nothing")
     client.put_component_metric(metrics=[m.Metric(name="frames", unit="COUNT", value=7.0)])
     client.restart_component(component_name="other")  # something to report
-    wait_for(lambda: any(b"frames" in msgspec.json.encode(one) for one in list(plane.reports)))
+    eventually(lambda: any(b"frames" in msgspec.json.encode(one) for one in list(plane.reports)))
 
 
 def test_awsiotsdk_says_that_a_component_has_started(plane: ControlPlane, agent: AgentProcess) -> None:
@@ -151,12 +152,12 @@ def test_awsiotsdk_deploys_a_component_from_folders_of_the_device(
         artifacts_directory_path=str(artifacts),
     )
     status = lambda: client.get_local_deployment_status(deployment_id=answer.deployment_id).deployment  # noqa: E731
-    wait_for(lambda: status().status not in ("QUEUED", "IN_PROGRESS"))
+    eventually(lambda: status().status not in ("QUEUED", "IN_PROGRESS"))
     assert status().status == "SUCCEEDED"
     assert answer.deployment_id in [one.deployment_id for one in client.list_local_deployments().local_deployments]
     assert agent.configuration("local") == {"a": 2}
     removal = client.create_local_deployment(root_components_to_remove=["local"])
-    wait_for(lambda: not _pids(agent, "local"))
+    eventually(lambda: not _pids(agent, "local"))
     with pytest.raises(m.ResourceNotFoundError):
         client.cancel_local_deployment(deployment_id="nothing")
     with contextlib.suppress(m.ConflictError):  # it may have ended by now

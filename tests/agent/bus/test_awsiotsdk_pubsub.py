@@ -8,9 +8,9 @@ import pytest
 from awsiot.greengrasscoreipc import model as m
 
 from lineside.agent.bus.ports import BrokerMessage
-from tests.agent.agents import wait_for
 from tests.agent.bus.harness import House
 from tests.agent.bus.sdk import Sdk
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.parametrize("version", [1, 2])
 
@@ -171,7 +171,7 @@ def test_awsiotsdk_hears_from_iot_core(house: House, version: int) -> None:
     assert same.next().message.topic_name == "plant/b"
     assert events.none()
     same.close()
-    wait_for(lambda: house.broker.subscribed() == 0)
+    eventually(lambda: house.broker.subscribed() == 0)
 
 
 def test_awsiotsdk_topics_of_lineside_itself_are_not_for_components(house: House, version: int) -> None:

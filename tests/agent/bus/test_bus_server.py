@@ -18,8 +18,8 @@ from lineside.agent.bus.client import BusError, Client
 from lineside.agent.bus.frames import Decoder, Frame, MessageType
 from lineside.agent.bus.routes import ROUTER
 from lineside.agent.bus.tokens import Tokens
-from tests.agent.agents import wait_for
 from tests.agent.bus.harness import PATH, House
+from tests.eventually import eventually
 
 PUBLISH = {"topic": "t", "publishMessage": {"jsonMessage": {"message": {}}}}
 
@@ -139,7 +139,7 @@ def test_a_lost_connection_drops_its_subscriptions(house: House) -> None:
     sock.sendall(_request(1, "SubscribeToIoTCore", b'{"topicName": "t", "qos": "1"}'))
     _read(sock, 1)
     sock.close()
-    wait_for(lambda: house.broker.subscribed() == 0)
+    eventually(lambda: house.broker.subscribed() == 0)
 
 
 def test_messages_on_closed_streams_are_let_pass(house: House) -> None:
@@ -207,7 +207,7 @@ def test_two_hundred_connections_at_once(house: House) -> None:
         assert stream.next()["jsonMessage"]["context"]["topic"] == "t"
     for client in clients:
         client.close()
-    wait_for(lambda: not house.bus._server._connections)
+    eventually(lambda: not house.bus._server._connections)
 
 
 def test_more_connections_than_the_bus_takes_are_closed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_more_connections_than_the_bus_takes_are_closed(house: House, monkeypatc
     taken = [_greeted(house) for _ in range(3)]
     assert _read(house.raw()) == []
     taken[0].close()
-    wait_for(lambda: len(house.bus._server._connections) < 3)
+    eventually(lambda: len(house.bus._server._connections) < 3)
     _answers(house)
 
 
@@ -292,13 +292,13 @@ def test_a_socket_that_is_removed_or_cannot_be_opened_comes_back(
     in_the_way.mkdir(parents=True)
     with House(tmp_path / "root").running() as house:
         assert not in_the_way.is_socket()
-        wait_for(lambda: house.conditions.holds("bus.closed"))
+        eventually(lambda: house.conditions.holds("bus.closed"))
         in_the_way.rmdir()
-        wait_for(in_the_way.is_socket)
-        wait_for(lambda: not house.conditions.holds("bus.closed"))
+        eventually(in_the_way.is_socket)
+        eventually(lambda: not house.conditions.holds("bus.closed"))
         client = house.client()
         in_the_way.unlink()
-        wait_for(in_the_way.is_socket)
+        eventually(in_the_way.is_socket)
         _answers(house)
         assert client.call("GetConfiguration")["componentName"] == "app"
 
@@ -328,11 +328,11 @@ def test_what_is_wrong_with_policies_and_routes_is_a_condition_while_it_is_so(ho
         ROUTER: {"subscriptions": {"r": {"source": "cloud"}}},
     }
     house.bus.updated("d-1")
-    wait_for(lambda: [one.code for one in house.conditions.current()] == ["bus.policy_invalid", "bus.route_invalid"])
+    eventually(lambda: [one.code for one in house.conditions.current()] == ["bus.policy_invalid", "bus.route_invalid"])
     assert "bad" in house.conditions.current()[0].message
     del house.host.configurations["bad"], house.host.configurations[ROUTER]
     house.bus.updated("d-2")
-    wait_for(lambda: not house.conditions.current())
+    eventually(lambda: not house.conditions.current())
 
 
 def test_what_is_no_longer_allowed_is_ended(house: House) -> None:

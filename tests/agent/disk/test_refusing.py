@@ -17,10 +17,10 @@ import pytest
 from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.reported import Phase
-from tests.agent.agents import wait_for
 from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.disk.agents import FaultyAgent
+from tests.eventually import eventually
 
 CODES = {"ENOSPC": "device.disk_full", "EROFS": "device.disk_read_only", "EIO": "device.disk_error"}
 PLACES = (("ENOSPC", "*/store/*"), ("EIO", "*/packages/*"), ("EROFS", "*/work/*"))
@@ -59,14 +59,14 @@ def named(plane: ControlPlane, code: str) -> None:
         codes = {one.code for one in newest.conditions} | ({newest.error.code} if newest.error else set())
         return code in codes
 
-    wait_for(said)
+    eventually(said)
 
 
 def recovers(plane: ControlPlane, revision: int, version: str) -> None:
     """It becomes what was wanted, and nothing is wrong with it any more."""
-    report = plane.wait_report(revision, Phase.HEALTHY, timeout=40.0)
+    report = plane.wait_report(revision, Phase.HEALTHY)
     assert [one.version for one in report.running] == [version]
-    wait_for(lambda: not [one for one in plane.reports[-1].conditions if one.code.startswith("device.disk")])
+    eventually(lambda: not [one for one in plane.reports[-1].conditions if one.code.startswith("device.disk")])
 
 
 @pytest.mark.parametrize(("error", "place"), PLACES)
@@ -91,7 +91,7 @@ def test_at_the_database(plane: ControlPlane, agent: FaultyAgent, words: str) ->
     before = agent.children()
     agent.refuse(sqlite=words)
     revision = plane.want(release(plane, "2.0.0"))
-    wait_for(lambda: words in agent.log.read_text())
+    eventually(lambda: words in agent.log.read_text())
     assert agent.children() == before
     assert agent.process.poll() is None
     agent.relent()
@@ -105,7 +105,7 @@ def test_once_at_any_write(plane: ControlPlane, agent: FaultyAgent) -> None:
     for number, error in enumerate((*CODES, *CODES), start=2):
         agent.refuse(error=error, skip=dice.randrange(60), times=1)
         revision = plane.want(release(plane, f"{number}.0.0"))
-        report = plane.wait_report(revision, Phase.HEALTHY, Phase.ROLLED_BACK, timeout=40.0)
+        report = plane.wait_report(revision, Phase.HEALTHY, Phase.ROLLED_BACK)
         assert report.phase is Phase.HEALTHY, report.error
         assert agent.process.poll() is None
     assert "Traceback" not in agent.log.read_text()
@@ -118,7 +118,7 @@ def test_when_the_agent_starts(plane: ControlPlane, agent: FaultyAgent, error: s
     said = agent.log.stat().st_size
     agent.refuse(error=error, skip=skip)
     process = agent.start()
-    wait_for(lambda: process.poll() is not None or len(agent.children()) == 1)
+    eventually(lambda: process.poll() is not None or len(agent.children()) == 1)
     assert b"Traceback" not in agent.log.read_bytes()[said:]
     agent.relent()
     if process.poll() is not None:
@@ -152,7 +152,7 @@ def test_a_disk_that_is_really_full(plane: ControlPlane, small_disk: Path) -> No
         _fill(file)
     before = agent.children()
     revision = plane.want(release(plane, "2.0.0"))
-    wait_for(
+    eventually(
         lambda: any(word in agent.log.read_text() for word in ("device.disk_full", "store.no_space", "space left"))
     )
     assert agent.process is not None

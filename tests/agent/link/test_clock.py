@@ -20,9 +20,10 @@ from lineside.agent.link import join_state
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.https import Link
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 YEARS = datetime.timedelta(days=365)
 NOW = 1_800_000_000.0
@@ -116,8 +117,8 @@ def test_a_device_with_a_wrong_clock_joins_and_becomes_healthy(elsewhen: Control
     if not past:
         assert report.error is not None
         assert report.error.code == "trust.expired"
-    wait_for(lambda: "device.clock_wrong" in [one.code for one in agent.status().conditions])
-    wait_for(lambda: "device.clock_wrong" in [one.code for one in elsewhen.reports[-1].conditions])
+    eventually(lambda: "device.clock_wrong" in [one.code for one in agent.status().conditions])
+    eventually(lambda: "device.clock_wrong" in [one.code for one in elsewhen.reports[-1].conditions])
     assert report.at[:4] == year(elsewhen)
     assert agent.end() == 0
     # A clock before the join date is known to be wrong, and asks first; else the refusal tells the time.

@@ -21,11 +21,12 @@ from lineside.agent.link.mqtt import Mqtt
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.broker import Listener, Mosquitto, free_port
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.link.networks import Proxy, says_over_tls, server
+from tests.eventually import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -69,24 +70,24 @@ def test_messages_of_both_qualities_arrive_and_leave_the_spool(link: Mqtt, broke
     listener = Listener(broker)
     for number in range(200):
         link.publish(message(number, qos=number % 2))
-    wait_for(lambda: len(set(numbers(listener))) == 200)
-    wait_for(lambda: link.waiting() == 0)
+    eventually(lambda: len(set(numbers(listener))) == 200)
+    eventually(lambda: link.waiting() == 0)
     listener.close()
 
 
 @pytest.mark.mosquitto
 def test_what_was_published_while_the_broker_was_away_arrives_in_order(link: Mqtt, broker: Mosquitto) -> None:
-    wait_for(link.connected)
+    eventually(link.connected)
     broker.kill()
-    wait_for(lambda: not link.connected())
+    eventually(lambda: not link.connected())
     for number in range(300):
         link.publish(message(number))
     assert link.waiting() == 300
     broker.start()
     listener = Listener(broker)  # the link may have come back first: what it sent before is not heard here
-    wait_for(lambda: link.waiting() == 0)
+    eventually(lambda: link.waiting() == 0)
     link.publish(message(300))
-    wait_for(lambda: 300 in numbers(listener))
+    eventually(lambda: 300 in numbers(listener))
     heard = in_first_arrival_order(numbers(listener))
     assert heard == list(range(heard[0], 301))
     listener.close()
@@ -96,17 +97,17 @@ def test_what_was_published_while_the_broker_was_away_arrives_in_order(link: Mqt
 def test_a_broker_killed_in_the_middle_costs_no_message(link: Mqtt, broker: Mosquitto) -> None:
     """At least once: what the broker acknowledged before it died may be gone with it, so a listener is there first."""
     listener = Listener(broker)
-    wait_for(link.connected)
+    eventually(link.connected)
     for number in range(100):
         link.publish(message(number))
-    wait_for(lambda: link.waiting() < 90)
+    eventually(lambda: link.waiting() < 90)
     broker.kill()
     left = link.waiting()
     for number in range(100, 150):
         link.publish(message(number))
     assert link.waiting() >= min(left, 50)
     broker.start()
-    wait_for(lambda: link.waiting() == 0)
+    eventually(lambda: link.waiting() == 0)
     listener.wait_back()
     assert in_first_arrival_order(numbers(listener)) == sorted(set(numbers(listener)))
     listener.close()
@@ -142,8 +143,8 @@ def test_what_was_taken_survives_kill_9(agent: AgentProcess, broker: Mosquitto) 
     link = Mqtt(joined, agent.paths)
     assert link.waiting() >= len(taken)
     link.start()
-    wait_for(lambda: link.waiting() == 0)
-    wait_for(lambda: set(taken) <= set(numbers(listener)))
+    eventually(lambda: link.waiting() == 0)
+    eventually(lambda: set(taken) <= set(numbers(listener)))
     heard = in_first_arrival_order(numbers(listener))
     assert heard == sorted(heard)
     link.stop()
@@ -157,11 +158,11 @@ def test_several_callbacks_a_filter_hear_each_message_and_stop_one_by_one(link: 
     end_one = link.subscribe("plant/+/order", 1, lambda message: one.append(message.payload))
     link.subscribe("plant/#", 0, lambda message: two.append(message.payload))
     sender = broker.client("sender")
-    wait_for(lambda: (sender.publish("plant/7/order", b"a", qos=1), len(one) > 0 and len(two) > 0)[1])
+    eventually(lambda: (sender.publish("plant/7/order", b"a", qos=1), len(one) > 0 and len(two) > 0)[1])
     end_one()
     end_one()
     heard = len(one)
-    wait_for(lambda: (sender.publish("plant/7/order", b"b", qos=1), b"b" in two)[1])
+    eventually(lambda: (sender.publish("plant/7/order", b"b", qos=1), b"b" in two)[1])
     assert len(one) == heard or b"b" not in one
     sender.disconnect()
     sender.loop_stop()
@@ -173,13 +174,13 @@ def test_subscriptions_are_made_again_and_watchers_hear_of_it(link: Mqtt, broker
     states: list[bool] = []
     link.watch(states.append)
     link.subscribe("plant/order", 1, lambda message: heard.append(message.payload))
-    wait_for(link.connected)
+    eventually(link.connected)
     broker.kill()
-    wait_for(lambda: not link.connected())
+    eventually(lambda: not link.connected())
     broker.start()
-    wait_for(link.connected)
+    eventually(link.connected)
     sender = broker.client("sender")
-    wait_for(lambda: (sender.publish("plant/order", b"again", qos=1), b"again" in heard)[1])
+    eventually(lambda: (sender.publish("plant/order", b"again", qos=1), b"again" in heard)[1])
     assert states[-2:] == [False, True]
     sender.disconnect()
     sender.loop_stop()
@@ -195,7 +196,7 @@ def test_a_callback_that_fails_harms_nobody_else(link: Mqtt, broker: Mosquitto) 
     link.subscribe("plant/order", 1, fail)
     link.subscribe("plant/order", 1, lambda message: heard.append(message.payload))
     sender = broker.client("sender")
-    wait_for(lambda: (sender.publish("plant/order", b"x", qos=1), b"x" in heard)[1])
+    eventually(lambda: (sender.publish("plant/order", b"x", qos=1), b"x" in heard)[1])
     assert link.connected()
     sender.disconnect()
     sender.loop_stop()
@@ -207,10 +208,10 @@ def test_a_broker_that_stays_away_is_a_condition_that_passes(agent: AgentProcess
     broker.kill()
     link = Mqtt(broker.used_by(agent), agent.paths, conditions)
     link.start()
-    wait_for(lambda: conditions.holds("link.broker"))
+    eventually(lambda: conditions.holds("link.broker"))
     assert str(broker.port) in conditions.current()[0].message
     broker.start()
-    wait_for(lambda: not conditions.holds("link.broker"))
+    eventually(lambda: not conditions.holds("link.broker"))
     assert link.connected()
     link.stop()
 
@@ -251,7 +252,7 @@ def test_light_messages_wait_in_memory_within_bounds_and_the_oldest_goes(
         link.publish(message(number, qos=0))
     listener = Listener(broker)
     link.start()
-    wait_for(lambda: 499 in numbers(listener))
+    eventually(lambda: 499 in numbers(listener))
     heard = numbers(listener)
     assert heard == list(range(heard[0], 500))
     assert len(heard) <= 1000 // len("line/3/count")
@@ -268,10 +269,10 @@ def test_it_goes_through_the_proxy_too(agent: AgentProcess, broker: Mosquitto, m
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         link = Mqtt(joined, agent.paths, conditions)
         link.start()
-        wait_for(lambda: conditions.holds("link.broker"))
+        eventually(lambda: conditions.holds("link.broker"))
         assert "403" in conditions.current()[0].message
         proxy.refusal = None
-        wait_for(link.connected)
+        eventually(link.connected)
         assert proxy.asked[-1] == "plane.test:8883"
         link.stop()
 
@@ -282,7 +283,7 @@ def test_a_hint_wakes_the_poll(plane: ControlPlane, agent: AgentProcess, broker:
     first = plane.want(plane.release(recipe("app", "1.0.0")), poll_seconds=600.0)
     agent.start()
     plane.wait_report(first, Phase.HEALTHY)
-    wait_for(lambda: plane.served["desired"] >= 2)
+    eventually(lambda: plane.served["desired"] >= 2)
     revision = plane.want(plane.release(recipe("app", "2.0.0")), poll_seconds=600.0)
     sender = broker.client("plane")
     sender.publish(topics.hint("cell-1"), b"", qos=1)
@@ -310,7 +311,7 @@ def test_a_broker_that_talks_nonsense_or_refuses_is_left_and_tried_again(
         joined = msgspec.structs.replace(join_state.load(agent.paths), mqtt_host="127.0.0.1", mqtt_port=port)
         link = Mqtt(joined, agent.paths, conditions)
         link.start()
-        wait_for(lambda: conditions.holds("link.broker"))
+        eventually(lambda: conditions.holds("link.broker"))
         link.publish(message(1))
         link.stop()
     assert Mqtt(joined, agent.paths).waiting() == 1
@@ -323,14 +324,14 @@ def test_a_flood_of_light_messages_does_not_pile_up_behind_a_slow_network(
     """Nothing reads at the other side for a while: what waits stays within its bound, and the connection lives."""
     link = Mqtt(broker.used_by(agent), agent.paths)
     link.start()
-    wait_for(link.connected)
+    eventually(link.connected)
     broker.freeze()
     for number in range(2000):
         link.publish(BrokerMessage(topic="line/3/flood", payload=number.to_bytes(2, "big") * 4000, qos=0))
     assert link._light_bytes <= mqtt.MEMORY_BYTES
     broker.thaw()
     listener = Listener(broker)
-    wait_for(lambda: (link.publish(message(7)), 7 in numbers(listener))[1])
+    eventually(lambda: (link.publish(message(7)), 7 in numbers(listener))[1])
     link.stop()
     listener.close()
 

@@ -13,9 +13,10 @@ from lineside.agent.backoff import MAX_BACKOFF, Backoff
 from lineside.agent.link.error import LinkError
 from lineside.contract.errors import ErrorReport, RemoteError
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 HEAVY = ("joserfc", "cryptography", "tuf", "securesystemslib", "urllib3", "yaml", "asyncio", "numpy", "multiprocessing")
 
@@ -53,7 +54,7 @@ def test_what_only_varies_causes_no_report(plane: ControlPlane, agent: AgentProc
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     known, polls = len(plane.reports), plane.served["desired"]
-    wait_for(lambda: plane.served["desired"] >= polls + 5)
+    eventually(lambda: plane.served["desired"] >= polls + 5)
     assert len(plane.reports) == known
 
 
@@ -77,8 +78,8 @@ def test_a_poll_interval_that_is_longer_is_the_limit_and_a_wish_comes_first() ->
 
 def test_a_revoked_device_does_not_hammer(plane: ControlPlane, agent: AgentProcess) -> None:
     agent.start()
-    wait_for(lambda: plane.served["desired"] >= 1)
+    eventually(lambda: plane.served["desired"] >= 1)
     plane.revoked = True
     log = agent.paths.root.with_suffix(".log")
-    wait_for(lambda: log.read_text().count("device.revoked") >= 3)
+    eventually(lambda: log.read_text().count("device.revoked") >= 3)
     assert sum(plane.served.values()) < 60

@@ -8,11 +8,12 @@ import pytest
 
 from lineside import __version__
 from lineside.contract.reported import ComponentState, Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.loader.updates import CANNOT_REACH, CRASHES, HANGS, release, with_loader, write
 from tests.agent.local.devices import Device
+from tests.eventually import eventually
 
 
 @pytest.mark.slow
@@ -41,7 +42,7 @@ def test_the_agent_before_runs_again_and_says_why(
     assert report.facts["agent"] == __version__
     assert [(one.name, one.state) for one in report.running] == [("app", ComponentState.RUNNING)]
     polls = plane.served["desired"]
-    wait_for(lambda: plane.served["desired"] > polls + 3)
+    eventually(lambda: plane.served["desired"] > polls + 3)
     assert agent.status().trying_revision is None  # it is not tried again
     assert len(agent.children()) == 1
 

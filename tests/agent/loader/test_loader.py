@@ -16,7 +16,7 @@ import pytest
 from lineside.agent.loader import loader
 from lineside.agent.loader.control import install, loader_command
 from lineside.agent.paths import Paths
-from tests.agent.agents import wait_for
+from tests.eventually import eventually
 
 AGENT = """
 import importlib.util, os, signal, sys
@@ -83,7 +83,7 @@ class Loader:
 
     def started(self, *kinds: str) -> None:
         """Wait until these agents, and no others, were started."""
-        wait_for(lambda: len(self.starts()) >= len(kinds))
+        eventually(lambda: len(self.starts()) >= len(kinds))
         assert self.starts() == list(kinds)
 
     def close(self) -> None:
@@ -111,17 +111,17 @@ def test_with_nothing_under_trial_the_loader_becomes_the_agent(root: Loader) -> 
     root.started("base")
     assert root.pid(0) == process.pid
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == -signal.SIGTERM
+    assert process.wait(60) == -signal.SIGTERM
 
 
 def test_a_well_agent_is_confirmed_and_then_started_directly(root: Loader) -> None:
     root.point(trying=root.agent("well"))
     process = root.start()
     root.started("well")
-    wait_for(lambda: root.pointer().get("good"))
+    eventually(lambda: root.pointer().get("good"))
     assert root.pid(0) != process.pid
     process.send_signal(signal.SIGTERM)
-    process.wait(10)
+    process.wait(60)
     assert not root.pointer().get("trying")
     root.point(good=root.agent("sleeps"))
     process = root.start()
@@ -175,7 +175,7 @@ def test_killing_the_loader_ends_its_agent_and_counts_as_a_start(root: Loader) -
         root.started(*["sleeps"] * (number + 1))
         process.kill()
         process.wait()
-        wait_for(lambda number=number: gone(root.pid(number)))
+        eventually(lambda number=number: gone(root.pid(number)))
     root.start()
     root.started("sleeps", "sleeps", "sleeps", "base")
 
@@ -195,7 +195,7 @@ def test_being_told_to_end_is_no_failure(root: Loader) -> None:
         process = root.start()
         root.started(*["sleeps"] * (number + 1))
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(60)
     assert root.pointer()["trying"]["starts"] == 0
 
 

@@ -9,10 +9,11 @@ import pytest
 from lineside import __version__
 from lineside.agent.loader import loader
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.loader.updates import release, with_loader, write
+from tests.eventually import eventually
 
 
 def pointer(agent: AgentProcess) -> dict[str, object]:
@@ -33,7 +34,7 @@ def test_an_agent_is_updated_killed_in_the_middle_and_goes_back_when_it_is_wante
     assert agent.status().pid == process.pid  # nothing is on trial: the loader has become the agent
 
     revision = plane.want(app, release(plane, write(tmp_path, "9.0.0")))
-    wait_for(lambda: pointer(agent).get("trying"), 60)
+    eventually(lambda: pointer(agent).get("trying"))
     agent.kill()
     agent.start()
     report = plane.wait_report(revision, Phase.HEALTHY, timeout=60)
@@ -42,7 +43,7 @@ def test_an_agent_is_updated_killed_in_the_middle_and_goes_back_when_it_is_wante
     assert not pointer(agent).get("trying")
     agent.end()
     agent.start()
-    wait_for(lambda: len(agent.children()) == 1 and agent.status().pid)
+    eventually(lambda: len(agent.children()) == 1 and agent.status().pid)
 
     revision = plane.want(app)
     report = plane.wait_report(revision, Phase.HEALTHY, timeout=60)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lineside.agent.main import main
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
+from tests.eventually import eventually
 
 APP = """
 import json, os, signal, sys
@@ -66,7 +67,7 @@ class Device:
     def said(self, text: str) -> bool:
         """Whether the component has printed this; waits for it."""
         log = self.agent.paths.log("app")
-        return bool(wait_for(lambda: log.exists() and text in log.read_text()))
+        return bool(eventually(lambda: log.exists() and text in log.read_text()))
 
     def versions(self) -> dict[str, str]:
         """Components of the good set by name."""

@@ -12,11 +12,12 @@ from securesystemslib.signer import CryptoSigner
 from lineside.contract.bundle import artifact_path
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.local.bundles import BundleMaker
 from tests.agent.local.devices import Device
+from tests.eventually import eventually
 
 AWAY = 1_000_000
 
@@ -71,7 +72,7 @@ def test_a_bundle_is_taken_at_the_next_start_too(plane: ControlPlane, device: De
     stick.unlink()
     device.agent.start()
     assert device.said("1.0.0")
-    wait_for(lambda: device.versions() == {"app": "1.0.0"})
+    eventually(lambda: device.versions() == {"app": "1.0.0"})
 
 
 def test_a_bad_version_on_a_stick_is_rolled_back(plane: ControlPlane, device: Device, maker: BundleMaker) -> None:
@@ -82,7 +83,7 @@ def test_a_bad_version_on_a_stick_is_rolled_back(plane: ControlPlane, device: De
     stick = maker.make(plane.release(recipe("app", "2.0.0", Run="exit 3", Probe="exit 1")), revision=revision + 1)
     failed = device.command("import", stick, "--wait", 20, code=1)
     assert failed["error"]["code"] == "component.broken"
-    wait_for(lambda: len(device.agent.children()) == 1)
+    eventually(lambda: len(device.agent.children()) == 1)
     assert device.versions() == {"app": "1.0.0"}
 
 

@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.local.devices import Device, write_app
+from tests.eventually import eventually
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_a_python_component_is_deployed_updated_rolled_back_and_removed(
     done = device.deploy(tmp_path, "1.0.0")
     assert (done["status"], done["kind"], done["what"]) == ("SUCCEEDED", "deploy", "app 1.0.0")
     assert device.said("version 1.0.0 says hello")
-    report = wait_for(
+    report = eventually(
         lambda: next((one for one in plane.reports if len(one.running) == 2 and one.phase is Phase.HEALTHY), None)
     )
     assert {one.name: one.version for one in report.running} == {"other": "1.0.0", "app": "1.0.0"}
@@ -47,7 +48,7 @@ def test_a_python_component_is_deployed_updated_rolled_back_and_removed(
     assert "exit status 7" in failed["error"]["message"]
     assert device.versions() == {"other": "1.0.0", "app": "2.0.0"}
     assert device.agent.configuration("app") == {"word": "moin"}
-    wait_for(lambda: len(device.agent.children()) == 2)
+    eventually(lambda: len(device.agent.children()) == 2)
 
     assert device.command("deploy", "--remove", "app", "--wait", 20)["status"] == "SUCCEEDED"
     assert device.versions() == {"other": "1.0.0"}
@@ -108,7 +109,7 @@ def test_after_a_failed_revision_local_deployments_go_on_top_of_what_runs(
     plane.wait_report(revision, Phase.ROLLED_BACK)
     assert device.deploy(tmp_path, "1.0.0")["status"] == "SUCCEEDED"
     assert device.versions() == {"line": "1.0.0", "app": "1.0.0"}
-    report = wait_for(
+    report = eventually(
         lambda: next((one for one in plane.reports if len(one.running) == 2 and one.phase is Phase.ROLLED_BACK), None)
     )
     assert report.error is not None
@@ -152,7 +153,7 @@ def test_what_waits_is_taken_at_the_next_start_and_may_be_cancelled(
     assert [entry["status"] for entry in device.command("deployments")] == ["QUEUED", "QUEUED"]
     device.command("deployments", "--cancel", second["id"])
     device.agent.start()
-    ended = wait_for(lambda: _ended(device, first["id"]))
+    ended = eventually(lambda: _ended(device, first["id"]))
     assert ended["status"] == "SUCCEEDED"
     assert _ended(device, second["id"])["error"]["code"] == "local.canceled"
     assert device.versions()["app"] == "1.0.0"
@@ -172,11 +173,11 @@ def test_cancelling_breaks_off_a_trial_that_hangs(plane: ControlPlane, device: D
     file = tmp_path / "slow.json"
     file.write_bytes(msgspec.json.encode(slow))
     id = device.command("deploy", "--recipe", file)["id"]
-    wait_for(lambda: device.agent.paths.log("slow").exists())
+    eventually(lambda: device.agent.paths.log("slow").exists())
     device.command("deployments", "--cancel", id)
-    ended = wait_for(lambda: _ended(device, id))
+    ended = eventually(lambda: _ended(device, id))
     assert ended["status"] == "CANCELED"
-    wait_for(lambda: device.versions() == {"other": "1.0.0"} and len(device.agent.children()) == 1)
+    eventually(lambda: device.versions() == {"other": "1.0.0"} and len(device.agent.children()) == 1)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_what_cannot_be_met_fails_and_changes_nothing(
     words = tuple(app if word == "RECIPE" else word for word in words)
     failed = device.command("deploy", *words, "--wait", 20, code=1)
     assert failed["error"]["code"] == code
-    wait_for(lambda: device.versions() == {"other": "1.0.0"})
+    eventually(lambda: device.versions() == {"other": "1.0.0"})
 
 
 @pytest.mark.slow
@@ -231,12 +232,12 @@ def test_a_device_that_has_joined_nothing_runs_what_is_deployed_on_it(
     agent.start()
     try:
         assert device.said("version 1.0.0 says hello")
-        wait_for(lambda: device.versions() == {"app": "1.0.0"})
+        eventually(lambda: device.versions() == {"app": "1.0.0"})
         shown = device.command("status")
         assert (shown["url"], shown["good_revision"], shown["conditions"]) == ("", 0, [])
         agent.kill()
         agent.start()
-        wait_for(lambda: agent.paths.log("app").read_text().count("says hello") >= 2)
+        eventually(lambda: agent.paths.log("app").read_text().count("says hello") >= 2)
         missing = device.command("import", tmp_path / "none.zip", code=1)
         assert missing["error"]["code"] == "bundle.not_joined"
     finally:

@@ -9,9 +9,10 @@ from lineside.contract.deployment import ConfigurationUpdate
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.recipes.builtin import STREAM_MANAGER, builtin_digest, builtin_target, builtin_version
 from lineside.contract.reported import Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 WRITER = """
 import pathlib, time
@@ -62,7 +63,7 @@ def test_stream_manager_as_a_component_of_the_agent(plane: ControlPlane, agent: 
     agent.start()
     report = plane.wait_report(revision, Phase.HEALTHY, Phase.ROLLED_BACK, timeout=20)
     assert report.phase is Phase.HEALTHY, report.error
-    wait_for(lambda: plane.exports and set(plane.exports) <= set(plane.uploaded))
+    eventually(lambda: plane.exports and set(plane.exports) <= set(plane.uploaded))
     ((id, record),) = plane.exports.items()
     assert (record.device, record.bucket, record.key) == ("cell-1", "line-7", "batch.csv")
     assert plane.uploaded[id] == b"1,2,3"

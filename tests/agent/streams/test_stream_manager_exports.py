@@ -32,8 +32,8 @@ from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
 from lineside.contract.errors import LinesideError, RemoteError
 from lineside.contract.ids import digest_of
-from tests.agent.agents import wait_for
 from tests.agent.streams.stream_manager_process import StreamManagerProcess
+from tests.eventually import eventually
 
 
 @pytest.fixture
@@ -100,12 +100,12 @@ def test_stream_manager_exports_a_file_and_tells_of_it(
     context = said.status_context
     assert (context.stream_name, context.sequence_number, context.export_identifier) == ("tasks", 0, "s3")
     assert context.s3_export_task_definition.key == "day-!{timestamp:yyyy}/b.csv"
-    (status,) = wait_for(
+    (status,) = eventually(
         lambda: [s for s in client.describe_message_stream("tasks").export_statuses if s.exported_messages_count]
     )
     assert (status.export_config_identifier, status.last_exported_sequence_number) == ("s3", 0)
     assert (status.exported_bytes_from_stream, status.error_message) == (6, "")
-    wait_for(lambda: not list(exports._folder.iterdir()))
+    eventually(lambda: not list(exports._folder.iterdir()))
 
 
 def test_stream_manager_loses_no_task_of_a_stream_that_is_deleted_at_once(
@@ -191,7 +191,7 @@ def test_stream_manager_says_what_the_control_plane_refuses(
     control.refusal = None
     client.append_message("tasks", task(file_of(tmp_path)))
     assert exports.send() == 1  # a success is no error, so nothing is said of it
-    wait_for(lambda: not list(exports._folder.iterdir()))
+    eventually(lambda: not list(exports._folder.iterdir()))
     assert len(news(client)) == 1
 
 

@@ -12,9 +12,10 @@ import pytest
 from lineside.agent.supervision.walls.cgroups import find_corner
 from lineside.contract.deployment import ResourceLimits, RunWith
 from lineside.contract.reported import ComponentState, Phase
-from tests.agent.agents import AgentProcess, wait_for
+from tests.agent.agents import AgentProcess
 from tests.agent.components import SLEEPER, recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import eventually
 
 HUNGRY = "exec tail -n 1 /dev/zero"
 
@@ -61,9 +62,9 @@ def test_what_escaped_everything_is_swept_after_a_kill(
     run = f"env -i setsid sh -c 'echo $$ > {pidfile}; exec sleep 1000' & exec sleep 1000"
     agent.start()
     plane.wait_report(plane.want(plane.release(recipe("app", Run=run))), Phase.HEALTHY)
-    stray = int(wait_for(pidfile.read_text))
+    stray = int(eventually(pidfile.read_text))
     agent.kill()
     os.kill(stray, 0)  # nobody knows it any more but the kernel
     agent.start()
-    wait_for(lambda: int(pidfile.read_text() or stray) != stray)
+    eventually(lambda: int(pidfile.read_text() or stray) != stray)
     assert not Path(f"/proc/{stray}/exe").exists()

@@ -14,8 +14,8 @@ from lineside.agent.supervision.processes import marked
 from lineside.agent.trials import RunningTrials
 from lineside.agent.updating.installed import Component
 from lineside.contract.twin import MOST_OUTPUT, TestResult, TestSpec
-from tests.agent.agents import wait_for
 from tests.agent.supervision.stage import Stage
+from tests.eventually import eventually
 
 
 @pytest.fixture
@@ -78,5 +78,5 @@ def test_what_was_measured_says_the_most_memory_that_was_ever_used(stage: Stage)
         (one,) = trials.measured().running
         return one.usage is not None and one.usage.peak_bytes > 60_000_000
 
-    wait_for(peak)
+    eventually(peak)
     trials.close()

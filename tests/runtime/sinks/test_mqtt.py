@@ -12,7 +12,7 @@ import pytest
 from lineside.contract.errors import LinesideError
 from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink
 from lineside.runtime.spool import Entry
-from tests.runtime.eventually import eventually
+from tests.eventually import eventually
 from tests.runtime.sinks.broker import Authority, Broker, Listener
 
 pytestmark = pytest.mark.mosquitto

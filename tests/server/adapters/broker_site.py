@@ -45,7 +45,7 @@ class Site:
     leader: bool = True
 
     def on_result(self, device: str, payload: bytes) -> None:
-        self.gate.wait(10)
+        self.gate.wait(60)
         if self.trouble:
             raise self.trouble.pop()
         self.results.append((device, payload))

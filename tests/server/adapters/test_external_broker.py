@@ -64,7 +64,7 @@ def test_a_broker_that_goes_hurts_nothing_and_is_used_again(site: Site, number: 
     assert "cannot be used" in site.broker.needs()[0].what
     site.broker.hint_all(["cam-1"])
     site.mosquitto.start()
-    until(lambda: not site.broker.needs(), 30)
+    until(lambda: not site.broker.needs())
     assert isinstance(site.broker, ExternalBroker)
     site.wait(site.broker.up())
     with Client(site, "cam-1").connected() as client:

@@ -94,7 +94,7 @@ class Line:
                     detection = found("dent", confidences[n % len(confidences)])
                     _, payload = message(result(model, device, self.sequence, detection))
                     sent.append(client.publish(topics.results(device), payload))
-                until(lambda sent=sent, client=client: client.acknowledged >= set(sent), 30)
+                until(lambda sent=sent, client=client: client.acknowledged >= set(sent))
 
     def rollout(self, id_: str) -> Rollout:
         return self.people.rollout(id_)

@@ -9,14 +9,15 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE = 120.0
+"""Seconds for what takes a moment, on a machine that may stand still for half a minute (for its disk, say)."""
 
-def eventually(condition: Callable[[], T], seconds: float = 15.0) -> T:
+
+def eventually(condition: Callable[[], T], seconds: float = PATIENCE) -> T:
     """The condition's first true answer; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
-    while True:
-        answer = condition()
-        if answer:
-            return answer
+    while not (answer := condition()):
         assert time.monotonic() < deadline, f"not in {seconds:.0f} s"
         pause.wait(0.02)
+    return answer
