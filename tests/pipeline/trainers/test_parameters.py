@@ -72,9 +72,17 @@ def test_the_defaults_are_themselves_good_parameters() -> None:
         assert built.name == name
 
 
-def test_threads_that_wait_sleep_unless_somebody_said_otherwise() -> None:
-    said = "import os, lineside.pipeline.trainers.base; print(os.environ['OMP_WAIT_POLICY'])"
-    unset = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    for environment, policy in ((unset, "PASSIVE"), (unset | {"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
-        done = subprocess.run([sys.executable, "-c", said], env=environment, capture_output=True, text=True, check=True)
+def test_threads_that_wait_look_on_for_a_moment_unless_somebody_said_otherwise() -> None:
+    said = (
+        "import os, lineside.pipeline.trainers.base; print(*map(os.environ.get, ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')))"
+    )
+    unset = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    for more, policy in (
+        ({}, "PASSIVE 20000"),
+        ({"GOMP_SPINCOUNT": "5"}, "PASSIVE 5"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE None"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", said], env=unset | more, capture_output=True, text=True, check=True
+        )
         assert done.stdout.strip() == policy
