@@ -76,7 +76,7 @@ def test_threads_that_wait_look_on_for_a_moment_unless_somebody_said_otherwise()
     said = (
         "import os, lineside.pipeline.trainers.base; print(*map(os.environ.get, ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')))"
     )
-    unset = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    unset = {name: value for name, value in os.environ.items() if name not in names}
     for more, policy in (
         ({}, "PASSIVE 20000"),
         ({"GOMP_SPINCOUNT": "5"}, "PASSIVE 5"),
