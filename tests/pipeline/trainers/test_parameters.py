@@ -73,9 +73,8 @@ def test_the_defaults_are_themselves_good_parameters() -> None:
 
 
 def test_threads_that_wait_look_on_for_a_moment_unless_somebody_said_otherwise() -> None:
-    said = (
-        "import os, lineside.pipeline.trainers.base; print(*map(os.environ.get, ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')))"
-    )
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    said = f"import os, lineside.pipeline.trainers.base; print(*map(os.environ.get, {names}))"
     unset = {name: value for name, value in os.environ.items() if name not in names}
     for more, policy in (
         ({}, "PASSIVE 20000"),
