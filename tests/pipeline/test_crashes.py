@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.run import TRAIN_STEPS, RunState, Step, StepState
+from lineside.contract.run import RunState, Step, StepState
 from lineside.pipeline import main
 from tests.pipeline.conftest import Workplace, states, until, worker_command
 
@@ -27,27 +27,6 @@ def until_held_at(workplace: Workplace, epoch: int) -> None:
 
 def let_go(workplace: Workplace, epoch: int) -> None:
     (workplace.hold / str(epoch)).unlink()
-
-
-@pytest.mark.slow
-def test_killed_at_each_step_boundary_it_goes_on_and_repeats_nothing(workplace: Workplace) -> None:
-    """Killed as soon as a step's end is known outside, before DBOS can know; and in the middle of registering."""
-    run = workplace.control.start_run(workplace.request())
-    boundaries = [("register", StepState.RUNNING)] + [(name, StepState.DONE) for name in TRAIN_STEPS]
-
-    def kill(seen: Step) -> None:
-        if (seen.name, seen.state) in boundaries:
-            boundaries.remove((seen.name, seen.state))
-            workplace.kill_worker()
-
-    workplace.http.on_report = kill
-    done = workplace.finish(run)
-    assert (done.state, workplace.started, boundaries) == (RunState.SUCCEEDED, 1 + 7, [])
-    assert workplace.epochs() == epochs_to(3)
-    assert set(states(done).values()) == {StepState.DONE}
-    assert len(workplace.models()) == 1
-    finished = [seen.name for _, seen in workplace.control.reports if seen.state is StepState.DONE]
-    assert finished == list(TRAIN_STEPS)
 
 
 def test_stopped_while_training_it_goes_on_after_the_last_epoch(workplace: Workplace) -> None:
