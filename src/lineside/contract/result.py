@@ -32,6 +32,14 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float = 0.0  # of the previous model, decoding not included
 
 
+class Fired(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of the configuration that the detections met: an event for whoever acts on results."""
+
+    name: str  # of the rule
+    action: str  # what it asks for, "reject" for example
+    why: str  # one sentence
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One inference. `sequence` grows by one a result on a device, over restarts; `captured_at` is RFC 3339 in UTC."""
 
@@ -48,6 +56,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float  # decode to detections
     detections: tuple[Detection, ...] = ()
     compared: Compared | None = None  # of sampled images, when the previous model came along
+    source: str = ""  # of several sources, the name of the one it came from
+    late: bool = False  # decided after the deadline of the configuration
+    events: tuple[Fired, ...] = ()  # rules that it met
 
 
 class StoredResult(msgspec.Struct, frozen=True, kw_only=True):
