@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Condition, Thread
@@ -36,11 +37,12 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An input that is finished: decided (`result`), or passed over (None)."""
+    """An input that is finished: decided (`result`), or passed over (None). `then` is told once that is on disk."""
 
-    key: InputKey
+    key: InputKey | None
     result: Result | None = None
     keep: Keep | None = None
+    then: Callable[[Result], None] | None = None
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class Delivered:
 
 
 class Delivery:
-    """Takes finished inputs from one thread and brings them to disk and to the sink in its own."""
+    """Takes finished inputs from any thread and brings them to disk and to the sink in its own."""
 
     def __init__(self, spool: Spool, captures: CaptureFolder | None) -> None:
         self.counts = Delivered()
@@ -76,14 +78,24 @@ class Delivery:
             self._woken = True
             self._changed.notify_all()
 
-    def decided(self, key: InputKey, make: Callable[[int], Result], keep: Keep | None) -> None:
-        """A decided image; `make` gets its sequence number. Waits while the disk cannot follow."""
-        self._put(Done(key, make(self._next_sequence), keep))
-        self._next_sequence += 1
+    def decided(
+        self,
+        key: InputKey | None,
+        make: Callable[[int], Result],
+        keep: Keep | None,
+        then: Callable[[Result], None] | None = None,
+    ) -> None:
+        """A decided image; `make` gets its sequence number. Waits while the disk cannot follow. `then` is called, from
+        the delivery's thread, once the result is on disk. Without a `key` there is no input to remember."""
+        with self._room():
+            self._waiting.append(Done(key, make(self._next_sequence), keep, then))
+            self._next_sequence += 1
 
-    def passed_over(self, key: InputKey) -> None:
+    def passed_over(self, key: InputKey | None) -> None:
         """An input that is no image, or a damaged one: it is not looked at again."""
-        self._put(Done(key))
+        if key is not None:
+            with self._room():
+                self._waiting.append(Done(key))
 
     def stop(self, timeout: float = 10.0) -> None:
         """Brings what waits to disk, gives the sink a moment, and closes it."""
@@ -92,11 +104,13 @@ class Delivery:
             self._changed.notify_all()
         self._thread.join(timeout)
 
-    def _put(self, done: Done) -> None:
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Room for one more input; the thread that brings it to disk is woken."""
         with self._changed:
             while len(self._waiting) >= _WAITING_AT_MOST and self.failure is None:
                 self._changed.wait(_IDLE)
-            self._waiting.append(done)
+            yield
             self._changed.notify_all()
 
     def _guarded(self) -> None:
@@ -129,12 +143,15 @@ class Delivery:
 
     def _store(self, batch: list[Done]) -> None:
         entries = [Entry(d.result.sequence, msgspec.json.encode(d.result)) for d in batch if d.result]
-        keys = [done.key for done in batch]
+        keys = [done.key for done in batch if done.key]
         while not self._on_disk(partial(self._spool.append, entries, keys)):
             time.sleep(_DISK_RETRY)
         for done in batch:
             if done.keep and done.result and self._captures:
                 self._capture(self._captures, done.keep, done.result)
+        for done in batch:
+            if done.then and done.result:
+                done.then(done.result)
 
     def _capture(self, folder: CaptureFolder, keep: Keep, result: Result) -> None:
         record = None
