@@ -15,6 +15,8 @@ from lineside.contract.own_step import OwnStep
 TRAIN_STEPS = ("collect", "split", "train", "evaluate", "optimize", "register")
 IMPORT_STEPS = ("collect", "check", "evaluate", "register")
 EVALUATE_STEPS = ("collect", "score")
+FROM_SCRATCH = frozenset({"ultralytics"})
+"""Trainers that take no starting weights: their files of weights hold code."""
 
 
 class RunState(enum.Enum):

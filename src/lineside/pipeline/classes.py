@@ -8,15 +8,17 @@ import msgspec
 
 from lineside.contract.dataset import Box, ImageRecord
 from lineside.contract.run import RunRequest
+from lineside.pipeline.parameters import trainer_parameters
 from lineside.pipeline.trainers.base import trainer
 
 HEAD = "classify"
 
 
 def classifies(request: RunRequest) -> bool:
-    """Whether a run's model answers with one class a picture; errors: those of the trainer's signature."""
+    """Whether a run's model answers with one class a picture; errors: those of the trainer's signature, so that wrong
+    parameters are refused by a run's first step."""
     if request.kind == "train":
-        return trainer(request.trainer).signature(("one", "other"), {}).head == HEAD
+        return trainer(request.trainer).signature(("one", "other"), trainer_parameters(request)).head == HEAD
     return bool(request.parameters.get("head") == HEAD)
 
 

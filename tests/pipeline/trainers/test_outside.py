@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.run import FROM_SCRATCH, RunRequest
+from lineside.pipeline.step import Results
+from lineside.pipeline.steps import collect
 from lineside.pipeline.trainers.base import Progress, TrainImage, trainer
 from lineside.pipeline.trainers.libreyolo import by_row
 from lineside.pipeline.trainers.outside import write_folder
+from lineside.pipeline.trainers.ultralytics import MODELS, described
 from lineside.runtime.model import load
 from tests.pipeline.trainers.conftest import MakeJob
 
@@ -56,12 +64,84 @@ def test_a_trainer_without_its_package_says_how_to_get_it(name: str, make_job: M
     assert f"lineside[{name}]" in refused.value.report().next
 
 
+WRONG: tuple[dict[str, Any], ...] = ({"epochs": "many"}, {"epochs": 0}, {"input_side": 100}, {"device": "0,1"})
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_wrong_parameters_are_refused_without_the_package(name: str) -> None:
-    for parameters, code in (({"epoch": 1}, "unknown"), ({"epochs": "many"}, "invalid")):
+def test_wrong_parameters_are_refused_by_the_first_step_without_the_package(name: str) -> None:
+    cases = [({"epoch": 1}, "unknown"), *((wrong, "invalid") for wrong in WRONG)]
+    for parameters, code in cases:
         with pytest.raises(LinesideError) as refused:
-            trainer(name).signature(("a",), parameters)
-        assert refused.value.code == f"training.parameter_{code}"
+            collect.inputs(RunRequest(model="m", dataset="ds", trainer=name, parameters=parameters), Results({}))
+        assert refused.value.code == f"training.parameter_{code}", parameters
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["https://e.org/yolov8n.yaml", "ul://a/b", "../yolov8n.yaml", "yolov8n.pt", "yolov8", "", "/x.yaml"],
+)
+def test_a_model_is_a_name_and_never_a_path_or_an_address(model: str) -> None:
+    with pytest.raises(LinesideError) as refused:
+        trainer("ultralytics").signature(("a",), {"model": model})
+    assert refused.value.code == "training.parameter_invalid"
+
+
+def test_models_are_described_by_the_package_itself() -> None:
+    trainer("ultralytics").signature(("a",), {"model": "yolo11s"})
+    assert described(Path("/package"), "yolo11s") == Path("/package/cfg/models/11/yolo11s.yaml")
+    assert {described(Path("/p"), model).parent.name for model in MODELS} == {"v8", "11", "12"}
+
+
+class Trap:
+    """Pickled, it is code: whoever reads it without care writes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.mark,))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_starting_weights_with_code_are_refused_and_never_run(name: str, make_job: MakeJob, tmp_path: Path) -> None:
+    weights, mark = tmp_path / "weights", tmp_path / "ran"
+    torch.save({"model": Trap(mark)}, weights)
+    with pytest.raises(LinesideError) as refused:
+        trainer(name).train(make_job(parameters={}, init=weights), lambda _: None)
+    assert refused.value.code == f"training.init_{'refused' if name in FROM_SCRATCH else 'unreadable'}"
+    assert not mark.exists()
+
+
+def test_a_checkpoint_with_code_from_another_worker_is_refused(make_job: MakeJob, tmp_path: Path) -> None:
+    job, mark = make_job(parameters={}), tmp_path / "ran"
+    last = job.workdir / "run/weights/last.pt"
+    last.parent.mkdir(parents=True)
+    torch.save({"model": Trap(mark)}, last)
+    with pytest.raises(LinesideError) as refused:
+        trainer("libreyolo").train(job, lambda _: None)
+    assert refused.value.code == "training.checkpoint_unreadable"
+    assert not mark.exists()
+
+
+def test_weights_of_tensors_reach_the_package_under_a_name_it_knows(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str | None] = []
+
+    class Package(ModuleType):
+        def LibreYOLO9(self, start: str | None, **_: Any) -> Any:
+            given.append(start)
+            raise LookupError
+
+    weights = tmp_path / "0a1b2c"
+    torch.save({"model": {"a": torch.zeros(2)}}, weights)
+    monkeypatch.setitem(sys.modules, "libreyolo", Package("libreyolo"))
+    made = trainer("libreyolo")
+    with pytest.raises(LookupError):
+        made.train(make_job(parameters={}, init=weights), lambda _: None)
+    with pytest.raises(LookupError):
+        made.export(weights, ("a",), {}, tmp_path / "model.onnx")
+    assert [Path(one).name for one in given if one] == ["init.pt", "model.pt"]
 
 
 def test_no_other_extra_installs_them() -> None:

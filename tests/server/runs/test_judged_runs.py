@@ -8,6 +8,7 @@ import pytest
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.gate import CostRule, GateSpec
+from lineside.contract.ids import digest_of
 from lineside.contract.model import GateResult
 from lineside.contract.run import EVALUATE_STEPS, RunFinish, RunRequest, RunState
 from lineside.server.datasets.series import add_to_series
@@ -34,6 +35,7 @@ def runs(core: Core) -> RunsService:
         ({"targets": ("pdp-11",)}, "gate.target_unknown"),
         ({"cost": CostRule(missed=0)}, "gate.cost_invalid"),
         ({"field": "ds-ffffffffffff"}, "request.not_found"),
+        ({"trainer": "ultralytics", "init": digest_of(b"weights")}, "training.init_refused"),
         ({"kind": "evaluate"}, "run.request_incomplete"),
         ({"kind": "evaluate", "dataset": None, "parameters": {"version": 1}}, "run.request_incomplete"),
     ],

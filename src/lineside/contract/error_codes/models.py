@@ -148,6 +148,12 @@ ROWS = (
         "Give an ONNX file or a torch state dictionary (.pth).",
     ),
     Problem(
+        "training.init_refused",
+        Kind.REFUSED,
+        "The trainer {name} takes no starting weights: its files of weights hold code, which would run on the worker.",
+        "Leave them out, or choose a trainer that reads weights without code: yolox or libreyolo (docs/trainers.md)",
+    ),
+    Problem(
         "training.init_mismatch",
         Kind.REFUSED,
         "The starting weights {file} do not fit this network: {why}.",

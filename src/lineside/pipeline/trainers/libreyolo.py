@@ -1,7 +1,7 @@
 """Trainer `libreyolo`: YOLOv9 of the package of that name (MIT), a thin plug-in of the extra `libreyolo`.
 
 The package trains; its exported file answers corners and scores by column, which are turned into rows for head
-`compact`.
+`compact`. Starting weights are a `.pt` file of the package's own, of tensors and plain values.
 """
 
 from __future__ import annotations
@@ -10,57 +10,58 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import onnx
 
 from lineside.contract.model import Signature
-from lineside.pipeline.files import write_whole
-from lineside.pipeline.trainers.base import Progress, TrainJob, complete
-from lineside.pipeline.trainers.outside import imported, starting_weights, write_folder
+from lineside.pipeline.trainers.base import Progress, TrainJob
+from lineside.pipeline.trainers.outside import (
+    OPSET,
+    OutsideSettings,
+    OutsideTrainer,
+    check_plain,
+    imported,
+    named_weights,
+    write_folder,
+)
 from lineside.pipeline.trainers.settings import chosen
 
 PACKAGE = "libreyolo"
 SIZES = ("t", "s", "m", "c")
-_LAST = "run/weights/last.pt"
-_OPSET = 17
 _MAP50 = "metrics/mAP50"
 
 
-class Parameters(msgspec.Struct, frozen=True, kw_only=True):
-    """What is handed on to the package; starting weights are a `.pt` file of its own."""
+class LibreYoloSettings(OutsideSettings, frozen=True, kw_only=True):
+    """How large a network, and for how long."""
 
     size: str = "t"
-    input_side: int = 320  # pixels, a multiple of 32
-    epochs: int = 100
-    batch: int = 8
-    patience: int = 0
-    device: str = "cpu"
 
 
-class LibreYoloTrainer:
+class LibreYoloTrainer(OutsideTrainer[LibreYoloSettings]):
     """Head `compact`: RGB 0..1, picture top left, padding 114; one output [1, N, 4 + C]."""
 
     name = PACKAGE
-    keeps = (_LAST,)
+    settings = LibreYoloSettings
 
-    def defaults(self) -> dict[str, Any]:
-        """Every parameter with its default."""
-        values: dict[str, Any] = msgspec.to_builtins(Parameters())
-        return values
+    def given(self, parameters: dict[str, Any]) -> LibreYoloSettings:
+        """See `OutsideTrainer.given`."""
+        given = super().given(parameters)
+        chosen("size", given.size, SIZES)
+        return given
 
     def signature(self, labels: tuple[str, ...], parameters: dict[str, Any]) -> Signature:
         """How a device feeds the exported model and reads its output."""
-        side = self._given(parameters).input_side
+        side = self.given(parameters).input_side
         return Signature(head="compact", input_width=side, input_height=side, labels=labels)
 
-    def train(self, job: TrainJob, report: Callable[[Progress], None]) -> Path:
-        """See `Trainer.train`; error besides: training.package_missing."""
-        given, final, last = self._given(job.parameters), job.workdir / "final.pt", job.workdir / _LAST
-        if final.exists():
-            return final
+    def fit(
+        self, job: TrainJob, given: LibreYoloSettings, last: Path | None, report: Callable[[Progress], None]
+    ) -> None:
+        """See `OutsideTrainer.fit`."""
+        if last is not None:  # it may come from another worker, and the package reads it as if it were its own
+            check_plain(last, "training.checkpoint_unreadable")
         package = imported(PACKAGE)
         data = write_folder(job, job.workdir / "data")
-        start = last if last.exists() else starting_weights(job)
+        start = last or named_weights(job)
         model = package.LibreYOLO9(
             start and str(start), size=given.size, nb_classes=len(job.labels), device=given.device
         )
@@ -76,25 +77,17 @@ class LibreYoloTrainer:
             project=str(job.workdir),
             name="run",
             exist_ok=True,
-            resume=last.exists(),
+            resume=last is not None,
             amp=False,
             callbacks=lambda event: report(_progress(event)),
         )
-        write_whole(final, last.read_bytes())
-        return final
 
-    def export(self, checkpoint: Path, labels: tuple[str, ...], parameters: dict[str, Any], target: Path) -> None:
-        """See `Trainer.export`; error besides: training.package_missing."""
-        given = self._given(parameters)
+    def to_onnx(self, checkpoint: Path, labels: tuple[str, ...], given: LibreYoloSettings) -> bytes:
+        """See `OutsideTrainer.to_onnx`."""
         model = imported(PACKAGE).LibreYOLO9(str(checkpoint), size=given.size, nb_classes=len(labels), device="cpu")
-        made = Path(model.export(format="onnx", imgsz=given.input_side, opset=_OPSET, dynamic=False))
-        write_whole(target, by_row(onnx.load(made)).SerializeToString())
-        made.unlink()
-
-    def _given(self, parameters: dict[str, Any]) -> Parameters:
-        given = msgspec.convert(complete(self.defaults(), parameters), Parameters)
-        chosen("size", given.size, SIZES)
-        return given
+        made = model.export(format="onnx", imgsz=given.input_side, opset=OPSET, dynamic=False)
+        data: bytes = by_row(onnx.load(Path(made))).SerializeToString()
+        return data
 
 
 def by_row(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -1,66 +1,63 @@
 """Trainer `ultralytics`: YOLO of the package of that name, which is AGPL-3.0: install it only if that suits you.
 
-A thin plug-in of the extra `ultralytics`, which no other extra brings. The package trains; what it exports is read by
-head `yolov8`.
+A thin plug-in of the extra `ultralytics`, which no other extra brings. The package trains, from scratch: its published
+weights are files with code in them. What it exports is read by head `yolov8`.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from lineside.contract.model import Signature
-from lineside.pipeline.files import write_whole
-from lineside.pipeline.trainers.base import Progress, TrainJob, complete
-from lineside.pipeline.trainers.outside import imported, starting_weights, write_folder
+from lineside.pipeline.trainers.base import Progress, TrainJob
+from lineside.pipeline.trainers.outside import OPSET, OutsideSettings, OutsideTrainer, imported, write_folder
+from lineside.pipeline.trainers.settings import chosen
 
 PACKAGE = "ultralytics"
-_LAST = "run/weights/last.pt"
-_OPSET = 17
+FOLDERS = {"yolov8": "v8", "yolo11": "11", "yolo12": "12"}
+MODELS = tuple(f"{family}{size}" for family in FOLDERS for size in "nsmlx")
 _MAP50 = "metrics/mAP50(B)"
 
 
-class Parameters(msgspec.Struct, frozen=True, kw_only=True):
-    """What is handed on to the package; `model` is one of its descriptions, from scratch unless there are starting
-    weights, a `.pt` file of the package's own."""
+class UltralyticsSettings(OutsideSettings, frozen=True, kw_only=True):
+    """Which of its networks, and for how long."""
 
-    model: str = "yolov8n.yaml"
-    input_side: int = 320  # pixels, a multiple of 32
-    epochs: int = 100
+    model: str = "yolov8n"  # one of MODELS
     minutes: float = 0.0  # over 0: wall time in place of epochs
-    batch: int = 8
-    patience: int = 0
-    device: str = "cpu"
 
 
-class UltralyticsTrainer:
+class UltralyticsTrainer(OutsideTrainer[UltralyticsSettings]):
     """Head `yolov8`: RGB 0..1, picture in the middle, padding 114; one output [1, 4 + C, N]."""
 
     name = PACKAGE
-    keeps = (_LAST,)
+    settings = UltralyticsSettings
 
-    def defaults(self) -> dict[str, Any]:
-        """Every parameter with its default."""
-        values: dict[str, Any] = msgspec.to_builtins(Parameters())
-        return values
+    def given(self, parameters: dict[str, Any]) -> UltralyticsSettings:
+        """See `OutsideTrainer.given`. The package would take a path or an address for a model: a run names one."""
+        given = super().given(parameters)
+        chosen("model", given.model, MODELS)
+        return given
 
     def signature(self, labels: tuple[str, ...], parameters: dict[str, Any]) -> Signature:
         """How a device feeds the exported model and reads its output."""
-        side = self._given(parameters).input_side
+        side = self.given(parameters).input_side
         return Signature(head="yolov8", input_width=side, input_height=side, letterbox="centre", labels=labels)
 
-    def train(self, job: TrainJob, report: Callable[[Progress], None]) -> Path:
-        """See `Trainer.train`; error besides: training.package_missing."""
-        given, final, last = self._given(job.parameters), job.workdir / "final.pt", job.workdir / _LAST
-        if final.exists():
-            return final
+    def fit(
+        self,
+        job: TrainJob,
+        given: UltralyticsSettings,
+        last: Path | None,
+        report: Callable[[Progress], None],
+    ) -> None:
+        """See `OutsideTrainer.fit`."""
         package = _package()
         data = write_folder(job, job.workdir / "data")
-        model = package.YOLO(str(last if last.exists() else starting_weights(job) or given.model))
+        model = package.YOLO(str(last or described(Path(package.__file__).parent, given.model)))
         model.add_callback("on_fit_epoch_end", lambda trainer: report(_progress(trainer)))
         model.train(
             data=str(data),
@@ -78,26 +75,29 @@ class UltralyticsTrainer:
             project=str(job.workdir),
             name="run",
             exist_ok=True,
-            resume=last.exists(),
+            resume=last is not None,
         )
-        write_whole(final, last.read_bytes())
-        return final
 
-    def export(self, checkpoint: Path, labels: tuple[str, ...], parameters: dict[str, Any], target: Path) -> None:
-        """See `Trainer.export`; error besides: training.package_missing."""
+    def to_onnx(self, checkpoint: Path, labels: tuple[str, ...], given: UltralyticsSettings) -> bytes:
+        """See `OutsideTrainer.to_onnx`."""
         model = _package().YOLO(str(checkpoint))
-        side = self._given(parameters).input_side
-        made = Path(model.export(format="onnx", imgsz=side, opset=_OPSET, simplify=False, dynamic=False, nms=False))
-        write_whole(target, made.read_bytes())
-        made.unlink()
+        side = given.input_side
+        made = model.export(format="onnx", imgsz=side, opset=OPSET, simplify=False, dynamic=False, nms=False)
+        return Path(made).read_bytes()
 
-    def _given(self, parameters: dict[str, Any]) -> Parameters:
-        return msgspec.convert(complete(self.defaults(), parameters), Parameters)
+
+def described(package: Path, model: str) -> Path:
+    """The package's own description of a model: by its name alone, a file of the working directory would be taken."""
+    return package / "cfg" / "models" / FOLDERS[model[:-1]] / f"{model}.yaml"
 
 
 def _package() -> Any:
-    os.environ["YOLO_OFFLINE"] = "true"  # read when it is imported: it fetches nothing and tells nobody
-    return imported(PACKAGE)
+    """The package, which fetches nothing, tells nobody, and reads weights without code; all are its own switches, read
+    when it is imported, but for one: for a font it asks the network in any case."""
+    os.environ |= {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "true"}
+    package = imported(PACKAGE)
+    importlib.import_module(f"{PACKAGE}.data.utils").check_font = lambda font: None  # type: ignore[attr-defined]
+    return package
 
 
 def _progress(trainer: Any) -> Progress:

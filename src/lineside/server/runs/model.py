@@ -7,7 +7,7 @@ from lineside.contract.gate import check_gates
 from lineside.contract.ids import is_digest, is_name
 from lineside.contract.model import check_model_name
 from lineside.contract.own_step import files_of
-from lineside.contract.run import RunRequest, Step
+from lineside.contract.run import FROM_SCRATCH, RunRequest, Step
 from lineside.contract.run_order import BUILT_IN, arrange
 from lineside.contract.twin import PROFILES
 
@@ -16,7 +16,7 @@ def check_request(request: RunRequest) -> tuple[Step, ...]:
     """The steps of a run that makes sense, in order.
 
     Raises `run.kind_unknown`, `run.request_incomplete`, `run.step_invalid`, `request.invalid`, `model.name_too_long`,
-    and what `check_gates` does.
+    `training.init_refused`, and what `check_gates` does.
     """
     if request.kind not in BUILT_IN:
         raise LinesideError("run.kind_unknown", kind=request.kind, known=", ".join(BUILT_IN))
@@ -32,6 +32,8 @@ def check_request(request: RunRequest) -> tuple[Step, ...]:
     check_gates(request.gates, request.targets, PROFILES, request.cost, field=request.field is not None)
     if request.init is not None and not is_digest(request.init):
         raise LinesideError("request.invalid", why=f"{request.init!r} is not a digest")
+    if request.kind == "train" and request.init is not None and request.trainer in FROM_SCRATCH:
+        raise LinesideError("training.init_refused", name=request.trainer)
     steps = arrange(request.kind, request.steps)
     if request.from_step is not None and request.from_step not in [step.name for step in steps]:
         raise LinesideError("request.not_found", what="step", name=request.from_step)
