@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from threading import Lock
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.model import Signature
 from lineside.contract.result import Detection
 from lineside.runtime.decode import Picture, decode
-from lineside.runtime.engines import Engine, Shape, engine_of
+from lineside.runtime.engines import Engine, Port, Shape, engine_of
 from lineside.runtime.heads import Candidates, Head, head_of
 from lineside.runtime.nms import nms
 from lineside.runtime.preprocess import Geometry, Preprocessor
@@ -46,22 +47,38 @@ class Inference:
 
 
 class Model:
-    """A loaded model. `detect` may be called from any thread; calls run one after the other."""
+    """A loaded model. `detect` may be called from any thread; `lanes` calls at once, others wait for their turn."""
 
     def __init__(self, engine: Engine, head: Head, signature: Signature, identity: ModelIdentity) -> None:
         self.signature = signature
         self.identity = identity
-        self.threads = engine.threads
+        self.threads, self.lanes = engine.threads, engine.lanes
         self._engine, self._head = engine, head
-        self._preprocess = Preprocessor(signature)
+        self._idle: SimpleQueue[Preprocessor | None] = SimpleQueue()  # one a lane, made when it is first needed
+        for _ in range(self.lanes):
+            self._idle.put(None)
         self._fit = (signature.input_width, signature.input_height)
-        self._lock = Lock()
         self._places: Sequence[int] = range(len(head.wanted))  # of the outputs that the head reads, in its order
 
     @property
     def digest(self) -> str:
         """`sha256:…` of the model file."""
         return self.identity.digest
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        """What the file declares it takes."""
+        return self._engine.inputs
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """What the file declares it gives."""
+        return self._engine.outputs
+
+    def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
+        """The file's own outputs for its own input tensor, as they are. Raises `model.run_failed`."""
+        with self._lock:
+            return self._engine.run(tensor)
 
     def detect(self, data: bytes | Picture, *, score_threshold: float | None = None) -> list[Detection]:
         """What the model finds: most confident first, at most `signature.max_detections`, boxes in pixels of the
@@ -76,12 +93,18 @@ class Model:
         threshold = self.signature.score_threshold if score_threshold is None else score_threshold
         started = time.perf_counter()
         picture = data if isinstance(data, Picture) else decode(data, self._fit)
-        with self._lock:
-            tensor, geometry = self._preprocess(picture)
-            answered = self._engine.run(tensor)
+        answered, geometry = self._answered(picture)
         outputs = [answered[place] for place in self._places]
         detections = self._detections(self._head.candidates(outputs, threshold), geometry)
         return Inference(detections, (time.perf_counter() - started) * 1e3, picture)
+
+    def _answered(self, picture: Picture) -> tuple[list[NDArray[np.float32]], Geometry]:
+        preprocess = self._idle.get() or Preprocessor(self.signature)
+        try:
+            tensor, geometry = preprocess(picture)
+            return self._engine.run(tensor), geometry
+        finally:
+            self._idle.put(preprocess)
 
     def _detections(self, found: Candidates, geometry: Geometry) -> list[Detection]:
         limit = self.signature.max_detections
@@ -107,8 +130,7 @@ class Model:
     def warm_up(self) -> None:
         """One inference on padding, which also proves that the outputs have the shapes the head reads, in any order."""
         grey = np.full((self._fit[1], self._fit[0], 3), self.signature.pad, np.uint8)
-        tensor, _ = self._preprocess(Picture.of(grey))
-        seen = tuple(output.shape for output in self._engine.run(tensor))
+        seen = tuple(output.shape for output in self._answered(Picture.of(grey))[0])
         wanted = self._head.wanted
         orders = permutations(range(len(seen))) if len(seen) == len(wanted) else iter(())
         fitting = (o for o in orders if all(_may_be(w, seen[i]) for w, i in zip(wanted, o, strict=True)))

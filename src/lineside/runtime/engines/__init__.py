@@ -13,6 +13,9 @@ from lineside.contract.model import Signature
 
 Shape = tuple[int | None, ...]
 
+MOST_LANES = 8
+"""More frames at once than this only wait for one another in the order of results."""
+
 
 class Port(NamedTuple):
     """An input or output of a model file: its name, its shape (None is any size) and its element type."""
@@ -36,6 +39,10 @@ class Engine(Protocol):
     @property
     def threads(self) -> int:
         """How many threads one run may use."""
+
+    @property
+    def lanes(self) -> int:
+        """How many threads may call `run` at once."""
 
     def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
         """One inference. Raises `model.run_failed`."""

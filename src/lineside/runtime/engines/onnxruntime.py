@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from lineside.contract.errors import LinesideError
-from lineside.runtime.engines import Port
+from lineside.runtime.engines import MOST_LANES, Port
 from lineside.runtime.engines.cores import usable_cores
 
 _ERRORS_ONLY = 3
@@ -22,9 +22,12 @@ class OnnxRuntimeEngine:
     def __init__(self, data: bytes, *, threads: int = 0) -> None:
         """Raises `model.unreadable` when ONNX Runtime does not take the file."""
         self.threads = threads or usable_cores()
+        self.lanes = min(self.threads, MOST_LANES)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
+        # Threads that wait in a loop for the next run take a core from decoding, and from everything else on a device.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = _ERRORS_ONLY
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

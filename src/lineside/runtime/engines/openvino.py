@@ -22,6 +22,7 @@ class OpenVinoEngine:
         """Raises `model.engine_missing` without the package, `model.unreadable` when OpenVINO refuses the file."""
         openvino = _package()
         self.threads = threads or usable_cores()
+        self.lanes = 1  # it has one request, whose tensors are used again and again
         wanted = {
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": 1,
