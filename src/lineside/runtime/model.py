@@ -77,8 +77,11 @@ class Model:
 
     def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
         """The file's own outputs for its own input tensor, as they are. Raises `model.run_failed`."""
-        with self._lock:
+        lane = self._idle.get()
+        try:
             return self._engine.run(tensor)
+        finally:
+            self._idle.put(lane)
 
     def detect(self, data: bytes | Picture, *, score_threshold: float | None = None) -> list[Detection]:
         """What the model finds: most confident first, at most `signature.max_detections`, boxes in pixels of the
