@@ -20,6 +20,7 @@ from lineside.contract.model import Signature
 from lineside.contract.result import Detection
 from lineside.runtime.decode import Picture, decode
 from lineside.runtime.engines import Engine, Port, Shape, engine_of
+from lineside.runtime.engines.options import AS_USUAL, EngineOptions
 from lineside.runtime.heads import Candidates, Head, head_of
 from lineside.runtime.nms import nms
 from lineside.runtime.preprocess import Geometry, Preprocessor
@@ -53,6 +54,7 @@ class Model:
         self.signature = signature
         self.identity = identity
         self.threads, self.lanes = engine.threads, engine.lanes
+        self.provider, self.notes = engine.provider, engine.notes
         self._engine, self._head = engine, head
         self._idle: SimpleQueue[Preprocessor | None] = SimpleQueue()  # one a lane, made when it is first needed
         for _ in range(self.lanes):
@@ -143,33 +145,37 @@ class Model:
         self._places = places
 
 
-def load(path: Path, signature: Signature, *, threads: int = 0) -> Model:
+def load(path: Path, signature: Signature, *, threads: int = 0, options: EngineOptions = AS_USUAL) -> Model:
     """A model file with the signature that goes with it, warmed up. `threads` 0 means the cores this process may use.
 
     Raises `model.missing`, `model.unreadable`, `model.signature_invalid`, `model.head_unknown`, `model.engine_unknown`,
     `model.engine_missing` and, when the file's inputs or outputs are not those of the signature, `model.shape_unknown`.
     """
     data = _read(path)
-    return _built(data, signature, ModelIdentity(name=path.stem, version=0, digest=digest_of(data)), threads)
+    return _built(data, signature, ModelIdentity(name=path.stem, version=0, digest=digest_of(data)), threads, options)
 
 
-def load_folder(folder: Path, *, threads: int = 0) -> Model:
+def load_folder(folder: Path, *, threads: int = 0, options: EngineOptions = AS_USUAL) -> Model:
     """The model of a component's folder: model.onnx, signature.json, model.json.
 
     Raises what `load` raises, and `model.digest_mismatch` when model.onnx is not the file that model.json names.
     """
-    identity = _parsed(folder / IDENTITY_FILE, ModelIdentity)
-    signature = _parsed(folder / SIGNATURE_FILE, Signature)
+    identity, signature = described(folder)
     data = _read(folder / MODEL_FILE)
     actual = digest_of(data)
     if actual != identity.digest:
         raise LinesideError("model.digest_mismatch", path=folder / MODEL_FILE, actual=actual, expected=identity.digest)
-    return _built(data, signature, identity, threads)
+    return _built(data, signature, identity, threads, options)
 
 
-def _built(data: bytes, signature: Signature, identity: ModelIdentity, threads: int) -> Model:
+def described(folder: Path) -> tuple[ModelIdentity, Signature]:
+    """What a component's folder says of its model. Raises `model.missing`, `model.description_invalid`."""
+    return _parsed(folder / IDENTITY_FILE, ModelIdentity), _parsed(folder / SIGNATURE_FILE, Signature)
+
+
+def _built(data: bytes, signature: Signature, identity: ModelIdentity, threads: int, options: EngineOptions) -> Model:
     head = head_of(signature)
-    engine = engine_of(data, signature, threads)
+    engine = engine_of(data, signature, threads, options)
     model = Model(engine, head, signature, identity)
     fill = Preprocessor(signature)
     declared = tuple(port.shape for port in engine.inputs)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
+from lineside.runtime.engines.options import AS_USUAL, EngineOptions
 
 Shape = tuple[int | None, ...]
 
@@ -44,26 +45,37 @@ class Engine(Protocol):
     def lanes(self) -> int:
         """How many threads may call `run` at once."""
 
+    @property
+    def provider(self) -> str:
+        """What carries the work out, in the engine's own word: CPUExecutionProvider, …"""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was wanted of the engine and could not be had."""
+
     def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
         """One inference. Raises `model.run_failed`."""
 
 
-def _onnxruntime(data: bytes, threads: int) -> Engine:
+def _onnxruntime(data: bytes, threads: int, options: EngineOptions) -> Engine:
     from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(data, threads=threads)
+    return OnnxRuntimeEngine(data, threads=threads, options=options)
 
 
-def _openvino(data: bytes, threads: int) -> Engine:
+def _openvino(data: bytes, threads: int, options: EngineOptions) -> Engine:
     from lineside.runtime.engines.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(data, threads=threads)
+    return OpenVinoEngine(data, threads=threads)  # its options are ONNX Runtime's own
 
 
-ENGINES: dict[str, Callable[[bytes, int], Engine]] = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+ENGINES: dict[str, Callable[[bytes, int, EngineOptions], Engine]] = {
+    "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
+}
 
 
-def engine_of(data: bytes, signature: Signature, threads: int) -> Engine:
+def engine_of(data: bytes, signature: Signature, threads: int, options: EngineOptions = AS_USUAL) -> Engine:
     """A model file in the engine its signature names. `threads` 0 means the cores this process may use.
 
     Raises `model.unreadable`, `model.engine_unknown`, `model.engine_missing`.
@@ -71,4 +83,4 @@ def engine_of(data: bytes, signature: Signature, threads: int) -> Engine:
     name = signature.engine or "onnxruntime"
     if name not in ENGINES:
         raise LinesideError("model.engine_unknown", engine=name, known=", ".join(sorted(ENGINES)))
-    return ENGINES[name](data, threads)
+    return ENGINES[name](data, threads, options)

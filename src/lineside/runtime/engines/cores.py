@@ -6,18 +6,21 @@ import math
 import os
 from pathlib import Path
 
+from lineside.runtime.engines.cgroup import MOUNT, OWN, folders
 
-def usable_cores(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Cores in this process's affinity, cut by the cgroup's CPU quota (v2 `cpu.max`, v1 `cpu.cfs_quota_us`)."""
+
+def usable_cores(root: Path = MOUNT, own: Path = OWN) -> int:
+    """Cores in this process's affinity, cut by the CPU quotas of its cgroup and of those above (v2 `cpu.max`, v1
+    `cpu.cfs_quota_us`)."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota(root)
-    return max(1, affinity if quota is None else min(affinity, math.ceil(quota)))
+    quotas = [quota for folder in folders("cpu", root, own) if (quota := _quota(folder)) is not None]
+    return max(1, min(affinity, *(math.ceil(quota) for quota in quotas)) if quotas else affinity)
 
 
-def _quota(root: Path) -> float | None:
-    parts = _words(root / "cpu.max")
+def _quota(folder: Path) -> float | None:
+    parts = _words(folder / "cpu.max")
     if not parts:
-        parts = _words(root / "cpu" / "cpu.cfs_quota_us") + _words(root / "cpu" / "cpu.cfs_period_us")
+        parts = _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
     if len(parts) != 2 or not all(part.isdigit() for part in parts) or int(parts[1]) == 0:
         return None  # "max", -1, or no such file: no quota
     return int(parts[0]) / int(parts[1])

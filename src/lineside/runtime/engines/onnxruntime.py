@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime: on the CPU, or with the execution provider that people name and that is there."""
 
 from __future__ import annotations
 
@@ -11,28 +11,34 @@ from numpy.typing import NDArray
 from lineside.contract.errors import LinesideError
 from lineside.runtime.engines import MOST_LANES, Port
 from lineside.runtime.engines.cores import usable_cores
+from lineside.runtime.engines.options import AS_USUAL, CPU, PROVIDERS, EngineOptions, chosen
 
-_ERRORS_ONLY = 3
+_ERRORS_ONLY, _NOTHING_BUT_FATAL = 3, 4
 _ELEMENTS = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
+_ONLY_CPU = [PROVIDERS[CPU]]
 
 
 class OnnxRuntimeEngine:
     """An ONNX file in an ONNX Runtime session. `threads` 0 means the cores this process may use."""
 
-    def __init__(self, data: bytes, *, threads: int = 0) -> None:
-        """Raises `model.unreadable` when ONNX Runtime does not take the file."""
+    def __init__(self, data: bytes, *, threads: int = 0, options: EngineOptions = AS_USUAL) -> None:
+        """Raises `model.unreadable` when ONNX Runtime does not take the file. A provider that is not there, or that
+        fails, is passed over with a word in `notes`; the CPU takes whatever no other does."""
         self.threads = threads or usable_cores()
         self.lanes = min(self.threads, MOST_LANES)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        # Threads that wait in a loop for the next run take a core from decoding, and from everything else on a device.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = _ERRORS_ONLY
+        providers, missing = chosen(options.providers, onnxruntime.get_available_providers())
+        notes = [f"{name} is not in this ONNX Runtime" for name in missing]
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = self._opened(data, options, providers)
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            raise LinesideError("model.unreadable", why=_first_line(error)) from error
+            if providers == _ONLY_CPU:
+                raise LinesideError("model.unreadable", why=_first_line(error)) from error
+            notes.append(f"{providers[0]} failed: {_first_line(error)}")
+            self._session = self._on_cpu(data, options)
+        self.provider: str = self._session.get_providers()[0]
+        if not notes and self.provider != providers[0]:
+            notes.append(f"{providers[0]} could not be used")
+        self.notes = tuple(notes)
         self.inputs = tuple(_port(each) for each in self._session.get_inputs())
         self.outputs = tuple(_port(each) for each in self._session.get_outputs())
         self._input = self.inputs[0].name if self.inputs else ""
@@ -45,6 +51,22 @@ class OnnxRuntimeEngine:
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise LinesideError("model.run_failed", why=_first_line(error)) from error
         return outputs
+
+    def _on_cpu(self, data: bytes, options: EngineOptions) -> Any:
+        try:
+            return self._opened(data, options, _ONLY_CPU)
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise LinesideError("model.unreadable", why=_first_line(error)) from error
+
+    def _opened(self, data: bytes, options: EngineOptions, providers: list[str]) -> Any:
+        wanted = onnxruntime.SessionOptions()
+        wanted.intra_op_num_threads = self.threads
+        wanted.inter_op_num_threads = 1
+        wanted.log_severity_level = _ERRORS_ONLY if providers == _ONLY_CPU else _NOTHING_BUT_FATAL
+        wanted.enable_cpu_mem_arena = options.arena
+        # Threads that wait in a loop for the next run take a core from decoding, and from everything else on a device.
+        wanted.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
+        return onnxruntime.InferenceSession(data, wanted, providers=providers)
 
 
 def _port(node: Any) -> Port:

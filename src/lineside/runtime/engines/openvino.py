@@ -35,6 +35,8 @@ class OpenVinoEngine:
             raise LinesideError("model.unreadable", why=_first_line(error)) from error
         self.inputs = tuple(_port(each) for each in compiled.inputs)
         self.outputs = tuple(_port(each) for each in compiled.outputs)
+        self.provider = "CPU"
+        self.notes: tuple[str, ...] = ()
         self._request = compiled.create_infer_request()
 
     def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
