@@ -1,4 +1,7 @@
-"""An ONNX detector with random weights and the shapes of the compact one, made here: nothing to download."""
+"""An ONNX detector with random weights and the shapes of the compact one, made here: nothing to download.
+
+As costly as what people call YOLO nano: about 3 MB, 4.2 billion multiplications at 640 x 640 (YOLOv8n: 4.4), SiLU.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +12,37 @@ from onnx import TensorProto, helper, numpy_helper
 SIDE = 320
 CLASSES = 3
 STRIDES = (8, 16, 32)
-_CHANNELS = (16, 32, 64, 128, 192)  # after each halving of the resolution
+_STAGES = ((16, 0), (40, 4), (64, 4), (96, 1), (128, 1))  # channels and residuals after each halving of the resolution
+_NECK, _TOWER = 64, 4  # channels and convolutions of what looks at each of the three strides
 
 
-def detector(seed: int = 0) -> bytes:
-    """float32 [1, 3, 320, 320] -> [1, N, 4 + C]: boxes around the grid cells, scores that depend on the picture."""
-    graph = _Graph(seed)
-    features, outputs = "images", []
-    planes = 3
-    for stage, channels in enumerate(_CHANNELS):
-        features = graph.convolution(features, planes, channels, size=3, stride=2, activation="Relu")
-        features = graph.convolution(features, channels, channels, size=3, stride=1, activation="Relu")
+def detector(side: int = SIDE, seed: int = 0) -> bytes:
+    """float32 [1, 3, side, side] -> [1, N, 4 + C]: boxes around the grid cells, scores that depend on the picture."""
+    graph = _Graph(seed, side)
+    tower = [graph.weights(_NECK, _NECK, 3) for _ in range(_TOWER)]
+    features, planes = "images", 3
+    outputs = []
+    for stage, (channels, residuals) in enumerate(_STAGES):
+        features = graph.silu(graph.convolution(features, graph.weights(planes, channels, 3), size=3, stride=2))
+        for _ in range(residuals):
+            features = graph.residual(features, channels)
         planes = channels
         if stage >= 2:
-            raw = graph.convolution(features, planes, 4 + CLASSES, size=1, stride=1, activation="Sigmoid")
-            outputs.append(graph.rows(raw))
+            seen = graph.silu(graph.convolution(features, graph.weights(planes, _NECK, 1), size=1))
+            for weights in tower:
+                seen = graph.silu(graph.convolution(seen, weights, size=3))
+            raw = graph.convolution(seen, graph.weights(_NECK, 4 + CLASSES, 1), size=1)
+            outputs.append(graph.rows(graph.node("Sigmoid", [raw])))
     joined = graph.node("Concat", outputs, axis=1)
-    graph.node("Add", [joined, graph.constant(_cells())], output="output")
+    graph.node("Add", [joined, graph.constant(_cells(side))], output="output")
     return graph.model()
 
 
-def _cells() -> np.ndarray:
+def _cells(side: int) -> np.ndarray:
     """What is added to each row: a box of three cells around its cell; nothing to the scores."""
     tables = []
     for stride in STRIDES:
-        y, x = np.mgrid[: SIDE // stride, : SIDE // stride]
+        y, x = np.mgrid[: side // stride, : side // stride]
         corner = np.stack([x.ravel(), y.ravel()], axis=1) * stride
         scores = np.zeros((len(corner), CLASSES))
         tables.append(np.concatenate([corner - stride, corner + 2 * stride, scores], axis=1))
@@ -43,8 +52,9 @@ def _cells() -> np.ndarray:
 class _Graph:
     """Collects nodes and weights; every value gets the next name."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, side: int) -> None:
         self._rng = np.random.default_rng(seed)
+        self._side = side
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
 
@@ -58,18 +68,27 @@ class _Graph:
         self._weights.append(numpy_helper.from_array(values, name))
         return name
 
-    def convolution(self, source: str, inputs: int, outputs: int, *, size: int, stride: int, activation: str) -> str:
+    def weights(self, inputs: int, outputs: int, size: int) -> str:
         scale = (2.0 / (inputs * size * size)) ** 0.5
-        weights = self.constant(self._rng.normal(0, scale, (outputs, inputs, size, size)).astype(np.float32))
-        raw = self.node("Conv", [source, weights], pads=[size // 2] * 4, strides=[stride] * 2)
-        return self.node(activation, [raw])
+        return self.constant(self._rng.normal(0, scale, (outputs, inputs, size, size)).astype(np.float32))
+
+    def convolution(self, source: str, weights: str, *, size: int, stride: int = 1) -> str:
+        return self.node("Conv", [source, weights], pads=[size // 2] * 4, strides=[stride] * 2)
+
+    def silu(self, source: str) -> str:
+        return self.node("Mul", [source, self.node("Sigmoid", [source])])
+
+    def residual(self, source: str, channels: int) -> str:
+        narrow = self.silu(self.convolution(source, self.weights(channels, channels // 2, 3), size=3))
+        wide = self.silu(self.convolution(narrow, self.weights(channels // 2, channels, 3), size=3))
+        return self.node("Add", [source, wide])
 
     def rows(self, source: str) -> str:
         shape = self.constant(np.array([1, 4 + CLASSES, -1], np.int64))
         return self.node("Transpose", [self.node("Reshape", [source, shape])], perm=[0, 2, 1])
 
     def model(self) -> bytes:
-        inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])]
+        inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, self._side, self._side])]
         outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, None, 4 + CLASSES])]
         graph = helper.make_graph(self._nodes, "detector", inputs, outputs, self._weights)
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

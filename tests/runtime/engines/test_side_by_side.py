@@ -1,0 +1,49 @@
+"""Images side by side get a thread each and one alone gets all; what comes out is the same."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from benchmarks.detector import detector
+
+from lineside.contract.errors import LinesideError
+from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
+
+PATIENCE = 60.0
+
+
+def test_runs_at_once_answer_what_one_alone_answers() -> None:
+    engine = OnnxRuntimeEngine(detector(64), threads=2)
+    rng = np.random.default_rng(0)
+    tensors = [rng.random((1, 3, 64, 64), np.float32) for _ in range(8)]
+    alone = [engine.run(tensor)[0] for tensor in tensors]
+    together: dict[int, np.ndarray] = {}
+    start = threading.Barrier(8)
+
+    def run(number: int) -> None:
+        start.wait(PATIENCE)
+        together[number] = engine.run(tensors[number])[0]
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert sorted(together) == list(range(8))
+    for number, expected in enumerate(alone):
+        assert np.allclose(together[number], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_run_that_failed_takes_no_lane_with_it() -> None:
+    engine = OnnxRuntimeEngine(detector(64), threads=2)
+    for _ in range(5):
+        with pytest.raises(LinesideError):
+            engine.run(np.zeros((1, 3, 8, 8), np.float32))
+    assert engine.run(np.zeros((1, 3, 64, 64), np.float32))[0].shape == (1, 84, 7)
+
+
+@pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 2), (64, 8)])
+def test_there_are_as_many_lanes_as_threads_up_to_eight(threads: int, lanes: int) -> None:
+    assert OnnxRuntimeEngine(detector(64), threads=threads).lanes == lanes
