@@ -128,7 +128,7 @@ def test_images_become_results_in_a_file(device: Device) -> None:
     put(device.inbox, "notes.txt", b"not an image", age=70)
     put(device.inbox, "broken.jpg", encoded(squares(), "JPEG")[:200], age=60)
     device.start()
-    status = device.until(lambda s: s.seen == 4 and s.published == 2)
+    status = device.until(lambda s: s.seen == 4 and s.published == 2 and s.waiting == 0)
     assert (status.decided, status.skipped, status.failed) == (2, 1, 1)
     assert status.golden is GoldenState.ABSENT
     put(device.inbox, "later.png", encoded(squares((0, 0))))
@@ -172,26 +172,25 @@ def test_a_restart_decides_nothing_again_and_numbers_go_on(device: Device) -> No
 
 
 def test_kill_9_at_any_moment_loses_nothing_and_uses_no_number_twice(device: Device) -> None:
-    """Six kills, each at a random moment while a portion of 60 images is being decided."""
+    """Six kills, each at a random moment while a portion of 250 images is being decided."""
     source = random.Random(11)
     interrupted = 0
     for portion in range(6):
-        for number in range(portion * 60, portion * 60 + 60):
-            put(device.inbox, f"{number:03}.png", noise(number), age=1000 - number)
-        goal = len(whole_results(device)) + source.randrange(30)
+        for number in range(portion * 250, portion * 250 + 250):
+            put(device.inbox, f"{number:04}.png", noise(number), age=5000 - number)
+        goal = len(whole_results(device)) + source.randrange(120)
         device.start()
-        device.ready()
         eventually(lambda goal=goal: len(whole_results(device)) >= goal)
         device.stop(signal.SIGKILL)
-        interrupted += len({r.image for r in whole_results(device)}) < portion * 60 + 60
+        interrupted += len({r.image for r in whole_results(device)}) < portion * 250 + 250
     assert interrupted > 0
     device.start()
     device.ready()
-    eventually(lambda: len({r.image for r in whole_results(device)}) == 360)
+    eventually(lambda: len({r.image for r in whole_results(device)}) == 1500)
     assert device.stop() == 0
     by_number = one_meaning_a_number(device.results())
-    assert sorted(by_number) == list(range(1, 361))
-    assert sorted(r.image for r in by_number.values()) == [f"{number:03}.png" for number in range(360)]
+    assert sorted(by_number) == list(range(1, 1501))
+    assert sorted(r.image for r in by_number.values()) == [f"{number:04}.png" for number in range(1500)]
 
 
 def whole_results(device: Device) -> list[Result]:

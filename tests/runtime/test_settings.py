@@ -32,7 +32,9 @@ def test_the_components_default_configuration_is_understood(tmp_path: Path) -> N
         "topic": "",
         "capture": {"uncertain": [0.2, 0.5], "random": 0.05, "per_hour": 200},
         "threads": 0,
-        "a key of a newer version": 1,
+        "compare_every": 20,
+        "lineside.tests": {"latency": {"Script": "true"}},
+        "accessControl": {},
     }
     settings = made(tmp_path, configuration, LINESIDE_INBOX="/a/inbox-of-mine", LINESIDE_DEVICE="cam-1")
     assert settings.inbox == Path("/a/inbox-of-mine")
@@ -45,7 +47,7 @@ def test_the_components_default_configuration_is_understood(tmp_path: Path) -> N
 )
 def test_where_images_come_from(tmp_path: Path, folder: str, inbox: str) -> None:
     settings = made(tmp_path, {"source": {"folder": folder}}, LINESIDE_INBOX="/a/inbox")
-    assert settings.inbox == Path(inbox)
+    assert settings.folder(settings.sources["inbox"].folder) == Path(inbox)
 
 
 def test_a_broker_with_its_certificates(tmp_path: Path) -> None:
@@ -84,3 +86,48 @@ def test_no_capture_and_a_bad_port(tmp_path: Path) -> None:
     with pytest.raises(LinesideError) as caught:
         made(tmp_path, {}, LINESIDE_MQTT_HOST="h", LINESIDE_MQTT_PORT="99999")
     assert caught.value.code == "config.invalid"
+
+
+def test_one_folder_and_one_model_need_no_route(tmp_path: Path) -> None:
+    settings = made(tmp_path)
+    assert settings.routes == {"inbox": "model"}
+    assert settings.models == {"model": tmp_path / "model"}
+    assert not settings.named
+
+
+def test_several_sources_and_models_are_routed(tmp_path: Path) -> None:
+    configuration = {
+        "source": {"folder": "inbox"},  # of the recipe's defaults: sources take its place
+        "sources": {"a": {"kind": "folder", "folder": "a"}, "b": {"kind": "folder", "folder": "b", "interval": 1}},
+        "models": {"own": {}, "other": {"folder": "/models/other"}},
+        "routes": [{"source": "a", "model": "other"}, {"source": "b", "model": "own"}],
+        "deadline_ms": 250,
+    }
+    settings = made(tmp_path, configuration)
+    assert settings.routes == {"a": "other", "b": "own"}
+    assert settings.models == {"own": tmp_path / "model", "other": Path("/models/other")}
+    assert settings.named
+
+
+TWO = {"a": {"kind": "folder"}, "b": {"kind": "folder"}}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        ({"thread": 1}, "there is no key thread; do you mean threads?"),
+        ({"sources": {"a": {"kind": "folder", "intervall": 1}}}, "sources.a.intervall; do you mean interval?"),
+        ({"capture": {"uncertainty": [0, 1]}}, "capture.uncertainty; do you mean uncertain?"),
+        ({"sources": {"a": {"kind": "telepathy"}}}, "telepathy"),
+        ({"sources": {"a/b": {"kind": "folder"}}}, "'a/b' is no name of a source"),
+        ({"sources": TWO, "models": {"m": {}, "n": {}}}, "no route says which model decides for a"),
+        ({"sources": TWO, "routes": [{"source": "c", "model": "model"}]}, "there is no source c"),
+        ({"sources": TWO, "routes": [{"source": "a", "model": "none"}]}, "there is no model none"),
+        ({"sources": TWO, "routes": [{"source": "a", "model": "model"}] * 2}, "the source a has two routes"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_may_be_meant(tmp_path: Path, configuration: object, said: str) -> None:
+    with pytest.raises(LinesideError) as caught:
+        made(tmp_path, configuration)
+    assert caught.value.code == "config.invalid"
+    assert said in caught.value.message

@@ -6,30 +6,34 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
-from typing import Any, NamedTuple
+from threading import Event, Lock
+
+import msgspec
 
 from lineside.contract.errors import LinesideError
+from lineside.runtime.accounting import Ledger
 from lineside.runtime.announce import announce, rfc3339
 from lineside.runtime.capture import CaptureFolder, Chooser
 from lineside.runtime.compare import comparer_of
-from lineside.runtime.decide import Decider
+from lineside.runtime.decider import Decider
 from lineside.runtime.delivery import Delivery
+from lineside.runtime.frames import Source
 from lineside.runtime.golden import check_golden
+from lineside.runtime.line import Desk, Line
 from lineside.runtime.model import Model, load_folder
 from lineside.runtime.settings import Settings, settings_of
 from lineside.runtime.sinks import Sink
 from lineside.runtime.sinks.jsonl import JsonlSink
 from lineside.runtime.sinks.mqtt import MqttSink
-from lineside.runtime.sources.folder import FolderSource
+from lineside.runtime.sources.making import kind_of, sources_of
 from lineside.runtime.spool import Spool
-from lineside.runtime.status import GoldenState, RuntimeState, Status, process_born, write_status
+from lineside.runtime.status import GoldenState, RuntimeState, SourceStatus, Status, process_born, sum_up, write_status
 
 STOPPED, FAILED, MISMATCHED = 0, 2, 4
 GOLDEN_FILE, SPOOL_FILE, RESULTS_FILE = "golden.zip", "spool.db", "results.jsonl"
-_STATUS_EVERY = 1.0  # seconds
-_FORGET_EVERY = 600.0  # seconds between clean-ups of the memory of files that are gone
+_STATUS_EVERY = 0.5  # seconds
 
 
 def run(model_folder: Path, work: Path, environment: Mapping[str, str]) -> int:
@@ -43,20 +47,22 @@ def run(model_folder: Path, work: Path, environment: Mapping[str, str]) -> int:
     write_status(work, status)
     try:
         settings = settings_of(model_folder, work, environment)
-        model = _proven(settings, status)
-        _serve(settings, model, status, stop)
+        models = {name: _proven(name, folder, settings, status) for name, folder in settings.models.items()}
+        _serve(settings, models, status, stop)
     except LinesideError as error:
         return _failed(work, status, error)
     announce("runtime.stopped", decided=status.decided)
     return STOPPED
 
 
-def _proven(settings: Settings, status: Status) -> Model:
+def _proven(name: str, folder: Path, settings: Settings, status: Status) -> Model:
     """The model, once it has given the answers it must."""
-    model = load_folder(settings.model, threads=settings.configuration.threads)
-    status.model, status.version, status.model_digest = model.identity.name, model.identity.version, model.digest
-    announce("model.loaded", model=status.model, version=status.version, digest=model.digest, threads=model.threads)
-    golden = settings.model / GOLDEN_FILE
+    model = load_folder(folder, threads=settings.configuration.threads)
+    if not status.model:
+        status.model, status.version, status.model_digest = model.identity.name, model.identity.version, model.digest
+    facts = {"version": model.identity.version, "digest": model.digest, "threads": model.threads}
+    announce("model.loaded", name=name, model=model.identity.name, **facts)
+    golden = folder / GOLDEN_FILE
     if not golden.exists():
         announce("golden.absent")
         return model
@@ -69,71 +75,98 @@ def _proven(settings: Settings, status: Status) -> Model:
     return model
 
 
-def _serve(settings: Settings, model: Model, status: Status, stop: Event) -> None:
-    comparer = comparer_of(settings.model, model, settings.configuration.compare_every)
+def _serve(settings: Settings, models: Mapping[str, Model], status: Status, stop: Event) -> None:
     spool = Spool(settings.work / SPOOL_FILE)
     if spool.recovered:
         announce("spool.recovered", next_sequence=spool.next_sequence)
-    capture = settings.configuration.capture
-    delivery = Delivery(spool, CaptureFolder(settings.captures) if capture else None)
-    delivery.start(_sink(settings, delivery))
-    source = FolderSource(settings.inbox, spool.inputs())
-    chooser = Chooser(capture) if capture else None
-    decider = Decider(model, source, delivery, chooser, settings.device, status, comparer)
+    delivery = Delivery(spool, CaptureFolder(settings.captures) if settings.configuration.capture else None)
+    sources = sources_of(settings, spool)
+    ledger = Ledger(sources)
+    running = _Running(settings, sources, _line(settings, models, sources, delivery, ledger), delivery, spool, status)
+    delivery.start({"results": _sink(settings, delivery)})
+    running.line.start()
     status.state = RuntimeState.READY
+    running.refresh()
     write_status(settings.work, status)
-    announce("runtime.ready", inbox=settings.inbox, waiting=len(spool))
+    announce("runtime.ready", sources=",".join(sources), waiting=len(spool))
     try:
-        _watch(_Line(settings, source, decider, delivery, spool, status), stop)
+        _watch(running, stop)
     finally:
+        running.line.stop()
         delivery.stop()
-        _count(status, delivery, spool)
+        running.refresh()
         write_status(settings.work, status)
         spool.close()
 
 
-class _Line(NamedTuple):
+def _line(
+    settings: Settings, models: Mapping[str, Model], sources: Mapping[str, Source], delivery: Delivery, ledger: Ledger
+) -> Line:
+    configuration = settings.configuration
+    chooser, choosing = Chooser(configuration.capture) if configuration.capture else None, Lock()
+    deadline = configuration.deadline_ms / 1000 if configuration.deadline_ms is not None else None
+    desks = []
+    for name, model in models.items():
+        comparer = comparer_of(settings.models[name], model, configuration.compare_every)
+        decider = Decider(
+            model,
+            settings.device,
+            chooser=chooser,
+            comparer=comparer,
+            deadline=deadline,
+            named=settings.named,
+            choosing=choosing,
+        )
+        mine = [sources[source] for source, decides in settings.routes.items() if decides == name]
+        desks.append(Desk(decider, mine, lanes=model.lanes))
+    return Line(desks, delivery, ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
     """The parts of a running line."""
 
     settings: Settings
-    source: FolderSource
-    decider: Decider
+    sources: Mapping[str, Source]
+    line: Line
     delivery: Delivery
     spool: Spool
     status: Status
 
+    def refresh(self) -> None:
+        """Brings the status up to date."""
+        status = self.status
+        status.sources = {
+            name: SourceStatus(
+                kind=kind_of(self.settings, name),
+                model=self.settings.routes[name],
+                health=source.health(),
+                counts=self.line.ledger.of(name),
+            )
+            for name, source in self.sources.items()
+        }
+        sum_up(status)
+        status.published, status.captured = self.delivery.counts.published, self.delivery.counts.captured
+        status.dropped = self.spool.dropped
 
-def _watch(line: _Line, stop: Event) -> None:
-    written_at, written = time.monotonic(), _numbers(line.status)
-    forget_at = time.monotonic() + _FORGET_EVERY
-    while not stop.is_set():
-        line.decider.step(stop)
-        if line.delivery.failure is not None:
-            raise line.delivery.failure
-        _count(line.status, line.delivery, line.spool)
-        if time.monotonic() - written_at >= _STATUS_EVERY and _numbers(line.status) != written:
-            write_status(line.settings.work, line.status)
-            written_at, written = time.monotonic(), _numbers(line.status)
-        if time.monotonic() >= forget_at:
-            line.spool.forget_inputs(line.source.gone())
-            forget_at = time.monotonic() + _FORGET_EVERY
-        if line.decider.idle:
-            stop.wait(max(line.settings.configuration.source.interval, 4 * line.decider.look_seconds))
+
+def _watch(running: _Running, stop: Event) -> None:
+    """Writes the status while it changes, until `stop` or until a thread of ours breaks."""
+    written = b""
+    while not stop.wait(_STATUS_EVERY):
+        for failure in (running.delivery.failure, running.line.failure):
+            if failure is not None:
+                raise failure
+        running.refresh()
+        if (now := msgspec.json.encode(running.status)) != written:
+            write_status(running.settings.work, running.status)
+            written = now
 
 
 def _sink(settings: Settings, delivery: Delivery) -> Sink:
     if settings.mqtt is None:
         return JsonlSink(settings.work / RESULTS_FILE)
     return MqttSink(settings.mqtt, wake=delivery.wake)
-
-
-def _count(status: Status, delivery: Delivery, spool: Spool) -> None:
-    status.published, status.captured = delivery.counts.published, delivery.counts.captured
-    status.dropped = spool.dropped
-
-
-def _numbers(status: Status) -> tuple[Any, ...]:
-    return status.seen, status.published, status.captured, status.dropped
 
 
 def _failed(work: Path, status: Status, error: LinesideError) -> int:

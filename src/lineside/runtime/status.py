@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 
 from lineside.contract.errors import ErrorReport
+from lineside.runtime.accounting import Counts
 from lineside.runtime.files import write_atomic
+from lineside.runtime.frames import UNWELL, SourceHealth
 
 STATUS_FILE = "status.json"
 
@@ -33,8 +35,26 @@ class GoldenState(enum.Enum):
     MISMATCHED = "mismatched"
 
 
+class SourceStatus(msgspec.Struct, kw_only=True):
+    """A source: how it is, and what became of its frames."""
+
+    kind: str = ""
+    model: str = ""  # the name of the model that decides for it
+    health: SourceHealth = SourceHealth()
+    counts: Counts = msgspec.field(default_factory=Counts)
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a person should look at; it ends by itself when it is mended."""
+
+    subject: str  # "source NAME"
+    code: str
+    why: str
+    since: float  # seconds since 1970
+
+
 class Status(msgspec.Struct, kw_only=True):
-    """Counts are of this process: `seen` = `decided` + `skipped` (no image) + `failed` (a damaged one)."""
+    """Counts are of this process, and of all sources: `seen` = `decided` + `skipped` + `failed` + `waiting`."""
 
     state: RuntimeState = RuntimeState.LOADING
     golden: GoldenState = GoldenState.ABSENT
@@ -48,10 +68,27 @@ class Status(msgspec.Struct, kw_only=True):
     decided: int = 0
     skipped: int = 0
     failed: int = 0
+    waiting: int = 0  # in a queue, or being decided
+    late: int = 0  # of the decided ones
     published: int = 0
     dropped: int = 0  # results lost because the spool was full
     captured: int = 0
+    sources: dict[str, SourceStatus] = {}
+    alarms: tuple[Alarm, ...] = ()
     error: ErrorReport | None = None
+
+
+def sum_up(status: Status) -> None:
+    """Brings the counts and the alarms to what the sources say."""
+    counts = [one.counts for one in status.sources.values()]
+    for name in ("seen", "decided", "failed", "waiting", "late"):
+        setattr(status, name, sum(getattr(one, name) for one in counts))
+    status.skipped = sum(one.skips for one in counts)
+    status.alarms = tuple(
+        Alarm(subject=f"source {name}", code=one.health.code, why=one.health.why, since=one.health.since)
+        for name, one in status.sources.items()
+        if one.health.state in UNWELL
+    )
 
 
 def process_born(pid: int) -> int:

@@ -1,140 +1,163 @@
-"""Images of a folder as they arrive.
+"""Images of a folder as they arrive. Every one counts; what is done is remembered over restarts.
 
-A file is taken when two looks in a row find it with the same size and time of change, oldest first, each once: what is
-done is remembered by name, size and time. Hidden files and subfolders are left alone; whether a file is an image is
-judged by its content, later.
+The system says when a file was closed or moved in (inotify): it is read at once. Beside that the folder is looked at
+every few seconds, which is all there is on network disks and other systems: a file is then read when two looks find it
+the same.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
+import msgspec
+
+from lineside.contract.errors import LinesideError
+from lineside.runtime.decode import SNIFF_BYTES, format_of
+from lineside.runtime.frames import Frame, Intake, SourceState
+from lineside.runtime.sources.arrivals import Arrival, Arrivals
+from lineside.runtime.sources.inotify import Watch
+from lineside.runtime.sources.threaded import ThreadedSource
 from lineside.runtime.spool import InputKey
 
-_AT_MOST = 256  # arrivals one look hands out
-_FULL_LOOK = 2.0  # seconds after which files are looked at again although no name came or went
-SETTLE = 5.0
-"""Seconds for which a damaged file may still be one that is being written."""
+MAX_FILE_BYTES = 256 * 1024 * 1024
+_LOOK_BESIDE = 2.0  # seconds between looks at a folder that the system watches
+_LOOK_AWAY = 0.5
+_FORGET_EVERY = 600.0  # seconds between clean-ups of the memory of files that are gone
+_COST = 4  # a look may take a share of 1 / (1 + this) of the time
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A file that has stopped changing."""
+class FolderSettings(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="folder"):
+    """`folder`: where images arrive. "inbox" is the agent's inbox; another relative path lies beside the inbox."""
 
-    path: Path
-    key: InputKey
+    folder: str = "inbox"
+    interval: float = 0.1  # seconds between two looks, where the system does not say what arrives
 
 
-class FolderSource:
-    """Looks into a folder when asked. Not for two threads."""
+class FolderSource(ThreadedSource):
+    """Files of one folder, oldest first."""
 
     def __init__(
         self,
+        name: str,
         folder: Path,
         done: Iterable[InputKey] = (),
         *,
-        monotonic: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
+        prefix: str = "",
+        interval: float = 0.1,
+        forget: Callable[[set[InputKey]], None] = lambda keys: None,
+        watched: bool = True,
     ) -> None:
-        self.folder = folder
-        self._done = set(done)
-        self._changing: dict[str, InputKey] = {}  # as seen at the last look
-        self._not_before: dict[InputKey, float] = {}
-        self._names_changed_ns, self._looked_at = -1, float("-inf")
-        self._monotonic, self._now = monotonic, now
+        """`done`: what was decided before; `forget` drops what is remembered of files that are gone."""
+        super().__init__(name, live=False)
+        self._arrivals = Arrivals(folder, done, prefix=prefix)
+        self._prefix, self._interval, self._forget, self._watched = prefix, interval, forget, watched
+        self._watch: Watch | None = None
+        self._watch_lock = Lock()
 
-    def look(self) -> list[Arrival]:
-        """The files that are ready now, oldest first, at most 256. A folder that is not there is an empty one."""
-        if self._nothing_new():
-            return []
-        ready: list[Arrival] = []
-        changing: dict[str, InputKey] = {}
-        moment = self._monotonic()
-        for path, key in self._files():
-            if key in self._done:
-                continue
-            if self._changing.get(key.name) == key and self._not_before.get(key, moment) <= moment:
-                ready.append(Arrival(path, key))
-            changing[key.name] = key
-        self._changing = changing
-        ready.sort(key=lambda arrival: (arrival.key.mtime_ns, arrival.key.name))
-        return ready[:_AT_MOST]
-
-    def read(self, arrival: Arrival) -> bytes | None:
-        """The file's bytes, or None when it changed or went since the look: it is taken later, or never."""
+    def run(self, intake: Intake) -> None:
+        forget_at = time.monotonic() + _FORGET_EVERY
         try:
-            with arrival.path.open("rb") as file:
-                data = file.read(arrival.key.size + 1)
-                after = os.fstat(file.fileno())
-        except OSError:
-            return None
-        same = (after.st_size, after.st_mtime_ns) == (arrival.key.size, arrival.key.mtime_ns)
-        return data if same and len(data) == after.st_size else None
+            while not self.stopping.is_set():
+                if not self._is_there():
+                    self.stopping.wait(_LOOK_AWAY)
+                    continue
+                started = time.monotonic()
+                arrivals = self._arrivals.look()
+                cost = _COST * (time.monotonic() - started)
+                self._hand_in(intake, arrivals)
+                if time.monotonic() >= forget_at:
+                    self._forget(self._arrivals.gone())
+                    forget_at = time.monotonic() + _FORGET_EVERY
+                if not arrivals:
+                    self._listen(intake, max(self._pause(), cost))
+        finally:
+            self._unwatch()
 
-    def peek(self, arrival: Arrival, size: int) -> bytes | None:
-        """The first bytes, without reading the rest; None when the file cannot be read."""
-        try:
-            with arrival.path.open("rb") as file:
-                return file.read(size)
-        except OSError:
-            return None
+    def finished(self, frame: Frame) -> None:
+        if frame.key is not None:
+            self._arrivals.finish(frame.key)
 
-    def finish(self, arrival: Arrival) -> None:
-        """Never take this file again."""
-        self._done.add(arrival.key)
-        self._changing.pop(arrival.key.name, None)
-        self._not_before.pop(arrival.key, None)
-
-    def may_be_unfinished(self, arrival: Arrival) -> bool:
-        """Whether a damaged file was changed so recently that its writer may only have paused."""
-        return abs(self._now() - arrival.key.mtime_ns / 1e9) < SETTLE
-
-    def postpone(self, arrival: Arrival) -> None:
-        """Take the file again after a while, if it has not changed by then."""
-        self._not_before[arrival.key] = self._monotonic() + SETTLE
-
-    def gone(self) -> set[InputKey]:
-        """Keys that are remembered although their file is no longer there; forgets them when they are the most."""
-        present = {key for _, key in self._files()}
-        if not present or len(self._done) < 2 * len(present) + 1000:
-            return set()  # nothing present may be a disk that is not mounted: its files will be back
-        gone = self._done - present
-        self._done -= gone
-        self._not_before = {key: at for key, at in self._not_before.items() if key in present}
-        return gone
-
-    def _nothing_new(self) -> bool:
-        """Whether no name came or went since the last look, nothing is pending, and that look was short ago."""
-        try:
-            changed_ns = self.folder.stat().st_mtime_ns
-        except OSError:
+    def comes_again(self, frame: Frame) -> bool:
+        if frame.key is None or not self._arrivals.may_be_unfinished(frame.key):
             return False
-        moment = self._monotonic()
-        if changed_ns == self._names_changed_ns and not self._changing and moment - self._looked_at < _FULL_LOOK:
-            return True
-        self._names_changed_ns, self._looked_at = changed_ns, moment
-        return False
+        self._arrivals.postpone(frame.key)
+        return True
 
-    def _files(self) -> Iterable[tuple[Path, InputKey]]:
-        try:
-            entries = list(os.scandir(self.folder))
-        except OSError:
-            return
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
+    def wake(self) -> None:
+        with self._watch_lock:
+            if self._watch is not None:
+                self._watch.wake()
+
+    def _is_there(self) -> bool:
+        if not self._arrivals.folder.is_dir():
+            self._unwatch()
+            self.become(SourceState.AWAY, LinesideError("source.folder_missing", folder=self._arrivals.folder))
+            return False
+        if self._watch is None and self._watched:
             try:
-                if entry.is_file():
-                    found = entry.stat()
-                    yield Path(entry.path), InputKey(_text(entry.name), found.st_size, found.st_mtime_ns)
-            except OSError:  # went between listing and looking
+                watch = Watch(self._arrivals.folder)
+            except OSError:
+                self._watched = False  # none to be had: looking will do
+            else:
+                with self._watch_lock:
+                    self._watch = watch
+        self.become(SourceState.RUNNING)
+        return True
+
+    def _unwatch(self) -> None:
+        with self._watch_lock:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+
+    def _pause(self) -> float:
+        return self._interval if self._watch is None or self._arrivals.pending else _LOOK_BESIDE
+
+    def _listen(self, intake: Intake, seconds: float) -> None:
+        """Hands in what the system notices, for so long."""
+        end = time.monotonic() + seconds
+        if self._watch is None:
+            self.stopping.wait(seconds)
+            return
+        while not self.stopping.is_set() and (left := end - time.monotonic()) > 0:
+            noticed = self._watch.wait(left)
+            self._hand_in(intake, self._arrivals.named(noticed.names))
+            if noticed.missed or noticed.gone:
+                if noticed.gone:
+                    self._unwatch()
+                return
+
+    def _hand_in(self, intake: Intake, arrivals: Iterable[Arrival]) -> None:
+        for arrival in arrivals:
+            if self.stopping.is_set():
+                return
+            self._arrivals.take(arrival)
+            frame = self._frame(arrival)
+            try:
+                data = self._bytes(arrival)
+            except LinesideError as error:
+                if not self.comes_again(frame):
+                    intake.refuse(frame, error)
                 continue
+            if data is None:  # it changed again: it will arrive later
+                self._arrivals.give_back(arrival)
+                continue
+            frame.data = data
+            self.brought()
+            if not intake.offer(frame):
+                return
 
+    def _frame(self, arrival: Arrival) -> Frame:
+        name = arrival.key.name.removeprefix(self._prefix)
+        return Frame(self.name, name, b"", arrival.key.mtime_ns / 1e9, arrival.found, key=arrival.key)
 
-def _text(name: str) -> str:
-    """A file name as UTF-8 text that can be stored and sent, whatever bytes it is made of."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    def _bytes(self, arrival: Arrival) -> bytes | None:
+        if arrival.key.size > MAX_FILE_BYTES:
+            raise LinesideError("image.file_too_large", size=arrival.key.size, limit=MAX_FILE_BYTES)
+        head = self._arrivals.peek(arrival, SNIFF_BYTES)
+        if head is not None and format_of(head) is None:
+            raise LinesideError("image.unsupported", why=f"it begins with {head[:8].hex()}" if head else "it is empty")
+        return self._arrivals.read(arrival)

@@ -1,0 +1,192 @@
+"""Which files of a folder are ready to be read.
+
+A file is ready when two looks in a row find it with the same size and time of change, or when the system says that its
+writer has closed or renamed it. Oldest first, each once: what is done is remembered by name, size and time. Hidden
+files and subfolders are left alone; whether a file is an image is judged by its content, later.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock
+
+from lineside.runtime.spool import InputKey
+
+_AT_MOST = 4096  # arrivals one look hands out
+_FULL_LOOK = 2.0  # seconds after which files are looked at again although no name came or went
+SETTLE = 5.0
+"""Seconds for which a damaged file may still be one that is being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file that has stopped changing."""
+
+    path: Path
+    key: InputKey
+    found: float = 0.0  # time.monotonic() when it was found to be ready
+
+
+class Arrivals:
+    """Looks into a folder when asked: one thread looks, any thread says what is done."""
+
+    def __init__(
+        self,
+        folder: Path,
+        done: Iterable[InputKey] = (),
+        *,
+        prefix: str = "",
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`prefix`: what keys of this folder begin with, where inputs of several sources are remembered together."""
+        self.folder = folder
+        self._prefix = prefix
+        self._lock = RLock()
+        self._done = {key for key in done if key.name.startswith(prefix) and "/" not in key.name[len(prefix) :]}
+        self._taken: set[InputKey] = set()
+        self._changing: dict[str, InputKey] = {}  # as seen at the last look
+        self._not_before: dict[InputKey, float] = {}
+        self._names_changed_ns, self._looked_at = -1, float("-inf")
+        self._monotonic, self._now = monotonic, now
+
+    def look(self) -> list[Arrival]:
+        """The files that are ready now, oldest first, at most 4096. A folder that is not there is an empty one."""
+        if self._nothing_new():
+            return []
+        ready: list[Arrival] = []
+        changing: dict[str, InputKey] = {}
+        moment = self._monotonic()
+        for path, key in self._files():
+            if self._is_taken(key):
+                continue
+            if self._changing.get(key.name) == key and self._not_before.get(key, moment) <= moment:
+                ready.append(Arrival(path, key, moment))
+            changing[key.name] = key
+        self._changing = changing
+        ready.sort(key=lambda arrival: (arrival.key.mtime_ns, arrival.key.name))
+        return ready[:_AT_MOST]
+
+    def named(self, names: Iterable[str]) -> list[Arrival]:
+        """Of files whose writers are done, those that are new, in the order given."""
+        ready: list[Arrival] = []
+        moment = self._monotonic()
+        for name in dict.fromkeys(names):
+            path = self.folder / name
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            key = self._key(name, found)
+            known = self._is_taken(key) or self._not_before.get(key, moment) > moment
+            if stat.S_ISREG(found.st_mode) and not name.startswith(".") and not known:
+                ready.append(Arrival(path, key, moment))
+        return ready
+
+    @property
+    def pending(self) -> bool:
+        """Whether a file was seen that another look may find ready."""
+        return bool(self._changing)
+
+    def read(self, arrival: Arrival) -> bytes | None:
+        """The file's bytes, or None when it changed or went since the look: it is taken later, or never."""
+        try:
+            with arrival.path.open("rb") as file:
+                data = file.read(arrival.key.size + 1)
+                after = os.fstat(file.fileno())
+        except OSError:
+            return None
+        same = (after.st_size, after.st_mtime_ns) == (arrival.key.size, arrival.key.mtime_ns)
+        return data if same and len(data) == after.st_size else None
+
+    def peek(self, arrival: Arrival, size: int) -> bytes | None:
+        """The first bytes, without reading the rest; None when the file cannot be read."""
+        try:
+            with arrival.path.open("rb") as file:
+                return file.read(size)
+        except OSError:
+            return None
+
+    def take(self, arrival: Arrival) -> None:
+        """It is being decided: no look finds it until it is given back."""
+        with self._lock:
+            self._taken.add(arrival.key)
+            self._changing.pop(arrival.key.name, None)
+
+    def give_back(self, arrival: Arrival) -> None:
+        """It could not be read, for it changed: a later look judges it anew."""
+        with self._lock:
+            self._taken.discard(arrival.key)
+
+    def finish(self, key: InputKey) -> None:
+        """Never take this file again."""
+        with self._lock:
+            self._done.add(key)
+            self._taken.discard(key)
+            self._not_before.pop(key, None)
+
+    def may_be_unfinished(self, key: InputKey) -> bool:
+        """Whether a damaged file was changed so recently that its writer may only have paused."""
+        return abs(self._now() - key.mtime_ns / 1e9) < SETTLE
+
+    def postpone(self, key: InputKey) -> None:
+        """Take the file again after a while, if it has not changed by then."""
+        with self._lock:
+            self._taken.discard(key)
+            self._not_before[key] = self._monotonic() + SETTLE
+            self._changing[key.name] = key
+
+    def gone(self) -> set[InputKey]:
+        """Keys that are remembered although their file is no longer there; forgets them when they are the most."""
+        present = {key for _, key in self._files()}
+        if not present or len(self._done) < 2 * len(present) + 1000:
+            return set()  # nothing present may be a disk that is not mounted: its files will be back
+        with self._lock:
+            gone = self._done - present
+            self._done -= gone
+            self._not_before = {key: at for key, at in self._not_before.items() if key in present}
+        return gone
+
+    def _is_taken(self, key: InputKey) -> bool:
+        with self._lock:
+            return key in self._taken or key in self._done
+
+    def _nothing_new(self) -> bool:
+        """Whether no name came or went since the last look, nothing is pending, and that look was short ago."""
+        try:
+            changed_ns = self.folder.stat().st_mtime_ns
+        except OSError:
+            return False
+        moment = self._monotonic()
+        if changed_ns == self._names_changed_ns and not self._changing and moment - self._looked_at < _FULL_LOOK:
+            return True
+        self._names_changed_ns, self._looked_at = changed_ns, moment
+        return False
+
+    def _files(self) -> Iterable[tuple[Path, InputKey]]:
+        try:
+            entries = list(os.scandir(self.folder))
+        except OSError:
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            try:
+                if entry.is_file():
+                    found = entry.stat()
+                    yield Path(entry.path), self._key(entry.name, found)
+            except OSError:  # went between listing and looking
+                continue
+
+    def _key(self, name: str, found: os.stat_result) -> InputKey:
+        return InputKey(self._prefix + _text(name), found.st_size, found.st_mtime_ns)
+
+
+def _text(name: str) -> str:
+    """A file name as UTF-8 text that can be stored and sent, whatever bytes it is made of."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
