@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 RESULT_SCHEMA = "lineside.result/1"
+RULE_EVENT_SCHEMA = "lineside.rule-event/1"
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,25 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # of the rule
     action: str  # what it asks for, "reject" for example
     why: str  # one sentence
+    late: bool = False  # decided after the rule's deadline
+    deadline_ms: float | None = None  # of the rule, after the picture was taken
+
+
+class RuleEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that fired, as a message of its own. `sequence` is its result's; with `name` it tells one event from
+    another."""
+
+    schema: str = RULE_EVENT_SCHEMA
+    device: str
+    source: str
+    image: str
+    captured_at: str
+    sequence: int
+    name: str
+    action: str
+    why: str
+    late: bool = False  # after the rule's deadline, or the line's
+    deadline_ms: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

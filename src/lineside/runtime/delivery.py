@@ -1,14 +1,18 @@
-"""Delivery: decided images go to disk, then captures are kept, then a sink gets the results. One thread of its own.
+"""Delivery: decided images go to disk, then captures are kept, then every sink gets the results. One thread stores;
+each sink has a thread of its own (`sinks.outlet`).
 
 The order is what makes a sequence number safe: nobody sees a result before its number is synced to the spool.
+
+A result that comes alone is written at once. While the disk is busy with one batch the next one gathers, and batches
+begin at least `SPACING` apart, so that many results a second cost few syncs and few results wait for none.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Condition, Thread
@@ -19,11 +23,15 @@ from lineside.contract.result import Result
 from lineside.runtime.announce import announce
 from lineside.runtime.capture import CaptureFolder, Wanted
 from lineside.runtime.sinks import Sink
+from lineside.runtime.sinks.outlet import Outlet, SinkState
 from lineside.runtime.spool import Entry, InputKey, Spool
 
-_BATCH = 64
-_WAITING_AT_MOST = 256
-_IDLE = 0.5  # seconds between looks at the sink when nobody wakes us
+SPACING = 0.005
+"""Seconds between two batches at least."""
+
+_WAITING_AT_MOST = 2048  # results; so many make a batch that waits no longer
+_HELD_AT_MOST = 32 * 1024 * 1024  # bytes of what waits for the disk
+_IDLE = 0.5  # seconds after which cursors are written although no result came
 _DISK_RETRY = 1.0
 
 
@@ -37,46 +45,65 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An input that is finished: decided (`result`), or passed over (None). `then` is told once that is on disk."""
+    """A frame that is finished: decided (`entry`), or passed over (None). `key` is its file's, if it came from one."""
 
     key: InputKey | None
+    entry: Entry | None = None
     result: Result | None = None
     keep: Keep | None = None
     then: Callable[[Result], None] | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes that wait for the disk."""
+        return (len(self.entry.payload) if self.entry else 0) + (len(self.keep.data) if self.keep else 0)
+
 
 @dataclass(slots=True)
 class Delivered:
-    """Counts since the start."""
+    """Counts since the start. A result is published when every sink has it."""
 
     published: int = 0
     captured: int = 0
 
 
 class Delivery:
-    """Takes finished inputs from any thread and brings them to disk and to the sink in its own."""
+    """Takes finished frames from any thread and brings them to disk and to the sinks in its own threads."""
 
-    def __init__(self, spool: Spool, captures: CaptureFolder | None) -> None:
-        self.counts = Delivered()
+    def __init__(self, spool: Spool, captures: CaptureFolder | None, *, spacing: float = SPACING) -> None:
         self.failure: BaseException | None = None
-        self._spool, self._captures = spool, captures
-        self._sink: Sink | None = None
+        self._spool, self._captures, self._spacing = spool, captures, spacing
+        self._outlets: list[Outlet] = []
+        self._captured = 0
         self._next_sequence = spool.next_sequence
         self._waiting: list[Done] = []
+        self._held = 0
         self._changed = Condition()
-        self._woken = self._stopping = False
-        self._sent = 0  # the highest sequence number the sink was given
+        self._stopping = False
+        self._damaged = 0
         self._thread = Thread(target=self._guarded, name="delivery", daemon=True)
 
-    def start(self, sink: Sink) -> None:
-        self._sink = sink
+    @property
+    def counts(self) -> Delivered:
+        """What became of results so far."""
+        return Delivered(min((outlet.state.delivered for outlet in self._outlets), default=0), self._captured)
+
+    def sinks(self) -> dict[str, SinkState]:
+        """Each sink by name."""
+        return {outlet.name: outlet.state for outlet in self._outlets}
+
+    def start(self, sinks: Mapping[str, Sink]) -> None:
+        """Begins. The names are what the spool knows the sinks by: a new name gets all that waits."""
+        self._spool.follow(sinks)
+        self._outlets = [Outlet(name, sink, self._spool) for name, sink in sinks.items()]
+        for outlet in self._outlets:
+            outlet.start()
         self._thread.start()
 
     def wake(self) -> None:
-        """Something may have changed at the sink."""
-        with self._changed:
-            self._woken = True
-            self._changed.notify_all()
+        """Something may have changed at a sink."""
+        for outlet in self._outlets:
+            outlet.wake()
 
     def decided(
         self,
@@ -85,33 +112,64 @@ class Delivery:
         keep: Keep | None,
         then: Callable[[Result], None] | None = None,
     ) -> None:
-        """A decided image; `make` gets its sequence number. Waits while the disk cannot follow. `then` is called, from
-        the delivery's thread, once the result is on disk. Without a `key` there is no input to remember."""
-        with self._room():
-            self._waiting.append(Done(key, make(self._next_sequence), keep, then))
+        """A decided frame; `make` gets its sequence number. `then` is called with the result once it is on disk, in
+        the thread that stores. Waits while the disk cannot follow."""
+        with self._changed:
+            self._wait_for_room()
+            result = make(self._next_sequence)
+            entry = Entry(self._next_sequence, msgspec.json.encode(result))
             self._next_sequence += 1
+            self._put(Done(key, entry, result if keep or then else None, keep, then))
 
     def passed_over(self, key: InputKey | None) -> None:
         """An input that is no image, or a damaged one: it is not looked at again."""
-        if key is not None:
-            with self._room():
-                self._waiting.append(Done(key))
+        if key is None:
+            return
+        with self._changed:
+            self._wait_for_room()
+            self._put(Done(key))
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Brings what waits to disk, gives the sink a moment, and closes it."""
+        """Brings what waits to disk, gives the sinks a moment, and closes them."""
+        end = time.monotonic() + timeout
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        for outlet in self._outlets:
+            outlet.stop()
+        for outlet in self._outlets:
+            outlet.join(max(0.0, end - time.monotonic()))
+        with suppress(OSError, sqlite3.Error):
+            self._spool.tidy()
 
-    @contextmanager
-    def _room(self) -> Iterator[None]:
-        """Room for one more input; the thread that brings it to disk is woken."""
-        with self._changed:
-            while len(self._waiting) >= _WAITING_AT_MOST and self.failure is None:
-                self._changed.wait(_IDLE)
-            yield
+    # --- what waits -------------------------------------------------------------------------------------------------
+
+    def _wait_for_room(self) -> None:
+        while (len(self._waiting) >= _WAITING_AT_MOST or self._held > _HELD_AT_MOST) and self.failure is None:
+            self._changed.wait(_IDLE)
+
+    def _put(self, done: Done) -> None:
+        self._waiting.append(done)
+        self._held += done.size
+        if len(self._waiting) in (1, _WAITING_AT_MOST):
             self._changed.notify_all()
+
+    def _next_batch(self, not_before: float) -> tuple[list[Done], bool]:
+        with self._changed:
+            if not (self._waiting or self._stopping):
+                self._changed.wait(_IDLE)
+            while 0 < len(self._waiting) < _WAITING_AT_MOST and not self._stopping:
+                left = not_before - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            batch, self._waiting, self._held = self._waiting, [], 0
+            self._changed.notify_all()
+            return batch, self._stopping
+
+    # --- the thread that stores -------------------------------------------------------------------------------------
 
     def _guarded(self) -> None:
         try:
@@ -121,37 +179,33 @@ class Delivery:
             raise
 
     def _run(self) -> None:
-        assert self._sink is not None
+        not_before = 0.0
         while True:
-            batch, stopping = self._next_batch()
+            batch, stopping = self._next_batch(not_before)
+            not_before = time.monotonic() + self._spacing
             if batch:
                 self._store(batch)
-            self._exchange(self._sink)
-            if stopping and not batch:
-                self._sink.close(2.0)
-                self._settle(self._sink)
+            elif stopping:
                 return
-
-    def _next_batch(self) -> tuple[list[Done], bool]:
-        with self._changed:
-            if not (self._waiting or self._woken or self._stopping):
-                self._changed.wait(_IDLE)
-            self._woken = False
-            batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-            self._changed.notify_all()
-            return batch, self._stopping
+            else:
+                self._on_disk(self._spool.tidy)
+            self._notice_damage()
 
     def _store(self, batch: list[Done]) -> None:
-        entries = [Entry(d.result.sequence, msgspec.json.encode(d.result)) for d in batch if d.result]
+        entries = [done.entry for done in batch if done.entry]
         keys = [done.key for done in batch if done.key]
         while not self._on_disk(partial(self._spool.append, entries, keys)):
             time.sleep(_DISK_RETRY)
-        for done in batch:
-            if done.keep and done.result and self._captures:
-                self._capture(self._captures, done.keep, done.result)
+        self.wake()
         for done in batch:
             if done.then and done.result:
                 done.then(done.result)
+        self._capture_all(batch)
+
+    def _capture_all(self, batch: Iterable[Done]) -> None:
+        for done in batch:
+            if done.keep and done.result and self._captures:
+                self._capture(self._captures, done.keep, done.result)
 
     def _capture(self, folder: CaptureFolder, keep: Keep, result: Result) -> None:
         record = None
@@ -161,25 +215,12 @@ class Delivery:
             record = folder.keep(keep.data, keep.wanted, result)
 
         self._on_disk(write)
-        self.counts.captured += record is not None
+        self._captured += record is not None
 
-    def _exchange(self, sink: Sink) -> None:
-        """Gives the sink what it has room for, and forgets what has arrived."""
-        self._settle(sink)
-        while room := sink.room():
-            entries = self._spool.after(self._sent, min(room, _BATCH))
-            if not entries:
-                return
-            if not self._on_disk(partial(sink.send, entries)):
-                return
-            self._sent = entries[-1].sequence
-            self._settle(sink)
-
-    def _settle(self, sink: Sink) -> None:
-        arrived = sink.settled()
-        if arrived:
-            self._on_disk(partial(self._spool.remove, arrived))
-            self.counts.published += len(arrived)
+    def _notice_damage(self) -> None:
+        if self._spool.damaged != self._damaged:
+            self._damaged = self._spool.damaged
+            announce("spool.damaged", results=self._damaged)
 
     def _on_disk(self, act: Callable[[], None]) -> bool:
         """Whether a write worked; a full or slow disk is announced and is no reason to end."""

@@ -1,9 +1,13 @@
-"""The spool: results wait on disk until a sink has them. One SQLite file (WAL, every commit synced).
+"""The spool: results wait on disk until every sink has them. One SQLite file (WAL, every commit synced).
 
-One transaction writes results together with the inputs they came from, so that a power cut loses both or neither: the
-input is then decided again. A torn tail of the write-ahead log fails SQLite's checksums and is cut. Sequence numbers
-come from the file, grow by one and survive restarts; the caller shows a result to nobody before `append` has returned,
-so a number is never used for two results. Over `max_bytes` the oldest results are dropped and counted.
+One transaction writes a batch of results together with the inputs they came from, so that a power cut loses both or
+neither: the inputs are then decided again. The results of a batch lie back to back in one row, each with its checksum:
+writing a thousand costs little more than writing one. A torn tail of the write-ahead log fails SQLite's checksums and
+is cut; a result whose bytes changed on disk fails its own, is left out and counted (`damaged`).
+
+Sequence numbers grow by one and survive restarts; the caller shows a result to nobody before `append` has returned, so
+a number is never used for two results. Each sink has a cursor; a result goes when every sink's cursor has passed it.
+Over `max_bytes` the oldest results go, and are counted (`dropped`).
 """
 
 from __future__ import annotations
@@ -11,18 +15,30 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
 
+from lineside.runtime.spool_frames import Entry, pack, portions, unpack
+from lineside.runtime.spool_marks import LAST, Reserve, read_marks, write_mark
+
+__all__ = ["MAX_BYTES", "Entry", "InputKey", "Spool"]
+
 MAX_BYTES = 256 * 1024 * 1024
 
+# `results` is the table of the format before. It stays, empty, with its numbering: whoever goes back to a runtime of
+# then goes on in the same file without using a number twice, and what that one left there is taken over again.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (sequence INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS inputs (name TEXT, size INTEGER, mtime_ns INTEGER, PRIMARY KEY (name, size, mtime_ns))
     WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (last INTEGER PRIMARY KEY, count INTEGER NOT NULL, frames BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
 """
+_READ_ROWS = 8  # rows kept in memory after they were written or read
+_TAKEN_OVER = 1000  # results of the earlier format at a time
 
 
 class InputKey(NamedTuple):
@@ -33,11 +49,9 @@ class InputKey(NamedTuple):
     mtime_ns: int
 
 
-class Entry(NamedTuple):
-    """A stored result: its sequence number and its JSON."""
-
-    sequence: int
-    payload: bytes
+class _Held(NamedTuple):
+    results: int
+    bytes: int
 
 
 class Spool:
@@ -45,21 +59,28 @@ class Spool:
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, busy_seconds: float = 10.0) -> None:
         """Opens or makes the spool. A file that SQLite cannot read is moved aside to `<name>.damaged`, and numbers go
-        on from the clock's milliseconds, which is beyond any number used before."""
-        self.path, self.max_bytes, self.dropped, self.recovered = path, max_bytes, 0, False
+        on beyond any number used before."""
+        self.path, self.max_bytes, self.recovered = path, max_bytes, False
+        self.dropped, self.damaged = 0, 0
         self._lock = RLock()
+        self._rows: OrderedDict[int, list[Entry]] = OrderedDict()
+        self._known_damaged: set[int] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._reserve = Reserve(path)
         try:
             self._db = _opened(path, busy_seconds)
+            self._take_over()
         except sqlite3.OperationalError:
             raise  # locked or not writable: nothing is wrong with the file
         except sqlite3.DatabaseError:
-            _move_aside(path)
-            self._db = _opened(path, busy_seconds)
-            self._db.execute("INSERT INTO sqlite_sequence VALUES ('results', ?)", (time.time_ns() // 1_000_000,))
-            self.recovered = True
-        (self._bytes,) = self._db.execute("SELECT coalesce(sum(length(payload)), 0) FROM results").fetchone()
+            self._start_anew(busy_seconds)
+        self._cursors = read_marks(self._db)
         self.next_sequence = self._last() + 1
+        self._cursors.pop(LAST, None)
+        self._written = dict(self._cursors)
+        self._held = self._counted("1")
+
+    # --- writing ----------------------------------------------------------------------------------------------------
 
     def append(self, entries: Sequence[Entry], inputs: Iterable[InputKey] = ()) -> None:
         """Stores results, numbered on from `next_sequence` without a gap, and the inputs that are done. Durable on
@@ -68,53 +89,107 @@ class Spool:
             numbers = [entry.sequence for entry in entries]
             if numbers != list(range(self.next_sequence, self.next_sequence + len(numbers))):
                 raise ValueError(f"sequence numbers {numbers[:3]}… do not go on from {self.next_sequence}")
-            grown = self._bytes + sum(len(entry.payload) for entry in entries)
+            last = self.next_sequence + len(numbers) - 1
+            self._reserve.cover(last)
+            parts = list(portions(entries))
+            rows = [(part[-1].sequence, len(part), pack(part)) for part in parts]
+            added = _Held(len(numbers), sum(len(frames) for _, _, frames in rows))
             with self._transaction():
-                self._db.executemany("INSERT INTO results VALUES (?, ?)", entries)
+                self._db.executemany("INSERT INTO batches VALUES (?, ?, ?)", rows)
                 self._db.executemany("INSERT OR IGNORE INTO inputs VALUES (?, ?, ?)", inputs)
-                dropped, freed = self._drop_oldest(grown - self.max_bytes)
-            self._bytes, self.dropped = grown - freed, self.dropped + dropped
-            self.next_sequence += len(numbers)
+                if rows:
+                    _number(self._db, last)
+                cursors = self._write_cursors()
+                gone = self._delete_passed()
+                lost, freed = self._drop_oldest(self._held.bytes - gone.bytes + added.bytes - self.max_bytes)
+            self._held = _changed(self._held, added, gone, freed)
+            self._written |= cursors
+            self.dropped += lost
+            self.next_sequence = last + 1
+            for part in parts:
+                self._remember(part[-1].sequence, list(part))
 
-    def after(self, sequence: int, limit: int = 100) -> list[Entry]:
-        """The next results after a sequence number, oldest first."""
+    def tidy(self) -> None:
+        """Writes cursors that have moved, and lets go of what every sink has. Durable on return."""
         with self._lock:
-            rows = self._db.execute(
-                "SELECT sequence, payload FROM results WHERE sequence > ? ORDER BY sequence LIMIT ?", (sequence, limit)
-            )
-            return [Entry(*row) for row in rows]
-
-    def remove(self, sequences: Iterable[int]) -> None:
-        """Forgets delivered results."""
-        with self._lock:
-            freed = 0
+            if self._written == self._cursors:
+                return
             with self._transaction():
-                for number in sequences:
-                    row = self._db.execute(
-                        "DELETE FROM results WHERE sequence = ? RETURNING length(payload)", (number,)
-                    ).fetchone()
-                    freed += row[0] if row else 0
-            self._bytes -= freed
-
-    def __len__(self) -> int:
-        """How many results wait."""
-        with self._lock:
-            count: int = self._db.execute("SELECT count(*) FROM results").fetchone()[0]
-            return count
-
-    def inputs(self) -> set[InputKey]:
-        """Every input that is done."""
-        with self._lock:
-            return {InputKey(*row) for row in self._db.execute("SELECT name, size, mtime_ns FROM inputs")}
+                cursors = self._write_cursors()
+                gone = self._delete_passed()
+            self._held = _changed(self._held, _Held(0, 0), gone, _Held(0, 0))
+            self._written |= cursors
 
     def forget_inputs(self, keys: Iterable[InputKey]) -> None:
         """Drops the memory of inputs that are gone."""
         with self._lock, self._transaction():
             self._db.executemany("DELETE FROM inputs WHERE name = ? AND size = ? AND mtime_ns = ?", keys)
 
-    def close(self) -> None:
+    # --- sinks ------------------------------------------------------------------------------------------------------
+
+    def follow(self, names: Collection[str]) -> None:
+        """From now on these sinks hold results back, and no others. A new one begins with the oldest result there is:
+        what all others have is gone."""
+        if LAST in names:
+            raise ValueError("a sink has a name")
         with self._lock:
+            kept = {name: self._cursors.get(name, 0) for name in names}
+            with self._transaction():
+                self._db.execute("DELETE FROM marks WHERE name != ?", (LAST,))
+                for name, value in kept.items():
+                    write_mark(self._db, name, value)
+            self._cursors, self._written = kept, dict(kept)
+
+    def cursor(self, name: str) -> int:
+        """The sequence number up to which a sink has everything."""
+        with self._lock:
+            return self._cursors[name]
+
+    def advance(self, name: str, sequence: int) -> None:
+        """A sink has everything up to here. Reaches the disk with the next `append` or `tidy`: after a power cut it
+        may be given a few results again."""
+        with self._lock:
+            self._cursors[name] = max(sequence, self._cursors[name])
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def after(self, sequence: int, limit: int = 100) -> list[Entry]:
+        """The next results after a sequence number, oldest first."""
+        found: list[Entry] = []
+        with self._lock:
+            while len(found) < limit:
+                row = self._db.execute(
+                    "SELECT last, count FROM batches WHERE last > ? ORDER BY last LIMIT 1", (sequence,)
+                ).fetchone()
+                if row is None:
+                    break
+                entries = self._read(*row)
+                found += [entry for entry in entries if entry.sequence > sequence][: limit - len(found)]
+                sequence = row[0]
+        return found
+
+    def __len__(self) -> int:
+        """How many results wait for a sink at least."""
+        with self._lock:
+            floor = self._floor()
+            behind = self._counted("last <= ?", floor).results
+            row = self._db.execute("SELECT last, count FROM batches WHERE last > ? LIMIT 1", (floor,)).fetchone()
+            partly = sum(entry.sequence <= floor for entry in self._read(*row)) if row else 0
+            return self._held.results - behind - partly
+
+    def inputs(self) -> set[InputKey]:
+        """Every input that is done."""
+        with self._lock:
+            return {InputKey(*row) for row in self._db.execute("SELECT name, size, mtime_ns FROM inputs")}
+
+    def close(self) -> None:
+        """Writes what `advance` was told, if the disk lets it."""
+        with self._lock:
+            with contextlib.suppress(sqlite3.Error):
+                self.tidy()
             self._db.close()
+
+    # --- within -----------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -128,20 +203,99 @@ class Spool:
             raise
 
     def _last(self) -> int:
+        """The newest number that was used: what three places say, and the end of the reserve when its mark is no
+        longer sound."""
+        (newest,) = self._db.execute("SELECT coalesce(max(last), 0) FROM batches").fetchone()
         row = self._db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'results'").fetchone()
-        return row[0] or 0
+        marked = read_marks(self._db).get(LAST)
+        if marked is None and self._reserve.until:
+            marked = self._reserve.until
+        return max(int(newest), row[0] or 0, marked or 0)
 
-    def _drop_oldest(self, excess: int) -> tuple[int, int]:
-        """Deletes the oldest results worth at least `excess` bytes; how many and how many bytes."""
-        dropped = freed = 0
-        while freed < excess:
-            row = self._db.execute(
-                "DELETE FROM results WHERE sequence = (SELECT min(sequence) FROM results) RETURNING length(payload)"
-            ).fetchone()
+    def _start_anew(self, busy_seconds: float) -> None:
+        _move_aside(self.path)
+        self._db = _opened(self.path, busy_seconds)
+        with self._transaction():
+            _number(self._db, max(time.time_ns() // 1_000_000, self._reserve.until))
+        self.recovered = True
+
+    def _take_over(self) -> None:
+        """Makes batches of results in the earlier format."""
+        while True:
+            with self._transaction():
+                rows = self._db.execute("SELECT * FROM results ORDER BY sequence LIMIT ?", (_TAKEN_OVER,)).fetchall()
+                if not rows:
+                    return
+                entries = [Entry(*row) for row in rows]
+                for part in portions(entries):
+                    batch = part[-1].sequence, len(part), pack(part)
+                    self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", batch)
+                self._db.execute("DELETE FROM results WHERE sequence <= ?", (entries[-1].sequence,))
+
+    def _read(self, last: int, count: int) -> list[Entry]:
+        """The results of a row; those that are damaged are counted the first time."""
+        entries = self._rows.get(last)
+        if entries is None:
+            (frames,) = self._db.execute("SELECT frames FROM batches WHERE last = ?", (last,)).fetchone()
+            entries = unpack(frames)
+            if len(entries) < count and last not in self._known_damaged:
+                self._known_damaged.add(last)
+                self.damaged += count - len(entries)
+            self._remember(last, entries)
+        return entries
+
+    def _remember(self, last: int, entries: list[Entry]) -> None:
+        self._rows[last] = entries
+        while len(self._rows) > _READ_ROWS:
+            self._rows.popitem(last=False)
+
+    def _floor(self) -> int:
+        return min(self._cursors.values(), default=0)
+
+    def _counted(self, condition: str, *values: int) -> _Held:
+        words = f"SELECT coalesce(sum(count), 0), coalesce(sum(length(frames)), 0) FROM batches WHERE {condition}"
+        return _Held(*self._db.execute(words, values).fetchone())
+
+    def _write_cursors(self) -> dict[str, int]:
+        moved = {name: value for name, value in self._cursors.items() if self._written.get(name) != value}
+        for name, value in moved.items():
+            write_mark(self._db, name, value)
+        return moved
+
+    def _delete_passed(self) -> _Held:
+        floor = self._floor()
+        gone = self._counted("last <= ?", floor)
+        if gone.results:
+            self._db.execute("DELETE FROM batches WHERE last <= ?", (floor,))
+        return gone
+
+    def _drop_oldest(self, excess: int) -> tuple[int, _Held]:
+        """Deletes the oldest rows worth at least `excess` bytes; how many results are lost to a sink, and what went."""
+        lost, freed, floor = 0, _Held(0, 0), self._floor()
+        while freed.bytes < excess:
+            row = self._db.execute("SELECT last, count, length(frames) FROM batches ORDER BY last LIMIT 1").fetchone()
             if row is None:
                 break
-            dropped, freed = dropped + 1, freed + row[0]
-        return dropped, freed
+            last, count, size = row
+            lost += min(count, last - floor)
+            self._db.execute("DELETE FROM batches WHERE last = ?", (last,))
+            freed = _Held(freed.results + count, freed.bytes + size)
+        return lost, freed
+
+
+def _changed(held: _Held, added: _Held, *gone: _Held) -> _Held:
+    return _Held(
+        held.results + added.results - sum(each.results for each in gone),
+        held.bytes + added.bytes - sum(each.bytes for each in gone),
+    )
+
+
+def _number(db: sqlite3.Connection, last: int) -> None:
+    """Notes the newest number, also where the earlier format looks for it."""
+    write_mark(db, LAST, last)
+    changed = db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'results'", (last,))
+    if changed.rowcount == 0:
+        db.execute("INSERT INTO sqlite_sequence VALUES ('results', ?)", (last,))
 
 
 def _opened(path: Path, busy_seconds: float) -> sqlite3.Connection:

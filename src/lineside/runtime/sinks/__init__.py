@@ -9,7 +9,11 @@ from lineside.runtime.spool import Entry
 
 
 class Sink(Protocol):
-    """Takes results in order and says, at its own time, which have arrived. Called by one thread."""
+    """Takes results in order and says, at its own time, which have arrived. Called by one thread, its own: it may
+    wait. `send` that raises has taken nothing; it is asked again after a while, with the same results."""
+
+    durable: bool
+    """Whether results wait in the spool until it has them, however long that takes."""
 
     def room(self) -> int:
         """How many results it takes now; 0 while the other side is away."""
@@ -19,6 +23,9 @@ class Sink(Protocol):
 
     def settled(self) -> list[int]:
         """The sequence numbers that have arrived since the last call: the spool may forget them."""
+
+    def trouble(self) -> str:
+        """What is wrong now, in a few words; nothing when all is well."""
 
     def close(self, timeout: float) -> None:
         """Waits at most `timeout` seconds for what was sent, then lets go."""

@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError
+from lineside.runtime.rules.messages import events_of
 from lineside.runtime.spool import Entry
 
 _IN_FLIGHT = 100
@@ -34,13 +35,16 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     device: str
     topic: str = ""  # the user's topic beside Lineside's own; empty is none
+    events_topic: str = ""  # of rules' events (`runtime.rules.messages`) alone; empty is none
+    durable: bool = True
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
 
 
 class MqttSink:
-    """Publishes each result to the device's results topic and to the user's; both must be acknowledged.
+    """Publishes each result to the device's results topic and to the user's, and the events of its rules to theirs;
+    all must be acknowledged.
 
     Connects, and reconnects for ever, in paho's own thread; what was in flight is sent again by paho. `wake` is called
     from that thread when something may have changed.
@@ -49,7 +53,10 @@ class MqttSink:
     def __init__(self, settings: MqttSettings, *, wake: Callable[[], None] = lambda: None) -> None:
         """Raises `mqtt.topic_forbidden` for a topic that no device may publish to, `mqtt.tls_unusable` when the CA,
         certificate or key cannot be used."""
+        self.durable = settings.durable
         self._topics = _topics_of(settings)
+        self._events_topic = settings.events_topic
+        self._place, self._why = f"{settings.host}:{settings.port}", ""
         self._wake = wake
         self._connected = Event()
         self._acknowledged: deque[int] = (
@@ -67,13 +74,19 @@ class MqttSink:
 
     def room(self) -> int:
         free = (_IN_FLIGHT - len(self._waiting)) // len(self._topics)
-        return free if self.connected else 0
+        return max(0, free) if self.connected else 0
+
+    def trouble(self) -> str:
+        return "" if self.connected else self._why
 
     def send(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            self._open[entry.sequence] = len(self._topics)
-            for topic in self._topics:
-                self._waiting[self._client.publish(topic, entry.payload, qos=1).mid] = entry.sequence
+            messages = [(topic, entry.payload) for topic in self._topics]
+            if self._events_topic:
+                messages += [(self._events_topic, event) for event in events_of(entry)]
+            self._open[entry.sequence] = len(messages)
+            for topic, payload in messages:
+                self._waiting[self._client.publish(topic, payload, qos=1).mid] = entry.sequence
 
     def settled(self) -> list[int]:
         arrived = []
@@ -102,6 +115,7 @@ class MqttSink:
         client.reconnect_delay_set(min_delay=1, max_delay=30)
         client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         return client
@@ -109,14 +123,21 @@ class MqttSink:
     def _on_connect(
         self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        if not reason.is_failure:
-            self._connected.set()
-            self._wake()
+        if reason.is_failure:
+            self._why = f"{self._place} refuses: {reason}"
+            return
+        self._why = ""
+        self._connected.set()
+        self._wake()
+
+    def _on_connect_fail(self, client: Client, userdata: Any) -> None:
+        self._why = f"{self._place} cannot be reached"
 
     def _on_disconnect(
         self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._connected.clear()
+        self._why = self._why or f"{self._place} has ended the connection: {reason}"
 
     def _on_publish(
         self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties | None
@@ -127,11 +148,10 @@ class MqttSink:
 
 def _topics_of(settings: MqttSettings) -> tuple[str, ...]:
     own = topics.results(settings.device)
-    if settings.topic in ("", own):
-        return (own,)
-    if not topics.may_publish(settings.device, settings.topic):
-        raise LinesideError("mqtt.topic_forbidden", topic=settings.topic, device=settings.device)
-    return own, settings.topic
+    for topic in (settings.topic, settings.events_topic):
+        if topic and topic != own and not topics.may_publish(settings.device, topic):
+            raise LinesideError("mqtt.topic_forbidden", topic=topic, device=settings.device)
+    return (own,) if settings.topic in ("", own) else (own, settings.topic)
 
 
 def _tls(settings: MqttSettings) -> ssl.SSLContext:
