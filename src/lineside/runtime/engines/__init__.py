@@ -75,6 +75,12 @@ ENGINES: dict[str, Callable[[bytes, int, EngineOptions], Engine]] = {
 }
 
 
+def bring(signature: Signature) -> None:
+    """Imports what the signature's engine needs, as its first model would; an engine that is not there says so then."""
+    if (signature.engine or "onnxruntime") == "onnxruntime":
+        import onnxruntime  # noqa: F401
+
+
 def engine_of(data: bytes, signature: Signature, threads: int, options: EngineOptions = AS_USUAL) -> Engine:
     """A model file in the engine its signature names. `threads` 0 means the cores this process may use.
 
