@@ -159,12 +159,12 @@ def _variants(
     context: Context, file: Path, signature: Signature, data: Labelled, records: list[ImageRecord]
 ) -> list[Variant]:
     """fp32 first, then what the step makes of it."""
-    digest = context.blobs.put_file(file)
+    blob = context.blobs.path(context.blobs.put_file(file))
     given = optimize.Inputs(
         records=context.blobs.put_value(records),
         classes=data.classes,
         signature=signature,
-        fp32=score_file(context, "fp32", digest, signature, data.classes, records),
+        fp32=score_file(context, "fp32", blob, signature, data.classes, records),
         rules=Rules(max_drop=_MAX_DROP),
         openvino=find_spec("openvino") is not None,
     )

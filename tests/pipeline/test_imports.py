@@ -32,22 +32,29 @@ def test_a_model_comes_in_without_a_dataset(office: Workplace) -> None:
     run = import_run(office, digest)
     assert run.state is RunState.SUCCEEDED
     skipped = [step.name for step in run.steps if step.state is StepState.SKIPPED]
-    assert skipped == ["collect", "evaluate"]
+    assert skipped == ["collect", "evaluate", "optimize"]
     (model,) = office.models()
     assert (model.digest, model.variant, model.state) == (digest, "fp32", ModelState.CANDIDATE)
     assert (model.signature.input_width, model.signature.channels, model.signature.scale) == (64, "bgr", 1.0)
     assert [(gate.name, gate.passed) for gate in model.gates] == [("scored", False)]
     assert (model.baseline, model.lineage.dataset, model.lineage.init) == (None, None, digest)
     assert model.golden in office.control.blobs
+    assert "without a dataset" in model.variants[0].reason
 
 
-def test_with_a_dataset_it_is_scored(office: Workplace) -> None:
+def test_with_a_dataset_it_is_scored_and_goes_down_the_same_ladder(office: Workplace) -> None:
     dataset = office.dataset()
-    run = import_run(office, send_model(office.control), dataset.id)
+    digest = send_model(office.control)
+    run = import_run(office, digest, dataset.id)
     assert run.state is RunState.SUCCEEDED
     (model,) = office.models()
     assert model.metrics["test"].map50 == pytest.approx(1.0)
-    assert model.variants[0].latency_ms is not None
+    variants = {one.name: one for one in model.variants}
+    assert list(variants) == ["fp32", "fp16", "int8"]
+    assert variants["fp32"].digest == digest
+    train = tuple(one.digest for one in office.control.dataset_images(dataset.id, split="train").images)
+    assert variants["int8"].calibration == train
+    assert all(one.reason and one.golden and one.timing for one in variants.values())
 
 
 def test_importing_it_again_is_the_same_version(office: Workplace) -> None:

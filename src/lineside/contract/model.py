@@ -73,6 +73,22 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     boxes: int
 
 
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one image took, on one thread of the worker, turn by turn with fp32: medians over the rounds.
+
+    `low_ms` and `high_ms` are the quartiles over the rounds; `share` is that of fp32's time in the same round, with the
+    95 % interval of its median: by it a variant is faster, or is not.
+    """
+
+    rounds: int
+    ms: float
+    low_ms: float
+    high_ms: float
+    share: float
+    share_low: float
+    share_high: float
+
+
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One optimized file of a model version."""
 
@@ -86,6 +102,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature | None = None  # how this file is fed; None: as the model version says
     golden: str | None = None  # digest of this file's own golden set
     calibration: tuple[str, ...] = ()  # digests of the pictures its ranges were measured on
+    timing: Timing | None = None  # what `latency_ms` is the median of; None in what is older
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):

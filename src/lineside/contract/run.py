@@ -13,7 +13,7 @@ from lineside.contract.model import GateResult
 from lineside.contract.own_step import OwnStep
 
 TRAIN_STEPS = ("collect", "split", "train", "evaluate", "optimize", "register")
-IMPORT_STEPS = ("collect", "check", "evaluate", "register")
+IMPORT_STEPS = ("collect", "check", "evaluate", "optimize", "register")
 EVALUATE_STEPS = ("collect", "score")
 FROM_SCRATCH = frozenset({"ultralytics"})
 """Trainers that take no starting weights: their files of weights hold code."""
@@ -49,6 +49,10 @@ class StepState(enum.Enum):
     CACHED = "cached"  # the same code, inputs and parameters were done before
     FAILED = "failed"
     SKIPPED = "skipped"
+
+
+KINDS = {"train": "training", "import": "import", "evaluate": "evaluation", "steps": "own steps"}
+"""What each kind of run is called."""
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +113,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""  # who started it
     worker: str | None = None  # who has it, or had it last
     attempt: int = 0  # how often a worker took it
+
+
+class RunPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs, newest first. `next` is what `before` of the page after this one has to be."""
+
+    runs: tuple[Run, ...]
+    total: int  # of all pages
+    next: int | None = None
 
 
 class StepReport(msgspec.Struct, frozen=True, kw_only=True):

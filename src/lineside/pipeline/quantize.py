@@ -17,9 +17,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lineside.contract.errors import LinesideError
 from lineside.pipeline.files import write_whole
-from lineside.pipeline.optimize.graphs import prepared, telling
+from lineside.pipeline.optimize.graphs import name_nodes, prepared, telling
 
-Tensor = NDArray[np.float32]
+Tensor = NDArray[Any]
+"""What a file is fed: float32 [1, C, H, W], or pixels uint8 [1, H, W, C]."""
 
 
 def quantize(fp32: Path, int8: Path, tensors: Iterable[Tensor]) -> None:
@@ -38,11 +39,11 @@ class Quantizer:
     """
 
     def __init__(self, fp32: Path, tensors: Iterable[Tensor], folder: Path) -> None:
-        """Calibrate on input tensors float32 [1, C, H, W], made as a device makes them; `folder` is for its own files.
+        """Calibrate on input tensors, made as a device makes them; `folder` is for its own files.
 
         Errors: quantize.no_tensors, quantize.failed.
         """
-        self.tensors = [np.array(tensor, np.float32) for tensor in tensors]
+        self.tensors = [np.array(tensor) for tensor in tensors]
         if not self.tensors:
             raise LinesideError("quantize.no_tensors")
         self._file, self._folder = fp32.name, folder
@@ -50,7 +51,10 @@ class Quantizer:
         with telling(self._file), _quiet():
             onnx.save(prepared(fp32), folder / "prepared.onnx")
             quant_pre_process(folder / "prepared.onnx", self._ready, skip_symbolic_shape=True)
-        graph = onnx.load(self._ready).graph
+            model = onnx.load(self._ready)
+            name_nodes(model)
+            onnx.save(model, self._ready)
+        graph = model.graph
         self._input: str = graph.input[0].name
         self._tail = tail(graph)
         self.layers = layers(graph, self._tail)

@@ -108,7 +108,7 @@ class Place:
         )
         checked = check.Outputs(model=init, size=len(model), signature=signature, run="run-1", code_version="1")
         records = collect.records_of(context, collected.records)
-        scored = score_file(context, "fp32", init, signature, LABELS, records)
+        scored = score_file(context, "fp32", context.blobs.path(init), signature, LABELS, records)
         evaluated = evaluate.Outputs(signature=signature, scored=scored)
         outputs = {"collect": collected, "check": checked, "evaluate": evaluated}
         results = Results({name: msgspec.to_builtins(value) for name, value in outputs.items()})

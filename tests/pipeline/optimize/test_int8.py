@@ -43,6 +43,19 @@ def test_a_file_of_an_older_operator_set_is_converted_first(tmp_path: Path) -> N
     assert onnx.load_from_string(data).opset_import[0].version >= 13
 
 
+def test_a_file_whose_nodes_have_no_names_is_quantized_like_any_other(tmp_path: Path) -> None:
+    """Layers go by the names of nodes, which files of others need not have."""
+    file = chain(tmp_path / "fp32.onnx")
+    model = onnx.load(file)
+    for node in model.graph.node:
+        node.name = ""
+    onnx.save(model, file)
+    quantizer = Quantizer(file, [planes_of(one) for one in pictures(8)], tmp_path)
+    assert len(quantizer.layers) == 3
+    assert len(quantized_layers(quantizer.quantized())) == 3
+    assert len(quantized_layers(quantizer.quantized(but=[next(iter(quantizer.layers))]))) == 2
+
+
 def test_weights_leave_a_bit_for_processors_that_would_overflow(tmp_path: Path) -> None:
     model = onnx.load_from_string(quantizer_of(tmp_path).quantized())
     weights = [w for w in model.graph.initializer if w.data_type == onnx.TensorProto.INT8 and len(w.dims) == 4]

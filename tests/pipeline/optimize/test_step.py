@@ -13,21 +13,23 @@ import pytest
 
 from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.golden import GoldenSet
-from lineside.contract.model import Metrics, Signature, Variant
+from lineside.contract.model import Metrics, Signature, Timing, Variant
 from lineside.contract.run import RunRequest
 from lineside.pipeline import evidence
 from lineside.pipeline.blobs import Blobs
 from lineside.pipeline.control import PatientControl
 from lineside.pipeline.kept import Keeper
 from lineside.pipeline.optimize.building import PICTURES, Made, calibration, half
-from lineside.pipeline.optimize.choice import Rules
+from lineside.pipeline.optimize.choice import Rules, with_timing
 from lineside.pipeline.optimize.ladder import Ladder, Rung, climb
+from lineside.pipeline.optimize.pixels import folded
 from lineside.pipeline.quantize import Quantizer
 from lineside.pipeline.reporter import StepReporter
 from lineside.pipeline.scoring import score_file
 from lineside.pipeline.step import Context
 from lineside.pipeline.steps import optimize
 from lineside.pipeline.testing import MemoryControl
+from lineside.pipeline.timing import timing
 from lineside.runtime.model import load
 from tests.pipeline.conftest import PLUGIN, SIDE, squares
 from tests.pipeline.optimize.nets import chain, pictures, planes_of
@@ -77,14 +79,20 @@ def records_of(context: Context, splits: tuple[Split, ...]) -> list[ImageRecord]
 SPLITS = (Split.TRAIN,) * 3 + (Split.VAL,) * 2 + (Split.TEST,) * 2
 
 
-def given(context: Context, splits: tuple[Split, ...] = SPLITS, **change: object) -> optimize.Inputs:
+def given(
+    context: Context,
+    splits: tuple[Split, ...] = SPLITS,
+    model: onnx.ModelProto | None = None,
+    signature: Signature = SIGNATURE,
+    **change: object,
+) -> optimize.Inputs:
     records = records_of(context, splits)
-    digest = context.blobs.put(speck_model(1).SerializeToString())
+    file = context.blobs.path(context.blobs.put((model or speck_model(1)).SerializeToString()))
     return optimize.Inputs(
         records=context.blobs.put_value(records),
         classes=("square",),
-        signature=SIGNATURE,
-        fp32=score_file(context, "fp32", digest, SIGNATURE, ("square",), records),
+        signature=signature,
+        fp32=score_file(context, "fp32", file, signature, ("square",), records),
         rules=Rules(max_drop=0.02),
         **change,  # type: ignore[arg-type]
     )
@@ -106,6 +114,34 @@ def test_each_variant_is_scored_timed_and_says_how_it_is_fed(context: Context) -
         load(context.blobs.path(variant.digest), fed, threads=1)
     assert sum(variant.chosen for variant in variants.values()) == 1
     assert variants["fp16"].metrics["test"].map50 == pytest.approx(1.0)
+
+
+def test_only_files_of_the_version_are_sent(context: Context) -> None:
+    """The other form of each file, and rungs that were left, stay on this disk, and go when the step ends."""
+    control = context.control.impatient  # type: ignore[attr-defined]
+    inputs = given(context)
+    before = set(control.blobs)
+    done = optimize.optimize(context, inputs)
+    files = {one.variant.digest for one in done.variants[1:]}
+    assert len(files) == 2
+    assert set(control.blobs) - before == files | {one.found for one in done.variants} - before
+    assert not [left for left in context.blobs.folder.iterdir() if left.is_dir()]
+
+
+def test_without_training_pictures_nothing_is_quantized_and_it_says_so(context: Context) -> None:
+    done = optimize.optimize(context, given(context, (Split.VAL,) * 2 + (Split.TEST,) * 2))
+    variants = {one.variant.name: one.variant for one in done.variants}
+    assert list(variants) == ["fp32", "fp16"]
+    assert "no picture to calibrate the INT8 model on" in variants["fp32"].reason
+
+
+def test_a_file_that_takes_pixels_already_is_quantized_as_it_is(context: Context) -> None:
+    model, signature = folded(speck_model(1), SIGNATURE)
+    inputs = given(context, model=model, signature=signature)
+    variants = {one.variant.name: one.variant for one in optimize.optimize(context, inputs).variants}
+    assert list(variants) == ["fp32", "fp16", "int8"]
+    assert variants["int8"].signature == signature
+    assert variants["int8"].metrics["val"].images == 2
 
 
 def test_a_model_that_cannot_be_quantized_ships_as_it_is_and_says_why(
@@ -133,7 +169,7 @@ def test_calibration_is_spread_over_the_training_pictures(context: Context) -> N
 
 def test_a_half_file_is_fed_with_pixels(context: Context, tmp_path: Path) -> None:
     (tmp_path / "fp32.onnx").write_bytes(speck_model(1).SerializeToString())
-    made = half(context, tmp_path / "fp32.onnx", SIGNATURE, squares(0)[0])
+    made = half(tmp_path / "fp32.onnx", SIGNATURE, squares(0)[0], tmp_path)
     assert made.signature.takes_pixels
     assert "with pixels as its input" in made.words
 
@@ -163,7 +199,7 @@ Measured = Callable[[int], tuple[float, float]]
 def climbed(context: Context, folder: Path, measured: Measured) -> tuple[list[int], str]:
     """How many layers each rung that was tried keeps in float, and the last one's words. fp32 scores 0.5 in 10 ms."""
     file = chain(folder / "fp32.onnx")
-    fp32 = Variant(name="fp32", digest="sha256:0", size=9, metrics={"val": _val(0.5)}, latency_ms=10.0)
+    fp32 = with_timing(Variant(name="fp32", digest="sha256:0", size=9, metrics={"val": _val(0.5)}), _took(10.0))
     tried: list[int] = []
 
     def attempt(context: Context, ladder: Ladder, data: bytes) -> Rung:
@@ -171,8 +207,8 @@ def climbed(context: Context, folder: Path, measured: Measured) -> tuple[list[in
         kept = [n for n in nodes if n.op_type == "Conv" and not n.input[1].endswith("DequantizeLinear_Output")]
         tried.append(len(kept) - 1)  # the tail always is in float
         score, latency = measured(tried[-1])
-        rung = msgspec.structs.replace(fp32, name="int8", metrics={"val": _val(score)}, latency_ms=latency)
-        return Rung(Made(name="int8", digest="sha256:1", signature=SIGNATURE, words="As it is."), fp32, rung)
+        rung = with_timing(msgspec.structs.replace(fp32, name="int8", metrics={"val": _val(score)}), _took(latency))
+        return Rung(Made(name="int8", file=file, signature=SIGNATURE, words="As it is."), fp32, rung)
 
     quantizer = Quantizer(file, [planes_of(one) for one in pictures(4)], folder)
     ladder = Ladder(
@@ -185,8 +221,13 @@ def climbed(context: Context, folder: Path, measured: Measured) -> tuple[list[in
         records=[],
         picture=b"",
         rules=Rules(max_drop=0.02),
+        folder=folder,
     )
     return tried, climb(context, quantizer, ladder, attempt).words
+
+
+def _took(milliseconds: float) -> Timing:
+    return timing([milliseconds] * 9, [10.0] * 9)
 
 
 def _val(score: float) -> Metrics:

@@ -56,7 +56,7 @@ def found_by(context: Context, name: str, digest: str, signature: Signature, ima
     known = context.control.cached_step(key)
     if known is not None:
         return context.blobs.value(known.outputs["found"], Found)
-    found = find(context, name, digest, signature, images)
+    found = find(context, name, context.blobs.path(digest), signature, images)
     outputs = {"found": context.blobs.put_value(found)}
     context.control.cache_step(CachedStep(key=key, outputs=outputs, run=context.run))
     return found

@@ -9,14 +9,16 @@ import msgspec
 import onnx
 
 from lineside.contract.dataset import ImageRecord
+from lineside.contract.ids import digest_of
 from lineside.contract.model import Signature
+from lineside.pipeline.files import write_whole
 from lineside.pipeline.optimize.graphs import checked, prepared, telling
 from lineside.pipeline.optimize.half import halved
 from lineside.pipeline.optimize.pairs import paired
 from lineside.pipeline.optimize.pixels import folded
 from lineside.pipeline.quantize import Tensor
-from lineside.pipeline.scoring import latencies
 from lineside.pipeline.step import Context
+from lineside.pipeline.timing import timed
 from lineside.runtime.decode import decode
 from lineside.runtime.preprocess import Preprocessor
 
@@ -27,10 +29,10 @@ _SLOWER = 1.25  # times as long: by less, two measurements of one file may diffe
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A model file (a blob), how it is fed, and a sentence on how it was made."""
+    """A model file on this disk, how it is fed, and a sentence on how it was made."""
 
     name: str
-    digest: str
+    file: Path
     signature: Signature
     words: str = ""
 
@@ -49,22 +51,29 @@ def tensors(context: Context, signature: Signature, pictures: Sequence[ImageReco
     return [tensor.copy() for tensor in found]
 
 
-def half(context: Context, fp32: Path, signature: Signature, picture: bytes) -> Made:
-    """The fp16 file. Error: quantize.failed."""
+def half(fp32: Path, signature: Signature, picture: bytes, folder: Path) -> Made:
+    """The fp16 file, in `folder`. Error: quantize.failed."""
     with telling(fp32.name):
         data = checked(halved(prepared(fp32)))
-    return quicker(context, "fp16", data, signature, picture)
+    return quicker("fp16", data, signature, picture, folder)
 
 
-def quicker(context: Context, name: str, data: bytes, signature: Signature, picture: bytes) -> Made:
-    """A file with pixels as its input, or as it is where those are slower for `picture`; the files take turns."""
-    plain = Made(name=name, digest=context.blobs.put(data), signature=signature)
+def quicker(name: str, data: bytes, signature: Signature, picture: bytes, folder: Path) -> Made:
+    """A file in `folder`, with pixels as its input, or as it is where those are slower for `picture`; the files take
+    turns. Error: quantize.failed."""
+    plain = Made(name=name, file=_written(data, folder), signature=signature)
     if signature.takes_pixels:
         return plain
-    model, takes_pixels = folded(onnx.load_from_string(data), signature)
-    paired(model)
-    other = Made(name=name, digest=context.blobs.put(checked(model)), signature=takes_pixels)
-    files = [(context.blobs.path(one.digest), one.signature) for one in (plain, other)]
-    before, after = latencies(files, picture)
-    words = f"{after} ms with pixels as its input, {before} ms without."
-    return msgspec.structs.replace(other if after < _SLOWER * before else plain, words=words)
+    with telling(name):
+        model, takes_pixels = folded(onnx.load_from_string(data), signature)
+        paired(model)
+        other = Made(name=name, file=_written(checked(model), folder), signature=takes_pixels)
+    before, after = timed([(one.file, one.signature) for one in (plain, other)], picture)
+    words = f"{after.ms} ms with pixels as its input, {before.ms} ms without."
+    return msgspec.structs.replace(other if after.share < _SLOWER else plain, words=words)
+
+
+def _written(data: bytes, folder: Path) -> Path:
+    file = folder / f"{digest_of(data).removeprefix('sha256:')}.onnx"
+    write_whole(file, data)
+    return file

@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import onnx.version_converter
 import onnxslim
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
@@ -23,10 +22,10 @@ OPSET = 17
 
 @contextmanager
 def telling(file: str) -> Iterator[None]:
-    """What onnx and onnxruntime raise about a model they cannot change is `quantize.failed`."""
+    """What onnx, onnxslim and onnxruntime raise about a model they cannot change is `quantize.failed`."""
     try:
         yield
-    except (DecodeError, OSError, RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+    except Exception as error:  # the boundary: what they raise about graphs of others has no common kind
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise LinesideError("quantize.failed", file=file, why=why) from error
 
@@ -41,6 +40,15 @@ def prepared(file: Path) -> Any:
     for listed in [one for one in model.graph.input if one.name in weights]:
         model.graph.input.remove(listed)
     return onnxslim.slim(model)
+
+
+def name_nodes(model: Any) -> None:
+    """Give each node a name of its own: files of others may have nodes without, and layers go by their names."""
+    taken: set[str] = set()
+    for number, node in enumerate(model.graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}_at_{number}"
+        taken.add(node.name)
 
 
 def checked(model: Any) -> bytes:

@@ -13,17 +13,20 @@ import msgspec
 
 from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.model import Signature, Variant
+from lineside.pipeline.files import digest_of_file
 from lineside.pipeline.metrics import score
 from lineside.pipeline.optimize.building import Made, quicker
-from lineside.pipeline.optimize.choice import Rules, objection
+from lineside.pipeline.optimize.choice import Rules, in_doubt, objection, with_timing
 from lineside.pipeline.optimize.sensitivity import rungs
 from lineside.pipeline.quantize import Quantizer
-from lineside.pipeline.scoring import find, latencies
+from lineside.pipeline.scoring import find
 from lineside.pipeline.step import Context
+from lineside.pipeline.timing import timed
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):
-    """What every rung is held against: fp32 with its file and signature, the pictures, and the one to time with."""
+    """What every rung is held against: fp32 with its file and signature, the pictures, and the one to time with; rungs
+    are written to `folder`."""
 
     name: str  # int8, int8-openvino
     fp32: Variant
@@ -34,6 +37,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     records: list[ImageRecord]
     picture: bytes
     rules: Rules
+    folder: Path
 
 
 class Rung(NamedTuple):
@@ -46,16 +50,20 @@ class Rung(NamedTuple):
 
 def attempt(context: Context, ladder: Ladder, data: bytes) -> Rung:
     """Time and score a rung's file."""
-    made = quicker(context, ladder.name, data, ladder.signature, ladder.picture)
-    file = context.blobs.path(made.digest)
-    slow, quick = latencies([(ladder.file, ladder.fed), (file, made.signature)], ladder.picture)
+    made = quicker(ladder.name, data, ladder.signature, ladder.picture, ladder.folder)
+    slow, quick = timed(
+        [(ladder.file, ladder.fed), (made.file, made.signature)],
+        ladder.picture,
+        doubtful=lambda timings: in_doubt(made.name, timings[1]),
+    )
     val = [record for record in ladder.records if record.split is Split.VAL]
     metrics = {}
     if val:
-        found = find(context, made.name, made.digest, made.signature, val)
+        found = find(context, made.name, made.file, made.signature, val)
         metrics = {Split.VAL.value: score(val, ladder.classes, found)}
-    rung = Variant(name=made.name, digest=made.digest, size=file.stat().st_size, metrics=metrics, latency_ms=quick)
-    return Rung(made, msgspec.structs.replace(ladder.fp32, latency_ms=slow), rung)
+    size, digest = made.file.stat().st_size, digest_of_file(made.file)
+    rung = with_timing(Variant(name=made.name, digest=digest, size=size, metrics=metrics), quick)
+    return Rung(made, with_timing(ladder.fp32, slow), rung)
 
 
 def climb(context: Context, quantizer: Quantizer, ladder: Ladder, attempt: Attempt = attempt) -> Made:

@@ -13,9 +13,10 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
 from lineside.contract.run import RunRequest
 from lineside.pipeline.code import trainer_sources
-from lineside.pipeline.scoring import Scored, latencies, score_file
+from lineside.pipeline.scoring import Scored, score_file
 from lineside.pipeline.step import Context, Results, StepDefinition
 from lineside.pipeline.steps import check, collect, train
+from lineside.pipeline.timing import timed
 from lineside.pipeline.trainers.base import trainer
 
 
@@ -86,10 +87,10 @@ def evaluate(context: Context, given: Inputs) -> Outputs:
     model = _export(context, given.checkpoint, given.classes) if given.checkpoint else given.model
     if model is None:
         raise ValueError("there is neither a checkpoint nor a model file to evaluate")
-    scored = score_file(context, "fp32", model, given.signature, given.classes, records)
-    picture = context.images.path(tested[0].digest).read_bytes()
-    (latency,) = latencies([(context.blobs.path(model), given.signature)], picture)
-    variant = msgspec.structs.replace(scored.variant, latency_ms=latency)
+    file = context.blobs.path(model)
+    scored = score_file(context, "fp32", file, given.signature, given.classes, records)
+    (timing,) = timed([(file, given.signature)], context.images.path(tested[0].digest).read_bytes())
+    variant = msgspec.structs.replace(scored.variant, latency_ms=timing.ms, timing=timing)
     return Outputs(signature=given.signature, scored=msgspec.structs.replace(scored, variant=variant))
 
 
@@ -108,7 +109,13 @@ def _summary(done: Outputs) -> str:
 
 
 def _code(given: Inputs) -> tuple[str, ...]:
-    used = (__name__, "lineside.pipeline.scoring", "lineside.pipeline.metrics", "lineside.runtime")
+    used = (
+        __name__,
+        "lineside.pipeline.scoring",
+        "lineside.pipeline.metrics",
+        "lineside.pipeline.timing",
+        "lineside.runtime",
+    )
     if given.checkpoint is None:
         return used
     return (*used, *trainer_sources(trainer(given.checkpoint.trainer)))

@@ -1,10 +1,14 @@
-"""optimize: smaller and quicker variants beside the fp32 one, and the choice which of them ships."""
+"""optimize: smaller and quicker variants beside the fp32 one, and the choice which of them ships.
+
+What is tried lies on this disk alone; files that belong to the version are sent when all of them are known.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,13 +19,17 @@ from lineside.contract.run import RunRequest
 from lineside.contract.twin import PROFILES
 from lineside.pipeline.optimize import building
 from lineside.pipeline.optimize.building import Made
-from lineside.pipeline.optimize.choice import Rules, choose
+from lineside.pipeline.optimize.choice import Rules, choose, in_doubt, with_timing
 from lineside.pipeline.optimize.ladder import Ladder, climb
 from lineside.pipeline.parameters import limits_of
 from lineside.pipeline.quantize import Quantizer
-from lineside.pipeline.scoring import Scored, latencies, score_file
+from lineside.pipeline.scoring import Scored, score_file
 from lineside.pipeline.step import Context, Results, StepDefinition
 from lineside.pipeline.steps import collect, evaluate
+from lineside.pipeline.timing import timed
+
+_REFUSALS = ("quantize.failed", "quantize.no_tensors", "model.unreadable", "model.shape_unknown", "model.run_failed")
+"""What a network that nothing else can be made of leads to."""
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +49,10 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[Scored, ...]
 
 
-def inputs(request: RunRequest, results: Results) -> Inputs:
-    """What was evaluated."""
+def inputs(request: RunRequest, results: Results) -> Inputs | None:
+    """What was evaluated; nothing for a model that came without a dataset to quantize and choose by."""
+    if not results.has("evaluate"):
+        return None
     collected = results.of("collect", collect.Outputs)
     evaluated = results.of("evaluate", evaluate.Outputs)
     limits = limits_of(request)
@@ -58,7 +68,7 @@ def inputs(request: RunRequest, results: Results) -> Inputs:
 
 
 def optimize(context: Context, given: Inputs) -> Outputs:
-    """Build, score and time each; errors: model.engine_missing, quantize.no_tensors, those of the runtime.
+    """Build, score and time each; errors: model.engine_missing, those of the runtime.
 
     A variant that cannot be built is left out, and fp32's reason says why.
     """
@@ -66,61 +76,97 @@ def optimize(context: Context, given: Inputs) -> Outputs:
     collect.fetch_images(context, records)
     tested = next(record for record in records if record.split is Split.TEST)
     picture = context.images.path(tested.digest).read_bytes()
-    pictures = building.calibration([record for record in records if record.split is Split.TRAIN])
-    scored, refused = [given.fp32], []
-    for made in _made(context, given, records, pictures, picture):
-        if isinstance(made, LinesideError):
-            refused.append(made.message)
-            continue
-        one = score_file(context, made.name, made.digest, made.signature, given.classes, records)
-        named = tuple(known.digest for known in pictures) if made.name.startswith("int8") else ()
-        about = msgspec.structs.replace(one.variant, signature=made.signature, calibration=named, reason=made.words)
-        scored.append(msgspec.structs.replace(one, variant=about))
-    return Outputs(variants=_chosen(context, given, scored, picture, refused))
+    with tempfile.TemporaryDirectory(dir=context.blobs.folder) as folder:
+        work = Work(context, given, records, picture, Path(folder))
+        fp32 = msgspec.structs.replace(given.fp32.variant, reason="")
+        made, scored, refused = [], [msgspec.structs.replace(given.fp32, variant=fp32)], []
+        for one in _made(work):
+            if isinstance(one, LinesideError):
+                refused.append(one.message)
+            else:
+                made.append(one)
+                scored.append(_scored(work, one))
+        chosen = _chosen(work, scored, made, " ".join(refused))
+        for one in made:
+            context.blobs.put_file(one.file)
+    return Outputs(variants=chosen)
 
 
-def _chosen(
-    context: Context, given: Inputs, scored: list[Scored], picture: bytes, refused: list[str]
-) -> tuple[Scored, ...]:
-    """All timed anew in one go, and one of them chosen."""
-    files = [(context.blobs.path(one.variant.digest), one.variant.signature or given.signature) for one in scored]
-    timed = [
-        msgspec.structs.replace(one.variant, latency_ms=latency)
-        for one, latency in zip(scored, latencies(files, picture), strict=True)
-    ]
-    timed[0] = msgspec.structs.replace(timed[0], reason=" ".join(refused))
-    told = choose(timed, given.rules)
+class Work(NamedTuple):
+    """One optimization: the pictures' records, the picture to time with, and a folder for what is tried."""
+
+    context: Context
+    given: Inputs
+    records: list[ImageRecord]
+    picture: bytes
+    folder: Path
+
+    @property
+    def fp32(self) -> Path:
+        """The file that was evaluated."""
+        return self.context.blobs.path(self.given.fp32.variant.digest)
+
+    @property
+    def calibration(self) -> list[ImageRecord]:
+        """The pictures that ranges are measured on."""
+        return building.calibration([record for record in self.records if record.split is Split.TRAIN])
+
+
+def _scored(work: Work, made: Made) -> Scored:
+    one = score_file(work.context, made.name, made.file, made.signature, work.given.classes, work.records)
+    named = tuple(known.digest for known in work.calibration) if made.name.startswith("int8") else ()
+    about = msgspec.structs.replace(one.variant, signature=made.signature, calibration=named, reason=made.words)
+    return msgspec.structs.replace(one, variant=about)
+
+
+def _chosen(work: Work, scored: list[Scored], made: list[Made], refused: str) -> tuple[Scored, ...]:
+    """All timed anew in one go, and one of them chosen; `refused` says what could not be made."""
+    names = [one.variant.name for one in scored]
+    timings = timed(
+        [(work.fp32, work.given.signature), *((one.file, one.signature) for one in made)],
+        work.picture,
+        doubtful=lambda timings: any(map(in_doubt, names, timings)),
+    )
+    variants = [with_timing(one.variant, timing) for one, timing in zip(scored, timings, strict=True)]
+    variants[0] = msgspec.structs.replace(variants[0], reason=refused)
+    told = choose(variants, work.given.rules)
     return tuple(msgspec.structs.replace(one, variant=variant) for one, variant in zip(scored, told, strict=True))
 
 
-def _made(
-    context: Context, given: Inputs, records: list[ImageRecord], pictures: list[ImageRecord], picture: bytes
-) -> Iterator[Made | LinesideError]:
+def _made(work: Work) -> Iterator[Made | LinesideError]:
     """Each variant's file, or why it could not be made."""
-    fp32 = context.blobs.path(given.fp32.variant.digest)
+    signature = work.given.signature
     try:
-        yield building.half(context, fp32, given.signature, picture)
-        with tempfile.TemporaryDirectory(dir=context.blobs.folder) as folder:
-            context.reporter.progress(0.0, f"calibrating INT8 on {len(pictures)} training pictures")
-            shown = building.tensors(context, given.signature, pictures)
-            quantizer = Quantizer(fp32, shown, Path(folder))
-            for name, engine in _int8(given):
-                ladder = Ladder(
-                    name=name,
-                    fp32=given.fp32.variant,
-                    file=fp32,
-                    signature=msgspec.structs.replace(given.signature, engine=engine),
-                    fed=given.signature,
-                    classes=given.classes,
-                    records=records,
-                    picture=picture,
-                    rules=given.rules,
-                )
-                yield climb(context, quantizer, ladder)
+        yield building.half(work.fp32, signature, work.picture, work.folder)
     except LinesideError as refusal:
-        if refusal.code != "quantize.failed":
-            raise
-        yield refusal
+        yield _told(refusal)
+    try:
+        pictures = work.calibration
+        work.context.reporter.progress(0.0, f"calibrating INT8 on {len(pictures)} training pictures")
+        quantizer = Quantizer(work.fp32, building.tensors(work.context, signature, pictures), work.folder)
+        for name, engine in _int8(work.given):
+            ladder = Ladder(
+                name=name,
+                fp32=work.given.fp32.variant,
+                file=work.fp32,
+                signature=msgspec.structs.replace(signature, engine=engine),
+                fed=signature,
+                classes=work.given.classes,
+                records=work.records,
+                picture=work.picture,
+                rules=work.given.rules,
+                folder=work.folder,
+            )
+            yield climb(work.context, quantizer, ladder)
+    except LinesideError as refusal:
+        yield _told(refusal)
+
+
+def _told(refusal: LinesideError) -> LinesideError:
+    """A refusal that is about this file; others are raised again."""
+    if refusal.code not in _REFUSALS:
+        raise refusal
+    return refusal
 
 
 def _int8(given: Inputs) -> Iterator[tuple[str, str | msgspec.UnsetType]]:
@@ -146,6 +192,7 @@ STEP = StepDefinition(
         "lineside.pipeline.quantize",
         "lineside.pipeline.scoring",
         "lineside.pipeline.metrics",
+        "lineside.pipeline.timing",
         "lineside.runtime",
     ),
 )

@@ -14,10 +14,15 @@ from lineside.pipeline import evidence, gates
 from lineside.pipeline.evaluation.candidate import Candidate, Material, examine
 from lineside.pipeline.evaluation.champion import champion_of
 from lineside.pipeline.parameters import Limits, limits_of
-from lineside.pipeline.scoring import Found
+from lineside.pipeline.scoring import Found, Scored
 from lineside.pipeline.step import Context, Results, StepDefinition
 from lineside.pipeline.steps import check, collect, evaluate, optimize, train
 from lineside.runtime import model as runtime_model
+
+_AS_IT_CAME = (
+    "The file as it was imported. It came without a dataset, so there were no pictures to calibrate INT8 on, "
+    "and none to compare anything smaller on."
+)
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,19 +53,14 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inputs(request: RunRequest, results: Results) -> Inputs:
-    """What was optimized; or the imported file, scored or not."""
-    found: str | None
-    if results.has("optimize"):
-        evaluated = results.of("evaluate", evaluate.Outputs)
-        scored = results.of("optimize", optimize.Outputs).variants
-        chosen = next(one for one in scored if one.variant.chosen)
-        variants, found, signature = tuple(one.variant for one in scored), chosen.found, evaluated.signature
-    else:
-        checked = results.of("check", check.Outputs)
-        variants, found, signature = (_imported(results, checked),), _imported_found(results), checked.signature
+    """What was optimized; or the imported file, where there was no dataset to score and optimize it on."""
+    scored = results.of("optimize", optimize.Outputs).variants if results.has("optimize") else (_imported(results),)
+    variants = tuple(one.variant for one in scored)
+    found = next(one.found for one in scored if one.variant.chosen) or None
+    made = results.of("evaluate", evaluate.Outputs) if results.has("evaluate") else results.of("check", check.Outputs)
     return Inputs(
         name=request.model,
-        signature=signature,
+        signature=made.signature,
         variants=variants,
         material=None if found is None else _material(request, results, found),
         lineage=_lineage(request, results),
@@ -171,16 +171,15 @@ def _material(request: RunRequest, results: Results, found: str) -> Material:
     )
 
 
-def _imported(results: Results, checked: check.Outputs) -> Variant:
-    reason = "The file as it was imported."
+def _imported(results: Results) -> Scored:
+    """The file as it came, scored or not; a run that was queued by older code has no step that optimizes."""
     if results.has("evaluate"):
-        variant = results.of("evaluate", evaluate.Outputs).scored.variant
-        return msgspec.structs.replace(variant, chosen=True, reason=reason)
-    return Variant(name="fp32", digest=checked.model, size=checked.size, chosen=True, reason=reason)
-
-
-def _imported_found(results: Results) -> str | None:
-    return results.of("evaluate", evaluate.Outputs).scored.found if results.has("evaluate") else None
+        scored = results.of("evaluate", evaluate.Outputs).scored
+        variant = msgspec.structs.replace(scored.variant, chosen=True, reason="The file as it was imported.")
+        return msgspec.structs.replace(scored, variant=variant)
+    checked = results.of("check", check.Outputs)
+    variant = Variant(name="fp32", digest=checked.model, size=checked.size, chosen=True, reason=_AS_IT_CAME)
+    return Scored(variant=variant, found="")
 
 
 def _lineage(request: RunRequest, results: Results) -> Lineage:
