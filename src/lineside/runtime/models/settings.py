@@ -10,7 +10,7 @@ from lineside.runtime.engines.options import EngineOptions
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One of `models`: the folder of its component, and how it is run (see `EngineOptions`)."""
 
-    folder: str
+    folder: str = ""  # empty: the one of `--model`
     threads: int = 0  # 0: the cores this process may use; several models share them
     spinning: bool = False
     arena: bool = True
