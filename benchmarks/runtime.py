@@ -1,172 +1,241 @@
-"""How much of the machine's raw inference speed is left when a 1080p JPEG comes in and detections go out.
+"""How much of the machine is left for deciding when a 1080p JPEG comes in and a published result goes out.
 
-Three contenders, interleaved: ONNX Runtime alone, fed with ready tensors (the limit); `lineside.runtime`, bytes to
-detections; the loop people usually write: Pillow decodes all of it, numpy letterboxes, ONNX Runtime with its defaults,
-non-maximum suppression in plain Python. And how many results a second the spool takes and gives back, each batch
-synced.
+Contenders, each a process of its own, in turn in every round, the order turned:
+
+- the limit: ONNX Runtime alone, fed with ready tensors; one session over all cores, or one of one thread a core,
+  whichever is faster;
+- `lineside.runtime run` as it is installed: files into its inbox, results over a local Mosquitto at QoS 1, each on disk
+  before it is sent;
+- the usual loop (`benchmarks.runtime_usual`): OpenCV, numpy, ONNX Runtime with its defaults, json, paho.
+
+Models of 320 and 640 pixels, 3 MB, as costly as a YOLO nano (`benchmarks.detector`). A frame's time is from one result
+to the next as a subscriber hears them, while frames wait; its CPU time is what the kernel counts for the process.
+Latency is from a frame's arrival to its result at the subscriber, at 70 % of what the usual loop can do, frames coming
+as from cameras that know nothing of each other (gaps by chance, the same for both). The spool and swaps of models have
+benchmarks of their own, which are run at the end: `benchmarks.runtime_spool`, `benchmarks.runtime_swap`.
 """
 
 from __future__ import annotations
 
-import io
+import importlib.util
+import json
+import os
+import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
-import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
-from PIL import Image
+from benchmarks.measure import finish, options, table
+from benchmarks.runtime_rig import Broker, Ear, Limit, Ours, Usual, model_folder, photograph
+from lineside.runtime.model import MODEL_FILE
 
-from benchmarks.detector import CLASSES, SIDE, detector
-from benchmarks.measure import finish, interleaved, options, timings_table
-from lineside.contract.model import Signature
-from lineside.contract.result import Detection, Result
-from lineside.runtime.decode import decode
-from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
-from lineside.runtime.model import Model, load
-from lineside.runtime.preprocess import Preprocessor
-from lineside.runtime.spool import Entry, InputKey, Spool
-
-CANDIDATES = 60  # locations over the threshold: a busy picture
-BATCH = 64
-LABELS = tuple(f"class-{number}" for number in range(CLASSES))
+SIDES = (320, 640)
+LOAD = 0.7  # of what the usual loop can do
+ONE, EACH, OURS, USUAL = "limit: one session", "limit: one a core", "lineside", "usual loop"
+ELSEWHERE = (("runtime_spool", "spool_per_s"), ("runtime_swap", "swap_gap_ms"))
 
 
-def photograph(width: int = 1920, height: int = 1080) -> bytes:
-    """A JPEG with the bytes of a photograph: soft shapes and fine grain, about 0.4 MB."""
-    rng = np.random.default_rng(1)
-    shapes = Image.fromarray(rng.integers(0, 256, (18, 32, 3), np.uint8)).resize(
-        (width, height), Image.Resampling.BICUBIC
-    )
-    grain = rng.normal(0, 6, (height, width, 1))
-    pixels = np.clip(np.asarray(shapes) + grain, 0, 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+class Cost(NamedTuple):
+    """Milliseconds a frame."""
+
+    wall: float
+    cpu: float
 
 
-def busy(file: Path, signature: Signature, data: bytes) -> Signature:
-    """The signature with the threshold at which the picture has `CANDIDATES` locations before suppression."""
-    tensor, _ = Preprocessor(signature)(decode(data))
-    scores = np.sort(OnnxRuntimeEngine(file.read_bytes()).run(tensor)[0][0, :, 4:].max(axis=1))
-    return msgspec.structs.replace(signature, score_threshold=float(scores[-CANDIDATES]))
+class Plan(NamedTuple):
+    """How long it takes."""
+
+    rounds: int
+    frames: dict[int, int]  # a window
+    seconds: float  # of a limit's window
+    paced: int  # frames of a paced window
+    starts: int
 
 
-class UsualLoop:
-    """What tutorials do."""
-
-    def __init__(self, file: Path, signature: Signature) -> None:
-        self._session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
-        self._signature = signature
-
-    def __call__(self, data: bytes) -> list[tuple[int, float, list[float]]]:
-        image = Image.open(io.BytesIO(data)).convert("RGB")
-        ratio = min(SIDE / image.width, SIDE / image.height)
-        small = image.resize((round(image.width * ratio), round(image.height * ratio)), Image.Resampling.BILINEAR)
-        canvas = np.full((SIDE, SIDE, 3), self._signature.pad, np.uint8)
-        canvas[: small.height, : small.width] = np.asarray(small)
-        tensor = np.ascontiguousarray((canvas.astype(np.float32) / 255.0).transpose(2, 0, 1)[None])
-        rows = self._session.run(None, {"images": tensor})[0][0]
-        found = []
-        for row in rows:
-            best = int(np.argmax(row[4:]))
-            if row[4 + best] >= self._signature.score_threshold:
-                found.append((best, float(row[4 + best]), [float(value) / ratio for value in row[:4]]))
-        return self._suppressed(found)
-
-    def _suppressed(self, found: list[tuple[int, float, list[float]]]) -> list[tuple[int, float, list[float]]]:
-        kept: list[tuple[int, float, list[float]]] = []
-        for candidate in sorted(found, key=lambda each: -each[1]):
-            if all(
-                candidate[0] != other[0] or _iou(candidate[2], other[2]) <= self._signature.iou_threshold
-                for other in kept
-            ):
-                kept.append(candidate)
-        return kept[: self._signature.max_detections]
+QUICK = Plan(5, {320: 60, 640: 24}, 1.5, 150, 5)
+WHOLE = Plan(11, {320: 200, 640: 80}, 4.0, 400, 9)
 
 
-def _iou(a: list[float], b: list[float]) -> float:
-    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
-    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    overlap = width * height
-    return overlap / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap)
+class Bench:
+    """The stage for one size of model: both loops and both limits stand ready all the time."""
+
+    def __init__(self, folder: Path, side: int, data: bytes, broker: Broker, ear: Ear) -> None:
+        self.side, self._ear = side, ear
+        self._folder = folder / str(side)
+        self._folder.mkdir()
+        self._picture = self._folder / "picture"
+        self._picture.write_bytes(data)
+        self.component = self._folder / "model"
+        signature = model_folder(self.component, side, data)
+        file, cores = self.component / MODEL_FILE, len(os.sched_getaffinity(0))
+        self.limits = {ONE: Limit(file, 1, cores), EACH: Limit(file, cores, 1)}
+        self.ours = Ours(self.component, self._folder / "work", broker.port)
+        self.usual = Usual(file, signature, broker.port)
+        self._numbers = 0
+        for loop in (self.ours, self.usual):
+            self.window(loop, 4)
+
+    def window(self, loop: Ours | Usual, frames: int) -> Cost:
+        """Frames as fast as they are taken."""
+        names = self._names(frames)
+        cpu = loop.cpu()
+        for name in names:
+            loop.put(self._picture, name)
+        heard = sorted(self._ear.wait(names))
+        spent = loop.cpu() - cpu
+        loop.forget(self._picture, names)
+        return Cost((heard[-1] - heard[0]) / (frames - 1) * 1e3, spent / frames * 1e3)
+
+    def paced(self, loop: Ours | Usual, frames: int, mean: float, seed: int) -> list[float]:
+        """Milliseconds from arrival to result of frames whose gaps are `mean` seconds on average."""
+        chance, names, arrived = random.Random(seed), self._names(frames), []
+        due = time.perf_counter()
+        for name in names:
+            due += chance.expovariate(1 / mean)
+            time.sleep(max(0.0, due - time.perf_counter()))
+            arrived.append(time.perf_counter())
+            loop.put(self._picture, name)
+        heard = self._ear.wait(names)
+        loop.forget(self._picture, names)
+        return [(end - start) * 1e3 for start, end in zip(arrived, heard, strict=True)]
+
+    def first_result(self, port: int) -> float:
+        """Seconds from the start of a process to its first result, of an image that lies there."""
+        (name,) = self._names(1)
+        work = self._folder / f"fresh-{name}"
+        inbox = work / "inbox"
+        inbox.mkdir(parents=True)
+        os.link(self._picture, inbox / name)
+        fresh = Ours(self.component, work, port)
+        (heard,) = self._ear.wait([name])
+        fresh.stop()
+        return heard - fresh.started
+
+    def stop(self) -> None:
+        for one in (self.ours, self.usual, *self.limits.values()):
+            one.stop()
+
+    def _names(self, count: int) -> list[str]:
+        self._numbers += count
+        return [f"{self.side}-{number}.jpg" for number in range(self._numbers - count, self._numbers)]
 
 
-def spool_per_second(folder: Path, detections: list[Detection], batches: int) -> float:
-    """Results a second, median over batches: encoded, appended and synced, read back, removed."""
-    spool = Spool(folder / "spool.db")
-    spool.follow(["one"])
-    rates = []
-    for batch in range(batches):
-        started = time.perf_counter()
-        first = spool.next_sequence
-        numbers = range(first, first + BATCH)
-        entries = [Entry(number, msgspec.json.encode(_result(number, detections))) for number in numbers]
-        spool.append(entries, [InputKey(f"{number}.jpg", batch, number) for number in numbers])
-        spool.advance("one", spool.after(first - 1, BATCH)[-1].sequence)
-        rates.append(BATCH / (time.perf_counter() - started))
-    spool.close()
-    return statistics.median(rates)
+def costs_of(bench: Bench, plan: Plan) -> dict[str, list[Cost]]:
+    """Each contender's cost a frame, by round."""
+    frames = plan.frames[bench.side]
+    contenders: dict[str, Callable[[], Cost]] = {
+        ONE: lambda: Cost(*bench.limits[ONE].window(plan.seconds)),
+        EACH: lambda: Cost(*bench.limits[EACH].window(plan.seconds)),
+        OURS: lambda: bench.window(bench.ours, frames),
+        USUAL: lambda: bench.window(bench.usual, frames),
+    }
+    names, costs = list(contenders), {name: list[Cost]() for name in contenders}
+    for number in range(plan.rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            costs[name].append(contenders[name]())
+    return costs
 
 
-def _result(sequence: int, detections: list[Detection]) -> Result:
-    return Result(
-        device="bench",
-        model="detector",
-        version=1,
-        digest="sha256:" + "0" * 64,
-        image=f"{sequence}.jpg",
-        captured_at="2026-01-01T00:00:00.000Z",
-        sequence=sequence,
-        width=1920,
-        height=1080,
-        latency_ms=10.0,
-        detections=tuple(detections),
-    )
+def ratios(costs: dict[str, list[Cost]], side: int) -> dict[str, float]:
+    """Of rounds, not of medians: what else the machine did then was the same for all."""
+    rounds = [dict(zip(costs, each, strict=True)) for each in zip(*costs.values(), strict=True)]
+    by_round = {
+        f"of_limit_{side}": [min(r[ONE].wall, r[EACH].wall) / r[OURS].wall for r in rounds],
+        f"of_one_session_{side}": [r[ONE].wall / r[OURS].wall for r in rounds],
+        f"vs_usual_{side}": [r[USUAL].wall / r[OURS].wall for r in rounds],
+        f"cpu_vs_usual_{side}": [r[OURS].cpu / r[USUAL].cpu for r in rounds],
+        f"cpu_of_limit_{side}": [min(r[ONE].cpu, r[EACH].cpu) / r[OURS].cpu for r in rounds],
+    }
+    print(table([("ratio", "median", "rounds from", "to"), *(_row(name, each) for name, each in by_round.items())]))
+    return {name: round(statistics.median(each), 3) for name, each in by_round.items()}
 
 
-def ready_tensor(model: Model, data: bytes) -> NDArray[np.float32]:
-    """The model's input for a picture, made beforehand."""
-    return Preprocessor(model.signature)(decode(data))[0]
+def _row(name: str, values: list[float]) -> tuple[str, str, str, str]:
+    return name, f"{statistics.median(values):.3f}", f"{min(values):.3f}", f"{max(values):.3f}"
+
+
+def said(side: int, costs: dict[str, list[Cost]]) -> None:
+    """A table of what a frame costs."""
+    rows = [(f"{side} px, ms a frame", "wall", "from", "to", "CPU", "from", "to")]
+    for name, each in costs.items():
+        walls, spent = [one.wall for one in each], [one.cpu for one in each]
+        rows.append((name, *_row("", walls)[1:], *_row("", spent)[1:]))
+    print(table(rows))
+
+
+def latencies(bench: Bench, plan: Plan, usual_ms: float) -> dict[str, float]:
+    """p50 and p99 over all rounds, both loops at the same pace."""
+    mean = usual_ms / 1e3 / LOAD
+    found: dict[str, list[float]] = {OURS: [], USUAL: []}
+    for number in range(plan.rounds):
+        loops = [(OURS, bench.ours), (USUAL, bench.usual)]
+        for name, loop in loops if number % 2 else loops[::-1]:
+            found[name] += bench.paced(loop, plan.paced, mean, seed=number)
+    p50, p99 = ({name: _quantile(each, share) for name, each in found.items()} for share in (0.5, 0.99))
+    rows = [(f"latency at {1 / mean:.0f} frames a second, ms", "p50", "p99")]
+    print(table(rows + [(name, f"{p50[name]:.1f}", f"{p99[name]:.1f}") for name in found]))
+    return {"p99_vs_usual": round(p99[OURS] / p99[USUAL], 3), "p50_vs_usual": round(p50[OURS] / p50[USUAL], 3)}
+
+
+def _quantile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def elsewhere() -> dict[str, float | None]:
+    """The figures of the benchmarks beside this one; None where one is not there or does not say it."""
+    figures: dict[str, float | None] = {}
+    for module, key in ELSEWHERE:
+        figures[key] = None
+        if importlib.util.find_spec(f"benchmarks.{module}") is None:
+            continue
+        command = [sys.executable, "-m", f"benchmarks.{module}", "--quick", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            figures[key] = json.loads(done.stdout.splitlines()[-1]).get(key)
+        else:
+            print(f"benchmarks.{module} failed: {done.stderr.strip()[-300:]}")
+    return figures
+
+
+def measured(plan: Plan, folder: Path) -> dict[str, float]:
+    """All that is measured with the broker running."""
+    data, report = photograph(), dict[str, float]()
+    broker = Broker(folder)
+    ear = Ear(broker.port)
+    try:
+        for side in SIDES:
+            bench = Bench(folder, side, data, broker, ear)
+            try:
+                costs = costs_of(bench, plan)
+                said(side, costs)
+                report |= ratios(costs, side)
+                if side == SIDES[0]:
+                    memory = bench.ours.memory()
+                    own = {name: limit.memory() for name, limit in bench.limits.items()}
+                    print(f"resident MB: lineside {memory:.0f}, " + ", ".join(f"{n} {m:.0f}" for n, m in own.items()))
+                    report["rss_over_ort_mb"] = round(memory - own[EACH], 1)
+                    report |= latencies(bench, plan, statistics.median(one.wall for one in costs[USUAL]))
+                    starts = [bench.first_result(broker.port) for _ in range(plan.starts)]
+                    report["first_result_s"] = round(statistics.median(starts), 3)
+                    print(f"first result after {min(starts):.2f} to {max(starts):.2f} s")
+            finally:
+                bench.stop()
+    finally:
+        ear.close()
+        broker.stop()
+    return report
 
 
 def main() -> None:
     chosen = options(__doc__ or "")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        file, data = folder / "model.onnx", photograph()
-        file.write_bytes(detector())
-        signature = busy(file, Signature(head="compact", input_width=SIDE, input_height=SIDE, labels=LABELS), data)
-        model, usual, limit = load(file, signature), UsualLoop(file, signature), OnnxRuntimeEngine(file.read_bytes())
-        tensor = ready_tensor(model, data)
-        detections = model.detect(data)
-        timings = interleaved(
-            {
-                "limit: ready tensors": lambda: limit.run(tensor),
-                "lineside: JPEG to detections": lambda: model.detect(data),
-                "usual loop: JPEG to detections": lambda: usual(data),
-            },
-            rounds=5 if chosen.quick else 15,
-            calls=15 if chosen.quick else 40,
-        )
-        spooled = spool_per_second(folder, detections[:5], 20 if chosen.quick else 100)
-    raw, ours, theirs = timings.values()
-    print(f"{len(data) / 1e6:.2f} MB JPEG of 1920 x 1080, {len(detections)} detections, {model.threads} threads")
-    print(timings_table(timings))
-    report = {
-        "of_limit": round(raw.median / ours.median, 3),
-        "vs_usual": round(theirs.median / ours.median, 3),
-        "spool_per_s": round(spooled),
-        "limit_ms": round(raw.median, 3),
-        "lineside_ms": round(ours.median, 3),
-        "usual_ms": round(theirs.median, 3),
-        "spread": round(max(each.spread for each in timings.values()), 3),
-        "threads": model.threads,
-    }
-    finish(report, as_json=chosen.json)
+        report = measured(QUICK if chosen.quick else WHOLE, Path(name))
+    finish({**report, **elsewhere()}, as_json=chosen.json)
 
 
 if __name__ == "__main__":
