@@ -90,8 +90,8 @@ def test_no_capture_and_a_bad_port(tmp_path: Path) -> None:
 
 def test_one_folder_and_one_model_need_no_route(tmp_path: Path) -> None:
     settings = made(tmp_path)
-    assert settings.routes == {"inbox": "model"}
-    assert settings.models == {"model": tmp_path / "model"}
+    assert {name: route.model for name, route in settings.routes.items()} == {"inbox": "model"}
+    assert settings.models["model"].folder == str(tmp_path / "model")
     assert not settings.named
 
 
@@ -104,8 +104,8 @@ def test_several_sources_and_models_are_routed(tmp_path: Path) -> None:
         "deadline_ms": 250,
     }
     settings = made(tmp_path, configuration)
-    assert settings.routes == {"a": "other", "b": "own"}
-    assert settings.models == {"own": tmp_path / "model", "other": Path("/models/other")}
+    assert {name: route.model for name, route in settings.routes.items()} == {"a": "other", "b": "own"}
+    assert {n: m.folder for n, m in settings.models.items()} == {"own": str(tmp_path / "model"), "other": "/models/other"}
     assert settings.named
 
 

@@ -1,4 +1,4 @@
-"""What became of every frame: seen = decided + skipped (by reason) + failed + waiting, for each source, at any moment."""
+"""What became of every frame: at any moment, each source has seen = decided + skipped (by reason) + failed + waiting."""
 
 from __future__ import annotations
 

@@ -3,71 +3,102 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import Protocol
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.result import Compared, Detection, Result
 from lineside.runtime.announce import rfc3339
-from lineside.runtime.capture import Chooser
+from lineside.runtime.capture import Chooser, Wanted
 from lineside.runtime.compare import Comparer
 from lineside.runtime.delivery import Delivery, Keep
 from lineside.runtime.frames import Frame
 from lineside.runtime.model import Inference, Model
+from lineside.runtime.models.slot import Answer, Slot
+from lineside.runtime.rules import Rules
 from lineside.runtime.stills import still, trace_of
+
+
+class SharedChooser:
+    """One chooser, and one budget, for all models."""
+
+    def __init__(self, chooser: Chooser) -> None:
+        self._chooser, self._lock = chooser, Lock()
+        self.lowest_score = chooser.lowest_score
+
+    def choose(self, data: bytes, detections: list[Detection]) -> Wanted | None:
+        with self._lock:
+            return self._chooser.choose(data, detections)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a model found on one frame."""
 
-    inference: Inference
-    model: Model
+    answer: Answer
     published: tuple[Detection, ...]
+    waited_ms: float  # from the frame's arrival until its decision began
     late: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """The model before, which looks at a sample beside one model and no other."""
+
+    comparer: Comparer
+    model: Model
+
+
+class Shadowing(Protocol):
+    """A candidate that looks on."""
+
+    def offer(self, frame: Frame, answer: Answer, published: Sequence[Detection]) -> None:
+        """Never blocks, never raises."""
+
+
 class Decider:
-    """Decides for the sources of one model. `decide` may be called side by side, `hand_over` by one thread at a time."""
+    """Decides for the sources of one slot. `decide` may be called side by side, `hand_over` by one thread at a time."""
 
     def __init__(
         self,
-        model: Model,
+        slot: Slot,
         device: str,
         *,
-        chooser: Chooser | None = None,
-        comparer: Comparer | None = None,
+        chooser: SharedChooser | None = None,
+        companion: Companion | None = None,
+        shadow: Shadowing | None = None,
+        rules: Mapping[str, Rules] | None = None,
         deadline: float | None = None,
         named: bool = False,
-        choosing: Lock | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`deadline` in seconds from a frame's arrival to its decision; `named`: results say which source they are of;
-        `choosing`: held while choosing, where several models share a chooser."""
-        self._model, self._device = model, device
-        self._chooser, self._choosing = chooser, choosing or Lock()
-        self._comparer = comparer
-        self._deadline, self._named, self._monotonic = deadline, named, monotonic
+        """`deadline` in seconds from a frame's arrival to its decision; `rules` by source; `named`: results say which
+        source they are of."""
+        self._slot, self._device, self._named = slot, device, named
+        self._chooser, self._companion, self._shadow = chooser, companion, shadow
+        self._rules, self._deadline = rules or {}, deadline
 
     def decide(self, frame: Frame) -> Verdict | LinesideError:
         """What the model finds, or why it cannot."""
-        lowest = self._chooser.lowest_score if self._chooser else 1.0
+        waited = time.monotonic() - frame.arrived
         try:
-            threshold = self._model.signature.score_threshold
-            inference = self._model.detect_timed(frame.data, score_threshold=min(threshold, lowest))
+            answer = self._slot.detect(frame.data, self._chooser.lowest_score if self._chooser else None)
         except LinesideError as error:
             return error
-        published = tuple(one for one in inference.detections if one.confidence >= threshold)
-        late = self._deadline is not None and self._monotonic() - frame.arrived > self._deadline
-        return Verdict(inference, self._model, published, late)
+        late = self._deadline is not None and time.monotonic() - frame.arrived > self._deadline
+        return Verdict(answer, answer.published, waited * 1000, late)
 
-    def hand_over(self, frame: Frame, verdict: Verdict, delivery: Delivery) -> bool:
-        """Makes the result and gives it to delivery; whether it came late."""
-        keep = self._keep(frame, verdict.inference)
+    def hand_over(self, frame: Frame, verdict: Verdict, delivery: Delivery) -> None:
+        """Makes the result and gives it to delivery."""
+        answer, published = verdict.answer, verdict.published
+        picture, model = answer.inference.picture, answer.model
+        keep = self._keep(frame, answer.inference)
         compared = self._compared(frame, verdict)
-        model, inference = verdict.model, verdict.inference
+        rules = self._rules.get(frame.source)
+        size = (picture.width, picture.height)
+        events = rules.judge(frame.source, published, frame.captured_at, time.time(), size) if rules else ()
 
         def result(sequence: int) -> Result:
             return Result(
@@ -78,25 +109,26 @@ class Decider:
                 image=frame.name,
                 captured_at=rfc3339(frame.captured_at),
                 sequence=sequence,
-                width=inference.picture.width,
-                height=inference.picture.height,
-                latency_ms=round(inference.latency_ms, 3),
-                detections=verdict.published,
+                width=picture.width,
+                height=picture.height,
+                latency_ms=round(answer.inference.latency_ms, 3),
+                detections=published,
                 compared=compared,
                 source=frame.source if self._named else "",
                 late=verdict.late,
+                events=events,
             )
 
         delivery.decided(frame.key, result, keep, frame.reply)
-        return verdict.late
+        if self._shadow is not None:
+            self._shadow.offer(frame, answer, published)
 
     def _keep(self, frame: Frame, inference: Inference) -> Keep | None:
         """The image to capture, if it is wanted; of pixels, a still."""
         if self._chooser is None:
             return None
-        with self._choosing:
-            looked_at = frame.data if isinstance(frame.data, bytes) else trace_of(frame.data)
-            wanted = self._chooser.choose(looked_at, inference.detections)
+        looked_at = frame.data if isinstance(frame.data, bytes) else trace_of(frame.data)
+        wanted = self._chooser.choose(looked_at, inference.detections)
         if wanted is None:
             return None
         if isinstance(frame.data, bytes):
@@ -105,8 +137,9 @@ class Decider:
         return Keep(data, replace(wanted, digest=digest_of(data)))
 
     def _compared(self, frame: Frame, verdict: Verdict) -> Compared | None:
-        if self._comparer is None:
+        companion, answer = self._companion, verdict.answer
+        if companion is None or answer.model is not companion.model:
             return None
         data = frame.data if isinstance(frame.data, bytes) else b""  # of pixels all are there: never decoded again
-        threshold = verdict.model.signature.score_threshold
-        return self._comparer.look(data, verdict.inference, verdict.published, threshold)
+        threshold = answer.model.signature.score_threshold
+        return companion.comparer.look(data, answer.inference, verdict.published, threshold)

@@ -71,6 +71,9 @@ class Intake(Protocol):
     def skip(self, why: str) -> None:
         """A frame that is left out, without a word more."""
 
+    def remember(self, key: InputKey) -> None:
+        """An input of which nothing more will come, behind all that was handed over before."""
+
 
 class Source(Protocol):
     """Brings frames from a thread of its own. One file a kind in `sources/`."""
@@ -79,7 +82,7 @@ class Source(Protocol):
     live: bool  # only the newest frame matters; else every frame counts
 
     def start(self, intake: Intake) -> None:
-        """Begins. What it cannot do is in its health; it raises `LinesideError` only for what no wait will mend."""
+        """Begins. What it cannot do is in its health: it raises nothing."""
 
     def finished(self, frame: Frame) -> None:
         """Its result, or its refusal, was handed to delivery. From the deciding thread; does not block."""

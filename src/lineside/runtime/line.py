@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Thread
+from typing import Protocol
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.accounting import SUPERSEDED, Ledger
@@ -17,6 +19,7 @@ from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Frame, Source
 from lineside.runtime.lanes import Lanes
 from lineside.runtime.queues import Queues
+from lineside.runtime.spool import InputKey
 
 STOPPED = "stopped"
 """The reason of a live frame that still waited when the line stopped."""
@@ -29,6 +32,13 @@ _REASONS = {
     "image.file_too_large": "too large",
     "image.missing": "missing",
 }
+
+
+class Measuring(Protocol):
+    """Hears of every decision."""
+
+    def decided(self, source: str, latency_ms: float, queue_ms: float) -> None:
+        """How long it took, and how long its frame had waited before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +74,17 @@ class _Door:
         self._line.ledger.arrived(self._source.name)
         self._line.ledger.skipped(self._source.name, why)
 
+    def remember(self, key: InputKey) -> None:
+        self._line.remember(key)
+
 
 class Line:
     """Everything between sources and delivery, running."""
 
-    def __init__(self, desks: Sequence[Desk], delivery: Delivery, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(
+        self, desks: Sequence[Desk], delivery: Delivery, ledger: Ledger, meter: Measuring | None = None
+    ) -> None:
+        self.ledger, self.meter = ledger, meter
         self._delivery = delivery
         self._sources: Mapping[str, Source] = {one.name: one for desk in desks for one in desk.sources}
         self._queues: list[Queues] = []
@@ -99,8 +114,11 @@ class Line:
         left = [frame for queues in self._queues for frame in queues.close()]
         for lanes in self._lanes:
             lanes.join(timeout)
-        for source in self._sources.values():
-            source.stop()
+        stopping = [Thread(target=source.stop, name=f"stop-{name}") for name, source in self._sources.items()]
+        for thread in stopping:  # side by side: a camera may take its time
+            thread.start()
+        for thread in stopping:
+            thread.join()
         for frame in left:
             if frame.reply is not None:
                 frame.reply(LinesideError("runtime.stopping"))
@@ -108,6 +126,10 @@ class Line:
                 self.ledger.withdrawn(frame.source)
             else:
                 self.ledger.skipped(frame.source, STOPPED)
+
+    def remember(self, key: InputKey) -> None:
+        """An input that is done with."""
+        self._delivery.passed_over(key)
 
     def pass_over(self, source: Source, frame: Frame, error: LinesideError) -> None:
         """A frame that cannot be decided. It is remembered, so that it is never tried again."""
@@ -141,6 +163,8 @@ class _Giver:
             else:
                 self.line.pass_over(source, frame, verdict)
             return
-        late = self.decider.hand_over(frame, verdict, self.delivery)
+        self.decider.hand_over(frame, verdict, self.delivery)
         source.finished(frame)
-        self.line.ledger.decided(frame.source, late=late)
+        self.line.ledger.decided(frame.source, late=verdict.late)
+        if self.line.meter is not None:
+            self.line.meter.decided(frame.source, verdict.answer.inference.latency_ms, verdict.waited_ms)

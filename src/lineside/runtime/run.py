@@ -6,33 +6,39 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 
 import msgspec
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.accounting import Ledger
 from lineside.runtime.announce import announce, rfc3339
-from lineside.runtime.capture import CaptureFolder, Chooser
-from lineside.runtime.compare import comparer_of
-from lineside.runtime.decider import Decider
+from lineside.runtime.api.api import Api, unasked
+from lineside.runtime.capture import CaptureFolder
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Source
-from lineside.runtime.golden import check_golden
-from lineside.runtime.line import Desk, Line
-from lineside.runtime.model import Model, load_folder
+from lineside.runtime.line import Line
+from lineside.runtime.models.library import Library
 from lineside.runtime.settings import Settings, settings_of
-from lineside.runtime.sinks import Sink
-from lineside.runtime.sinks.jsonl import JsonlSink
-from lineside.runtime.sinks.mqtt import MqttSink
+from lineside.runtime.sinks.making import sinks_of
 from lineside.runtime.sources.making import kind_of, sources_of
 from lineside.runtime.spool import Spool
-from lineside.runtime.status import GoldenState, RuntimeState, SourceStatus, Status, process_born, sum_up, write_status
+from lineside.runtime.status import (
+    GoldenState,
+    RuntimeState,
+    SinkStatus,
+    SourceStatus,
+    Status,
+    process_born,
+    sum_up,
+    write_status,
+)
+from lineside.runtime.wiring import line_of
 
 STOPPED, FAILED, MISMATCHED = 0, 2, 4
-GOLDEN_FILE, SPOOL_FILE, RESULTS_FILE = "golden.zip", "spool.db", "results.jsonl"
+SPOOL_FILE = "spool.db"
 _STATUS_EVERY = 0.5  # seconds
 
 
@@ -47,44 +53,49 @@ def run(model_folder: Path, work: Path, environment: Mapping[str, str]) -> int:
     write_status(work, status)
     try:
         settings = settings_of(model_folder, work, environment)
-        models = {name: _proven(name, folder, settings, status) for name, folder in settings.models.items()}
-        _serve(settings, models, status, stop)
+        library = _loaded(settings, status)
+        _serve(settings, library, environment, status, stop)
     except LinesideError as error:
         return _failed(work, status, error)
     announce("runtime.stopped", decided=status.decided)
     return STOPPED
 
 
-def _proven(name: str, folder: Path, settings: Settings, status: Status) -> Model:
-    """The model, once it has given the answers it must."""
-    model = load_folder(folder, threads=settings.configuration.threads)
-    if not status.model:
-        status.model, status.version, status.model_digest = model.identity.name, model.identity.version, model.digest
-    facts = {"version": model.identity.version, "digest": model.digest, "threads": model.threads}
-    announce("model.loaded", name=name, model=model.identity.name, **facts)
-    golden = folder / GOLDEN_FILE
-    if not golden.exists():
-        announce("golden.absent")
-        return model
-    outcome = check_golden(golden, model)
-    if not outcome.matched:
-        status.golden = GoldenState.MISMATCHED
-        raise LinesideError("golden.mismatched", image=outcome.image, difference=outcome.difference)
-    status.golden = GoldenState.MATCHED
-    announce("golden.matched", cases=outcome.cases)
-    return model
+def _loaded(settings: Settings, status: Status) -> Library:
+    """The models, once each has given the answers it must. The status is about the first."""
+    configuration = settings.configuration
+    library = Library(
+        settings.models,
+        memory_mb=configuration.memory_mb,
+        threads=configuration.threads,
+        soak_seconds=configuration.soak_seconds,
+    )
+    for name in settings.models:
+        proven = library.load(name).proven
+        if not status.model_digest:
+            identity = proven.model.identity
+            status.model, status.version, status.model_digest = identity.name, identity.version, identity.digest
+            status.golden = proven.golden
+    library.routed = frozenset(route.model for route in settings.routes.values())
+    return library
 
 
-def _serve(settings: Settings, models: Mapping[str, Model], status: Status, stop: Event) -> None:
+def _serve(settings: Settings, library: Library, environment: Mapping[str, str], status: Status, stop: Event) -> None:
+    configuration = settings.configuration
     spool = Spool(settings.work / SPOOL_FILE)
     if spool.recovered:
         announce("spool.recovered", next_sequence=spool.next_sequence)
-    delivery = Delivery(spool, CaptureFolder(settings.captures) if settings.configuration.capture else None)
+    delivery = Delivery(spool, CaptureFolder(settings.captures) if configuration.capture else None)
     sources = sources_of(settings, spool)
-    ledger = Ledger(sources)
-    running = _Running(settings, sources, _line(settings, models, sources, delivery, ledger), delivery, spool, status)
-    delivery.start({"results": _sink(settings, delivery)})
-    running.line.start()
+    line = line_of(settings, library, sources, delivery, Ledger(sources))
+    running = _Running(settings, sources, line, delivery, spool, status)
+    api = Api(configuration.api, library, settings.work, unasked) if configuration.api else None
+    delivery.start(
+        sinks_of(configuration.sinks, settings.mqtt, environment, settings.device, settings.work, delivery.wake)
+    )
+    line.start()
+    if api:
+        api.start()
     status.state = RuntimeState.READY
     running.refresh()
     write_status(settings.work, status)
@@ -92,34 +103,14 @@ def _serve(settings: Settings, models: Mapping[str, Model], status: Status, stop
     try:
         _watch(running, stop)
     finally:
-        running.line.stop()
+        if api:
+            api.stop()
+        line.stop()
         delivery.stop()
         running.refresh()
         write_status(settings.work, status)
         spool.close()
-
-
-def _line(
-    settings: Settings, models: Mapping[str, Model], sources: Mapping[str, Source], delivery: Delivery, ledger: Ledger
-) -> Line:
-    configuration = settings.configuration
-    chooser, choosing = Chooser(configuration.capture) if configuration.capture else None, Lock()
-    deadline = configuration.deadline_ms / 1000 if configuration.deadline_ms is not None else None
-    desks = []
-    for name, model in models.items():
-        comparer = comparer_of(settings.models[name], model, configuration.compare_every)
-        decider = Decider(
-            model,
-            settings.device,
-            chooser=chooser,
-            comparer=comparer,
-            deadline=deadline,
-            named=settings.named,
-            choosing=choosing,
-        )
-        mine = [sources[source] for source, decides in settings.routes.items() if decides == name]
-        desks.append(Desk(decider, mine, lanes=model.lanes))
-    return Line(desks, delivery, ledger)
+        library.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +130,13 @@ class _Running:
         status.sources = {
             name: SourceStatus(
                 kind=kind_of(self.settings, name),
-                model=self.settings.routes[name],
+                model=self.settings.routes[name].model,
                 health=source.health(),
                 counts=self.line.ledger.of(name),
             )
             for name, source in self.sources.items()
         }
+        status.sinks = {name: SinkStatus(**asdict(state)) for name, state in self.delivery.sinks().items()}
         sum_up(status)
         status.published, status.captured = self.delivery.counts.published, self.delivery.counts.captured
         status.dropped = self.spool.dropped
@@ -163,13 +155,9 @@ def _watch(running: _Running, stop: Event) -> None:
             written = now
 
 
-def _sink(settings: Settings, delivery: Delivery) -> Sink:
-    if settings.mqtt is None:
-        return JsonlSink(settings.work / RESULTS_FILE)
-    return MqttSink(settings.mqtt, wake=delivery.wake)
-
-
 def _failed(work: Path, status: Status, error: LinesideError) -> int:
+    if error.code == "golden.mismatched":
+        status.golden = GoldenState.MISMATCHED
     status.state, status.error = RuntimeState.FAILED, error.report()
     write_status(work, status)
     announce("runtime.failed", code=error.code, message=error.message, next=error.next)

@@ -10,16 +10,23 @@ topic, capture, threads, compare_every
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from lineside.contract.errors import LinesideError
+from lineside.runtime.api.settings import ApiSettings
 from lineside.runtime.capture import CaptureSettings
+from lineside.runtime.models.settings import ModelSettings, ShadowSettings
+from lineside.runtime.rules.settings import RuleSettings
 from lineside.runtime.sinks.mqtt import MqttSettings
+from lineside.runtime.sinks.settings import SinkSettings
+from lineside.runtime.sources.camera import RtspSettings, UsbSettings
 from lineside.runtime.sources.folder import FolderSettings
+from lineside.runtime.sources.video import VideoSettings
 from lineside.runtime.unknown_keys import unknown_key
 
 INBOX = "inbox"
@@ -27,7 +34,10 @@ INBOX = "inbox"
 MODEL = "model"
 """The name of the model of `--model`."""
 
-SourceSettings = FolderSettings
+SourceSettings = FolderSettings | VideoSettings | RtspSettings | UsbSettings
+
+SOAK_SECONDS = 60.0
+"""How long the model before a swap is kept."""
 
 _FOREIGN = ("lineside.", "aws.")  # of the agent and of the bus, in any component's configuration
 _ACCESS_CONTROL = "accessControl"
@@ -40,17 +50,13 @@ class OneFolder(msgspec.Struct, frozen=True, kw_only=True):
     interval: float = 0.1  # seconds between two looks, where the system does not say what arrives
 
 
-class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`folder`: of the model's component, by interpolation in the recipe; empty: the one of `--model`."""
-
-    folder: str = ""
-
-
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The model that decides for a source. A source has one route; a folder may be two sources."""
+    """The model that decides for a source, and which rules judge what it finds: all when none are named. A source has
+    one route; a folder may be two sources."""
 
     source: str
     model: str
+    rules: tuple[str, ...] | None = None
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +66,13 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, SourceSettings] = {}
     models: dict[str, ModelSettings] = {}
     routes: tuple[RouteSettings, ...] = ()
+    rules: dict[str, RuleSettings] = {}
+    shadow: ShadowSettings | None = None
+    sinks: SinkSettings | None = None
+    api: ApiSettings | None = ApiSettings()
     deadline_ms: float | None = None
+    memory_mb: int | None = None
+    soak_seconds: float = SOAK_SECONDS
     topic: str = ""  # the user's MQTT topic beside Lineside's own
     capture: CaptureSettings | None = CaptureSettings()  # null keeps nothing
     threads: int = 0  # 0: the cores this process may use
@@ -78,8 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     configuration: Configuration
     mqtt: MqttSettings | None
     sources: dict[str, SourceSettings]
-    models: dict[str, Path]
-    routes: dict[str, str]  # of each source, its model
+    models: dict[str, ModelSettings]
+    routes: dict[str, RouteSettings]  # of each source
 
     @property
     def named(self) -> bool:
@@ -97,8 +109,9 @@ def settings_of(model: Path, work: Path, environment: Mapping[str, str]) -> Sett
     configuration = _configuration(path)
     device = environment.get("LINESIDE_DEVICE") or environment.get("AWS_IOT_THING_NAME") or "device"
     sources = configuration.sources or {INBOX: _flat(configuration.source)}
-    models = {name: Path(one.folder) if one.folder else model for name, one in configuration.models.items()}
-    models = models or {MODEL: model}
+    own = ModelSettings(folder=str(model))
+    models = {n: one if one.folder else replace(own, threads=one.threads) for n, one in configuration.models.items()}
+    models = models or {MODEL: own}
     return Settings(
         model=model,
         work=work,
@@ -132,26 +145,35 @@ def _flat(one: OneFolder) -> FolderSettings:
 
 
 def _routes(
-    path: str, configuration: Configuration, sources: Mapping[str, Any], models: Mapping[str, Path]
-) -> dict[str, str]:
-    """The model of each source."""
+    path: str, configuration: Configuration, sources: Iterable[str], models: Iterable[str]
+) -> dict[str, RouteSettings]:
+    """The route of each source."""
+    wrong = partial(LinesideError, "config.invalid", path=path)
+    routes: dict[str, RouteSettings] = {}
+    for route in configuration.routes:
+        if route.source in routes:
+            raise wrong(why=f"the source {route.source} has two routes")
+        routes[route.source] = route
+    for kind, name, known in _named(routes.values(), sources, models, configuration.rules):
+        if name not in known:
+            raise wrong(why=f"there is no {kind} {name}: {', '.join(sorted(known)) or 'none is configured'}")
     for name in sources:
         if not name or "/" in name or not name.isprintable():
-            raise LinesideError("config.invalid", path=path, why=f"{name!r} is no name of a source")
-    routes: dict[str, str] = {}
-    for route in configuration.routes:
-        for kind, name, known in (("source", route.source, sources), ("model", route.model, models)):
-            if name not in known:
-                raise LinesideError("config.invalid", path=path, why=f"there is no {kind} {name}: {sorted(known)}")
-        if route.source in routes:
-            raise LinesideError("config.invalid", path=path, why=f"the source {route.source} has two routes")
-        routes[route.source] = route.model
-    for name in sources:
-        if name not in routes:
-            if len(models) > 1:
-                raise LinesideError("config.invalid", path=path, why=f"no route says which model decides for {name}")
-            routes[name] = next(iter(models))
+            raise wrong(why=f"{name!r} is no name of a source")
+        if name not in routes and len([*models]) > 1:
+            raise wrong(why=f"no route says which model decides for {name}")
+        routes.setdefault(name, RouteSettings(source=name, model=next(iter(models))))
     return routes
+
+
+def _named(
+    routes: Iterable[RouteSettings], sources: Iterable[str], models: Iterable[str], rules: Iterable[str]
+) -> Iterator[tuple[str, str, Iterable[str]]]:
+    """Everything that routes name, by kind, and what there is of that kind."""
+    for route in routes:
+        yield "source", route.source, sources
+        yield "model", route.model, models
+        yield from (("rule", rule, rules) for rule in route.rules or ())
 
 
 def _mqtt(environment: Mapping[str, str], device: str, topic: str) -> MqttSettings | None:

@@ -44,6 +44,16 @@ class SourceStatus(msgspec.Struct, kw_only=True):
     counts: Counts = msgspec.field(default_factory=Counts)
 
 
+class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A sink since the start."""
+
+    delivered: int = 0  # results that arrived
+    missed: int = 0  # passed over because it was away; never of a durable one
+    failures: int = 0
+    trouble: str = ""  # what is wrong now
+    since: str = ""  # RFC 3339: since when
+
+
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a person should look at; it ends by itself when it is mended."""
 
@@ -74,6 +84,7 @@ class Status(msgspec.Struct, kw_only=True):
     dropped: int = 0  # results lost because the spool was full
     captured: int = 0
     sources: dict[str, SourceStatus] = {}
+    sinks: dict[str, SinkStatus] = {}
     alarms: tuple[Alarm, ...] = ()
     error: ErrorReport | None = None
 

@@ -135,20 +135,26 @@ class FolderSource(ThreadedSource):
             if self.stopping.is_set():
                 return
             self._arrivals.take(arrival)
-            frame = self._frame(arrival)
             try:
-                data = self._bytes(arrival)
-            except LinesideError as error:
-                if not self.comes_again(frame):
-                    intake.refuse(frame, error)
-                continue
-            if data is None:  # it changed again: it will arrive later
+                self._bring(intake, arrival)
+            except BaseException:
                 self._arrivals.give_back(arrival)
-                continue
-            frame.data = data
-            self.brought()
-            if not intake.offer(frame):
-                return
+                raise
+
+    def _bring(self, intake: Intake, arrival: Arrival) -> None:
+        frame = self._frame(arrival)
+        try:
+            data = self._bytes(arrival)
+        except LinesideError as error:
+            if not self.comes_again(frame):
+                intake.refuse(frame, error)
+            return
+        if data is None:  # it changed again: it will arrive later
+            self._arrivals.give_back(arrival)
+            return
+        frame.data = data
+        self.brought()
+        intake.offer(frame)
 
     def _frame(self, arrival: Arrival) -> Frame:
         name = arrival.key.name.removeprefix(self._prefix)

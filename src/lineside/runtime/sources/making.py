@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from lineside.runtime.frames import Source
 from lineside.runtime.settings import Settings
-from lineside.runtime.sources.folder import FolderSource
+from lineside.runtime.sources.camera import CameraSource, RtspSettings, UsbSettings, rtsp, usb
+from lineside.runtime.sources.folder import FolderSettings, FolderSource
+from lineside.runtime.sources.video import VideoSettings, VideoSource
 from lineside.runtime.spool import InputKey, Spool
 
 
@@ -21,12 +23,14 @@ def kind_of(settings: Settings, name: str) -> str:
 
 def _made(name: str, settings: Settings, spool: Spool, done: set[InputKey]) -> Source:
     one = settings.sources[name]
-    prefix = f"{name}/" if settings.named else ""  # the only folder of a device remembered its files without one
-    return FolderSource(
-        name,
-        settings.folder(one.folder),
-        done,
-        prefix=prefix,
-        interval=one.interval,
-        forget=spool.forget_inputs,
-    )
+    match one:
+        case FolderSettings():
+            prefix = f"{name}/" if settings.named else ""  # the only folder of a device remembered its files without
+            folder, forget = settings.folder(one.folder), spool.forget_inputs
+            return FolderSource(name, folder, done, prefix=prefix, interval=one.interval, forget=forget)
+        case VideoSettings():
+            return VideoSource(name, settings.folder(one.file), done, every=one.every, forget=spool.forget_inputs)
+        case RtspSettings():
+            return CameraSource(name, rtsp(one))
+        case UsbSettings():
+            return CameraSource(name, usb(one))
