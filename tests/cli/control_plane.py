@@ -38,7 +38,7 @@ ANSWERS: dict[str, Any] = {
     "GET /datasets/ds-0123456789ab/diff/metal-tags": values.DIFF,
     "POST /field-sets": values.FIELD,
     "POST /runs": values.RUN,
-    "GET /runs": [values.RUN],
+    "GET /runs": RunPage(runs=(values.RUN,), total=1),
     "GET /runs/run-1": values.RUN,
     "GET /runs/run-1/curves": values.CURVES,
     "POST /runs/run-1/cancel": values.RUN,

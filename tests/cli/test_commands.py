@@ -29,7 +29,7 @@ from lineside.contract.overview import Overview
 from lineside.contract.registry import Alias, AliasMove, CardEdit, ModelCard
 from lineside.contract.result import ResultPage
 from lineside.contract.rollout import Rollout, RolloutDevicePage
-from lineside.contract.run import CurvePoint, Run, RunState
+from lineside.contract.run import CurvePoint, Run, RunPage, RunState
 from tests.cli import values
 from tests.cli.conftest import Command
 from tests.cli.control_plane import CannedControlPlane
@@ -45,7 +45,7 @@ READING = [
     ("datasets stats ds-0123456789ab", DatasetStats, "450x300"),
     ("datasets diff ds-0123456789ab metal-tags --change side", DatasetDiff, "train to test"),
     ("datasets field metal-tags --from week-1", FieldReport, "2 time unknown"),
-    ("runs list", list[Run], "metal-tags:1"),
+    ("runs list", RunPage, "metal-tags:1"),
     ("runs show run-1", Run, "10 epochs"),
     ("runs show run-1 --follow", Run, "cached"),
     ("runs curves run-1", list[CurvePoint], "val_map50"),

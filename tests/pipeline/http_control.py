@@ -15,7 +15,7 @@ import msgspec
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import RegisterModel
 from lineside.contract.run import CachedStep, RunFinish, Step, StepReport
-from lineside.contract.worker import Beat, Claim, Kept, LogReport
+from lineside.contract.worker import Beat, Claim, Leave, LogReport
 from lineside.pipeline.testing import MemoryControl
 
 _BASE = "/api/v1/"
@@ -73,6 +73,8 @@ class HttpControl:
                 return self._cached(key)
             case "POST", ["workers", "beat"]:
                 return control.beat(msgspec.json.decode(body, type=Beat))
+            case "POST", ["workers", "leave"]:
+                return control.leave(msgspec.json.decode(body, type=Leave))
             case "PUT", ["steps", _]:
                 return control.cache_step(msgspec.json.decode(body, type=CachedStep))
             case _, ["runs", *rest]:
@@ -93,11 +95,12 @@ class HttpControl:
             case "POST", [run, "logs"]:
                 self.control.add_log(run, msgspec.json.decode(body, type=LogReport))
                 return None
-            case "PUT", [run, "kept"]:
-                self.control.keep_file(run, msgspec.json.decode(body, type=Kept))
-                return None
+            case "PUT", [run, "kept", *name]:
+                return self.control.keep(run, "/".join(name), body)
             case "GET", [run, "kept"]:
                 return self.control.kept_files(run)
+            case "GET", [run, "kept", *name]:
+                return self.control.kept_bytes(run, "/".join(name))
             case "POST", [run, "finish"]:
                 return self.control.finish_run(run, msgspec.json.decode(body, type=RunFinish))
         raise LinesideError("request.not_found", what="operation", name=f"{method} {parts}")

@@ -13,7 +13,7 @@ import pytest
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.run import Run, RunRequest, RunState, Step, StepState
-from lineside.contract.worker import Kept, LogReport
+from lineside.contract.worker import LogReport
 from lineside.pipeline import again
 from lineside.pipeline.blobs import Blobs
 from lineside.pipeline.control import PatientControl
@@ -194,6 +194,6 @@ def test_checkpoints_are_kept_when_it_is_time_and_come_back(tmp_path: Path) -> N
     (other / "deep" / "last.pt").write_bytes(b"later")
     Keeper(control, "run-1", other).restore()
     assert (other / "deep" / "last.pt").read_bytes() == b"later"
-    control.keep_file("run-1", Kept(name="../../etc/passwd", digest=control.add_blob(b"x")))
+    control.keep("run-1", "../../etc/passwd", b"x")
     Keeper(control, "run-1", other).restore()
     assert not (tmp_path.parent / "etc").exists()

@@ -22,7 +22,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.loop import LoopDocument, changed, request_of
 from lineside.contract.model import GateResult
 from lineside.contract.reading import UNREADABLE
-from lineside.contract.run import CurvePoint, Run, RunState, Step, StepState
+from lineside.contract.run import KINDS, CurvePoint, Run, RunPage, RunState, Step, StepState
 
 app = typer.Typer(name="runs", help="Runs: executions of the pipeline.", no_args_is_help=True)
 
@@ -78,10 +78,22 @@ def start(
 
 
 @app.command("list")
-def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
-    """List runs, newest first."""
+def list_(
+    loop: Annotated[str | None, typer.Option("--loop", help="Those that this loop started.")] = None,
+    state: Annotated[str, typer.Option("--state", help="In one of these states, commas between.")] = "",
+    kind: Annotated[str | None, typer.Option("--kind", help=f"One of {', '.join(KINDS)}.")] = None,
+    before: Annotated[int | None, typer.Option("--before", help="What the page before said comes next.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")] = 50,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """List runs, newest first, a page at a time."""
     with session(url, root, json) as (client, out):
-        out.show(client.runs(), _table)
+        found = client.run_page(loop=loop, states=state, kind=kind, before=before, limit=limit)
+        out.show(found, _table)
+        if found.next is not None and not json:
+            out.say(f"{found.total} in all. Older ones: --before {found.next}")
 
 
 @app.command()
@@ -229,17 +241,17 @@ def _steps(steps: Sequence[Step]) -> RenderableType:
     return rows(("step", "state", "progress", "message"), lines, "")
 
 
-def _table(runs: Sequence[Run]) -> RenderableType:
+def _table(page: RunPage) -> RenderableType:
     lines = (
         (
             run.id,
-            run.request.kind,
+            KINDS[run.request.kind],
             f"{run.request.model}:{run.model_version}" if run.model_version else run.request.model,
             mark(_GOOD.get(run.state), run.state.value.replace("_", " ")),
             run.request.dataset,
             when(run.created_at),
         )
-        for run in runs
+        for run in page.runs
     )
     headings = ("id", "kind", "model", "state", "dataset", "created")
     return rows(headings, lines, "No run yet. Start one: lineside runs start --dataset NAME")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lineside.client.approvals import Approvals
@@ -22,6 +21,7 @@ from lineside.client.models import Models
 from lineside.client.people import People
 from lineside.client.rollouts import Rollouts
 from lineside.client.runs import Running
+from lineside.client.saving import saved
 from lineside.client.secrets import Secrets
 from lineside.client.trust import Trust
 from lineside.client.twins import Twins
@@ -36,23 +36,6 @@ from lineside.contract.ids import digest_of
 from lineside.contract.overview import Overview
 from lineside.contract.result import ResultPage
 from lineside.contract.worker import ATTEMPT
-
-
-def _saved(pieces: Iterable[bytes], target: Path) -> Path:
-    """Written beside the target and renamed in when all of it is on the disk."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with part.open("wb") as stream:
-            for piece in pieces:
-                stream.write(piece)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return target
 
 
 class Client(
@@ -135,7 +118,7 @@ class Client(
 
     def fetch_blob(self, digest: str, target: Path) -> Path:
         """A blob as a file: written beside it, checked by the caller's reader, renamed in."""
-        return _saved(self.connection.stream(path("blobs", digest)), target)
+        return saved(self.connection.stream(path("blobs", digest)), target)
 
     # --- components, deployments, rollouts ------------------------------------------------------------------------
 
@@ -165,7 +148,7 @@ class Client(
 
     def bundle(self, target: Path, *, device: str | None = None, group: str | None = None) -> Path:
         """What a device should run, or the devices of a group, as one signed file to be carried by hand."""
-        return _saved(self.connection.stream("/bundles", {"device": device, "group": group}), target)
+        return saved(self.connection.stream("/bundles", {"device": device, "group": group}), target)
 
     # --- what the fleet saw ---------------------------------------------------------------------------------------
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lineside.client.connection import Connection, path
+from lineside.client.saving import saved
 from lineside.contract.errors import Kind, LinesideError
-from lineside.contract.run import CachedStep, CurvePoint, Run, RunFinish, RunRequest, StepReport
-from lineside.contract.worker import Beat, BeatAnswer, Claim, Kept, LogPage, LogReport, Worker
+from lineside.contract.run import CachedStep, CurvePoint, Run, RunFinish, RunPage, RunRequest, StepReport
+from lineside.contract.worker import Beat, BeatAnswer, Claim, Kept, Leave, LogPage, LogReport, Worker
 
 _JSON = "application/json"
 
@@ -27,9 +29,28 @@ class Running:
         """Queue a run; a worker takes it."""
         return self.connection.call("POST", "/runs", Run, body=request)
 
-    def runs(self, *, loop: str | None = None) -> list[Run]:
-        """All runs, or those of a loop, newest first."""
-        return self.connection.call("GET", "/runs", list[Run], query={"loop": loop})
+    def run_page(
+        self,
+        *,
+        loop: str | None = None,
+        states: str = "",
+        kind: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> RunPage:
+        """Runs, newest first: of a loop, in one of `states` (commas between), of a kind. `before` is `next` of the
+        page before."""
+        query = {"loop": loop, "states": states, "kind": kind, "before": before, "limit": limit}
+        return self.connection.call("GET", "/runs", RunPage, query=query)
+
+    def runs(self, *, loop: str | None = None, states: str = "", kind: str | None = None) -> list[Run]:
+        """All of them, page by page; see `run_page`."""
+        page = self.run_page(loop=loop, states=states, kind=kind, limit=500)
+        found = list(page.runs)
+        while page.next is not None:
+            page = self.run_page(loop=loop, states=states, kind=kind, before=page.next, limit=500)
+            found += page.runs
+        return found
 
     def run(self, run: str) -> Run:
         """One run with its steps."""
@@ -64,6 +85,10 @@ class Running:
         """For workers: a sign of life."""
         return self.connection.call("POST", "/workers/beat", BeatAnswer, body=beat)
 
+    def leave(self, leave: Leave) -> None:
+        """For workers: the last word before an orderly end."""
+        self.connection.send("POST", "/workers/leave", data=_json(leave), content_type=_JSON)
+
     def report_step(self, run: str, report: StepReport) -> None:
         """For workers: where a step stands."""
         self.connection.send("POST", path("runs", run, "steps"), data=_json(report), content_type=_JSON)
@@ -72,13 +97,20 @@ class Running:
         """For workers: what a step says."""
         self.connection.send("POST", path("runs", run, "logs"), data=_json(said), content_type=_JSON)
 
-    def keep_file(self, run: str, kept: Kept) -> None:
-        """For workers: keep a file, whose blob was sent, until the run has ended."""
-        self.connection.send("PUT", path("runs", run, "kept"), data=_json(kept), content_type=_JSON)
+    def keep_file(self, run: str, name: str, file: Path, digest: str) -> Kept:
+        """For workers: keep a file, streamed, until the run has ended; `digest` is what the caller computed."""
+        with file.open("rb") as stream:
+            where = path("runs", run, "kept", *name.split("/"))
+            raw = self.connection.send("PUT", where, data=stream, query={"digest": digest})
+        return msgspec.json.decode(raw, type=Kept)
 
     def kept_files(self, run: str) -> list[Kept]:
         """For workers: the files that a run has kept."""
         return self.connection.call("GET", path("runs", run, "kept"), list[Kept])
+
+    def fetch_kept(self, run: str, name: str, target: Path) -> Path:
+        """For workers: a kept file: written beside `target`, checked by the caller, renamed in."""
+        return saved(self.connection.stream(path("runs", run, "kept", *name.split("/"))), target)
 
     def finish_run(self, run: str, finish: RunFinish) -> Run:
         """For workers: the last word on a run."""

@@ -1,6 +1,7 @@
 """Workers: who does runs, from which queue, and how they keep hold of what they took.
 
     claim ──► a run, and the number of this attempt at it ──► beat, beat, … ──► finish
+                                                        ├──► leave: another worker may take it at once
                                                         └──► silence for LEASE_SECONDS: another worker may take it
 
 Whatever a worker writes about a run names its attempt (the header `ATTEMPT`). Once another attempt has begun, it is
@@ -25,6 +26,9 @@ MOST_LOG = 1 << 20
 
 MOST_PIECE = 64 << 10
 """Bytes of one piece of a log."""
+
+MOST_KEPT = 16
+"""Files that one run keeps at once."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -59,6 +63,13 @@ class BeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What it must let go of: runs that another has taken, that were stopped, or that have ended."""
 
     lost: tuple[str, ...] = ()
+
+
+class Leave(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's last word before it ends in an orderly way: what it held goes to whoever asks next."""
+
+    worker: str
+    holding: tuple[Held, ...]
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,3 +116,4 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     digest: str
+    size: int = 0

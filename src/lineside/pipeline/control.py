@@ -15,7 +15,7 @@ from lineside.contract.dataset import DatasetVersion, ImagePage
 from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.model import ModelVersion, RegisterModel
 from lineside.contract.run import CachedStep, Run, RunFinish, StepReport
-from lineside.contract.worker import Beat, BeatAnswer, Claim, Kept, LogReport
+from lineside.contract.worker import Beat, BeatAnswer, Claim, Kept, Leave, LogReport
 
 T = TypeVar("T")
 
@@ -39,8 +39,10 @@ class Control(Protocol):
     def beat(self, beat: Beat) -> BeatAnswer: ...
     def report_step(self, run: str, report: StepReport) -> None: ...
     def add_log(self, run: str, said: LogReport) -> None: ...
-    def keep_file(self, run: str, kept: Kept) -> None: ...
+    def leave(self, leave: Leave) -> None: ...
+    def keep_file(self, run: str, name: str, file: Path, digest: str) -> Kept: ...
     def kept_files(self, run: str) -> list[Kept]: ...
+    def fetch_kept(self, run: str, name: str, target: Path) -> Path: ...
     def finish_run(self, run: str, finish: RunFinish) -> Run: ...
     def cached_step(self, key: str) -> CachedStep | None: ...
     def cache_step(self, step: CachedStep) -> None: ...
@@ -107,11 +109,17 @@ class PatientControl:
     def add_log(self, run: str, said: LogReport) -> None:
         self._answered(lambda: self.impatient.add_log(run, said))
 
-    def keep_file(self, run: str, kept: Kept) -> None:
-        self._answered(lambda: self.impatient.keep_file(run, kept))
+    def leave(self, leave: Leave) -> None:
+        self._answered(lambda: self.impatient.leave(leave))
+
+    def keep_file(self, run: str, name: str, file: Path, digest: str) -> Kept:
+        return self._answered(lambda: self.impatient.keep_file(run, name, file, digest))
 
     def kept_files(self, run: str) -> list[Kept]:
         return self._answered(lambda: self.impatient.kept_files(run))
+
+    def fetch_kept(self, run: str, name: str, target: Path) -> Path:
+        return self._answered(lambda: self.impatient.fetch_kept(run, name, target))
 
     def report_step(self, run: str, report: StepReport) -> None:
         self._answered(lambda: self.impatient.report_step(run, report))

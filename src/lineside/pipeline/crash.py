@@ -16,7 +16,7 @@ POINTS = (
     "step.performed",  # :STEP  its outputs are there, and known to nobody
     "step.remembered",  # :STEP  they are in the cache, and not reported
     "step.reported",  # :STEP  they are reported, and DBOS does not know yet
-    "step.kept",  # :NAME  a file of it was sent, and is not noted
+    "step.kept",  # :NAME  a file of it was sent, and the one after it is not
     "epoch",  # :NUMBER  an epoch is on the disk, and not reported
     "run.ended",  # all steps are done, and the last word is not said
     "run.finished",  # it is said, and the folder is there still

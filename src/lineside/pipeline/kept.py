@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lineside.contract.errors import LinesideError
+from lineside.contract.errors import Kind, LinesideError
 from lineside.contract.worker import Kept
 from lineside.pipeline import crash
-from lineside.pipeline.control import Control, is_away
-from lineside.pipeline.files import digest_of_file
+from lineside.pipeline.control import LOST, Control, is_away
+from lineside.pipeline.files import digest_of_file, put_in_place
 
 EVERY = 30.0
 """Seconds between two times that files are sent: what a takeover may have to do again."""
@@ -47,26 +47,37 @@ class Keeper:
                 return
 
     def restore(self) -> None:
-        """Fetch what was kept and is not here: another worker began, or this one's disk was lost."""
+        """Fetch what was kept and is not here: another worker began, or this one's disk was lost. What is not there
+        any more is made anew."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for kept in self._control.kept_files(self._run):
             target = self._folder / kept.name
             if not target.exists() and not {"", ".."} & set(kept.name.split("/")):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                arrived = self._control.fetch_blob(kept.digest, target.with_name(f"{target.name}.arrived"))
-                if digest_of_file(arrived) == kept.digest:
-                    arrived.replace(target)
-                    _logger.info("%s was kept by an attempt before", kept.name)
+                self._fetch(kept, target)
+
+    def _fetch(self, kept: Kept, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        arrived = target.with_name(f"{target.name}.arrived")
+        try:
+            self._control.fetch_kept(self._run, kept.name, arrived)
+        except LinesideError as error:
+            if error.kind is not Kind.MISSING:
+                raise
+            _logger.warning("%s was kept, and is not there any more", kept.name)
+            return
+        if digest_of_file(arrived) == kept.digest:
+            put_in_place(arrived, target)
+            _logger.info("%s was kept by an attempt before", kept.name)
+        else:
+            arrived.unlink()
 
     def _sent(self, name: str) -> bool:
         try:
-            digest = digest_of_file(self._folder / name)
-            if self._control.blobs_missing([digest]):
-                self._control.put_blob_file(self._folder / name, digest)
+            file = self._folder / name
+            self._control.keep_file(self._run, name, file, digest_of_file(file))
             crash.point(f"step.kept:{name}")
-            self._control.keep_file(self._run, Kept(name=name, digest=digest))
         except LinesideError as error:
-            if error.code == "run.lease_lost":
+            if error.code == LOST:
                 raise
             _logger.warning("%s was not kept: %s", name, error.message)
             return not is_away(error)

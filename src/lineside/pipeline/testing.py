@@ -23,7 +23,7 @@ from lineside.contract.run import (
     StepReport,
 )
 from lineside.contract.run_order import BUILT_IN, arrange
-from lineside.contract.worker import Beat, BeatAnswer, Claim, Held, Kept, LogReport
+from lineside.contract.worker import Beat, BeatAnswer, Claim, Held, Kept, Leave, LogReport
 from lineside.pipeline.files import write_whole
 from lineside.pipeline.gates import blocked
 
@@ -41,7 +41,8 @@ class MemoryControl:
         self.curves: dict[str, dict[tuple[str, int], float]] = {}
         self._runs: dict[str, Run] = {}
         self.logs: dict[str, list[LogReport]] = {}
-        self.kept: dict[str, dict[str, str]] = {}
+        self.kept: dict[str, dict[str, bytes]] = {}
+        self.left: list[Held] = []
         self._datasets: dict[str, tuple[DatasetVersion, tuple[ImageRecord, ...]]] = {}
         self._steps: dict[str, CachedStep] = {}
         self._lock = threading.RLock()
@@ -153,13 +154,36 @@ class MemoryControl:
         with self._lock:
             self.logs.setdefault(run, []).append(said)
 
-    def keep_file(self, run: str, kept: Kept) -> None:
+    def leave(self, leave: Leave) -> None:
         with self._lock:
-            self.kept.setdefault(run, {})[kept.name] = kept.digest
+            for held in leave.holding:
+                if self._holds(held):
+                    self.left.append(held)
+
+    def keep_file(self, run: str, name: str, file: Path, digest: str) -> Kept:
+        return self.keep(run, name, file.read_bytes())
+
+    def keep(self, run: str, name: str, data: bytes) -> Kept:
+        """What `keep_file` does, with the bytes."""
+        with self._lock:
+            self.kept.setdefault(run, {})[name] = data
+            return Kept(name=name, digest=digest_of(data), size=len(data))
 
     def kept_files(self, run: str) -> list[Kept]:
         with self._lock:
-            return [Kept(name=name, digest=digest) for name, digest in self.kept.get(run, {}).items()]
+            found = self.kept.get(run, {}).items()
+            return [Kept(name=name, digest=digest_of(data), size=len(data)) for name, data in found]
+
+    def kept_bytes(self, run: str, name: str) -> bytes:
+        """The bytes of a kept file."""
+        with self._lock:
+            if name not in self.kept.get(run, {}):
+                raise LinesideError("request.not_found", what="file", name=name)
+            return self.kept[run][name]
+
+    def fetch_kept(self, run: str, name: str, target: Path) -> Path:
+        write_whole(target, self.kept_bytes(run, name))
+        return target
 
     def report_step(self, run: str, report: StepReport) -> None:
         with self._lock:

@@ -96,6 +96,7 @@ _PEOPLE = {
         GET /api/v1/devices/{name:str}
         GET /api/v1/devices/{name:str}/exports
         GET /api/v1/devices/{name:str}/inquiries/{inquiry:str}
+        GET /api/v1/devices/{name:str}/telemetry
         GET /api/v1/events
         GET /api/v1/groups
         GET /api/v1/groups/{group:str}
@@ -265,11 +266,13 @@ _PEOPLE = {
         POST /api/v1/models
         POST /api/v1/runs/claim
         GET /api/v1/runs/{run:str}/kept
+        GET /api/v1/runs/{run:str}/kept/{name:path}
         POST /api/v1/runs/{run:str}/finish
         POST /api/v1/runs/{run:str}/logs
         POST /api/v1/runs/{run:str}/steps
         POST /api/v1/workers/beat
-        PUT /api/v1/runs/{run:str}/kept
+        POST /api/v1/workers/leave
+        PUT /api/v1/runs/{run:str}/kept/{name:path}
         PUT /api/v1/steps/{key:str}
     """,
     frozenset({APPROVE}): """

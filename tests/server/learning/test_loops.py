@@ -26,6 +26,7 @@ from lineside.server.datasets.store import add_version
 from lineside.server.learning.service import Loops
 from lineside.server.learning.store import LoopMessageRow
 from lineside.server.runs.service import RunsService
+from lineside.server.runs.store import Filter
 from lineside.server.services import Core
 from lineside.server.testing import FakeClock, Running
 
@@ -55,7 +56,7 @@ def document(**fields: Any) -> LoopDocument:
 
 
 def started(loops: Loops) -> list[str]:
-    return [run.id for run in loops._runs.all("nightly")]
+    return [run.id for run in loops._runs.page(Filter(loop="nightly")).runs]
 
 
 def finish_newest(loops: Loops) -> None:
@@ -127,7 +128,7 @@ def test_a_new_version_of_the_dataset_starts_a_run_on_it(loops: Loops, core: Cor
     newer = add_dataset(core, 2)
     loops.step()
     loops.step()
-    (run,) = loops._runs.all("nightly")
+    (run,) = loops._runs.page(Filter(loop="nightly")).runs
     assert (run.request.dataset, run.request.loop, run.request.parameters) == (newer, "nightly", {"epochs": 3})
 
 

@@ -9,7 +9,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.own_step import OwnStep
 from lineside.contract.run import CachedStep, Run, RunFinish, RunRequest, RunState, Step, StepReport, StepState
-from lineside.contract.worker import MOST_LOG, Beat, Claim, Held, Kept, LogReport
+from lineside.contract.worker import MOST_LOG, Beat, Claim, Held, Leave, LogReport
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.runs.leasing import MOST_ATTEMPTS
 from lineside.server.runs.service import RunsService
@@ -147,6 +147,19 @@ def test_a_run_waits_for_a_worker_that_knows_its_steps(runs: RunsService) -> Non
     assert taken(runs, "w3", steps=(*TRAINS, "command")).id == odd.id
 
 
+def test_runs_that_a_worker_does_not_do_hide_none_that_it_does(runs: RunsService) -> None:
+    own = OwnStep(name="count", command=("true",))
+    for _ in range(205):
+        runs.start(RunRequest(kind="steps", model="own", steps=(own,)))
+    run = runs.start(training())
+    first = taken(runs, "w1")
+    assert first.id == run.id
+    silent = [taken(runs, "told", steps=(*TRAINS, "command")) for _ in range(205)]
+    for one in (*silent, first):
+        silence(runs, one)
+    assert taken(runs, "w2").id == run.id
+
+
 def test_a_run_that_ends_every_worker_fails(runs: RunsService) -> None:
     run = runs.start(training())
     for _ in range(MOST_ATTEMPTS):
@@ -155,6 +168,41 @@ def test_a_run_that_ends_every_worker_fails(runs: RunsService) -> None:
     failed = runs.get(run.id)
     assert failed.error is not None
     assert (failed.state, failed.error.code) == (RunState.FAILED, "run.worker_died")
+    assert f"{MOST_ATTEMPTS} attempts" in failed.error.message
+
+
+def test_of_a_run_that_was_given_up_nothing_is_left_at_work(runs: RunsService, core: Core) -> None:
+    run = runs.start(training())
+    for _ in range(MOST_ATTEMPTS):
+        last = taken(runs, "w1")
+    runs.report(run.id, StepReport(step=Step(name="collect", state=StepState.DONE)))
+    runs.report(run.id, StepReport(step=Step(name="split", state=StepState.RUNNING, message="half")))
+    attempt = f"{run.id} {last.attempt}"
+    runs.leasing._files.keep(run.id, "last.pt", digest_of(b"epoch 1"), attempt, iter([b"epoch 1"]))
+    assert core.objects.files.folders() == [run.id]
+    assert runs.claim("w1") is None
+    states = [step.state for step in runs.get(run.id).steps]
+    assert states == [StepState.DONE, *[StepState.SKIPPED] * 5]
+    assert core.objects.files.folders() == []
+
+
+def test_an_attempt_that_a_worker_gave_back_is_not_counted_and_the_run_goes_on_at_once(runs: RunsService) -> None:
+    run = runs.start(training())
+    for number in range(1, MOST_ATTEMPTS + 5):
+        assert taken(runs, "w1").attempt == number
+        leave = Leave(worker="w1", holding=(Held(run.id, number),))
+        runs.leasing.leave(leave)
+        runs.leasing.leave(leave)  # said twice, counted once
+    other = taken(runs, "w2")  # without a lease's time of silence
+    assert (other.id, other.worker) == (run.id, "w2")
+    runs.leasing.leave(leave)  # what w1 says changes nothing any more
+    runs.leasing.leave(Leave(worker="w1", holding=(Held(run.id, other.attempt),)))
+    assert runs.claim("w3") is None
+    silence(runs, other)
+    for _ in range(MOST_ATTEMPTS - 1):
+        silence(runs, taken(runs, "w1"))
+    assert runs.claim("w1") is None
+    assert runs.get(run.id).state is RunState.FAILED
 
 
 def test_a_cancelled_runs_worker_registers_nothing(runs: RunsService) -> None:
@@ -202,24 +250,3 @@ def test_a_steps_log_is_followed_piece_by_piece_and_bounded(lineside: Running) -
     assert said.endswith("it was not kept)\n")
     client.finish_run(run.id, RunFinish(state=RunState.SUCCEEDED))
     assert client.run_logs(run.id, after=10**6).ended
-
-
-def test_what_a_run_keeps_is_there_for_the_next_attempt_and_gone_after_its_end(runs: RunsService, core: Core) -> None:
-    runs.start(training())
-    run = taken(runs)
-    kept = runs._files
-    old, new = core.objects.put(b"epoch 1"), core.objects.put(b"epoch 2")
-    shared = core.objects.put(b"what a step made, too")
-    runs.cache(CachedStep(key="k", outputs={"file": shared}, run=run.id))
-    kept.keep(run.id, Kept(name="last.pt", digest=old))
-    kept.keep(run.id, Kept(name="last.pt", digest=new))
-    kept.keep(run.id, Kept(name="curve.json", digest=shared))
-    assert not core.objects.exists(old)
-    assert kept.of(run.id) == [Kept(name="curve.json", digest=shared), Kept(name="last.pt", digest=new)]
-    runs.finish(run.id, RunFinish(state=RunState.SUCCEEDED))
-    assert kept.of(run.id) == []
-    assert [core.objects.exists(digest) for digest in (new, shared)] == [False, True]
-    for name, refused in (("last.pt", "request.not_found"), ("../last.pt", "request.invalid")):
-        with pytest.raises(LinesideError) as caught:
-            kept.keep(run.id, Kept(name=name, digest=digest_of(b"never sent")))
-        assert code(caught) == refused

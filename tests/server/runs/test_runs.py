@@ -74,7 +74,7 @@ def test_a_new_run_waits_with_all_its_steps(runs: RunsService) -> None:
 def test_the_same_request_is_another_run(runs: RunsService) -> None:
     first, second = runs.start(training()), runs.start(training())
     assert first.id != second.id
-    assert [run.id for run in runs.all()] == [second.id, first.id]
+    assert [run.id for run in runs.page().runs] == [second.id, first.id]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_request_that_makes_no_sense_is_refused(runs: RunsService, request_: R
     with pytest.raises(LinesideError) as caught:
         runs.start(request_)
     assert code(caught) == refused
-    assert runs.all() == []
+    assert runs.page().runs == ()
 
 
 def test_an_import_has_its_own_steps(runs: RunsService, core: Core) -> None:

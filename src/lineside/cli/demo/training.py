@@ -58,7 +58,7 @@ def _follow(scene: Scene, begun: Run, stage: Stage) -> Run:
 
 def find_or_start(client: Client, request: RunRequest) -> Run:
     """The unfinished run of the same request, else a new one; so it may be asked twice."""
-    unfinished = (run for run in client.runs() if run.request == request and run.state not in FINISHED)
+    unfinished = (run for run in client.runs(states="queued,running") if run.request == request)
     return next(unfinished, None) or client.start_run(request)
 
 

@@ -13,6 +13,9 @@ from lineside.contract.ids import is_digest
 CHUNK = 1 << 20
 """Bytes handed out at once when an object is streamed."""
 
+PART = 16 << 20
+"""Bytes of one part of an object in a bucket that is larger."""
+
 
 def write_stream(path: Path, data: bytes | Iterable[bytes], limit: int | None, *, sync: bool = True) -> str:
     """Write a file, and with `sync` put it on the disk; its digest. Raises `blob.too_large`."""

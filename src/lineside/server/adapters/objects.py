@@ -21,12 +21,18 @@ import obstore
 from obstore.store import LocalStore
 
 from lineside.contract.errors import LinesideError
+from lineside.server.adapters.named_files import LocalFiles, MemoryFiles, NamedFiles
 from lineside.server.adapters.object_rules import CHUNK, check_digest, key_of, missing, write_stream
 
 
 @runtime_checkable  # handlers ask for one by this type
 class ObjectStore(Protocol):
     """Bytes by digest (`sha256:<hex>`). Reading what is not there raises `request.not_found`."""
+
+    @property
+    def files(self) -> NamedFiles:
+        """Files by name at the same place, which may be replaced and removed; none of them is an object."""
+        ...
 
     def put(self, data: bytes | Iterable[bytes], expected: str | None = None, limit: int | None = None) -> str:
         """Store bytes, or a stream of them, and return their digest. Storing the same bytes again changes nothing.
@@ -79,6 +85,7 @@ class LocalObjects:
         for left in self._incoming.iterdir():
             left.unlink()
         self._store = LocalStore(folder)
+        self.files = LocalFiles(folder, self._incoming)
 
     def put(self, data: bytes | Iterable[bytes], expected: str | None = None, limit: int | None = None) -> str:
         temporary = self._incoming / uuid.uuid4().hex
@@ -156,6 +163,7 @@ class MemoryObjects:
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self.files = MemoryFiles()
 
     def put(self, data: bytes | Iterable[bytes], expected: str | None = None, limit: int | None = None) -> str:
         content = data if isinstance(data, bytes) else b"".join(data)

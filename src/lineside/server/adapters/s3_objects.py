@@ -23,13 +23,12 @@ from obstore.store import S3Store
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
-from lineside.server.adapters.object_rules import CHUNK, check_digest, key_of, missing, write_stream
+from lineside.server.adapters.named_files import S3Files
+from lineside.server.adapters.object_rules import CHUNK, PART, check_digest, key_of, missing, write_stream
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
-PART = 16 << 20
-"""Bytes of one part of an object that is larger."""
 _CLIENT: ClientConfig = {"connect_timeout": "5s", "timeout": "120s"}
 _RETRY: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
@@ -46,6 +45,7 @@ class S3Objects:
         self._incoming = incoming
         shutil.rmtree(incoming, ignore_errors=True)
         incoming.mkdir(parents=True)
+        self.files = S3Files(self._store, incoming, self._asking)
 
     def check(self) -> None:
         """Store something, read it and remove it. Raises `objects.away`, `objects.refused`."""

@@ -9,11 +9,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from lineside.contract.people import Permission
-from lineside.contract.run import CurvePoint, Run, RunRequest
+from lineside.contract.run import CurvePoint, Run, RunPage, RunRequest
 from lineside.contract.worker import LogPage
 from lineside.server.access.permissions import needs
 from lineside.server.runs.logs import RunLogs
+from lineside.server.runs.model import read_states
 from lineside.server.runs.service import RunsService
+from lineside.server.runs.store import MOST_NUMBER, Filter
 
 
 @post("/runs", sync_to_thread=True, status_code=200, summary="Queue a run", opt=needs(Permission.OPERATE))
@@ -22,10 +24,18 @@ def start_run(data: JSONBody[RunRequest], runs: NamedDependency[RunsService]) ->
     return runs.start(data)
 
 
-@get("/runs", sync_to_thread=True, summary="All runs, newest first")
-def list_runs(runs: NamedDependency[RunsService], loop: FromQuery[str | None] = None) -> list[Run]:
-    """Or those that one loop started."""
-    return runs.all(loop)
+@get("/runs", sync_to_thread=True, summary="Runs, newest first")
+def list_runs(
+    runs: NamedDependency[RunsService],
+    loop: FromQuery[str | None] = None,
+    states: FromQuery[str] = "",
+    kind: FromQuery[str | None] = None,
+    before: Annotated[int | None, QueryParameter(ge=0, le=MOST_NUMBER)] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
+) -> RunPage:
+    """Those that one loop started, in one of `states` (commas between), of one kind: all that is given must hold.
+    `before` is `next` of the page before."""
+    return runs.page(Filter(loop=loop, states=read_states(states), kind=kind), before, limit)
 
 
 @get("/runs/{run:str}", sync_to_thread=True, summary="One run with its steps")

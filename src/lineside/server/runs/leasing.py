@@ -8,8 +8,6 @@ waited longest. Never what the claim says the worker does not do: what it had of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
@@ -17,26 +15,29 @@ from sqlalchemy.orm import Session
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
-from lineside.contract.run import Run, RunRequest, RunState
+from lineside.contract.run import Run, RunState
 from lineside.contract.run_order import BUILT_IN
-from lineside.contract.worker import COMMANDS, LEASE_SECONDS, Beat, BeatAnswer, Claim, Worker
+from lineside.contract.worker import COMMANDS, LEASE_SECONDS, Beat, BeatAnswer, Claim, Held, Leave, Worker
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.runs import store, worker_store
+from lineside.server.runs.fencing import Fencing
+from lineside.server.runs.kept import KeptFiles
 from lineside.server.runs.store import RunRow
+from lineside.server.runs.worker_store import Sort
 from lineside.server.services import Core
 
 MOST_ATTEMPTS = 20
-"""A run that has taken so many workers down will do so again."""
+"""A run that has taken so many workers down will do so again. Attempts that a worker gave back do not count."""
 
 _LEASE = timedelta(seconds=LEASE_SECONDS)
 _GRACE = timedelta(seconds=5)  # after a start, for workers that could not beat while the control plane was away
 _SEEN = timedelta(seconds=5)  # between two notes of when a worker was seen
 
 
-def kinds_of(request: RunRequest) -> frozenset[str]:
-    """The kinds of steps a run has: the built-in ones by name, and people's own."""
-    own = {COMMANDS} if request.steps else set()
-    return frozenset({*BUILT_IN.get(request.kind, ()), *own})
+def kinds_of(sort: Sort) -> frozenset[str]:
+    """The kinds of steps that runs of a sort have: the built-in ones by name, and people's own."""
+    kind, commands = sort
+    return frozenset({*BUILT_IN.get(kind, ()), *({COMMANDS} if commands else ())})
 
 
 class Leasing:
@@ -44,7 +45,9 @@ class Leasing:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._files = KeptFiles(core)
         self._began = core.clock.now()
+        self.fence = Fencing(core.database).writes
 
     def claim(self, claim: Claim) -> Run | None:
         """A run for a worker to begin or go on with, at a new attempt; None when nothing waits for it.
@@ -54,15 +57,33 @@ class Leasing:
         for name in (claim.worker, claim.queue):
             if not is_name(name):
                 raise LinesideError("request.invalid", why=f"{name[:80]!r} is no name for a worker or queue")
+        given_up: list[str] = []
+        taken: Run | None = None
         with self._core.database.write() as session:
             now = self.now(session)
-            for row in self._offers(session, claim, now):
-                if row.attempt >= MOST_ATTEMPTS:
-                    self._give_up(session, row)
+            while (row := self._offer(session, claim, now)) is not None:
+                if row.attempt - row.given_back < MOST_ATTEMPTS:
+                    self._take(session, row, claim.worker, now)
+                    taken = store.values(session, [row])[0]
+                    break
+                self._give_up(session, row)
+                given_up.append(row.id)
+        for run in given_up:
+            self._files.forget(run)
+        return taken
+
+    def leave(self, leave: Leave) -> None:
+        """A worker ends in an orderly way: others may take what it holds at once, and no attempt is spent. The same
+        again changes nothing."""
+        with self._core.database.write() as session:
+            now = rfc3339(self.now(session))
+            for held in leave.holding:
+                row = store.run_by_id(session, held.run)
+                if row is None or row.worker != leave.worker or not _is_at(row, held):
                     continue
-                self._take(session, row, claim.worker, now)
-                return store.values(session, [row])[0]
-        return None
+                if row.lease_until is not None and row.lease_until > now:
+                    row.lease_until = now
+                    row.given_back += 1
 
     def beat(self, beat: Beat) -> BeatAnswer:
         """A worker lives: it keeps what it holds, and hears what it has lost."""
@@ -96,30 +117,12 @@ class Leasing:
         here = [worker for worker in self.workers() if worker.queue == run.request.queue and not worker.away]
         if not here:
             return f"No worker of the queue {run.request.queue} is there."
-        missing = kinds_of(run.request)
+        wanted = missing = kinds_of((run.request.kind, bool(run.request.steps)))
         for worker in here:
-            missing = min(missing, kinds_of(run.request) - set(worker.steps), key=len)
+            missing = min(missing, wanted - set(worker.steps), key=len)
         if missing:
             return f"No worker of the queue {run.request.queue} does steps of the kind {', '.join(sorted(missing))}."
         return None
-
-    @contextmanager
-    def fence(self, attempt: str | None, *, ended_too: bool = False) -> Iterator[None]:
-        """Within it, this thread's writes raise `run.lease_lost` when `attempt` (`RUN NUMBER`) is not the run's newest,
-        or the run is no longer at work. Whoever names no attempt is not checked."""
-        if attempt is None:
-            yield
-            return
-        run, _, number = attempt.partition(" ")
-
-        def check(session: Session) -> None:
-            row = store.run_by_id(session, run)
-            mine = row is not None and str(row.attempt) == number
-            if not mine or (row is not None and not ended_too and row.state != RunState.RUNNING.value):
-                raise LinesideError("run.lease_lost", run=run[:40], attempt=number[:10])
-
-        with self._core.database.checked(check):
-            yield
 
     def now(self, session: Session) -> datetime:
         """The database's time where several machines share it, else this machine's."""
@@ -128,18 +131,21 @@ class Leasing:
         now: datetime = session.scalars(select(func.clock_timestamp())).one()
         return now.astimezone(UTC)
 
-    def _offers(self, session: Session, claim: Claim, now: datetime) -> Iterator[RunRow]:
+    def _offer(self, session: Session, claim: Claim, now: datetime) -> RunRow | None:
+        """What a claim gives, see above."""
+
+        def fits(sort: Sort) -> bool:
+            return COMMANDS not in kinds_of(sort) if claim.steps is None else kinds_of(sort) <= set(claim.steps)
+
         holding = {held.run for held in claim.holding}
         for row in worker_store.unfinished_of(session, claim.worker):
-            if row.id not in holding and row.queue == claim.queue and _fits(row, claim):
-                yield row
-        heard = self._core.clock.now() - self._began >= _GRACE
-        for row in worker_store.lapsed(session, claim.queue, rfc3339(now)) if heard else ():
-            if row.id not in holding and _fits(row, claim):
-                yield row
-        for row in worker_store.queued(session, claim.queue):
-            if _fits(row, claim):
-                yield row
+            if row.id not in holding and row.queue == claim.queue and fits((row.kind, row.commands)):
+                return row
+        if self._core.clock.now() - self._began >= _GRACE:
+            lapsed = worker_store.first_lapsed(session, claim.queue, rfc3339(now), fits, holding)
+            if lapsed is not None:
+                return lapsed
+        return worker_store.first_queued(session, claim.queue, fits)
 
     def _take(self, session: Session, row: RunRow, worker: str, now: datetime) -> None:
         before, first = row.worker, row.state == RunState.QUEUED.value
@@ -150,12 +156,13 @@ class Leasing:
         if first:
             self._record(session, row.id, "run.running", f"{worker} works on {row.id}.")
         elif before != worker:
-            self._record(session, row.id, "run.taken_over", f"{worker} goes on with {row.id}: {before} is silent.")
+            self._record(session, row.id, "run.taken_over", f"{worker} goes on with {row.id}, which {before} had.")
 
     def _give_up(self, session: Session, row: RunRow) -> None:
-        error = LinesideError("run.worker_died", why=f"{row.attempt} attempts came to no end").report()
+        attempts = row.attempt - row.given_back
+        error = LinesideError("run.worker_died", why=f"{attempts} attempts came to no end").report()
         row.state, row.error, row.finished_at = RunState.FAILED.value, error, rfc3339(self._core.clock.now())
-        session.flush()
+        store.skip_rest(session, row.id, "The run was given up.")
         self._record(session, row.id, f"run.{RunState.FAILED.value}", error.message)
 
     def _judged(self, session: Session, beat: Beat, now: datetime) -> tuple[list[str], bool]:
@@ -163,7 +170,7 @@ class Leasing:
         lost, short = [], False
         for held in beat.holding:
             row = store.run_by_id(session, held.run)
-            if row is None or row.attempt != held.attempt or row.state != RunState.RUNNING.value:
+            if row is None or not _is_at(row, held):
                 lost.append(held.run)
             elif row.lease_until is None or parse_rfc3339(row.lease_until) - now < _LEASE * 2 / 3:
                 short = True
@@ -173,6 +180,5 @@ class Leasing:
         self._core.events.record(session, kind=kind, subject=run, message=message)
 
 
-def _fits(row: RunRow, claim: Claim) -> bool:
-    wanted = kinds_of(row.request)
-    return COMMANDS not in wanted if claim.steps is None else wanted <= set(claim.steps)
+def _is_at(row: RunRow, held: Held) -> bool:
+    return row.attempt == held.attempt and row.state == RunState.RUNNING.value

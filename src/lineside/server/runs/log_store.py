@@ -1,13 +1,12 @@
-"""What runs said and keep: pieces of their logs, and files they need to go on elsewhere."""
+"""What runs said: pieces of their logs."""
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, func, select, type_coerce
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.worker import Kept, LogPiece, LogReport
+from lineside.contract.worker import LogPiece, LogReport
 from lineside.server.database import BIG, Base
-from lineside.server.runs.store import CachedStepRow
 
 
 class LogRow(Base):
@@ -28,17 +27,6 @@ class LogRow(Base):
     at: Mapped[str] = mapped_column(String(32))
     size: Mapped[int]
     text: Mapped[str] = mapped_column(Text)
-
-
-class KeptRow(Base):
-    """A file of a run that has not ended; the newest of a name stays."""
-
-    __tablename__ = "run_kept"
-
-    run: Mapped[str] = mapped_column(String(32), ForeignKey("runs.id"), primary_key=True)
-    name: Mapped[str] = mapped_column(String(128), primary_key=True)
-    digest: Mapped[str] = mapped_column(String(71))
-    at: Mapped[str] = mapped_column(String(32))
 
 
 def add_piece(session: Session, run: str, attempt: int, said: LogReport, at: str, most: int) -> None:
@@ -76,36 +64,3 @@ def last_pieces(session: Session, run: str, step: str, count: int) -> list[str]:
     """The last pieces of a step's log, oldest first."""
     query = select(LogRow.text).where(LogRow.run == run, LogRow.step == step)
     return list(session.scalars(query.order_by(LogRow.number.desc()).limit(count)))[::-1]
-
-
-def keep(session: Session, run: str, kept: Kept, at: str) -> str | None:
-    """Remember a file; the digest of the one it replaces."""
-    row = session.get(KeptRow, (run, kept.name))
-    before = None if row is None or row.digest == kept.digest else row.digest
-    session.merge(KeptRow(run=run, name=kept.name, digest=kept.digest, at=at))
-    session.flush()
-    return before
-
-
-def kept_of(session: Session, run: str) -> list[Kept]:
-    """The files of a run, by name."""
-    rows = session.scalars(select(KeptRow).where(KeptRow.run == run).order_by(KeptRow.name))
-    return [Kept(name=row.name, digest=row.digest) for row in rows]
-
-
-def forget_kept(session: Session, run: str) -> list[str]:
-    """Forget the files of a run that has ended; their digests."""
-    rows = list(session.scalars(select(KeptRow).where(KeptRow.run == run)))
-    for row in rows:
-        session.delete(row)
-    session.flush()
-    return [row.digest for row in rows]
-
-
-def is_used(session: Session, digest: str) -> bool:
-    """Whether another run keeps a file of this digest, or a step's result names it."""
-    if session.scalar(select(KeptRow.run).where(KeptRow.digest == digest).limit(1)) is not None:
-        return True
-    text = type_coerce(CachedStepRow.outputs, Text)
-    named = select(CachedStepRow.key).where(text.like(f"%{digest}%")).limit(1)
-    return session.scalar(named) is not None

@@ -1,16 +1,14 @@
-"""What runs say while they go on, and the files they keep here so that another worker can go on with them."""
+"""What runs say while they go on."""
 
 from __future__ import annotations
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import is_digest
 from lineside.contract.run import RUN_MOVES, RunState
-from lineside.contract.worker import MOST_LOG, MOST_PIECE, Kept, LogPage, LogReport
+from lineside.contract.worker import MOST_LOG, MOST_PIECE, LogPage, LogReport
 from lineside.server.clock import rfc3339
 from lineside.server.runs import log_store, store
 from lineside.server.services import Core
 
-_MOST_NAME = 128
 _LAST_PIECES, _LAST_LINES = 20, 300  # on a run's page
 
 
@@ -46,47 +44,3 @@ class RunLogs:
         with self._core.database.read() as session:
             said = "".join(log_store.last_pieces(session, run, step, _LAST_PIECES))
         return "\n".join(said.splitlines()[-_LAST_LINES:])
-
-
-class KeptFiles:
-    """Files of runs that go on; when a run has ended, they are gone."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-
-    def keep(self, run: str, kept: Kept) -> None:
-        """Remember a file whose blob was sent; the one before goes. Raises `request.not_found`, `request.invalid`,
-        `state.illegal_move` for a run that is not at work."""
-        parts = kept.name.split("/")
-        if len(kept.name) > _MOST_NAME or {"", ".", ".."} & set(parts) or not is_digest(kept.digest):
-            raise LinesideError("request.invalid", why=f"{kept.name[:40]!r} or its digest cannot be kept")
-        if not self._core.objects.exists(kept.digest):
-            raise LinesideError("request.not_found", what="blob", name=kept.digest)
-        with self._core.database.write() as session:
-            row = store.run_by_id(session, run)
-            if row is None:
-                raise LinesideError("request.not_found", what="run", name=run)
-            if RunState(row.state) is not RunState.RUNNING:
-                raise LinesideError("run.lease_lost", run=run, attempt=row.attempt)
-            before = log_store.keep(session, run, kept, rfc3339(self._core.clock.now()))
-        self._drop([before] if before else [])
-
-    def of(self, run: str) -> list[Kept]:
-        """What a run keeps, by name."""
-        with self._core.database.read() as session:
-            return log_store.kept_of(session, run)
-
-    def forget(self, run: str) -> None:
-        """The run has ended: nobody goes on with it."""
-        if not self.of(run):
-            return
-        with self._core.database.write() as session:
-            digests = log_store.forget_kept(session, run)
-        self._drop(digests)
-
-    def _drop(self, digests: list[str]) -> None:
-        for digest in digests:
-            with self._core.database.read() as session:
-                used = log_store.is_used(session, digest)
-            if not used:
-                self._core.objects.delete(digest)

@@ -7,7 +7,7 @@ from lineside.contract.gate import check_gates
 from lineside.contract.ids import is_digest, is_name
 from lineside.contract.model import check_model_name
 from lineside.contract.own_step import files_of
-from lineside.contract.run import FROM_SCRATCH, RunRequest, Step
+from lineside.contract.run import FROM_SCRATCH, RunRequest, RunState, Step
 from lineside.contract.run_order import BUILT_IN, arrange
 from lineside.contract.twin import PROFILES
 
@@ -40,6 +40,16 @@ def check_request(request: RunRequest) -> tuple[Step, ...]:
     return steps
 
 
+def read_states(text: str) -> tuple[RunState, ...]:
+    """States with commas between; none of an empty text. Raises `request.invalid`."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    known = {state.value: state for state in RunState}
+    for word in words:
+        if word not in known:
+            raise LinesideError("request.invalid", why=f"{word[:80]!r} is no state of runs ({', '.join(known)})")
+    return tuple(known[word] for word in words)
+
+
 def blobs_of(request: RunRequest) -> list[str]:
     """The digests of the blobs that a run needs to be there."""
     own = (digest for step in request.steps for digest in (*files_of(step).values(), *step.inputs.values()))
@@ -51,3 +61,6 @@ def _check_import(request: RunRequest) -> None:
     for what, given in needed.items():
         if not given:
             raise LinesideError("run.request_incomplete", kind=request.kind, what=what)
+    if request.cost is not None and request.dataset is None:
+        what = "a dataset, with val pictures to choose the threshold on by what a miss costs"
+        raise LinesideError("run.request_incomplete", kind=request.kind, what=what)

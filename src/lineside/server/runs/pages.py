@@ -8,26 +8,40 @@ import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, FromQuery
+from litestar.params import Body, FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect
 
 from lineside.contract.advice import advice
 from lineside.contract.people import Permission
-from lineside.contract.run import RUN_MOVES, Run, StepState
+from lineside.contract.run import KINDS, RUN_MOVES, Run, StepState
 from lineside.server.access.permissions import needs
 from lineside.server.runs.graph import HEIGHT, WIDTH, graph_of
 from lineside.server.runs.logs import RunLogs
 from lineside.server.runs.service import RunsService
+from lineside.server.runs.store import MOST_NUMBER, Filter
 from lineside.server.web.render import AnyRequest, Page, page, see
 
+_PAGE = 50
 _SAID = (StepState.FAILED, StepState.RUNNING)
 
 
 @get("/runs", sync_to_thread=True, include_in_schema=False)
-def runs_page(request: AnyRequest, runs: NamedDependency[RunsService]) -> Page:
-    """Every run."""
-    workers = runs.leasing.workers()
-    return page(request, "runs/list.html", here="/runs", live=True, runs=runs.all(), workers=workers)
+def runs_page(
+    request: AnyRequest,
+    runs: NamedDependency[RunsService],
+    before: Annotated[int | None, QueryParameter(ge=0, le=MOST_NUMBER)] = None,
+) -> Page:
+    """Runs, a page at a time, and the workers; the first page refreshes itself."""
+    return page(
+        request,
+        "runs/list.html",
+        here="/runs",
+        live=before is None,
+        page=runs.page(Filter(), before, _PAGE),
+        before=before,
+        kinds=KINDS,
+        workers=runs.leasing.workers() if before is None else [],
+    )
 
 
 @get("/runs/{run:str}", sync_to_thread=True, include_in_schema=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.runs import api, pages, worker_api
-from lineside.server.runs.logs import KeptFiles, RunLogs
+from lineside.server.runs.kept import KeptFiles
+from lineside.server.runs.logs import RunLogs
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core, Room
 

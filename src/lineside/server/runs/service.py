@@ -16,24 +16,24 @@ from lineside.contract.run import (
     CurvePoint,
     Run,
     RunFinish,
+    RunPage,
     RunRequest,
     RunState,
     Step,
     StepReport,
-    StepState,
 )
 from lineside.contract.worker import Claim
 from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.runs import store
+from lineside.server.runs.kept import KeptFiles
 from lineside.server.runs.leasing import Leasing
-from lineside.server.runs.logs import KeptFiles
 from lineside.server.runs.model import blobs_of, check_request
-from lineside.server.runs.store import RunRow
+from lineside.server.runs.store import Filter, RunRow
 from lineside.server.services import Core
 
-_UNFINISHED = (StepState.WAITING, StepState.RUNNING)
+_ALL = Filter()
 
 
 class RunsService:
@@ -75,6 +75,8 @@ class RunsService:
             by=current().name,
             queue=request.queue,
             loop=request.loop,
+            kind=request.kind,
+            commands=bool(request.steps),
         )
         store.add_run(session, row, steps)
         self._record(session, row.id, RunState.QUEUED, f"A run to {request.kind} {request.model} waits.")
@@ -83,10 +85,14 @@ class RunsService:
         self._core.audit.record(session, action, row.id, digest=request.init, why=why)
         return self._value(session, row)
 
-    def all(self, loop: str | None = None) -> list[Run]:
-        """All runs, or those of a loop, newest first."""
+    def page(self, wanted: Filter = _ALL, before: int | None = None, limit: int = 100) -> RunPage:
+        """Runs, newest first; `before` is `next` of the page before."""
         with self._core.database.read() as session:
-            return store.values(session, store.runs_newest_first(session, loop))
+            rows = store.runs_newest_first(session, wanted, before, limit + 1)
+            shown = rows[:limit]
+            more = shown[-1].number if len(rows) > limit else None
+            runs = tuple(store.values(session, shown))
+            return RunPage(runs=runs, total=store.count_runs(session, wanted), next=more)
 
     def get(self, run: str) -> Run:
         """One run. Raises `request.not_found`."""
@@ -104,7 +110,7 @@ class RunsService:
         with self._core.database.write() as session:
             row = self._row(session, run)
             self._move(session, row, RunState.CANCELLED, finished_at=self._now())
-            self._skip_rest(session, run)
+            store.skip_rest(session, run, "The run was stopped.")
             self._record(session, run, RunState.CANCELLED, f"The run {run} was stopped.", actor)
             self._core.audit.record(session, "run.cancel", run)
             stopped = self._value(session, row)
@@ -144,6 +150,7 @@ class RunsService:
                 return self._value(session, row)
             fields = {"gates": finish.gates, "model_version": finish.model_version, "error": finish.error}
             self._move(session, row, finish.state, finished_at=self._now(), **fields)
+            store.skip_rest(session, run, "The run ended before.")
             said = finish.error.message if finish.error else _ending(run, finish)
             self._record(session, run, finish.state, said)
             ended = self._value(session, row)
@@ -184,12 +191,6 @@ class RunsService:
         if not store.compare_and_set(session, row.id, current, wanted, **fields):
             session.refresh(row)
             raise LinesideError("state.illegal_move", what="run", current=row.state, wanted=wanted.value)
-
-    def _skip_rest(self, session: Session, run: str) -> None:
-        for step in store.steps_of(session, [run])[run]:
-            row = store.step_row(session, run, step.name)
-            if row is not None and step.state in _UNFINISHED:
-                row.step = msgspec.structs.replace(step, state=StepState.SKIPPED, message="The run was stopped.")
 
     def _record(self, session: Session, run: str, state: RunState, message: str, actor: str = "") -> None:
         self._core.events.record(session, kind=f"run.{state.value}", subject=run, message=message, actor=actor)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, ForeignKey, Index, String, func, select, update
+import msgspec
+from sqlalchemy import ColumnElement, CursorResult, ForeignKey, Index, String, false, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport
 from lineside.contract.model import GateResult
-from lineside.contract.run import CachedStep, CurvePoint, Run, RunRequest, RunState, Step
+from lineside.contract.run import RUN_MOVES, CachedStep, CurvePoint, Run, RunRequest, RunState, Step, StepState
 from lineside.server.database import Base, Json
+
+MOST_NUMBER = 2**31 - 1
+"""What every database's INTEGER holds."""
+
+_OPEN = [state.value for state, moves in RUN_MOVES.items() if moves]
+_UNFINISHED = (StepState.WAITING, StepState.RUNNING)
 
 
 class RunRow(Base):
@@ -42,6 +50,9 @@ class RunRow(Base):
     attempt: Mapped[int] = mapped_column(default=0, server_default="0")
     lease_until: Mapped[str | None] = mapped_column(String(32), default=None)
     loop: Mapped[str | None] = mapped_column(String(64), default=None)
+    kind: Mapped[str] = mapped_column(String(16), default="train", server_default="train")
+    commands: Mapped[bool] = mapped_column(default=False, server_default=false())  # has people's own steps
+    given_back: Mapped[int] = mapped_column(default=0, server_default="0")  # attempts that ended in an orderly way
 
     def value(self, steps: Iterable[Step]) -> Run:
         """The row as it travels."""
@@ -107,14 +118,46 @@ def run_by_id(session: Session, run: str) -> RunRow | None:
     return session.scalar(select(RunRow).where(RunRow.id == run))
 
 
-def runs_newest_first(session: Session, loop: str | None = None) -> list[RunRow]:
-    """All runs, or those of a loop."""
-    query = select(RunRow).order_by(RunRow.number.desc())
-    return list(session.scalars(query if loop is None else query.where(RunRow.loop == loop)))
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which runs: of one loop, in one of these states, of one kind; all that is given must hold."""
+
+    loop: str | None = None
+    states: tuple[RunState, ...] = ()
+    kind: str | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What rows must satisfy."""
+        found: list[ColumnElement[bool]] = []
+        if self.loop is not None:
+            found.append(RunRow.loop == self.loop)
+        if self.states:
+            found.append(RunRow.state.in_([state.value for state in self.states]))
+        if self.kind is not None:
+            found.append(RunRow.kind == self.kind)
+        return found
+
+
+def runs_newest_first(session: Session, wanted: Filter, before: int | None, limit: int) -> list[RunRow]:
+    """At most `limit` runs that came before a number."""
+    query = select(RunRow).where(*wanted.conditions())
+    if before is not None:
+        query = query.where(RunRow.number < before)
+    return list(session.scalars(query.order_by(RunRow.number.desc()).limit(limit)))
+
+
+def count_runs(session: Session, wanted: Filter) -> int:
+    """How many there are."""
+    return session.scalars(select(func.count()).select_from(RunRow).where(*wanted.conditions())).one()
+
+
+def at_work_for(session: Session, loop: str) -> str | None:
+    """A run of a loop that has not ended."""
+    return session.scalar(select(RunRow.id).where(RunRow.loop == loop, RunRow.state.in_(_OPEN)).limit(1))
 
 
 def steps_of(session: Session, runs: Iterable[str]) -> dict[str, list[Step]]:
-    """Steps in their order, by run."""
+    """Steps in their order, by run: of a page of runs, for a statement names each."""
     steps: dict[str, list[Step]] = {run: [] for run in runs}
     query = select(StepRow).where(StepRow.run.in_(steps)).order_by(StepRow.run, StepRow.position)
     for row in session.scalars(query):
@@ -126,6 +169,14 @@ def values(session: Session, rows: Sequence[RunRow]) -> list[Run]:
     """Runs as they travel, with their steps."""
     steps = steps_of(session, [row.id for row in rows])
     return [row.value(steps[row.id]) for row in rows]
+
+
+def skip_rest(session: Session, run: str, why: str) -> None:
+    """Steps that wait or are at work will not be done any more: the run has ended."""
+    for row in session.scalars(select(StepRow).where(StepRow.run == run)):
+        if row.step.state in _UNFINISHED:
+            row.step = msgspec.structs.replace(row.step, state=StepState.SKIPPED, message=why)
+    session.flush()
 
 
 def step_row(session: Session, run: str, name: str) -> StepRow | None:

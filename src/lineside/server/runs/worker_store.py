@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy import String, select
+from sqlalchemy import ColumnElement, String, and_, delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.run import RunState
@@ -12,8 +12,8 @@ from lineside.contract.worker import Beat, Worker
 from lineside.server.database import Base, Json
 from lineside.server.runs.store import RunRow
 
-MOST_LOOKED_AT = 200
-"""Waiting runs that a claim looks through for one whose steps the worker knows."""
+Sort = tuple[str, bool]
+"""What decides which workers do a run: its kind, and whether it has steps of people's own."""
 
 
 class WorkerRow(Base):
@@ -79,14 +79,34 @@ def unfinished_of(session: Session, worker: str) -> list[RunRow]:
     return list(session.scalars(query.order_by(RunRow.number)))
 
 
-def lapsed(session: Session, queue: str, now: str) -> list[RunRow]:
-    """Runs of a queue whose workers have said nothing for too long, oldest first."""
-    query = select(RunRow).where(RunRow.state == RunState.RUNNING.value, RunRow.queue == queue)
-    query = query.where(RunRow.lease_until.is_not(None), RunRow.lease_until <= now)
-    return list(session.scalars(query.order_by(RunRow.number).limit(MOST_LOOKED_AT)))
+def first_lapsed(
+    session: Session, queue: str, now: str, fits: Callable[[Sort], bool], but: Iterable[str]
+) -> RunRow | None:
+    """The oldest run of a queue whose worker has said nothing for too long, of those that fit."""
+    silent = (RunRow.state == RunState.RUNNING.value, RunRow.lease_until.is_not(None), RunRow.lease_until <= now)
+    return _first(session, queue, (*silent, RunRow.id.not_in(list(but))), fits)
 
 
-def queued(session: Session, queue: str) -> list[RunRow]:
-    """Runs that wait in a queue, oldest first."""
-    query = select(RunRow).where(RunRow.state == RunState.QUEUED.value, RunRow.queue == queue)
-    return list(session.scalars(query.order_by(RunRow.number).limit(MOST_LOOKED_AT)))
+def first_queued(session: Session, queue: str, fits: Callable[[Sort], bool]) -> RunRow | None:
+    """The run that has waited longest in a queue, of those that fit."""
+    return _first(session, queue, (RunRow.state == RunState.QUEUED.value,), fits)
+
+
+def _first(
+    session: Session, queue: str, where: Sequence[ColumnElement[bool]], fits: Callable[[Sort], bool]
+) -> RunRow | None:
+    """However many wait that do not fit: there are few sorts of runs, and they are asked about first."""
+    sorts = session.execute(select(RunRow.kind, RunRow.commands).where(RunRow.queue == queue, *where).distinct())
+    wanted = [
+        and_(RunRow.kind == kind, RunRow.commands == commands) for kind, commands in sorts if fits((kind, commands))
+    ]
+    if not wanted:
+        return None
+    query = select(RunRow).where(RunRow.queue == queue, *where, or_(*wanted))
+    return session.scalar(query.order_by(RunRow.number).limit(1))
+
+
+def forget_workers(session: Session, before: str) -> None:
+    """Forget workers that were not seen since, and have nothing that they could be handed back."""
+    busy = select(RunRow.worker).where(RunRow.state == RunState.RUNNING.value, RunRow.worker.is_not(None))
+    session.execute(delete(WorkerRow).where(WorkerRow.seen_at < before, WorkerRow.name.not_in(busy)))
