@@ -17,6 +17,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed
 from lineside.contract.ids import digest_of
 from lineside.contract.registry import ModelPage
+from lineside.contract.run import RunPage
 from tests.cli import values
 
 ANSWERS: dict[str, Any] = {
