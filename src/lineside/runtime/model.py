@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -84,6 +85,10 @@ class Model:
             return self._engine.run(tensor)
         finally:
             self._idle.put(lane)
+
+    def aside(self) -> AbstractContextManager[None]:
+        """While it is entered, the model leaves cores to others, as far as its engine can."""
+        return self._engine.aside()
 
     def detect(self, data: bytes | Picture, *, score_threshold: float | None = None) -> list[Detection]:
         """What the model finds: most confident first, at most `signature.max_detections`, boxes in pixels of the

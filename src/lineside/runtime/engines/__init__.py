@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -55,6 +56,9 @@ class Engine(Protocol):
 
     def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
         """One inference. Raises `model.run_failed`."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """While it is entered, runs leave cores to others, as far as the engine can."""
 
 
 def _onnxruntime(data: bytes, threads: int, options: EngineOptions) -> Engine:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -67,6 +69,17 @@ class OnnxRuntimeEngine:
             with self._lock:
                 self._running -= 1
         return outputs
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While it is entered, runs take one thread and leave the other cores to whoever decides meanwhile."""
+        with self._lock:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
 
     def _on_cpu(self, data: bytes, options: EngineOptions, threads: int = 0) -> Any:
         try:

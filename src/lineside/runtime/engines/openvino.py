@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,10 @@ class OpenVinoEngine:
             return [np.array(self._request.get_output_tensor(number).data) for number in range(len(self.outputs))]
         except Exception as error:  # OpenVINO's errors share no base class of their own
             raise LinesideError("model.run_failed", why=_first_line(error)) from error
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Nothing: its one request has the threads it has."""
+        return nullcontext()
 
 
 def _package() -> Any:

@@ -178,7 +178,7 @@ class Library:
         settings = self._settings.get(name) or ModelSettings(folder=str(folder))
         before = resident()
         wanted = settings.threads or self._threads if threads is None else threads
-        proven = prove(folder, wanted, settings.options)
+        proven = prove(folder, wanted, settings.options, aside=bool(self._slots))
         self._took[proven.model.digest] = max(0, resident() - before)
         check(name, self._took[proven.model.digest], self._look(self._memory_mb), loaded=True)
         identity = proven.model.identity

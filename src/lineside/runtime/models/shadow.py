@@ -7,12 +7,10 @@ what comes when it is busy or has used its share up goes without it. Where it di
 from __future__ import annotations
 
 import enum
-import os
 import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
 from typing import NamedTuple
 
@@ -26,6 +24,7 @@ from lineside.runtime.compare import Agreement, agreement
 from lineside.runtime.decode import Picture
 from lineside.runtime.frames import Frame
 from lineside.runtime.model import Model
+from lineside.runtime.models.niceness import wait_behind_others
 from lineside.runtime.models.settings import ShadowSettings
 from lineside.runtime.stills import still
 
@@ -33,7 +32,6 @@ STRATEGY = "shadow"
 """What captures of disagreements are kept under."""
 
 _AT_ONCE = 2  # frames that are held for it
-_NICER = 5  # of 19: a thread that never got a core would hold the interpreter's lock for too long
 _SAVED = 2.0  # seconds for which an unused share is saved up
 
 Keep = Callable[[bytes, Wanted, Result], object]
@@ -147,8 +145,7 @@ class Shadow:
         return lambda result: self._tasks.put(_Task(data, threshold, result))
 
     def _guarded(self) -> None:
-        with suppress(OSError, AttributeError):  # Linux: of this thread alone
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICER)
+        wait_behind_others()
         try:
             self._run(self._load())
         except Exception as error:  # noqa: BLE001 - whatever breaks a candidate, decisions go on
