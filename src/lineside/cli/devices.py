@@ -15,6 +15,7 @@ from lineside.cli.exports import exports
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import mark, rows, when
+from lineside.cli.telemetry import telemetry
 from lineside.contract.device import Device
 
 app = typer.Typer(name="devices", help="Devices of the fleet.", no_args_is_help=True)
@@ -22,6 +23,7 @@ app.command("logs")(logs)
 app.command("label")(labels.label)
 app.command("diagnose")(diagnose)
 app.command("exports")(exports)
+app.command("telemetry")(telemetry)
 app.command("accept")(joining.accept)
 app.command("quarantine")(joining.quarantine)
 app.command("revoke")(joining.revoke)

@@ -77,8 +77,10 @@ def access_list(site: Site) -> str:
 user {topics.CONTROL_PLANE}
 topic write {topics.hint("+")}
 topic read {topics.ALL_RESULTS}
+topic read {topics.ALL_TELEMETRY}
 
 pattern write {topics.results("%u")}
+pattern write {topics.telemetry("%u")}
 pattern read {topics.hint("%u")}
 {own}"""
 

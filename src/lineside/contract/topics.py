@@ -13,12 +13,18 @@ def results(device: str) -> str:
     return f"{_PREFIX}/{device}/results"
 
 
+def telemetry(device: str) -> str:
+    """Where a device says, once a minute, how its runtimes do."""
+    return f"{_PREFIX}/{device}/telemetry"
+
+
 def hint(device: str) -> str:
     """Where the control plane says that a new desired document waits; a hint only, nothing depends on it."""
     return f"{_PREFIX}/{device}/hint"
 
 
 ALL_RESULTS = f"{_PREFIX}/+/results"
+ALL_TELEMETRY = f"{_PREFIX}/+/telemetry"
 
 
 def device_of(topic: str) -> str | None:
@@ -27,10 +33,15 @@ def device_of(topic: str) -> str | None:
     return parts[2] if len(parts) >= 4 and parts[:2] == _PREFIX.split("/") else None
 
 
+def is_for_control_plane(device: str, topic: str) -> bool:
+    """Whether the control plane takes what a device publishes there."""
+    return topic in (results(device), telemetry(device))
+
+
 def may_publish(device: str, topic: str) -> bool:
     """Whether a device may publish there: its own Lineside topics, and any topic of the user's outside Lineside's."""
     if topic.startswith(f"{_PREFIX}/") or topic == _PREFIX:
-        return topic == results(device)
+        return is_for_control_plane(device, topic)
     return not topic.startswith("$") and "+" not in topic and "#" not in topic
 
 

@@ -35,6 +35,15 @@ def test_a_result_is_stored_under_the_certificates_name(site: Site) -> None:
     assert site.results == [("cam-1", b"one"), ("cam-1", b"two")]
 
 
+def test_telemetry_comes_as_results_do(site: Site) -> None:
+    with Client(site, "cam-1").connected() as client:
+        mid = client.publish(topics.telemetry("cam-1"), b"told")
+        until(lambda: mid in client.acknowledged and site.results)
+        client.publish(topics.telemetry("cam-2"), b"forged")
+        until(lambda: not client.paho.is_connected() or len(site.results) == 1)
+    assert site.results == [("cam-1", b"told")]
+
+
 def test_a_result_that_could_not_be_stored_comes_again(site: Site) -> None:
     site.trouble.append(OSError("disk full"))
     with Client(site, "cam-1").connected() as client:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineside.server.telemetry.histogram import (
+from lineside.contract.histogram import (
     CONFIDENCE_STEPS,
     LATENCY_STEPS,
     confidence_step,

@@ -146,4 +146,10 @@ ROWS = (
         "The sink {sink} cannot be used: {key} is wrong: {why}.",
         "Correct the sink in the component's configuration: docs/runtime.md, Sinks and rules.",
     ),
+    Problem(
+        "telemetry.invalid",
+        Kind.REFUSED,
+        "Telemetry of {device} was not taken: {why}.",
+        "Run the same version of Lineside on the device as here.",
+    ),
 )

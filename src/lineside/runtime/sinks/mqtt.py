@@ -88,6 +88,13 @@ class MqttSink:
             for topic, payload in messages:
                 self._waiting[self._client.publish(topic, payload, qos=1).mid] = entry.sequence
 
+    def say(self, topic: str, payload: bytes) -> bool:
+        """Publishes what is no result, once, from any thread; whether there was a connection for it."""
+        if not self.connected:
+            return False
+        self._client.publish(topic, payload, qos=1)
+        return True
+
     def settled(self) -> list[int]:
         arrived = []
         while self._acknowledged:

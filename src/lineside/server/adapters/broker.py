@@ -77,6 +77,6 @@ class FakeBroker:
         """As if `device` published; whether it was allowed to."""
         if device in self.dropped or not topics.may_publish(device, topic):
             return False
-        if topic == topics.results(device):
+        if topics.is_for_control_plane(device, topic):
             self.on_result(device, payload)
         return True

@@ -127,7 +127,7 @@ class EmbeddedBroker:
         link, device = self._links.get(client_id), device_of(client_id)
         if link is None:
             return
-        if topic == topics.results(device):
+        if topics.is_for_control_plane(device, topic):
             await self._results.put((device, payload, link, packet))
         elif packet is not None:
             link.stored(packet)

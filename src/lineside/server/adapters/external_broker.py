@@ -169,6 +169,7 @@ class ExternalBroker:
         connection = await open_connection(self._address, self._behind.session, clean=False)
         try:
             await connection.subscribe(topics.ALL_RESULTS, 1)
+            await self._read_telemetry(connection)
             self._results.worked()
             waiting: _Waiting = asyncio.Queue(_STORING)
             await _first_of(
@@ -176,6 +177,13 @@ class ExternalBroker:
             )
         finally:
             await connection.close()
+
+    async def _read_telemetry(self, connection: Connection) -> None:
+        """A broker whose list of rights is older than telemetry lets nobody read it: results come all the same."""
+        try:
+            await connection.subscribe(topics.ALL_TELEMETRY, 1)
+        except MqttError as error:
+            _log.warning("telemetry is not read", why=str(error))
 
     async def _while_leading(self) -> None:
         while await asyncio.to_thread(self._behind.leads):  # noqa: ASYNC110 the lease is in a database: nobody tells
@@ -202,7 +210,7 @@ class ExternalBroker:
         """Whether the broker may forget it: it is stored, or will never be."""
         device = topics.device_of(message.topic) or ""
         try:
-            if message.topic != topics.results(device) or not self._behind.known(device):
+            if not topics.is_for_control_plane(device, message.topic) or not self._behind.known(device):
                 _log.warning("result refused", device=device, why="no device of ours")
                 return True
             self._behind.on_result(device, message.payload)

@@ -10,8 +10,10 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from lineside.contract.measure import Adoption, Measures
 from lineside.contract.result import ResultPage
+from lineside.contract.telemetry import DeviceTelemetry
 from lineside.server.telemetry.adoption import KEPT_HOURS
 from lineside.server.telemetry.service import ResultsService
+from lineside.server.telemetry.telemetry_service import MOST_HOURS, TelemetryService
 
 
 @get("/results", sync_to_thread=True, summary="Results, oldest first")
@@ -48,4 +50,14 @@ def get_adoption(name: FromPath[str], results: NamedDependency[ResultsService]) 
     return results.adoption(name)
 
 
-routes = [list_results, list_measures, list_adoption, get_adoption]
+@get("/devices/{name:str}/telemetry", sync_to_thread=True, summary="How a device's runtimes do")
+def get_telemetry(
+    name: FromPath[str],
+    telemetry: NamedDependency[TelemetryService],
+    hours: Annotated[int, QueryParameter(ge=1, le=MOST_HOURS)] = 3,
+) -> DeviceTelemetry:
+    """Throughput, latency, queue, frames left out, memory, temperature: by minute up to 3 hours, by hour beyond."""
+    return telemetry.of(name, hours)
+
+
+routes = [list_results, list_measures, list_adoption, get_adoption, get_telemetry]

@@ -26,6 +26,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, FromClause, and_, exists, func, not_, select
 from sqlalchemy.orm import Session
 
+from lineside.contract.histogram import CONFIDENCE_STEPS, confidence_step, quantile
 from lineside.contract.model import ModelVersion
 from lineside.contract.rollout import GateKind
 from lineside.server.clock import parse_rfc3339, rfc3339
@@ -37,7 +38,6 @@ from lineside.server.models.store import ModelRow
 from lineside.server.rollouts.evidence import Measured
 from lineside.server.rollouts.store import RolloutDeviceRow
 from lineside.server.services import Core
-from lineside.server.telemetry.histogram import CONFIDENCE_STEPS, confidence_step, quantile
 from lineside.server.telemetry.measures import HOUR, classes, hours
 from lineside.server.telemetry.shift import ENOUGH, psi, psi_of_classes
 from lineside.server.telemetry.sums import NOTHING, Sums, sums_of

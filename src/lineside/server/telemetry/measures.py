@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Column, FromClause, Integer, String, Table, TextClause, delete, text
 from sqlalchemy.orm import Session
 
+from lineside.contract.histogram import CONFIDENCE_STEPS, LATENCY_STEPS, confidence_step, latency_step
 from lineside.contract.result import Result
 from lineside.server.database import Base
-from lineside.server.telemetry.histogram import CONFIDENCE_STEPS, LATENCY_STEPS, confidence_step, latency_step
 
 LATENCIES = tuple(f"l{step:02}" for step in range(LATENCY_STEPS))
 CONFIDENCES = tuple(f"c{step}" for step in range(CONFIDENCE_STEPS))

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from lineside.contract.histogram import quantile
 from lineside.contract.measure import Measures
 from lineside.server.models.store import ModelRow
-from lineside.server.telemetry.histogram import quantile
 from lineside.server.telemetry.measures import CONFIDENCES, LATENCIES, SUMS, classes, hours
 
 NOTHING = "(nothing)"
