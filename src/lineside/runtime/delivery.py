@@ -196,6 +196,7 @@ class Delivery:
         keys = [done.key for done in batch if done.key]
         while not self._on_disk(partial(self._spool.append, entries, keys)):
             time.sleep(_DISK_RETRY)
+            self._on_disk(self._spool.tidy)  # what the sinks have by now makes room
         self.wake()
         for done in batch:
             if done.then and done.result:

@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
 
+from lineside.runtime.spool_ballast import Ballast
 from lineside.runtime.spool_frames import Entry, pack, portions, unpack
 from lineside.runtime.spool_marks import LAST, Reserve, read_marks, write_mark
 
@@ -66,7 +67,7 @@ class Spool:
         self._rows: OrderedDict[int, list[Entry]] = OrderedDict()
         self._known_damaged: set[int] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._reserve = Reserve(path)
+        self._reserve, self._ballast = Reserve(path), Ballast(path)
         try:
             self._db = _opened(path, busy_seconds)
             self._take_over()
@@ -79,6 +80,7 @@ class Spool:
         self._cursors.pop(LAST, None)
         self._written = dict(self._cursors)
         self._held = self._counted("1")
+        self._ballast.take()
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -95,12 +97,12 @@ class Spool:
             rows = [(part[-1].sequence, len(part), pack(part)) for part in parts]
             added = _Held(len(numbers), sum(len(frames) for _, _, frames in rows))
             with self._transaction():
+                cursors = self._write_cursors()
+                gone = self._delete_passed()
                 self._db.executemany("INSERT INTO batches VALUES (?, ?, ?)", rows)
                 self._db.executemany("INSERT OR IGNORE INTO inputs VALUES (?, ?, ?)", inputs)
                 if rows:
                     _number(self._db, last)
-                cursors = self._write_cursors()
-                gone = self._delete_passed()
                 lost, freed = self._drop_oldest(self._held.bytes - gone.bytes + added.bytes - self.max_bytes)
             self._held = _changed(self._held, added, gone, freed)
             self._written |= cursors
@@ -110,15 +112,19 @@ class Spool:
                 self._remember(part[-1].sequence, list(part))
 
     def tidy(self) -> None:
-        """Writes cursors that have moved, and lets go of what every sink has. Durable on return."""
+        """Writes cursors that have moved, and lets go of what every sink has. Durable on return. Works on a full disk,
+        too: what is kept for that (`Ballast`) goes first."""
         with self._lock:
             if self._written == self._cursors:
                 return
-            with self._transaction():
-                cursors = self._write_cursors()
-                gone = self._delete_passed()
-            self._held = _changed(self._held, _Held(0, 0), gone, _Held(0, 0))
-            self._written |= cursors
+            try:
+                self._let_go()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                    raise
+                self._ballast.give()
+                self._let_go()
+            self._ballast.take()
 
     def forget_inputs(self, keys: Iterable[InputKey]) -> None:
         """Drops the memory of inputs that are gone."""
@@ -201,6 +207,13 @@ class Spool:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+    def _let_go(self) -> None:
+        with self._transaction():
+            cursors = self._write_cursors()
+            gone = self._delete_passed()
+        self._held = _changed(self._held, _Held(0, 0), gone)
+        self._written |= cursors
 
     def _last(self) -> int:
         """The newest number that was used: what three places say, and the end of the reserve when its mark is no
@@ -303,6 +316,9 @@ def _opened(path: Path, busy_seconds: float) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        db.execute(
+            "PRAGMA secure_delete = OFF"
+        )  # some builds overwrite what is deleted: slow, and needs room to free room
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
