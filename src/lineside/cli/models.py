@@ -18,6 +18,7 @@ from lineside.cli.output import session
 from lineside.cli.registry import alias, aliases, card, retire
 from lineside.cli.runs import find_dataset, finish, parse_parameters
 from lineside.contract.errors import LinesideError
+from lineside.contract.gate import CostRule
 from lineside.contract.model import Decision, ImportModel
 
 app = typer.Typer(name="models", help="Model versions.", no_args_is_help=True)
@@ -83,6 +84,12 @@ def import_(
         list[str] | None,
         typer.Option("--feed", help="How it is fed, where that is not usual for the head: channels=bgr, scale=1, …"),
     ] = None,
+    missed_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--missed-cost", help="A missed object costs as much as so many false alarms: choose the threshold by it."
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is checked and registered.")] = False,
     url: Url = None,
     root: Root = None,
@@ -97,6 +104,7 @@ def import_(
             labels=read_labels(labels),
             dataset=find_dataset(client, dataset).id if dataset else None,
             feed=parse_parameters(feed or []),
+            cost=None if missed_cost is None else CostRule(missed=missed_cost),
         )
         finish(client, out, client.import_model(request), wait)
 

@@ -150,7 +150,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     model: str  # digest of the file that was scored
     labels: tuple[str, ...]
     sides: tuple[Side, ...]
-    threshold: Threshold | None = None  # None: there were no val pictures to choose it on, or nobody asked
+    threshold: Threshold | None = None  # None: there is no box on val pictures, or nobody asked
+    no_threshold: str | msgspec.UnsetType = msgspec.UNSET  # why none was chosen, though it was said what a miss costs
     missed: tuple[Mistake, ...] = ()  # the worst pictures by missed boxes, on the first side
     false_alarms: tuple[Mistake, ...] = ()  # and by detections of nothing, the most confident first
     comparisons: tuple[Comparison, ...] = ()  # one a side; none without a champion

@@ -10,6 +10,7 @@ import msgspec
 from lineside.contract.approval import Approval
 from lineside.contract.dataset import Box
 from lineside.contract.errors import LinesideError
+from lineside.contract.gate import CostRule
 from lineside.contract.ids import is_name
 from lineside.contract.result import Detection
 from lineside.contract.telemetry import Baseline
@@ -247,3 +248,4 @@ class ImportModel(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...]
     dataset: str | None = None  # evaluate on it when given
     feed: dict[str, Any] = {}  # fields of its signature that are not as usual for the head: channels, scale, mean, …
+    cost: CostRule | None = None  # choose its score threshold on the dataset's val pictures; None: it stays as it is

@@ -59,9 +59,12 @@ class Place:
         self.memory = MemoryControl()
         self.control = PatientControl(self.memory)
 
-    def dataset(self, sides: Sequence[Split], seed: int = 0) -> DatasetVersion:
-        """Dark pictures, each with a white and a grey square of 8 pixels."""
-        return self.memory.add_dataset(LABELS, tuple(self._record(seed * 1000 + n, s) for n, s in enumerate(sides)))
+    def dataset(self, sides: Sequence[Split], seed: int = 0, *, empty_val: bool = False) -> DatasetVersion:
+        """Dark pictures, each with a white and a grey square of 8 pixels; with nothing labelled on val, if asked."""
+        records = [self._record(seed * 1000 + n, s) for n, s in enumerate(sides)]
+        if empty_val:
+            records = [msgspec.structs.replace(r, boxes=()) if r.split is Split.VAL else r for r in records]
+        return self.memory.add_dataset(LABELS, tuple(records))
 
     def _record(self, number: int, split: Split) -> ImageRecord:
         random = np.random.default_rng(number)
@@ -157,6 +160,33 @@ def test_the_threshold_of_a_cost_ships_in_the_signature_and_the_golden_set(place
     assert model.signature.score_threshold == told.value
     assert model.lineage.parameters["cost"] == {"missed": 5.0}
     assert model.variants[0].golden == model.golden
+
+
+@pytest.mark.parametrize(
+    ("sides", "empty", "why"),
+    [
+        ((Split.TEST,) * 8, False, "there are no val pictures"),
+        (SIDES, True, "no val picture has an object on it"),
+    ],
+)
+def test_a_cost_that_nothing_can_be_chosen_by_is_told(
+    place: Place, sides: tuple[Split, ...], empty: bool, why: str
+) -> None:
+    model = place.registered(detector(), place.dataset(sides, empty_val=empty), cost=CostRule(missed=5.0))
+    told = place.evaluation(model)
+    assert (told.threshold, model.signature.score_threshold) == (None, 0.25)
+    assert isinstance(told.no_threshold, str)
+    assert f"as much as 5 false alarms, but {why}" in told.no_threshold
+    said = [step.message for _, step in place.memory.reports if step.name == "register"][-1]
+    assert why in said
+    assert "0.25 ships" in said
+
+
+def test_without_a_cost_nothing_is_said_about_one(place: Place) -> None:
+    """Evaluations of before have no such field, and keep their bytes."""
+    model = place.registered(detector(), place.dataset((Split.TEST,) * 8))
+    assert model.evaluation is not None
+    assert b"no_threshold" not in place.memory.blobs[model.evaluation]
 
 
 def test_a_model_worse_than_the_champion_on_one_class_is_stopped_by_name(place: Place) -> None:

@@ -13,6 +13,7 @@ from lineside.client import Client
 from lineside.contract.approval import Approval
 from lineside.contract.ceremony import Proposal
 from lineside.contract.errors import LinesideError
+from lineside.contract.gate import CostRule
 from lineside.contract.ids import digest_of
 from lineside.contract.model import (
     MODEL_MOVES,
@@ -322,3 +323,5 @@ def test_importing_queues_a_run(lineside: Running) -> None:
     assert client.import_model(fed).request.parameters["feed"] == {"scale": 1.0}
     with pytest.raises(LinesideError, match=r"^request.not_found:"):
         client.import_model(ImportModel(name="people", file=digest_of(b"never"), head="yolox", labels=("a",)))
+    with pytest.raises(LinesideError, match=r"^run.request_incomplete:.* val pictures"):
+        client.import_model(msgspec.structs.replace(fed, cost=CostRule(missed=5.0)))

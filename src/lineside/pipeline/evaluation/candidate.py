@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lineside.contract.dataset import ImageRecord, Split
-from lineside.contract.evaluation import Evaluation, Threshold
+from lineside.contract.evaluation import Evaluation
 from lineside.contract.gate import CostRule
 from lineside.contract.model import Metrics, Signature, Variant
 from lineside.pipeline.classes import HEAD, whole_pictures
@@ -51,9 +51,13 @@ def examine(context: Context, material: Material, chosen: Variant, signature: Si
     """Choose the threshold, score every side, look at the champion; errors: those of the runtime, request.not_found."""
     records = collect.records_of(context, material.records)
     found = context.blobs.value(material.found, Found)
-    threshold = _threshold(material, records, found, signature)
+    val = [record for record in records if record.split is Split.VAL]
+    threshold = choose_threshold(val, material.classes, found, material.cost, signature.score_threshold)
+    no_threshold = ""
     if threshold is not None:
         signature = msgspec.structs.replace(signature, score_threshold=threshold.value)
+    elif material.cost is not None:
+        no_threshold = _not_chosen(material.cost, val, signature)
     tested = [record for record in records if record.split is Split.TEST]
     collect.fetch_images(context, tested)
     sides = [Pictures(name=TEST, dataset=material.dataset, classes=material.classes, images=tested)]
@@ -68,6 +72,7 @@ def examine(context: Context, material: Material, chosen: Variant, signature: Si
         Scorer(label="", digest=chosen.digest, signature=signature, found=found),
         sides,
         threshold=threshold,
+        no_threshold=no_threshold,
         champion=None if material.champion is None else _scorer(context, material.champion, sides),
     )
     return Candidate(signature=signature, evaluation=evaluation, metrics=metrics, found=found, tested=tested)
@@ -93,11 +98,13 @@ def field_set(context: Context, dataset: str, seen: Sequence[ImageRecord], *, wh
     )
 
 
-def _threshold(
-    material: Material, records: Sequence[ImageRecord], found: Found, signature: Signature
-) -> Threshold | None:
-    val = [record for record in records if record.split is Split.VAL]
-    return choose_threshold(val, material.classes, found, material.cost, signature.score_threshold)
+def _not_chosen(cost: CostRule, val: Sequence[ImageRecord], signature: Signature) -> str:
+    """Silence would look like a choice."""
+    why = "no val picture has an object on it" if val else "there are no val pictures"
+    return (
+        f"A missed object is said to cost as much as {cost.missed:g} false alarms, but {why} to choose a threshold by: "
+        f"{signature.score_threshold:.2f} ships, the model's own."
+    )
 
 
 def _scorer(context: Context, champion: Champion, sides: Sequence[Pictures]) -> Scorer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from lineside.contract.dataset import ImageRecord
@@ -55,6 +56,7 @@ def evaluate(
     sides: Sequence[Pictures],
     *,
     threshold: Threshold | None = None,
+    no_threshold: str = "",
     champion: Scorer | None = None,
     resamples: int = RESAMPLES,
 ) -> Evaluation:
@@ -85,6 +87,7 @@ def evaluate(
         labels=candidate.signature.labels,
         sides=tuple(scored),
         threshold=threshold,
+        no_threshold=no_threshold or msgspec.UNSET,
         missed=worst_misses(first, shown),
         false_alarms=worst_false_alarms(first, shown),
         comparisons=tuple(compared),

@@ -50,6 +50,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     variant: str
     state: ModelState
     gates: tuple[GateResult, ...]
+    note: str = ""  # what whoever started the run should know
 
 
 def inputs(request: RunRequest, results: Results) -> Inputs:
@@ -129,6 +130,7 @@ def register(context: Context, given: Inputs) -> Outputs:
         variant=version.variant,
         state=version.state,
         gates=version.gates,
+        note=(evaluation.no_threshold or "") if evaluation else "",
     )
 
 
@@ -211,11 +213,18 @@ def _judged_by(request: RunRequest) -> dict[str, Any]:
     return plain
 
 
+def _summary(done: Outputs) -> str:
+    told = f"{done.name}:{done.model_version}, {done.variant}, {done.state.value}"
+    return f"{told}. {done.note}" if done.note else told
+
+
 STEP = StepDefinition(
     name="register",
     inputs=inputs,
     perform=register,
-    summary=lambda done: f"{done.name}:{done.model_version}, {done.variant}, {done.state.value}",
+    summary=lambda done: f"{done.name}:{done.model_version}, {done.variant}, {done.state.value}. {done.note}".rstrip(
+        ". "
+    ),
     outputs=Outputs,
     complete=complete,
     code=lambda given: (

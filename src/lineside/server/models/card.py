@@ -87,6 +87,8 @@ def _scores(model: ModelVersion, evaluation: Evaluation | None) -> Iterator[str]
                 f"on {evaluation.threshold.images} val pictures, with {chosen.false_alarms} false alarms; a missed "
                 f"object is said to cost as much as {cost:g}."
             )
+        if evaluation.no_threshold:
+            yield f"\n> {evaluation.no_threshold}"
     elif model.metrics:
         yield from _table(
             ("pictures", "mAP50", "mAP50-95", "images", "boxes"),

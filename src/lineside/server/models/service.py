@@ -68,6 +68,7 @@ class ModelsService:
                 dataset=request.dataset,
                 init=request.file,
                 trainer="imported",
+                cost=request.cost,
                 parameters={"head": request.head, "labels": request.labels}
                 | ({"feed": request.feed} if request.feed else {}),
             )
