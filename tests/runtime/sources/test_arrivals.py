@@ -100,9 +100,7 @@ def test_what_was_done_before_a_restart_is_not_taken_again(source: Arrivals, tmp
     assert names(restarted.look()) == ["a.jpg"]
 
 
-def test_rewriting_in_place_is_seen_although_no_name_changed(
-    source: Arrivals, tmp_path: Path, clock: Clock
-) -> None:
+def test_rewriting_in_place_is_seen_although_no_name_changed(source: Arrivals, tmp_path: Path, clock: Clock) -> None:
     put(tmp_path, "a.jpg")
     source.look()
     source.finish(source.look()[0].key)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 _FIRST_PAUSE = 0.5
+_GAVE_UP = "Immediate exit requested"  # what FFmpeg says when its time is up
 
 
 class RtspSettings(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="rtsp"):
@@ -61,7 +62,7 @@ class Way:
 
 def rtsp(settings: RtspSettings) -> Way:
     """The way to a network camera."""
-    options = {"fflags": "nobuffer"}
+    options = {"fflags": "nobuffer", "analyzeduration": "1000000"}  # µs
     if settings.url.startswith(("rtsp:", "rtsps:")):
         options["rtsp_transport"] = settings.transport
     how = {"options": options, "timeout": settings.silent_after}
@@ -70,8 +71,8 @@ def rtsp(settings: RtspSettings) -> Way:
 
 def usb(settings: UsbSettings) -> Way:
     """The way to a camera of this machine."""
-    asked = {"input_format": settings.format, "video_size": settings.size, "framerate": settings.rate or ""}
-    options = {key: str(value) for key, value in asked.items() if value}
+    asked = {"input_format": settings.format, "video_size": settings.size, "framerate": f"{settings.rate:g}"}
+    options = {key: value for key, value in asked.items() if value not in ("", "0")}
     how = {"format": "v4l2", "options": options, "timeout": settings.silent_after}
     return Way(settings.device, how, settings.silent_after, settings.frozen_after, settings.fps)
 
@@ -100,11 +101,11 @@ class CameraSource(ThreadedSource):
                 self._pause = min(2 * self._pause, self._way.longest_pause)
 
     def _away(self, why: str) -> None:
-        silent = why.endswith("Immediate exit requested") or "timed out" in why
+        silent = _GAVE_UP in why
         if silent and self._opened:
             error = LinesideError("source.silent", url=self._called, seconds=self._way.silent_after)
         else:
-            error = LinesideError("source.away", url=self._called, why=why)
+            error = LinesideError("source.away", url=self._called, why="it does not answer" if silent else why)
         self.become(SourceState.AWAY, error)
 
     def _watch(self, intake: Intake) -> None:
@@ -118,7 +119,7 @@ class CameraSource(ThreadedSource):
                     return
                 for image in self._images(packet, intake):
                     if again:
-                        self.become(self.health().state, reconnects=1)
+                        self.reconnected()
                         again = False
                     self._pause = _FIRST_PAUSE
                     self._bring(intake, image)

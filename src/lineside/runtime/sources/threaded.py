@@ -54,16 +54,14 @@ class ThreadedSource:
         with self._lock:
             return self._health
 
-    def become(self, state: SourceState, error: LinesideError | None = None, *, reconnects: int = 0) -> None:
-        """Notes and announces a change of state, and what is behind it; `reconnects` more."""
+    def become(self, state: SourceState, error: LinesideError | None = None) -> None:
+        """Notes and announces a change of state, and what is behind it."""
         code, why = (error.code, f"{error.message} {error.next}") if error else ("", "")
         with self._lock:
             old = self._health
             changed = (state, code) != (old.state, old.code)
             since = time.time() if changed else old.since
-            self._health = msgspec.structs.replace(
-                old, state=state, code=code, why=why, since=since, reconnects=old.reconnects + reconnects
-            )
+            self._health = msgspec.structs.replace(old, state=state, code=code, why=why, since=since)
         if changed:
             announce("source.changed", source=self.name, state=state.value, code=code, why=why)
 
@@ -71,6 +69,11 @@ class ThreadedSource:
         """One frame more."""
         with self._lock:
             self._health = msgspec.structs.replace(self._health, frames=self._health.frames + 1)
+
+    def reconnected(self) -> None:
+        """It is there again."""
+        with self._lock:
+            self._health = msgspec.structs.replace(self._health, reconnects=self._health.reconnects + 1)
 
     def _guarded(self, intake: Intake) -> None:
         pause = _FIRST_PAUSE
