@@ -1,9 +1,9 @@
 """The Python SDK: one seam (`Connection`), one method for one API operation (`Client`).
 
     from lineside.client import Client
-    client = Client("http://127.0.0.1:8400")
-    for device in client.devices():
-        print(device.name, device.summary)
+    with Client("http://127.0.0.1:8400") as client:
+        for device in client.devices():
+            print(device.name, device.summary)
 
 Errors are `LinesideError`: `RemoteError` carries what the control plane said; `client.unreachable`: nobody answered.
 """

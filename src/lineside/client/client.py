@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Self
 
 from lineside.client.approvals import Approvals
 from lineside.client.audit import AuditTrail
@@ -59,7 +61,7 @@ class Client(
     Measuring,
     Models,
 ):
-    """A control plane, seen through its API."""
+    """A control plane, seen through its API. It keeps connections open until `close`, or the end of its `with`."""
 
     def __init__(self, url: str, token: str | None = None, ca: str | None = None, attempt: str | None = None) -> None:
         """Without `token` only what strangers may see is answered; `ca`: see `Connection`. `attempt` (`RUN NUMBER`): a
@@ -69,6 +71,16 @@ class Client(
     @property
     def url(self) -> str:
         return self.connection.url
+
+    def close(self) -> None:
+        """Close what is open. A later call opens it again."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     # --- the whole ------------------------------------------------------------------------------------------------
 
@@ -112,9 +124,11 @@ class Client(
         """The bytes of a blob."""
         return self.connection.send("GET", path("blobs", digest))
 
-    def get_blobs(self, digests: list[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """The bytes of 50 blobs at most, in pieces; each is taken before the next is asked for."""
-        return unpacked(self.connection.stream("/blobs/pack", body={"digests": digests}))
+    def get_blobs(self, digests: list[str]) -> Generator[tuple[str, Iterator[bytes]], None, None]:
+        """The bytes of 50 blobs at most, in pieces; each is taken before the next is asked for. Who does not take all
+        closes it."""
+        with closing(self.connection.stream("/blobs/pack", body={"digests": digests})) as pieces:
+            yield from unpacked(pieces)
 
     def fetch_blob(self, digest: str, target: Path) -> Path:
         """A blob as a file: written beside it, checked by the caller's reader, renamed in."""

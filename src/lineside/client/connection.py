@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -32,7 +32,8 @@ def path(*parts: str | int) -> str:
 class Connection:
     """Sends requests to one control plane. Safe to use from several threads.
 
-    Raises `client.unreachable` when nothing answers and `RemoteError` when the answer is an error. Nothing is retried
+    Connections are kept open for the next request until `close`; a broken-off answer closes its own at once. Raises
+    `client.unreachable` when nothing answers and `RemoteError` when the answer is an error. Nothing is retried
     here: whoever calls knows whether the operation may be repeated.
     """
 
@@ -67,12 +68,16 @@ class Connection:
         with self._request(method, where, data, query, content_type) as response:
             return bytes(response.data)
 
-    def stream(self, where: str, query: Mapping[str, Any] = {}, *, body: Any = None) -> Iterator[bytes]:
-        """What is answered to a GET, or to a POST of `body` as JSON, in pieces."""
+    def stream(self, where: str, query: Mapping[str, Any] = {}, *, body: Any = None) -> Generator[bytes, None, None]:
+        """What is answered to a GET, or to a POST of `body` as JSON, in pieces. Who does not take all closes it."""
         data = None if body is None else msgspec.json.encode(body)
         method, kind = ("GET", "") if data is None else ("POST", "application/json")
         with self._request(method, where, data, query, kind) as response:
             yield from response.stream(1 << 20)
+
+    def close(self) -> None:
+        """Close what is open. A later request opens it again."""
+        self._pool.clear()
 
     @contextmanager
     def _request(
@@ -90,6 +95,7 @@ class Connection:
                     raise _error(response)
                 yield response
             finally:
+                response.close()  # what was not read would be taken for the next answer
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as failure:
             raise LinesideError("client.unreachable", url=self.url, why=failure) from failure

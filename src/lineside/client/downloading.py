@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -115,15 +116,15 @@ def _fetched(client: Client, wanted: Mapping[str, list[Path]]) -> Iterator[int]:
 
 
 def _fetch(client: Client, pack: list[str], wanted: Mapping[str, list[Path]]) -> int:
-    answered = client.get_blobs(pack)
-    for digest in pack:
-        found, pieces = next(answered, ("nothing", iter(())))
-        if found != digest:
-            raise LinesideError("blob.digest_mismatch", actual=found, expected=digest)
-        first, *others = wanted[digest]
-        _write(first, digest, pieces)
-        for other in others:  # the same bytes under another name
-            _write(other, digest, iter([first.read_bytes()]))
+    with closing(client.get_blobs(pack)) as answered:
+        for digest in pack:
+            found, pieces = next(answered, ("nothing", iter(())))
+            if found != digest:
+                raise LinesideError("blob.digest_mismatch", actual=found, expected=digest)
+            first, *others = wanted[digest]
+            _write(first, digest, pieces)
+            for other in others:  # the same bytes under another name
+                _write(other, digest, iter([first.read_bytes()]))
     return len(pack)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +22,7 @@ T = TypeVar("T")
 _ASK = 1000  # digests asked about in one request
 _LOOK = 100  # pictures looked at in one
 _PACK, _PACK_BYTES = 64, 4 << 20  # files sent in one, and the bytes of them that are in memory
+_PATIENCE_S = 900.0
 _THREADS = 4  # as many as a connection keeps open
 
 
@@ -51,7 +54,19 @@ def upload_folder(
     _send_missing(client, folder, digests, progress)
     _look(client, list(dict.fromkeys(digests.values())), progress)
     progress(len(files), len(files), "importing")
-    return client.import_dataset(ImportRequest(name=name, files=digests, format=form))
+    return _in_turn(lambda: client.import_dataset(ImportRequest(name=name, files=digests, format=form)))
+
+
+def _in_turn(ask: Callable[[], T]) -> T:
+    """What is answered, once the control plane has time; `dataset.busy` when it has none for a quarter of an hour."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except LinesideError as error:
+            if error.code != "dataset.busy" or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.5, 1.0) * float(error.params.get("after", 3)))  # not all at the same time
 
 
 def _files(folder: Path) -> list[Path]:
@@ -107,9 +122,13 @@ def _packs(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
 
 def _look(client: Client, digests: Sequence[str], progress: Progress) -> None:
     """Have pictures decoded a hundred at a time, so that no request is long and a break costs little."""
+
+    def look(some: Sequence[str]) -> int:
+        return _in_turn(lambda: client.look_at_pictures(list(some)))
+
     done = 0
     batches = list(_batches(digests, _LOOK))
-    for batch, _ in zip(batches, _each(lambda some: client.look_at_pictures(list(some)), batches), strict=True):
+    for batch, _ in zip(batches, _each(look, batches), strict=True):
         done += len(batch)
         progress(done, len(digests), "looking")
 

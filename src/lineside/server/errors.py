@@ -34,7 +34,8 @@ def explained(request: AnyRequest, error: LinesideError) -> Response[ErrorBody]:
     """An error Lineside can explain: its kind is the status."""
     if error.kind is Kind.INTERNAL:
         _log.error("request failed", path=request.url.path, code=error.code, why=error.message)
-    return answer(error.report(), int(error.kind))
+    after = error.params.get("after")  # seconds, of an error that passes
+    return answer(error.report(), int(error.kind), {"Retry-After": after} if after else None)
 
 
 def from_framework(request: AnyRequest, error: HTTPException) -> Response[ErrorBody]:

@@ -14,7 +14,7 @@ from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats import FORMATS
 from lineside.server.datasets.formats.finding import locate
-from lineside.server.datasets.formats.reader import Folder
+from lineside.server.datasets.formats.folder import Folder
 from lineside.server.datasets.formats.text import python_value
 
 _BOXES = {"annotations": [{"class_id": 0, "left": 1, "top": 2, "width": 3, "height": 4}], "image_size": [{"width": 9}]}
@@ -55,7 +55,7 @@ def spoilt(draw: st.DrawFn, value: Any) -> Any:
 
 def read(name: str, data: bytes) -> None:
     files = {name: data, "a.png": b"\x89PNG", "b.png": b"\x89PNG"}
-    folder = Folder({path: path for path in files}, files.__getitem__)
+    folder = Folder({path: path for path in files}, lambda path: [files[path]])
     for form in FORMATS:
         with contextlib.suppress(LinesideError):
             if form.recognises(folder):
@@ -98,18 +98,18 @@ def test_what_is_no_plain_python_is_refused(written: str) -> None:
 def test_half_a_character_is_refused() -> None:
     files = {"tasks.json": b'[{"data": {"image": "\\ud800"}, "annotations": [], "result": 1}]'}
     with pytest.raises(LinesideError) as caught:
-        FORMATS[3].read(Folder({path: path for path in files}, files.__getitem__), Warnings())
+        FORMATS[3].read(Folder({path: path for path in files}, lambda path: [files[path]]), Warnings())
     assert caught.value.code == "dataset.file_unreadable"
 
 
 def test_a_table_with_old_line_ends_is_read() -> None:
     files = {"a.csv": b"image,label,x1,y1,x2,y2\ra.png,a,1,2,3,4\r", "a.png": b"\x89PNG"}
-    found = FORMATS[-1].read(Folder({path: path for path in files}, files.__getitem__), Warnings())
+    found = FORMATS[-1].read(Folder({path: path for path in files}, lambda path: [files[path]]), Warnings())
     assert [(image.path, len(image.boxes)) for image in found.images] == [("a.png", 1)]
 
 
 def test_a_reference_of_many_parts_is_looked_for_by_as_many_as_files_have() -> None:
-    folder = Folder({path: path for path in ("top.png", "one/a.png", "two/deep/a.png")}, str.encode)
+    folder = Folder({path: path for path in ("top.png", "one/a.png", "two/deep/a.png")}, lambda path: [path.encode()])
     warnings = Warnings()
     assert locate(folder, "x.manifest", "b/" * 2000 + "deep/a.png", warnings) == "two/deep/a.png"
     assert locate(folder, "x.manifest", "b/" * 50_000 + "deep/a.png", warnings) is None
@@ -118,7 +118,7 @@ def test_a_reference_of_many_parts_is_looked_for_by_as_many_as_files_have() -> N
 
 
 def test_only_as_many_tails_are_made_as_a_file_has_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, asked = Folder({"one/a.png": "a"}, str.encode), list[str]()
+    folder, asked = Folder({"one/a.png": "a"}, lambda path: [path.encode()]), list[str]()
 
     def ending(_: Folder, tail: str) -> list[str]:
         asked.append(tail)

@@ -157,6 +157,27 @@ def test_a_box_that_voc_cannot_write_is_counted(folder: Any, make: Make) -> None
     assert imported_again(folder, listing).version.boxes == 1
 
 
+@pytest.mark.parametrize("form", ["voc", "yolo"])
+def test_label_files_are_stored_many_at_a_time(rich: Any, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lineside.server.datasets.exporting._AT_ONCE", 3)
+    objects, stored = type(rich.core.objects), list[int]()
+    put_many = objects.put_many
+
+    def counted(self: Any, blobs: Any) -> int:
+        stored.append(put_many(self, blobs))
+        return stored[-1]
+
+    monkeypatch.setattr(objects, "put_many", counted)
+    monkeypatch.setattr(objects, "put", lambda *_, **__: pytest.fail("a small file was stored on its own"))
+    listing = exported(rich, form)
+    made = set(listing.files.values()) - {image.digest for image in rich.images}
+    assert (max(stored), sum(stored)) == (3, len(made))
+    assert all(rich.core.objects.exists(digest) for digest in made)
+    stored.clear()
+    assert exported(rich, form) == listing
+    assert stored == []
+
+
 def test_a_format_that_is_none_is_refused(rich: Any) -> None:
     with pytest.raises(LinesideError) as caught:
         exported(rich, "xls")

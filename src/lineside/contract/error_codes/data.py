@@ -60,6 +60,18 @@ ROWS = (
         "Repair the file and import the folder again.",
     ),
     Problem(
+        "dataset.file_too_large",
+        Kind.TOO_LARGE,
+        "{file} is over {limit}, more than is read of such a file.",
+        "Divide it into several files, or write the labels a line an image (docs/formats.md: SageMaker manifest, CSV).",
+    ),
+    Problem(
+        "dataset.busy",
+        Kind.UNAVAILABLE,
+        "Too much is being imported at once; {what} has waited {seconds} s for its turn.",
+        "Try again in {after} s; what was sent and looked at is not done again.",
+    ),
+    Problem(
         "dataset.mostly_bad",
         Kind.REFUSED,
         "{bad} of {total} images are missing, broken or lose labels ({reasons}).",

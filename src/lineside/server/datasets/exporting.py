@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from lineside.contract.dataset import DatasetVersion, ImageRecord
 from lineside.contract.dataset_export import ExportListing
@@ -13,10 +13,13 @@ from lineside.server.datasets import store
 from lineside.server.datasets.formats import named
 from lineside.server.datasets.formats.writer import Export, Stored
 
+_AT_ONCE, _BYTES = 500, 8 << 20  # label files that are in memory and stored together
+
 
 def write_folder(database: Database, objects: ObjectStore, version: DatasetVersion, form: str) -> ExportListing:
     """A dataset version in a format; the same version again answers with the same listing. Of its images no more than
-    a page is in memory, of a label file no more than a piece. Raises `dataset.format_unnamed`."""
+    a page is in memory, of label files a piece or a few hundred small ones. Raises
+    `dataset.format_unnamed`."""
     writer = named(form)
 
     def images() -> Iterator[ImageRecord]:
@@ -26,15 +29,40 @@ def write_folder(database: Database, objects: ObjectStore, version: DatasetVersi
 
     export = Export(version.classes, version.origin, version.created_at, images)
     files: dict[str, str] = {}
+    small = _Small(objects)
     for file in writer.write(export):
-        files[file.path] = file.digest if isinstance(file, Stored) else _stored(objects, file.pieces)
+        if isinstance(file, Stored):
+            files[file.path] = file.digest
+        elif isinstance(file.pieces, list):
+            files[file.path] = small.add(b"".join(file.pieces))
+        else:
+            files[file.path] = objects.put(file.pieces)
+    small.store()
     return ExportListing(dataset=version.id, format=form, files=files, warnings=export.warnings.counted())
 
 
-def _stored(objects: ObjectStore, pieces: Iterable[bytes]) -> str:
-    """The digest of a file that was made. A small one that is stored already is not written to the disk again."""
-    if not isinstance(pieces, list):
-        return objects.put(pieces)
-    data = b"".join(pieces)
-    digest = digest_of(data)
-    return digest if objects.exists(digest) else objects.put(data, expected=digest)
+class _Small:
+    """Small files that were made, stored many at a time: ten thousand of them cost the disk as much as a few hundred
+    that are stored one by one. What is stored already is not written again."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+        self._files: dict[str, bytes] = {}
+        self._size = 0
+
+    def add(self, data: bytes) -> str:
+        """Its digest; it is stored with others, and by `store` at the latest."""
+        digest = digest_of(data)
+        if digest not in self._files:
+            self._files[digest] = data
+            self._size += len(data)
+        if len(self._files) == _AT_ONCE or self._size > _BYTES:
+            self.store()
+        return digest
+
+    def store(self) -> None:
+        """Store what waits."""
+        new = {digest: data for digest, data in self._files.items() if not self._objects.exists(digest)}
+        if new:
+            self._objects.put_many((digest, [data]) for digest, data in new.items())
+        self._files, self._size = {}, 0

@@ -6,6 +6,7 @@ When what a look holds is made differently one day, the migration that comes wit
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,11 +20,16 @@ from lineside.server.adapters.objects import ObjectStore
 from lineside.server.among import among
 from lineside.server.database import Base, Database
 from lineside.server.datasets.patches import HEIGHT, WIDTH, Patch
-from lineside.server.datasets.pictures import Picture, look_at, may_be_picture
+from lineside.server.datasets.pictures import LARGEST, Picture, look_at, may_be_picture
+from lineside.server.datasets.turns import Turns, spare_cores
 from lineside.server.upserts import add_missing
 
-_THREADS = 4
-_LARGEST = 256 << 20  # bytes of a picture
+THREADS = 4
+"""Threads of a control plane that read and decode pictures, however many ask for it: so many pictures are in memory."""
+
+_pool = ThreadPoolExecutor(THREADS, "look-at")
+_cores = threading.BoundedSemaphore(spare_cores())  # Pillow lets go of the interpreter lock while it decodes
+_turns = Turns("looking at pictures", at_once=2, waiting=8, patience=60)
 _AT_ONCE = 256  # looks in memory and in one transaction
 
 
@@ -61,7 +67,7 @@ class Looks:
     def of(self, digests: Iterable[str]) -> dict[str, Look]:
         """The look of each that is a picture; one not seen before is read and decoded now.
 
-        A few hundred are in memory at once. Raises `request.not_found` for what is not stored.
+        A few hundred are in memory at once. Raises `request.not_found` for what is not stored, `dataset.busy`.
         """
         found: dict[str, Look] = {}
         for some in _batches(list(dict.fromkeys(digests))):
@@ -79,10 +85,14 @@ class Looks:
     def _make(self, digests: Sequence[str]) -> dict[str, Look]:
         if not digests:
             return {}
-        # Pillow lets go of the interpreter lock while it decodes; more threads than cores wait for the object store.
-        with ThreadPoolExecutor(_THREADS, "look-at") as threads:
-            seen = zip(digests, threads.map(self._look, digests), strict=True)
-            pictures = {digest: picture for digest, picture in seen if picture is not None}
+        with _turns.turn():
+            asked = [_pool.submit(self._look, digest) for digest in digests]
+            try:
+                seen = [(digest, look.result()) for digest, look in zip(digests, asked, strict=True)]
+            finally:
+                for look in asked:
+                    look.cancel()
+        pictures = {digest: picture for digest, picture in seen if picture is not None}
         with self._database.write() as session:
             add_missing(session, LookRow, [_row(digest, picture) for digest, picture in pictures.items()])
         return {digest: Look(p.width, p.height, p.form, p.brightness) for digest, p in pictures.items()}
@@ -91,9 +101,10 @@ class Looks:
         data = bytearray()
         for piece in self._objects.stream(digest):
             data += piece
-            if not may_be_picture(data) or len(data) > _LARGEST:
+            if not may_be_picture(data) or len(data) > LARGEST:
                 return None
-        return look_at(bytes(data))
+        with _cores:
+            return look_at(bytes(data))
 
 
 def looks(session: Session, digests: Iterable[str]) -> dict[str, Look]:

@@ -18,6 +18,9 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "MPO")
 THUMBNAIL = 240
 """Pixels of a thumbnail's longer side, at most."""
 
+LARGEST = 256 << 20
+"""Bytes of a file that is opened as a picture."""
+
 _BEGINNINGS = (b"\xff\xd8", b"\x89PNG", b"BM", b"II", b"MM", b"RIFF", b"GIF8", *(b"P%d" % n for n in range(1, 8)))
 _THUMBNAIL_BYTES = 8192
 _ORIENTATION = 0x0112  # EXIF 2.32

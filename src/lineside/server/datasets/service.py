@@ -23,13 +23,16 @@ from lineside.server.datasets.assembly import Assembled, Kept, assemble, keep
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.exporting import write_folder
 from lineside.server.datasets.formats import recognise
-from lineside.server.datasets.formats.reader import Folder, Reading
+from lineside.server.datasets.formats.folder import Folder
+from lineside.server.datasets.formats.reader import Reading
 from lineside.server.datasets.looks import Looks, patches_on_disk
-from lineside.server.datasets.pictures import is_picture
 from lineside.server.datasets.series import FIELD, add_to_series, how_many, newest, one_before, remember, what_is_known
 from lineside.server.datasets.splitting import Known
 from lineside.server.datasets.store import Filters
+from lineside.server.datasets.turns import Turns
 from lineside.server.services import Core
+
+_turns = Turns("an import", at_once=2, waiting=8, patience=60)  # labels are in memory meanwhile
 
 ORIGINS = ("photographs", "rendered")
 
@@ -46,11 +49,15 @@ class DatasetsService:
     def import_folder(self, request: ImportRequest) -> ImportReport:
         """Make a dataset version of files whose blobs are stored; the same content again is the same version.
 
-        Raises `request.invalid` and `dataset.…` errors; nothing is stored then.
+        Raises `request.invalid` and `dataset.…` errors, `dataset.busy` among them; nothing is stored then.
         """
         self._check(request)
+        with _turns.turn():
+            return self._import(request)
+
+    def _import(self, request: ImportRequest) -> ImportReport:
         warnings = Warnings()
-        folder = Folder(request.files, lambda path: self._core.objects.get(request.files[path]))
+        folder = Folder(request.files, lambda path: self._core.objects.stream(request.files[path]))
         form = recognise(folder, warnings, request.format)
         reading = form.read(folder, warnings)
         kept = self._look(folder, reading, warnings)
@@ -182,5 +189,5 @@ def _ordered(counts: Mapping[Split, int]) -> dict[str, int]:
 def _count_unlisted(folder: Folder, reading: Reading, warnings: Warnings) -> None:
     listed: set[str] = {image.path for image in reading.images} | warnings.harmed | reading.pending
     for path in folder.files:
-        if path not in listed and not path.casefold().endswith(_LABEL_FILES) and is_picture(folder.read(path)):
+        if path not in listed and not path.casefold().endswith(_LABEL_FILES) and folder.is_picture(path):
             warnings.add("dataset.image_unlisted", path)

@@ -6,8 +6,9 @@ from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats.coco import Coco
 from lineside.server.datasets.formats.csv_boxes import Csv
+from lineside.server.datasets.formats.folder import Folder
 from lineside.server.datasets.formats.labelstudio import LabelStudio
-from lineside.server.datasets.formats.reader import Folder, Format
+from lineside.server.datasets.formats.reader import Format
 from lineside.server.datasets.formats.sagemaker import SageMaker
 from lineside.server.datasets.formats.voc import Voc
 from lineside.server.datasets.formats.yolo import Yolo

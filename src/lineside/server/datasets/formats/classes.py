@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from lineside.server.datasets.formats.reader import Folder
+from lineside.server.datasets.formats.folder import SMALL, Folder
 from lineside.server.datasets.formats.text import text, unreadable
 from lineside.server.datasets.formats.writer import Export, Made
-from lineside.server.datasets.pictures import is_picture
 
 _FILES = ("classes.txt", "obj.names", "labels.txt")
 
@@ -17,10 +16,9 @@ def listed(folder: Folder) -> tuple[str, ...]:
     """The names in `classes.txt`, `obj.names` or `labels.txt`, wherever the first of them is; nothing without one."""
     for name in _FILES:
         for path in folder.ending(name):
-            data = folder.read(path)
-            if is_picture(data):  # a name says nothing
+            if folder.is_picture(path):  # a name says nothing
                 continue
-            lines = text(path, data).splitlines()
+            lines = text(path, folder.read(path, SMALL)).splitlines()
             return checked(path, [line.strip() for line in lines if line.strip()])
     return ()
 

@@ -6,6 +6,7 @@ Beyond the standard an image may carry `group`, `split` and `taken_at`, a box `s
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -17,35 +18,39 @@ import msgspec
 
 from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats import given
-from lineside.server.datasets.formats.reader import Folder, LabelledBox, LabelledImage, Reading, is_outside, side_of
+from lineside.server.datasets.formats.folder import Folder, is_outside
+from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading, side_of
 from lineside.server.datasets.formats.text import json_value, unreadable
 from lineside.server.datasets.formats.writer import Export, Made, Stored, plain_source
 
 _KEYS = (b'"images"', b'"annotations"', b'"categories"')
 Id = int | str
+_NULL = msgspec.Raw(b"null")
+_LONGEST = 4096  # bytes of one value
 
 
 class _Image(msgspec.Struct):
     id: Id
     file_name: str
-    width: float | None = None
-    height: float | None = None
+    width: msgspec.Raw = _NULL
+    height: msgspec.Raw = _NULL
     group: Id | None = None
     split: str | None = None
     taken_at: Any = None
 
     def declared(self) -> tuple[int, int] | None:
-        return given.size(self.width, self.height)
+        return given.size(_value(self.width), _value(self.height))
 
 
 class _Annotation(msgspec.Struct):
     image_id: Id
     category_id: Id | None = None
-    bbox: Any = None
+    bbox: msgspec.Raw = _NULL
     iscrowd: Any = 0
-    source: Any = None
+    source: msgspec.Raw = _NULL
 
 
 class _Category(msgspec.Struct):
@@ -103,22 +108,28 @@ class Coco:
 
 def _files(folder: Folder) -> list[str]:
     """By the words inside, so that a broken file is named as broken and not overlooked."""
-    return [path for path in folder.named(".json") if _looks_like(folder.read(path))]
+    return [path for path in folder.named(".json") if _is_begun(folder, path) and folder.says(path, _KEYS, 2)]
 
 
-def _looks_like(data: bytes) -> bool:
-    narrow = data.replace(b"\0", b"") if b"\0" in data[:64] else data  # UTF-16
-    return sum(key in narrow for key in _KEYS) >= 2
+def _is_begun(folder: Folder, path: str) -> bool:
+    narrow = folder.beginning(path).replace(b"\0", b"")  # UTF-16
+    return any(key in narrow for key in _KEYS)
 
 
 def _source(folder: Folder, path: str) -> _Source:
-    value = json_value(path, folder.read(path))
+    place = PurePosixPath(path)
+    return _Source(path, _content(path, folder.read(path)), side_of(place.stem) or side_of(place.parent.name))
+
+
+def _content(path: str, data: bytes) -> _File:
+    """What is not asked for, as outlines of objects, is passed over and takes no memory."""
     try:
-        content = msgspec.convert(value, _File)
+        return msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8), type=_File)
     except msgspec.ValidationError as error:
         raise unreadable(path, error) from error
-    place = PurePosixPath(path)
-    return _Source(path, content, side_of(place.stem) or side_of(place.parent.name))
+    except UNREADABLE as error:
+        json_value(path, data)  # which says the line
+        raise unreadable(path, error) from error
 
 
 def _categories(source: _Source) -> Mapping[Id, str]:
@@ -172,13 +183,22 @@ def _boxes(source: _Source, paths: Mapping[Id, str | None], warnings: Warnings) 
             warnings.add("dataset.box_crowd", where)
         elif category is None or category not in names:
             warnings.add("dataset.class_unknown", f"{where}: category_id {category}", paths[image])
-        elif not _is_box(annotation.bbox):
+        elif not _is_box(bbox := _value(annotation.bbox)):
             warnings.add("dataset.box_invalid", where, paths[image])
         else:
-            x, y, width, height = map(float, annotation.bbox)
-            said = given.source(annotation.source)
+            x, y, width, height = map(float, bbox)
+            said = given.source(_value(annotation.source))
             boxes[image].append(LabelledBox(names[category], x, y, width, height, source=said))
     return boxes
+
+
+def _value(written: msgspec.Raw) -> Any:
+    """What is written; None where it is too long to be what it should."""
+    data = bytes(written)
+    try:
+        return msgspec.json.decode(data) if len(data) <= _LONGEST else None
+    except UNREADABLE:  # half a character
+        return None
 
 
 def _is_box(value: Any) -> bool:

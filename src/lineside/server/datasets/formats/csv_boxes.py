@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats import classes, given
 from lineside.server.datasets.formats.columns import Columns, Edges, columns, edges_of
 from lineside.server.datasets.formats.finding import from_address, locate
-from lineside.server.datasets.formats.reader import Folder, LabelledBox, LabelledImage, Reading, side_of, split_of
-from lineside.server.datasets.formats.text import python_value, text, unreadable
+from lineside.server.datasets.formats.folder import LINE, Folder
+from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading, side_of, split_of
+from lineside.server.datasets.formats.text import python_value, unreadable
 from lineside.server.datasets.formats.writer import Export, Made, Stored, plain_source
 
 _HEADINGS = ("image", "image_width", "image_height", "group", "split", "taken_at")
@@ -69,12 +70,12 @@ class _Image:
 
 
 def _files(folder: Folder) -> list[str]:
-    return [path for path in folder.named(".csv") if _heading(folder.read(path)) is not None]
+    return [path for path in folder.named(".csv") if _heading(folder.beginning(path)) is not None]
 
 
 def _heading(data: bytes) -> tuple[Columns, str] | None:
     """Which column is what, and what divides them; None when the first line is no heading of boxes."""
-    lines = data[:65536].decode("utf-8-sig", "replace").splitlines()
+    lines = data.decode("utf-8-sig", "replace").splitlines()
     for delimiter in (",", ";", "\t"):
         with contextlib.suppress(csv.Error):
             found = columns(next(csv.reader(lines[:1], delimiter=delimiter), []))
@@ -84,32 +85,44 @@ def _heading(data: bytes) -> tuple[Columns, str] | None:
 
 
 def _images(folder: Folder, file: str, names: tuple[str, ...], warnings: Warnings) -> dict[str, _Image]:
-    data = folder.read(file)
-    heading = _heading(data)
+    heading = _heading(folder.beginning(file))
     assert heading is not None
     found, delimiter = heading
-    rows = _rows(file, data, delimiter)
-    reading = _Reading(folder, file, found, names, _relative(found, rows), warnings)
-    for number, row in enumerate(rows, 2):
+    relative = _relative(found, (row for _, row in _rows(folder, file, delimiter)))
+    reading = _Reading(folder, file, found, names, relative, warnings)
+    for number, row in _rows(folder, file, delimiter):
         reading.add(f"{file}, line {number}", row)
     return reading.images
 
 
-def _rows(file: str, data: bytes, delimiter: str) -> list[list[str]]:
+def _rows(folder: Folder, file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows below the heading that say something, each with the number of its last line; a table may be larger than
+    memory."""
+    reader = csv.reader(_rowwise(folder, file, size := [0]), delimiter=delimiter)
     try:
-        rows = list(csv.reader(io.StringIO(text(file, data), newline=""), delimiter=delimiter))
+        for number, row in enumerate(reader):
+            size[0] = 0
+            if number and any(cell.strip() for cell in row):
+                yield reader.line_num, row
     except csv.Error as error:
-        raise unreadable(file, error) from error
-    return [row for row in rows[1:] if any(cell.strip() for cell in row)]
+        raise unreadable(file, error, reader.line_num) from error
 
 
-def _relative(found: Columns, rows: list[list[str]]) -> bool:
+def _rowwise(folder: Folder, file: str, size: list[int]) -> Iterator[str]:
+    """Lines of a table; `size` is what was read of the row they belong to, which may be of many."""
+    for number, line in folder.lines(file):
+        size[0] += len(line)
+        if size[0] > LINE:
+            raise unreadable(file, f"a row is over {LINE} bytes long", number)
+        yield line
+
+
+def _relative(found: Columns, rows: Iterable[list[str]]) -> bool:
     """Whether boxes are in parts of the image: no edge of any is over 1."""
     if found.edges is None:
         return False
-    values = [given.number(found.cell(row, name)) for row in rows for name in found.edges.names]
-    known = [value for value in values if given.finite(value)]
-    return bool(known) and 0 < max(known) <= 1
+    values = (given.number(found.cell(row, name)) for row in rows for name in found.edges.names)
+    return 0 < max((value for value in values if given.finite(value)), default=0) <= 1
 
 
 @dataclass

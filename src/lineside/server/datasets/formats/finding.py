@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
-from lineside.server.datasets.formats.reader import Folder, is_outside
+from lineside.server.datasets.formats.folder import Folder, is_outside
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^/]*/")
 _UPLOADED = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the names of uploads

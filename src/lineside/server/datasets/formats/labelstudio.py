@@ -18,7 +18,8 @@ from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats import classes, given
 from lineside.server.datasets.formats.finding import from_label_studio, locate
-from lineside.server.datasets.formats.reader import Folder, LabelledBox, LabelledImage, Reading, split_of
+from lineside.server.datasets.formats.folder import SMALL, Folder
+from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading, split_of
 from lineside.server.datasets.formats.text import json_value, unreadable, xml_root
 from lineside.server.datasets.formats.writer import Export, Made, Stored, plain_source
 
@@ -100,13 +101,11 @@ def _is_regions(value: list[Any]) -> bool:
 
 def _files(folder: Folder) -> list[str]:
     """By the words inside; COCO's files are mappings, these are lists."""
-    found = []
-    for path in folder.named(".json"):
-        data = folder.read(path)
-        words = sum(word in data for word in _WORDS)
-        if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and words >= 2:
-            found.append(path)
-    return found
+    return [
+        path
+        for path in folder.named(".json")
+        if folder.beginning(path).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and folder.says(path, _WORDS, 2)
+    ]
 
 
 def _add(found: _Found, folder: Folder, file: str, task: _Task, warnings: Warnings) -> None:
@@ -193,9 +192,8 @@ def _labelled_by(written: Any) -> LabelSource | None:
 def _configured(folder: Folder) -> tuple[str, ...]:
     """The classes of a labelling configuration, in its order."""
     for path in folder.named(".xml"):
-        data = folder.read(path)
-        if b"<RectangleLabels" in data:
-            labels = xml_root(path, data).iterfind(".//RectangleLabels/Label")
+        if b"<RectangleLabels" in folder.beginning(path):
+            labels = xml_root(path, folder.read(path, SMALL)).iterfind(".//RectangleLabels/Label")
             names = [(label.get("value") or "").strip() for label in labels]
             return classes.checked(path, names)
     return ()

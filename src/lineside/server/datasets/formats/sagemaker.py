@@ -6,9 +6,10 @@ Beyond the standard a line may carry `group`, `split` and `taken_at`, and each o
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +18,9 @@ from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats import classes, given
 from lineside.server.datasets.formats.finding import from_address, locate
-from lineside.server.datasets.formats.reader import Folder, LabelledBox, LabelledImage, Reading, split_of
-from lineside.server.datasets.formats.text import json_value, text
+from lineside.server.datasets.formats.folder import Folder
+from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading, split_of
+from lineside.server.datasets.formats.text import json_value
 from lineside.server.datasets.formats.writer import Export, Made, Stored, plain_source
 
 _SUFFIXES = (".manifest", ".jsonl", ".ndjson", ".json")
@@ -39,9 +41,8 @@ class SageMaker:
     def read(self, folder: Folder, warnings: Warnings) -> Reading:
         found = _Found()
         for file in _files(folder):
-            lines = _lines(folder, file, warnings)
-            attribute = _attribute(lines, warnings)
-            for where, line in lines:
+            attribute = _attribute((line for _, line in _lines(folder, file, Warnings())), warnings)
+            for where, line in _lines(folder, file, warnings):
                 _add(found, folder, _Line(file, where, line, attribute), warnings)
         first = classes.listed(folder)
         names = sorted(found.classes, key=lambda name: (found.classes[name], name))
@@ -78,15 +79,15 @@ def _files(folder: Folder) -> list[str]:
     """By the first line's words, so that a broken file is named as broken and not overlooked."""
     found = []
     for path in folder.named(*_SUFFIXES):
-        first = folder.read(path).lstrip()[:65536].split(b"\n", 1)[0]
+        first = folder.beginning(path).removeprefix(codecs.BOM_UTF8).lstrip().split(b"\n", 1)[0]
         if first.startswith(b"{") and b'"source-ref"' in first:
             found.append(path)
     return found
 
 
-def _lines(folder: Folder, file: str, warnings: Warnings) -> list[tuple[str, dict[str, Any]]]:
-    lines = []
-    for number, written in enumerate(text(file, folder.read(file)).split("\n"), 1):
+def _lines(folder: Folder, file: str, warnings: Warnings) -> Iterator[tuple[str, dict[str, Any]]]:
+    """One line after the other; a manifest may be larger than memory."""
+    for number, written in folder.lines(file):
         if not written.strip():
             continue
         where = f"{file}, line {number}"
@@ -96,15 +97,14 @@ def _lines(folder: Folder, file: str, warnings: Warnings) -> list[tuple[str, dic
             warnings.add("dataset.label_unreadable", error.message, where)
             continue
         if isinstance(value, dict) and isinstance(value.get(_REFERENCE), str):
-            lines.append((where, value))
+            yield where, value
         else:
             warnings.add("dataset.label_unreadable", f"{where}: no source-ref", where)
-    return lines
 
 
-def _attribute(lines: list[tuple[str, dict[str, Any]]], warnings: Warnings) -> str | None:
+def _attribute(lines: Iterable[Mapping[str, Any]], warnings: Warnings) -> str | None:
     """The attribute that holds boxes on most lines; others, such as an earlier job's, are counted."""
-    counts = Counter(key for _, line in lines for key in line if _is_boxes(line, key))
+    counts = Counter(key for line in lines for key in line if _is_boxes(line, key))
     if not counts:
         return None
     chosen = min(counts, key=lambda key: (-counts[key], key))

@@ -12,8 +12,9 @@ from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats import classes
-from lineside.server.datasets.formats.reader import Folder, LabelledBox, LabelledImage, Reading, is_outside, side_of
-from lineside.server.datasets.formats.text import text, unreadable, xml_root
+from lineside.server.datasets.formats.folder import SMALL, Folder, is_outside
+from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading, side_of
+from lineside.server.datasets.formats.text import unreadable, xml_root
 from lineside.server.datasets.formats.writer import Export, Made, Stored, lose
 
 _FOLDERS = ("JPEGImages", "images", "Images")
@@ -28,7 +29,7 @@ class Voc:
     lists = True
 
     def recognises(self, folder: Folder) -> bool:
-        return any(_is_voc(folder.read(path)) for path in _files(folder))
+        return any(b"<annotation" in folder.beginning(path) for path in _files(folder))
 
     def read(self, folder: Folder, warnings: Warnings) -> Reading:
         sides = _sides(folder)
@@ -69,13 +70,9 @@ def _files(folder: Folder) -> list[str]:
     return inside or files
 
 
-def _is_voc(data: bytes) -> bool:
-    return b"<annotation" in data
-
-
 def _image(folder: Folder, file: str, sides: dict[str, Split], warnings: Warnings) -> LabelledImage | None:
     try:
-        root = xml_root(file, folder.read(file))
+        root = xml_root(file, folder.read(file, SMALL))
         if root.tag != "annotation":
             raise unreadable(file, "its root is not <annotation>")
     except LinesideError as error:
@@ -159,7 +156,7 @@ def _sides(folder: Folder) -> dict[str, Split]:
         side = side_of(place.stem) if "imagesets" in map(str.casefold, place.parts) else None
         if side is None or place.stem.casefold() != side.value:
             continue
-        for line in text(path, folder.read(path)).splitlines():
+        for _, line in folder.lines(path):
             if line.strip():
                 sides[line.strip()] = sides[PurePosixPath(line.split()[0]).stem] = side
     return sides

@@ -5,7 +5,6 @@ names of the classes in `data.yaml` or `classes.txt` (Ultralytics dataset format
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,11 +14,13 @@ import yaml
 from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
+from lineside.server.datasets.formats import given
 from lineside.server.datasets.formats.classes import checked, listed
-from lineside.server.datasets.formats.reader import SIDES, Folder, LabelledBox, LabelledImage, Reading, side_of
+from lineside.server.datasets.formats.folder import SMALL, Folder
+from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading
 from lineside.server.datasets.formats.text import text, unreadable, yaml_value
 from lineside.server.datasets.formats.writer import Export, Made, Stored, lose
-from lineside.server.datasets.pictures import is_picture
+from lineside.server.datasets.formats.yolo_places import IMAGES, LABELS, is_in, label_files, matched, sides_of, stem_of
 
 
 class Yolo:
@@ -31,12 +32,15 @@ class Yolo:
     def recognises(self, folder: Folder) -> bool:
         if _description(folder) is not None:
             return True
-        return bool(_labels(folder)) and any(_in(path, "images") for path in folder.files)
+        return bool(label_files(folder)) and any(is_in(path, IMAGES) for path in folder.files)
 
     def read(self, folder: Folder, warnings: Warnings) -> Reading:
-        labels = _labels(folder)
-        classes, sides = _classes(folder, labels), _sides(folder)
-        images = _pictures(folder, labels)
+        labels, images = matched(folder, warnings)
+        file = _description(folder)
+        description = None if file is None else yaml_value(file, folder.read(file, SMALL))
+        classes = listed(folder) or _numbers(folder) if file is None else _names(file, description)
+        home = "" if file is None else file.rpartition("/")[0]
+        sides = sides_of(folder, home, given.mapping(description), images.values())
         boxes: dict[str, tuple[LabelledBox, ...]] = {}
         for stem, label in labels.items():
             if stem not in images:
@@ -53,8 +57,7 @@ class Yolo:
         return Reading(
             classes=classes,
             images=tuple(
-                LabelledImage(path, boxes.get(stem, ()), split=sides.get(path) or _side(path))
-                for stem, path in images.items()
+                LabelledImage(path, boxes.get(stem, ()), split=sides.get(path)) for stem, path in images.items()
             ),
         )
 
@@ -64,96 +67,27 @@ class Yolo:
         sides: dict[Split, list[str]] = {side: [] for side in Split}
         stems: set[str] = set()
         for image in export.images():
-            if len(image.file_name.splitlines()) > 1 or image.file_name != image.file_name.strip():
+            if len(image.file_name.splitlines()) > 1:
                 export.warnings.add("dataset.name_unsaid", repr(image.file_name))
                 continue
             lose(export, image)
             path = _place(export, image.file_name, stems)
             sides[image.split].append(path)
             yield Stored(path, image.digest)
-            yield Made(f"{_exchanged(path, 'images', 'labels')}.txt", [_written(image, numbers)])
+            yield Made(f"{stem_of(path, IMAGES, LABELS)}.txt", [_written(image, numbers)])
         yield from _described(export, sides)
 
 
 def _description(folder: Folder) -> str | None:
     """`data.yaml`, or another YAML file with `names`; the one nearest to the top."""
-    files = [path for path in folder.named(".yaml", ".yml") if b"names" in folder.read(path)]
+    files = [path for path in folder.named(".yaml", ".yml") if folder.says(path, [b"names"], 1)]
     return min(files, key=lambda path: (PurePosixPath(path).name != "data.yaml", path.count("/"), path), default=None)
 
 
-def _in(path: str, part: str) -> bool:
-    return part in PurePosixPath(path).parts[:-1]
-
-
-def _labels(folder: Folder) -> dict[str, str]:
-    """Label files by the path of their image without extension."""
-    labels: dict[str, str] = {}
-    for path in folder.named(".txt"):
-        if _in(path, "labels"):
-            labels[_stem(path, "labels")] = path
-    return labels
-
-
-def _stem(path: str, part: str) -> str:
-    """A path without extension, its last folder `part` called `images`."""
-    return _exchanged(path, part, "images")
-
-
-def _exchanged(path: str, part: str, other: str) -> str:
-    """A path without extension, its last folder `part` called `other`."""
-    place = PurePosixPath(path)
-    parts = list(place.parts)
-    at = len(parts) - 2 - parts[-2::-1].index(part)
-    parts[at] = other
-    return str(PurePosixPath(*parts).with_suffix("")) if place.suffix else "/".join(parts)
-
-
-def _pictures(folder: Folder, labels: dict[str, str]) -> dict[str, str]:
-    """Image files by path without extension; two of one name are one too many, whichever label they meant."""
-    named: dict[str, list[str]] = defaultdict(list)
-    for path in folder.files:
-        if _in(path, "images"):
-            named[_stem(path, "images")].append(path)
-    pictures: dict[str, str] = {}
-    for stem, paths in named.items():
-        if len(paths) > 1 or stem not in labels:
-            paths = [path for path in paths if is_picture(folder.read(path))]
-        if len(paths) > 1:
-            label = labels.get(stem, "its label")
-            raise LinesideError("dataset.name_ambiguous", file=label, name=stem, first=paths[0], second=paths[1])
-        if paths:
-            pictures[stem] = paths[0]
-    return pictures
-
-
-def _side(path: str) -> Split | None:
-    """`images/train/a.jpg` and `train/images/a.jpg` both say train."""
-    sides = [side for part in PurePosixPath(path).parts[:-1] if (side := side_of(part))]
-    return sides[-1] if sides else None
-
-
-def _sides(folder: Folder) -> dict[str, Split]:
-    """What lists of images say that `data.yaml` names: `train: train.txt`."""
-    description = _description(folder)
-    value = yaml_value(description, folder.read(description)) if description is not None else None
-    home, sides = PurePosixPath(description or "").parent, dict[str, Split]()
-    for key, side in SIDES.items():
-        written = value.get(key) if isinstance(value, dict) else None
-        for name in written if isinstance(written, list) else [written]:
-            path = str(home / name) if isinstance(name, str) and name.endswith(".txt") else ""
-            if path in folder.files:
-                lines = text(path, folder.read(path)).splitlines()
-                sides |= {str(PurePosixPath(path).parent / line.strip()): side for line in lines if line.strip()}
-    return sides
-
-
-def _classes(folder: Folder, labels: dict[str, str]) -> tuple[str, ...]:
-    description = _description(folder)
-    if description is not None:
-        return _names(description, yaml_value(description, folder.read(description)))
-    if names := listed(folder):
-        return names
-    highest = max((index for path in labels.values() for index in _indices(folder.read(path))), default=-1)
+def _numbers(folder: Folder) -> tuple[str, ...]:
+    """Where nobody named the classes, their numbers do."""
+    numbers = (index for path in label_files(folder) for index in _indices(folder.read(path, SMALL)))
+    highest = max(numbers, default=-1)
     return tuple(str(index) for index in range(min(highest, 9999) + 1))
 
 
@@ -178,7 +112,7 @@ def _boxes(
 ) -> tuple[LabelledBox, ...] | None:
     """The boxes of one label file; None when it cannot be read at all."""
     try:
-        lines = text(file, folder.read(file)).splitlines()
+        lines = text(file, folder.read(file, SMALL)).splitlines()
     except LinesideError as error:
         warnings.add("dataset.label_unreadable", error.message, image)
         return None
@@ -215,12 +149,12 @@ def _around(points: list[float]) -> list[float]:
 
 def _place(export: Export, file_name: str, stems: set[str]) -> str:
     """Where an image goes: below a folder `images`, under a name that no other label file has."""
-    place = PurePosixPath(file_name if _in(file_name, "images") else f"images/{file_name}")
+    place = PurePosixPath(file_name if is_in(file_name, IMAGES) else f"images/{file_name}")
     stem, number = place.stem, 0
-    while _stem(str(place), "images").casefold() in stems:
+    while stem_of(str(place), IMAGES, IMAGES).casefold() in stems:
         number += 1
         place = place.with_stem(f"{stem}-{number}")
-    stems.add(_stem(str(place), "images").casefold())
+    stems.add(stem_of(str(place), IMAGES, IMAGES).casefold())
     if str(place) != file_name:
         export.warnings.add("dataset.name_changed", f"{file_name}: {place}")
     return str(place)
