@@ -316,9 +316,7 @@ def _opened(path: Path, busy_seconds: float) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.execute(
-            "PRAGMA secure_delete = OFF"
-        )  # some builds overwrite what is deleted: slow, and needs room to free room
+        db.execute("PRAGMA secure_delete = OFF")  # on, freeing room needs room: what goes is overwritten
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)

@@ -38,12 +38,11 @@ class SinkState:
 class Outlet:
     """Between the spool and one sink."""
 
-    def __init__(self, name: str, sink: Sink, spool: Spool, *, idle: float = _IDLE, first_wait: float = _FIRST_WAIT):
+    def __init__(self, name: str, sink: Sink, spool: Spool) -> None:
         self.name, self.state = name, SinkState()
         self._sink, self._spool = sink, spool
         self._sent = spool.cursor(name)
         self._open: dict[int, None] = {}  # sent, not arrived, in their order
-        self._idle, self._first_wait = idle, first_wait
         self._wait = 0.0  # seconds to hold back; 0 when all is well
         self._not_before = 0.0
         self._bell = Event()
@@ -68,7 +67,7 @@ class Outlet:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._bell.wait(self._idle)
+            self._bell.wait(_IDLE)
             self._bell.clear()
             self._catch_up()
             if time.monotonic() >= self._not_before:
@@ -120,7 +119,7 @@ class Outlet:
         self._spool.advance(self.name, self._sent)
 
     def _hold_back(self, error: Exception) -> None:
-        self._wait = min(_LONGEST_WAIT, 2 * self._wait or self._first_wait)
+        self._wait = min(_LONGEST_WAIT, 2 * self._wait or _FIRST_WAIT)
         self._not_before = time.monotonic() + self._wait * random.uniform(0.5, 1.0)
         self.state.failures += 1
         self._note(str(error) or type(error).__name__)
