@@ -52,7 +52,7 @@ def export_to_mlflow(
     client: Client, model: ModelVersion, uri: str, *, experiment: str = "", name: str = ""
 ) -> MlflowExport:
     """Log a run and register a version, under the model's own name unless others are given. What was exported before
-    is found by its digest, and not made twice.
+    is found by its digest, and not made twice; the aliases that point at it now are set in any case.
 
     Raises `start.extra_missing`, `mlflow.refused`, and what `export_folder` does.
     """
@@ -62,6 +62,7 @@ def export_to_mlflow(
     with _explained(library, uri, model.label):
         there = _registered(server, model, name)
         if there is not None:
+            _point(server, client, model, there)
             return _answer(model, uri, experiment, there, created=False)
         run = _run(server, model, client.url, experiment)
         try:
@@ -71,6 +72,7 @@ def export_to_mlflow(
                 _describe(library, run, model, manifest, Path(folder))
                 server.log_artifacts(run, folder, _FOLDER)
                 version = _register(server, run, client, model, name, (Path(folder) / "card.md").read_text("utf-8"))
+            _point(server, client, model, version)
             server.set_terminated(run, "FINISHED")
         except BaseException:
             server.set_terminated(run, "FAILED")
@@ -159,13 +161,15 @@ def _register(server: Any, run: str, client: Client, model: ModelVersion, name: 
     if not server.search_registered_models(f"name = '{name}'"):
         server.create_registered_model(name, tags={"lineside.model": model.name})
     said = tags(model, client.url)
-    version = server.create_model_version(
+    return server.create_model_version(
         name, f"runs:/{run}/{_FOLDER}", run, tags=said, description=card, await_creation_for=0
     )
+
+
+def _point(server: Any, client: Client, model: ModelVersion, version: Any) -> None:
     for alias in client.aliases(model.name):
         if alias.version == model.version and alias.alias != LATEST:
-            server.set_registered_model_alias(name, alias.alias, version.version)
-    return version
+            server.set_registered_model_alias(version.name, alias.alias, version.version)
 
 
 def _answer(model: ModelVersion, uri: str, experiment: str, version: Any, *, created: bool) -> MlflowExport:

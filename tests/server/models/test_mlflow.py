@@ -144,3 +144,21 @@ def test_a_server_that_is_not_there_is_an_error_with_its_address(lineside: Runni
     with pytest.raises(LinesideError, match=r"^mlflow.refused:.*127.0.0.1:9"):
         export_to_mlflow(client, model, "http://127.0.0.1:9")
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_an_alias_is_set_also_when_the_version_was_there_before(
+    lineside: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export that broke off after the version was registered, or an alias that moved since: here with MLflow's own
+    store of files in the place of a server."""
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    client, store = Client(lineside.people_url), (tmp_path / "mlflow").as_uri()
+    model = client.register_model(registration(lineside.core))
+    first = export_to_mlflow(client, model, store)
+    client.point_alias("tags", "production", PointAlias(version=1))
+    again = export_to_mlflow(client, model, store)
+    assert (first.created, again.created) == (True, False)
+    there = mlflow.MlflowClient(tracking_uri=store, registry_uri=store)
+    assert str(there.get_model_version_by_alias("tags", "production").version) == first.version
