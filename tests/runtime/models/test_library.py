@@ -127,6 +127,12 @@ def test_what_does_not_fit_is_refused_before_it_is_loaded_and_what_runs_goes_on(
     assert version(slot) == 1
 
 
+def test_an_estimate_alone_keeps_no_device_from_its_only_model(folders: dict[int, Path], room: Room) -> None:
+    room.free = 1
+    assert version(Library(threads=1, look=room).load("line", folders[1])) == 1
+    refused("model.no_memory", Library(threads=1, look=room, memory_mb=1000).load, "line", folders[1])
+
+
 def test_what_turns_out_too_big_is_let_go_again(library: Library, folders: dict[int, Path], room: Room) -> None:
     slot = library.load("line")
 

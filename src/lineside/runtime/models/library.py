@@ -11,7 +11,8 @@ import msgspec
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
 from lineside.runtime.announce import announce
-from lineside.runtime.engines import Port, bring
+from lineside.runtime.engines import MOST_LANES, Port, bring
+from lineside.runtime.engines.cores import usable_cores
 from lineside.runtime.model import MODEL_FILE, described
 from lineside.runtime.models.memory import Memory, check, estimate, give_back, memory, resident
 from lineside.runtime.models.proof import Proven, prove
@@ -24,7 +25,7 @@ SOAK_SECONDS = 60.0
 
 
 class ModelDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands behind a name. `needed_mb`: as measured when it was loaded, else as estimated."""
+    """What stands behind a name. `took_mb`: how much memory the process grew by when it was loaded."""
 
     name: str
     folder: str
@@ -36,7 +37,7 @@ class ModelDescription(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     threads: int
     notes: tuple[str, ...]  # what was wanted of its engine and could not be had
-    needed_mb: float
+    took_mb: float
     load_seconds: float
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -152,7 +153,7 @@ class Library:
             provider=model.provider,
             threads=model.threads,
             notes=model.notes,
-            needed_mb=round(self._took.get(model.digest, 0) / 1e6, 1),
+            took_mb=round(self._took.get(model.digest, 0) / 1e6, 1),
             load_seconds=round(proven.seconds, 3),
             inputs=model.inputs,
             outputs=model.outputs,
@@ -172,15 +173,16 @@ class Library:
             return self._proven(name, folder, threads)
 
     def _proven(self, name: str, folder: Path, threads: int | None = None) -> Proven:
-        needed = self._needed(folder)
-        bring(described(folder)[1])  # so that its engine's own memory is not taken for the model's
-        check(name, needed, self._look(self._memory_mb))
         settings = self._settings.get(name) or ModelSettings(folder=str(folder))
-        before = resident()
         wanted = settings.threads or self._threads if threads is None else threads
+        if self._slots or self._memory_mb is not None:  # an estimate alone keeps no device from its only model
+            check(name, _needed(folder, wanted), self._look(self._memory_mb))
+        bring(described(folder)[1])  # so that its engine's own memory is not taken for the model's
+        before = resident()
         proven = prove(folder, wanted, settings.options, aside=bool(self._slots))
-        self._took[proven.model.digest] = max(0, resident() - before)
-        check(name, self._took[proven.model.digest], self._look(self._memory_mb), loaded=True)
+        took = max(0, resident() - before)
+        check(name, took, self._look(self._memory_mb), loaded=True)
+        self._took[proven.model.digest] = took
         identity = proven.model.identity
         announce(
             "model.loaded",
@@ -196,20 +198,6 @@ class Library:
         for note in proven.model.notes:
             announce("engine.note", slot=name, why=note)
         return proven
-
-    def _needed(self, folder: Path) -> int:
-        """What this very file took when it was loaded before, else an estimate."""
-        identity, _ = described(folder)
-        return self._took.get(identity.digest) or self._estimated(folder)
-
-    @staticmethod
-    def _estimated(folder: Path) -> int:
-        path = folder / MODEL_FILE
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise LinesideError("model.missing", path=path, why=error.strerror or type(error).__name__) from error
-        return estimate(size, described(folder)[1])
 
     def _settle_later(self, name: str, slot: Slot) -> None:
         self._stop_timer(name)
@@ -236,3 +224,13 @@ class Library:
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
+
+
+def _needed(folder: Path, threads: int) -> int:
+    """About how many bytes a folder's model will take."""
+    path = folder / MODEL_FILE
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise LinesideError("model.missing", path=path, why=error.strerror or type(error).__name__) from error
+    return estimate(size, described(folder)[1], min(threads or usable_cores(), MOST_LANES))

@@ -16,7 +16,7 @@ _PROC = Path("/proc")
 _FILES = ("memory.max", "memory.limit_in_bytes")  # version 2, version 1
 _IN_USE = ("memory.current", "memory.usage_in_bytes")
 _CACHE = ("inactive_file ", "total_inactive_file ")
-_OF_FILE, _OF_INPUT = 2.5, 8.0  # times; of ONNX Runtime on YOLOX-Nano and the benchmarks' detectors, rounded up
+_OF_FILE, _OF_INPUT = 1.5, 13.0  # times; of ONNX Runtime on YOLOX-Nano and the benchmarks' detectors, rounded up
 
 
 class Memory(NamedTuple):
@@ -54,11 +54,12 @@ def memory(memory_mb: int | None = None, mount: Path = MOUNT, own: Path = OWN, p
     return min(budgets, key=lambda one: one.free, default=Memory(2**62, 0, "machine"))
 
 
-def estimate(file_bytes: int, signature: Signature) -> int:
-    """About how many bytes a model will take, before it is loaded: its weights twice over and then some (the file
-    while it is read, the weights, what is packed anew), and some copies of its input for what lies between layers."""
+def estimate(file_bytes: int, signature: Signature, lanes: int = 1) -> int:
+    """About how many bytes a model will take at most, before it is loaded: the file while it is read, and for each
+    lane (an engine may have a session for each) its weights, packed anew, and what lies between layers."""
     planes = 1 if signature.channels == "grey" else 3
-    return round(_OF_FILE * file_bytes + _OF_INPUT * 4 * planes * signature.input_width * signature.input_height)
+    between = _OF_INPUT * 4 * planes * signature.input_width * signature.input_height
+    return round(file_bytes + lanes * (_OF_FILE * file_bytes + between))
 
 
 def check(name: str, needed: int, now: Memory, *, loaded: bool = False) -> None:
