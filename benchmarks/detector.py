@@ -13,6 +13,7 @@ SIDE = 320
 CLASSES = 3
 STRIDES = (8, 16, 32)
 _STAGES = ((16, 0), (40, 4), (64, 4), (96, 1), (128, 1))  # channels and residuals after each halving of the resolution
+_QUIET = 0.02  # share of the usual weights in the last layer: scores lie between 0 and 1, not at them
 _NECK, _TOWER = 64, 4  # channels and convolutions of what looks at each of the three strides
 
 
@@ -31,7 +32,7 @@ def detector(side: int = SIDE, seed: int = 0) -> bytes:
             seen = graph.silu(graph.convolution(features, graph.weights(planes, _NECK, 1), size=1))
             for weights in tower:
                 seen = graph.silu(graph.convolution(seen, weights, size=3))
-            raw = graph.convolution(seen, graph.weights(_NECK, 4 + CLASSES, 1), size=1)
+            raw = graph.convolution(seen, graph.weights(_NECK, 4 + CLASSES, 1, share=_QUIET), size=1)
             outputs.append(graph.rows(graph.node("Sigmoid", [raw])))
     joined = graph.node("Concat", outputs, axis=1)
     graph.node("Add", [joined, graph.constant(_cells(side))], output="output")
@@ -68,8 +69,8 @@ class _Graph:
         self._weights.append(numpy_helper.from_array(values, name))
         return name
 
-    def weights(self, inputs: int, outputs: int, size: int) -> str:
-        scale = (2.0 / (inputs * size * size)) ** 0.5
+    def weights(self, inputs: int, outputs: int, size: int, share: float = 1.0) -> str:
+        scale = share * (2.0 / (inputs * size * size)) ** 0.5
         return self.constant(self._rng.normal(0, scale, (outputs, inputs, size, size)).astype(np.float32))
 
     def convolution(self, source: str, weights: str, *, size: int, stride: int = 1) -> str:

@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from lineside.contract.errors import LinesideError
+from lineside.runtime.models.memory import MB, memory
 
 MAX_PIXELS = 100_000_000
 """Images with more pixels than this are refused before they are decoded."""
 
 SNIFF_BYTES = 16
 """How many leading bytes `format_of` needs."""
+
+BYTES_A_PIXEL = 8
+"""Of memory while an image is decoded and brought to RGB; a test holds every format and mode to it."""
+
+_OF_WEBP, _OF_PROGRESSIVE = 16, 4  # libwebp keeps two canvases beside it; a progressive JPEG is kept whole at any scale
+_SMALL = 64_000_000  # bytes for which nobody asks how much memory is free
 
 Region = tuple[float, float, float, float]
 
@@ -82,21 +89,54 @@ def decode(data: bytes, fit: tuple[int, int] | None = None) -> Picture:
 
     With `fit` (width, height) a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as the picture, made to fit into that
     size, does not have to be enlarged again. Raises `image.unsupported` for bytes that are no such image,
-    `image.unreadable` for damaged ones and `image.too_large` beyond `MAX_PIXELS`.
+    `image.unreadable` for damaged ones, `image.too_large` beyond `MAX_PIXELS` and `image.no_memory` when decoding would
+    take more than half of the memory that is free.
     """
     name = format_of(data[:SNIFF_BYTES])
     if name is None:
         raise LinesideError("image.unsupported", why="it is empty" if not data else f"it begins with {data[:8].hex()}")
+    size = _webp_size(data) if name == "webp" else None
     try:
+        if size is not None:
+            _check_size(*size, _OF_WEBP * size[0] * size[1])  # opening it already takes that much
         image = _OPENERS[name](io.BytesIO(data))
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise LinesideError("image.too_large", width=width, height=height, limit=MAX_PIXELS)
+        size = image.size
+        _check_size(*size, 0)
         return _load(image, fit)
     except LinesideError:
         raise
+    except MemoryError as error:
+        raise _no_memory(*(size or (0, 0)), 0, 0) from error
     except Exception as error:  # Pillow's decoders raise nearly any type on damaged bytes; all of them mean this
         raise LinesideError("image.unreadable", format=name, why=str(error) or type(error).__name__) from error
+
+
+def _webp_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height as its first chunk says (RFC 9649); None where it says nothing that could be read."""
+    kind, head = data[12:16], data[20:30]
+    if len(head) < 10:
+        return None
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(head[4:7], "little"), 1 + int.from_bytes(head[7:10], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        return int.from_bytes(head[6:8], "little") & 0x3FFF, int.from_bytes(head[8:10], "little") & 0x3FFF
+    return None
+
+
+def _check_size(width: int, height: int, needed: int) -> None:
+    """Raises `image.too_large`, and `image.no_memory` when `needed` bytes are more than half of what is free."""
+    if width * height > MAX_PIXELS:
+        raise LinesideError("image.too_large", width=width, height=height, limit=MAX_PIXELS)
+    if needed > _SMALL and needed > (free := memory().free // 2):
+        raise _no_memory(width, height, needed, free)
+
+
+def _no_memory(width: int, height: int, needed: int, free: int) -> LinesideError:
+    megabytes = {"needed": max(1, needed // MB), "free": free // MB}
+    return LinesideError("image.no_memory", width=width, height=height, **megabytes)
 
 
 def _load(image: ImageFile.ImageFile, fit: tuple[int, int] | None) -> Picture:
@@ -105,6 +145,8 @@ def _load(image: ImageFile.ImageFile, fit: tuple[int, int] | None) -> Picture:
     if fit is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
         drafted = image.draft(None, _size_within(image.size, fit, swapped=_orientation(image) in _SWAPS_SIDES))
         region = drafted[1] if drafted else region
+    whole = _OF_PROGRESSIVE * width * height if image.info.get("progressive") else 0
+    _check_size(width, height, whole + BYTES_A_PIXEL * image.size[0] * image.size[1])
     image.load()
     upright = _rgb(image)
     orientation = _orientation(image)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any, TypeVar
 
 import msgspec
@@ -60,6 +61,7 @@ class Model:
         self._idle: SimpleQueue[Preprocessor | None] = SimpleQueue()  # one a lane, made when it is first needed
         for _ in range(self.lanes):
             self._idle.put(None)
+        self._inside, self._counting = 0, Lock()
         self._fit = (signature.input_width, signature.input_height)
         self._places: Sequence[int] = range(len(head.wanted))  # of the outputs that the head reads, in its order
 
@@ -94,7 +96,7 @@ class Model:
         """What the model finds: most confident first, at most `signature.max_detections`, boxes in pixels of the
         upright original and clipped to it. `score_threshold` replaces the signature's.
 
-        Raises `image.unsupported`, `image.unreadable`, `image.too_large`, `model.run_failed`.
+        Raises `image.unsupported`, `image.unreadable`, `image.too_large`, `image.no_memory`, `model.run_failed`.
         """
         return self.detect_timed(data, score_threshold=score_threshold).detections
 
@@ -102,8 +104,9 @@ class Model:
         """`detect`, with the time it took and the decoded picture."""
         threshold = self.signature.score_threshold if score_threshold is None else score_threshold
         started = time.perf_counter()
-        picture = data if isinstance(data, Picture) else decode(data, self._fit)
-        answered, geometry = self._answered(picture)
+        with self._counted_in():
+            picture = data if isinstance(data, Picture) else decode(data, self._fit)
+            answered, geometry = self._answered(picture)
         outputs = [answered[place] for place in self._places]
         detections = self._detections(self._head.candidates(outputs, threshold), geometry)
         return Inference(detections, (time.perf_counter() - started) * 1e3, picture)
@@ -112,9 +115,21 @@ class Model:
         preprocess = self._idle.get() or Preprocessor(self.signature)
         try:
             tensor, geometry = preprocess(picture)
-            return self._engine.run(tensor), geometry
+            # The others' images may only be decoded just now: they need a core no less.
+            with self._engine.aside() if self._inside > 1 else nullcontext():
+                return self._engine.run(tensor), geometry
         finally:
             self._idle.put(preprocess)
+
+    @contextmanager
+    def _counted_in(self) -> Iterator[None]:
+        with self._counting:
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._inside -= 1
 
     def _detections(self, found: Candidates, geometry: Geometry) -> list[Detection]:
         limit = self.signature.max_detections

@@ -18,6 +18,12 @@ ROWS = (
         "The image has {width} x {height} pixels, over the limit of {limit}.",
         "Cut or scale the image first.",
     ),
+    Problem(
+        "image.no_memory",
+        Kind.TOO_LARGE,
+        "Decoding the image of {width} x {height} pixels takes about {needed} MB, and {free} MB may be used for it.",
+        "Cut or scale the image first, save it as a JPEG that is not progressive, or give the runtime more memory.",
+    ),
     Problem("image.missing", Kind.MISSING, "The image {path} cannot be read: {why}.", "Name a file that exists."),
     Problem(
         "image.file_too_large",
@@ -97,6 +103,12 @@ ROWS = (
         "Ask again a moment later.",
     ),
     Problem("runtime.stopping", Kind.UNAVAILABLE, "The runtime stops.", "Ask again once it runs."),
+    Problem(
+        "runtime.no_answer",
+        Kind.UNAVAILABLE,
+        "No decision came within {seconds} s.",
+        "See what the runtime is busy with: its status, or lineside runtime bench.",
+    ),
     Problem(
         "request.invalid",
         Kind.REFUSED,
