@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +15,13 @@ import pytest
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.own_step import OwnStep
-from lineside.contract.run import Run, RunRequest, RunState, StepState
+from lineside.contract.run import Run, RunRequest, RunState, Step, StepState
+from lineside.contract.worker import Held
 from lineside.pipeline.command import Command, run_command
 from lineside.pipeline.control import PatientControl
 from lineside.pipeline.entry import Entry, Job, folder_of
 from lineside.pipeline.said import StepLog
+from lineside.pipeline.sessions import MARK, kill_marked, mark_of
 from lineside.pipeline.testing import MemoryControl
 from lineside.pipeline.worker import Offer
 from lineside.pipeline.workflow import Steps
@@ -162,6 +166,90 @@ def test_a_run_that_is_stopped_ends_its_command_and_what_that_started_at_once(pl
     for pid in pids.read_text().split():
         until(lambda pid=pid: not alive(int(pid)), 20)  # type: ignore[misc]
     assert do(place, count(place)).state is RunState.SUCCEEDED
+
+
+def test_what_a_command_puts_into_a_session_of_its_own_ends_with_it(place: Workplace, tmp_path: Path) -> None:
+    """As a service does that makes itself independent."""
+    pid = tmp_path / "pid"
+    script = f"setsid sh -c 'echo $$ > {pid}; exec sleep 1000' & while [ ! -s {pid} ]; do sleep 0.05; done"
+    run = do(place, count(place, command=("sh", "-c", script), outputs={}))
+    assert run.state is RunState.SUCCEEDED
+    until(lambda: not alive(int(pid.read_text())), 20)
+
+
+def test_a_stopped_run_ends_what_its_command_put_into_a_session_of_its_own(place: Workplace, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    script = f"setsid sh -c 'echo $$ > {pid}; exec sleep 1000' & sleep 1000"
+    step = count(place, command=("sh", "-c", script))
+    run = place.control.start_run(RunRequest(kind="steps", model="own", steps=(step,)))
+    until(lambda: pid.exists() and pid.read_text().strip())
+    place.control.cancel_run(run.id)
+    until(lambda: not alive(int(pid.read_text())), 20)
+
+
+def test_only_what_has_the_mark_of_a_folder_is_ended(tmp_path: Path) -> None:
+    """Marks of folders whose names begin alike are not the same."""
+    marks = {"run-1": True, "run-1/deep": True, "run-10": False}
+    sleepers = {
+        name: subprocess.Popen(
+            ["sleep", "1000"], env=os.environ | {MARK: mark_of(tmp_path / name)}, start_new_session=True
+        )
+        for name in marks
+    }
+    try:
+        kill_marked(tmp_path / "run-1")
+        for name, ends in marks.items():
+            if ends:
+                assert sleepers[name].wait(20) == -signal.SIGKILL
+        assert sleepers["run-10"].poll() is None
+    finally:
+        for process in sleepers.values():
+            process.kill()
+            process.wait()
+
+
+def test_a_run_that_is_stopped_before_its_last_word_leaves_no_folder(place: Workplace) -> None:
+    """Its worker hears it from the answer to that word."""
+    step = count(place, command=("true",), outputs={}, cache=False)
+
+    def stop(reported: Step) -> None:
+        if reported.state is StepState.DONE:
+            place.control.cancel_run(run.id)
+
+    place.http.on_report = stop
+    try:
+        run = place.control.start_run(RunRequest(kind="steps", model="own", steps=(step,)))
+        until(lambda: place.control.run(run.id).state is RunState.CANCELLED)
+        folder = folder_of(place.root / "worker", run.id)
+        until(lambda: not folder.exists(), 30)
+    finally:
+        place.http.on_report = lambda step: None
+    assert f"the process of run {run.id} ended with status" not in place.log()
+
+
+def test_a_worker_that_is_told_to_end_gives_back_what_it_has_at_work(workplace: Workplace, tmp_path: Path) -> None:
+    """And what its command put elsewhere ends with it, though it was killed without a word before."""
+    pid = tmp_path / "pid"
+    script = f"setsid sh -c 'echo $$ > {pid}; exec sleep 1000' & sleep 1000"
+    step = OwnStep(name="wait", command=("sh", "-c", script))
+    run = workplace.control.start_run(RunRequest(kind="steps", model="own", steps=(step,)))
+    workplace.start_worker("--commands", "--name", "w")
+    until(lambda: pid.exists() and pid.read_text().strip())
+    assert workplace.worker is not None
+    left = int(pid.read_text())
+    for process in (workplace.worker.pid, *(one for one in descendants(workplace.worker.pid) if one != left)):
+        os.kill(process, signal.SIGKILL)
+    workplace.worker.wait()
+    assert alive(left)
+    pid.unlink()
+    worker = workplace.start_worker("--commands", "--name", "w")
+    until(lambda: pid.exists() and pid.read_text().strip())
+    assert not alive(left)
+    worker.terminate()
+    assert worker.wait(30) == 0
+    assert workplace.control.left == [Held(run.id, 2)]
+    assert workplace.control.run(run.id).state is RunState.RUNNING
+    assert not alive(int(pid.read_text()))
 
 
 def alive(pid: int) -> bool:

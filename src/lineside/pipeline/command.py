@@ -30,6 +30,7 @@ class Command:
     folder: Path
     environment: dict[str, str]
     seconds: float
+    clean: Callable[[], None] = lambda: None  # ends what it has put elsewhere
 
 
 def run_command(command: Command, say: Callable[[str], None]) -> None:
@@ -59,6 +60,7 @@ def run_command(command: Command, say: Callable[[str], None]) -> None:
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)  # whatever it left behind, too
+        command.clean()
         process.wait()
         reader.join(_LAST_WORDS)
     if status:

@@ -11,6 +11,7 @@ import fcntl
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -25,7 +26,7 @@ from lineside.pipeline import crash
 from lineside.pipeline.control import LOST, PatientControl
 from lineside.pipeline.entry import DONE, NOT_MINE, Job, folder_of
 from lineside.pipeline.said import Printed, StepLog
-from lineside.pipeline.sessions import keep_to_oneself, kill_session
+from lineside.pipeline.sessions import keep_to_oneself, kill_marked, kill_session
 from lineside.pipeline.workflow import Steps, Workflows
 
 _LOCK_PATIENCE = 20.0  # seconds for a process before this one to be gone
@@ -36,7 +37,7 @@ def perform(job: Job) -> NoReturn:
     """Do the run to its end, and end this process."""
     os.setsid()  # its programs can be found and ended by its session
     keep_to_oneself()
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(job,), name="parent", daemon=True).start()
     client = Client(job.entry.url, job.entry.token, job.entry.ca, attempt=f"{job.run} {job.attempt}")
     log = _listen(client, job.run)
     status = 1
@@ -66,7 +67,12 @@ def _done(job: Job, client: Client, log: StepLog) -> int:
         crash.point("run.ended")
         if finish.state is RunState.CANCELLED:
             return NOT_MINE
-        control.finish_run(job.run, finish)
+        try:
+            control.finish_run(job.run, finish)
+        except LinesideError as error:
+            if error.code != "state.illegal_move":
+                raise
+            return NOT_MINE  # it was stopped meanwhile
         crash.point("run.finished")
     _logger.info("run %s: %s", job.run, finish.state.value)
     return DONE
@@ -103,8 +109,10 @@ def _listen(client: Client, run: str) -> StepLog:
     return log
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(job: Job) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        kill_session(os.getpid())  # itself, too
+        kill_session(os.getpid())
+        kill_marked(folder_of(Path(job.root), job.run))
+        os.kill(os.getpid(), signal.SIGKILL)

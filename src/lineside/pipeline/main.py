@@ -2,7 +2,8 @@
 
 It needs nothing but the control plane's address, a token in LINESIDE_TOKEN (of the permission `work`), and for https
 the certificates in the file LINESIDE_CA. The control plane gives them to the worker it starts itself.
-It may end at any moment: whatever it had finished is on disk, and the next start goes on from there.
+It may end at any moment: whatever it had finished is on disk, and the next start goes on from there. When it is told to
+end, it gives back what it has at work.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import argparse
 import fcntl
 import importlib.util
 import logging
-import multiprocessing
 import os
 import secrets
 import signal
@@ -21,17 +21,21 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from lineside.client import Client
 from lineside.contract.errors import LinesideError
 from lineside.pipeline.entry import Entry
 from lineside.pipeline.files import write_whole
-from lineside.pipeline.sessions import keep_to_oneself, kill_run
+from lineside.pipeline.sessions import keep_to_oneself
+
+if TYPE_CHECKING:
+    from lineside.pipeline.worker import Worker
 
 _NEEDED = ("dbos", "torch", "onnx", "onnxruntime", "pycocotools")
 _NICENESS = 10  # pages and agents on the same machine come first
 _LOCK_PATIENCE = 5.0  # seconds for the worker before this one to be gone
+_LAST_WORDS = 3.0  # seconds to give back what is at work
 _logger = logging.getLogger(__name__)
 
 
@@ -80,14 +84,15 @@ def _locked(lock: IO[str]) -> bool:
 def _work(asked: argparse.Namespace) -> None:
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
         raise LinesideError("start.extra_missing", extra="train")
-    from lineside.pipeline.worker import Offer, Worker
+    from lineside.pipeline.worker import Offer, Worker  # heavy, and not needed to say that something is missing
     from lineside.runtime.engines.cores import usable_cores
 
     os.nice(_NICENESS)
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
+    ending = Ending()
+    signal.signal(signal.SIGTERM, ending.on_signal)
+    signal.signal(signal.SIGINT, ending.on_signal)
     if asked.parent_stdin:
-        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+        threading.Thread(target=_end_with_parent, args=(ending,), name="parent", daemon=True).start()
     keep_to_oneself()
     entry = entry_of(asked.url)
     name = asked.name or _kept_name(asked.root)
@@ -100,7 +105,53 @@ def _work(asked: argparse.Namespace) -> None:
         commands=asked.commands,
         keep_seconds=asked.keep_seconds,
     )
-    Worker(connect(entry), entry, asked.root.resolve(), offer, threading.Event()).run()
+    worker = Worker(connect(entry), entry, asked.root.resolve(), offer, threading.Event())
+    threading.Thread(target=_run, args=(worker, ending), name="worker", daemon=True).start()
+    status = ending.wait()
+    threading.Thread(target=_lose_patience, args=(status,), name="end", daemon=True).start()
+    worker.end()
+    logging.shutdown()
+    os._exit(status)
+
+
+class Ending:
+    """Why the worker ends. It can be told from any thread and from a signal's handler: neither takes a lock."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT arrived."""
+        os.write(self._write, bytes([number]))
+
+    def parent_is_gone(self) -> None:
+        """Standard input was closed."""
+        os.write(self._write, b"\0")
+
+    def broke(self) -> None:
+        """The worker itself ended, which it never does."""
+        os.write(self._write, b"\xff")
+
+    def wait(self) -> int:
+        """Until it ends; the exit status."""
+        why = os.read(self._read, 1)[0]
+        said = {0: "its parent is gone", 255: "it broke"}
+        _logger.info("the worker ends: %s", said[why] if why in said else signal.Signals(why).name)
+        return int(why == 255)
+
+
+def _run(worker: Worker, ending: Ending) -> None:
+    try:
+        worker.run()
+    except BaseException:
+        _logger.exception("the worker broke")
+        ending.broke()
+
+
+def _lose_patience(status: int) -> NoReturn:
+    """Nothing that matters is in memory only: what could not be said in time is found out by the lease."""
+    time.sleep(_LAST_WORDS)
+    os._exit(status)
 
 
 def entry_of(url: str) -> Entry:
@@ -127,21 +178,10 @@ def _kept_name(root: Path) -> str:
     return path.read_text().strip()
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    """End now, and with it the processes of its runs: nothing that matters is in memory only."""
-    _logger.info("the worker ends: %s", signal.Signals(number).name)
-    for process in multiprocessing.active_children():
-        kill_run(process)
-    logging.shutdown()
-    os._exit(0)
-
-
-def _end_with_parent() -> None:
+def _end_with_parent(ending: Ending) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
-    _logger.info("the worker ends: its parent is gone")
-    logging.shutdown()
-    os._exit(0)
+    ending.parent_is_gone()
 
 
 def _at_least_one(text: str) -> int:

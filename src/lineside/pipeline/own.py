@@ -26,6 +26,7 @@ from lineside.contract.own_step import OwnStep, files_of
 from lineside.contract.run import RunRequest
 from lineside.pipeline.command import Command, run_command
 from lineside.pipeline.files import pack_folder
+from lineside.pipeline.sessions import MARK, kill_marked, mark_of
 from lineside.pipeline.step import Context, Results, StepDefinition
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
@@ -95,7 +96,14 @@ def perform(own: OwnStep, context: Context, given: Inputs) -> Outputs:
         target.parent.mkdir(parents=True, exist_ok=True)
     words = _words(own, folder, values, outputs, given)
     environment = _environment(own, context, folder, values, outputs, given)
-    command = Command(step=own.name, words=words, folder=folder, environment=environment, seconds=own.timeout)
+    command = Command(
+        step=own.name,
+        words=words,
+        folder=folder,
+        environment=environment,
+        seconds=own.timeout,
+        clean=functools.partial(kill_marked, context.folder),
+    )
     run_command(command, context.say)
     files = {name: _kept(own, context, name, path) for name, path in outputs.items()}
     shutil.rmtree(folder, ignore_errors=True)
@@ -183,7 +191,7 @@ def _environment(
     said |= {f"LINESIDE_INPUT_{name.upper()}": _text(value) for name, value in values.items()}
     said |= {f"LINESIDE_OUTPUT_{name.upper()}": str(path) for name, path in outputs.items()}
     said |= {f"LINESIDE_PARAMETER_{name.upper()}": _text(value) for name, value in given.parameters.items()}
-    return said | own.environment
+    return said | own.environment | {MARK: mark_of(context.folder)}
 
 
 def _kept(own: OwnStep, context: Context, name: str, path: Path) -> str:

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import msgspec
 
-from lineside.contract.errors import LinesideError
-from lineside.contract.run import Run
+from lineside.contract.errors import Kind, LinesideError
+from lineside.contract.run import Run, RunState
 from lineside.contract.run_order import BUILT_IN
-from lineside.contract.worker import COMMANDS, Beat, Claim, Held
+from lineside.contract.worker import COMMANDS, Beat, Claim, Held, Leave
 from lineside.pipeline.code import code_version
 from lineside.pipeline.control import Control, is_away
 from lineside.pipeline.entry import DONE, NOT_MINE, Entry, Job, begin, folder_of
 from lineside.pipeline.kept import EVERY
-from lineside.pipeline.sessions import kill_run, kill_session
+from lineside.pipeline.sessions import kill_marked, kill_run, kill_session
 
 _IDLE = 0.5  # seconds between two questions for work
 _BEAT = 1.0  # seconds between two signs of life while something is at work; how soon a run that was stopped ends
@@ -61,6 +61,8 @@ class Worker:
         self._at_work: dict[str, tuple[BaseProcess, int]] = {}
         self._lost: set[tuple[str, int]] = set()
         self._guard = threading.Lock()
+        self._telling = threading.Lock()
+        self._clean = False
         self._processes = multiprocessing.get_context("forkserver")
         self._version = code_version()
 
@@ -69,22 +71,54 @@ class Worker:
         self._processes.set_forkserver_preload(["lineside.pipeline.warm"])
         forkserver.ensure_running()
         threading.Thread(target=self._beat_often, name="beats", daemon=True).start()
+        kill_marked(self._root / "runs")
         while not self._stop.is_set():
             self._reap()
             try:
+                if not self._clean:
+                    self._remove_lost()
                 if len(self._at_work) < self._offer.slots and self._take():
                     continue
                 self._stop.wait(_IDLE)
             except LinesideError as error:
                 _logger.error("%s %s", error, error.next)
                 self._stop.wait(_IDLE if is_away(error) else _AFTER_ERROR)
-        self.end()
 
     def end(self) -> None:
-        """End everything that is at work, at once; another worker, or the next one here, goes on with it."""
+        """End everything that is at work, at once, and give it back: another worker, or the next one here, goes on with
+        it, and no attempt is spent."""
+        self._stop.set()
         with self._guard:
-            for process, _ in self._at_work.values():
-                kill_run(process)
+            held = tuple(Held(run, found[1]) for run, found in self._at_work.items() if found[0].is_alive())
+            for run, (process, _) in self._at_work.items():
+                kill_run(process, folder_of(self._root, run))
+        self._give_back(held)
+
+    def _give_back(self, held: tuple[Held, ...]) -> None:
+        if not held:
+            return
+        with self._telling:  # a sign of life that is on its way would keep them
+            try:
+                self._control.leave(Leave(worker=self._offer.name, holding=held))
+            except LinesideError as error:
+                _logger.warning("runs were not given back: %s", error.message)
+
+    def _remove_lost(self) -> None:
+        """Folders of runs that have ended, or are another's, since this machine lost its power."""
+        for folder in sorted((self._root / "runs").glob("*")):
+            if not self._is_mine(folder.name):
+                _logger.info("run %s is not this worker's any more: its folder goes", folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
+        self._clean = True
+
+    def _is_mine(self, run: str) -> bool:
+        try:
+            known = self._control.run(run)
+        except LinesideError as error:
+            if error.kind is not Kind.MISSING:
+                raise
+            return False
+        return known.state is RunState.RUNNING and known.worker == self._offer.name
 
     def _take(self) -> bool:
         claim = Claim(
@@ -110,8 +144,12 @@ class Worker:
         )
         process = self._processes.Process(target=begin, args=(job,), name=run.id)
         with self._guard:
-            process.start()
-            self._at_work[run.id] = (process, run.attempt)
+            ending = self._stop.is_set()
+            if not ending:
+                process.start()
+                self._at_work[run.id] = (process, run.attempt)
+        if ending:
+            self._give_back((Held(run.id, run.attempt),))
 
     def _reap(self) -> None:
         """Look after the processes that have ended."""
@@ -121,6 +159,7 @@ class Worker:
                 del self._at_work[run]
         for run, (process, attempt) in ended.items():
             kill_session(process.pid)
+            kill_marked(folder_of(self._root, run))
             if process.exitcode in (DONE, NOT_MINE) or (run, attempt) in self._lost:
                 shutil.rmtree(folder_of(self._root, run), ignore_errors=True)
             else:
@@ -143,6 +182,11 @@ class Worker:
                 away = True
 
     def _beat(self) -> None:
+        with self._telling:
+            if not self._stop.is_set():
+                self._tell()
+
+    def _tell(self) -> None:
         holding = self._holding()
         beat = Beat(
             worker=self._offer.name,
@@ -165,7 +209,7 @@ class Worker:
                 return
             _logger.info("run %s is let go of, attempt %d", run, found[1])
             self._lost.add((run, found[1]))
-            kill_run(found[0])
+            kill_run(found[0], folder_of(self._root, run))
 
     def _holding(self) -> tuple[Held, ...]:
         with self._guard:

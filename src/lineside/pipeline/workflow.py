@@ -44,7 +44,7 @@ STEPS: dict[str, StepDefinition] = {
     )
 }
 
-_MOST_RECOVERIES = 20  # a run that takes the worker down this often will do so again
+_MOST_RECOVERIES = 10_000  # the control plane counts attempts, and leaves out those that were given back
 _POLL = 0.2  # seconds between two looks at a run that a crash interrupted and that goes on by itself
 _ONE_VERSION = "1"  # DBOS recovers workflows of its own application version only; ours may be recovered by newer code
 _logger = logging.getLogger(__name__)
