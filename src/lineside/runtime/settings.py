@@ -1,7 +1,7 @@
 """What a run is told: the component's configuration (LINESIDE_CONFIG) and the agent's environment.
 
 source: {folder}                   one folder, decided by the model of --model: all that most devices need
-sources: {NAME: {kind, …}}         several, instead; kind: folder
+sources: {NAME: {kind, …}}         several, instead; kind: folder, video, rtsp, usb, requests, api
 models: {NAME: {folder}}           several models; without, the one of --model, which is named "model"
 routes: [{source, model}]          which model decides for which source; without, the only one for all
 deadline_ms                        after which a decision is late
@@ -24,8 +24,10 @@ from lineside.runtime.models.settings import ModelSettings, ShadowSettings
 from lineside.runtime.rules.settings import RuleSettings
 from lineside.runtime.sinks.mqtt import MqttSettings
 from lineside.runtime.sinks.settings import SinkSettings
+from lineside.runtime.sources.asked import AskedSettings
 from lineside.runtime.sources.camera import RtspSettings, UsbSettings
 from lineside.runtime.sources.folder import FolderSettings
+from lineside.runtime.sources.requests import RequestSettings
 from lineside.runtime.sources.video import VideoSettings
 from lineside.runtime.unknown_keys import unknown_key
 
@@ -34,7 +36,7 @@ INBOX = "inbox"
 MODEL = "model"
 """The name of the model of `--model`."""
 
-SourceSettings = FolderSettings | VideoSettings | RtspSettings | UsbSettings
+SourceSettings = FolderSettings | VideoSettings | RtspSettings | UsbSettings | RequestSettings | AskedSettings
 
 SOAK_SECONDS = 60.0
 """How long the model before a swap is kept."""

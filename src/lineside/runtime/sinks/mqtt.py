@@ -117,10 +117,10 @@ class MqttSink:
     def _made_client(self, settings: MqttSettings) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=f"{settings.device}-{secrets.token_hex(8)}")
         if settings.ca is not None:
-            client.tls_set_context(_tls(settings))
+            client.tls_set_context(tls_of(settings))
         client.max_inflight_messages_set(_IN_FLIGHT)
         client.reconnect_delay_set(min_delay=1, max_delay=30)
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -161,7 +161,7 @@ def _topics_of(settings: MqttSettings) -> tuple[str, ...]:
     return (own,) if settings.topic in ("", own) else (own, settings.topic)
 
 
-def _tls(settings: MqttSettings) -> ssl.SSLContext:
+def tls_of(settings: MqttSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ca)
         if settings.certificate is not None:
@@ -171,6 +171,6 @@ def _tls(settings: MqttSettings) -> ssl.SSLContext:
     return context
 
 
-def _send_at_once(client: Client, userdata: Any, sock: Any) -> None:
+def send_at_once(client: Client, userdata: Any, sock: Any) -> None:
     """Without TCP_NODELAY a QoS 1 round trip takes 44 ms: Nagle's algorithm waits for a delayed acknowledgement."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

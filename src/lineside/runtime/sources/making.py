@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from lineside.contract.result import Result
 from lineside.runtime.frames import Source
 from lineside.runtime.settings import Settings
+from lineside.runtime.sources.asked import AskedSettings, AskedSource
 from lineside.runtime.sources.camera import CameraSource, RtspSettings, UsbSettings, rtsp, usb
 from lineside.runtime.sources.folder import FolderSettings, FolderSource
+from lineside.runtime.sources.requests import RequestSettings, RequestSource
 from lineside.runtime.sources.video import VideoSettings, VideoSource
 from lineside.runtime.spool import InputKey, Spool
 
@@ -21,6 +26,20 @@ def kind_of(settings: Settings, name: str) -> str:
     return str(settings.sources[name].__struct_config__.tag)
 
 
+def asking(settings: Settings, sources: Mapping[str, Source]) -> Callable[[str, bytes], Result | None]:
+    """How the local API asks: by a model's name, for a decision that is recorded; None when no source of kind `api` is
+    routed to that model. It raises what `AskedSource.ask` does."""
+    by_model = {
+        settings.routes[name].model: source for name, source in sources.items() if isinstance(source, AskedSource)
+    }
+
+    def ask(model: str, data: bytes) -> Result | None:
+        source = by_model.get(model)
+        return source.ask(data) if source else None
+
+    return ask
+
+
 def _made(name: str, settings: Settings, spool: Spool, done: set[InputKey]) -> Source:
     one = settings.sources[name]
     match one:
@@ -34,3 +53,7 @@ def _made(name: str, settings: Settings, spool: Spool, done: set[InputKey]) -> S
             return CameraSource(name, rtsp(one))
         case UsbSettings():
             return CameraSource(name, usb(one))
+        case RequestSettings():
+            return RequestSource(name, one, settings.mqtt, [settings.folder(folder) for folder in one.folders])
+        case AskedSettings():
+            return AskedSource(name)
