@@ -136,7 +136,8 @@ def test_kill_9_in_the_middle_of_appending_keeps_all_that_was_acknowledged(tmp_p
             for _ in range(source.randrange(1, 40)):
                 acknowledged = int(writer.stdout.readline())
             writer.send_signal(signal.SIGKILL)
-            acknowledged = int((writer.stdout.read().split() or [acknowledged])[-1])
+            said = writer.stdout.read().split()
+            acknowledged = int(said[-1]) if said else acknowledged
         spool = Spool(path)
         found = spool.after(0, 100_000)
         assert len(found) >= acknowledged
