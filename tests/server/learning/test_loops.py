@@ -145,6 +145,60 @@ def test_it_cools_down(loops: Loops, core: Core, clock: FakeClock) -> None:
     assert len(started(loops)) == 2
 
 
+def test_by_hand_or_by_itself_it_has_one_run_at_a_time(loops: Loops, clock: FakeClock) -> None:
+    loops.apply(document(schedule="0 * * * *"))
+    clock.advance(3600)
+    loops.step()
+    (first,) = started(loops)
+    with pytest.raises(LinesideError) as caught:
+        loops.start("nightly", {}, None)
+    assert caught.value.code == "loop.at_work"
+    assert first in caught.value.message
+    finish_newest(loops)
+    by_hand = loops.start("nightly", {}, None).id
+    beside = loops._runs.start(msgspec.structs.replace(loops._runs.get(first).request, loop=None))
+    clock.advance(3600)
+    loops.step()
+    assert started(loops) == [by_hand, first]
+    loops._runs.cancel(by_hand)
+    loops.step()
+    assert len(started(loops)) == 3
+    assert beside.id not in started(loops)
+
+
+def test_every_run_of_a_loop_is_waited_for_not_only_the_one_it_began_last(loops: Loops, clock: FakeClock) -> None:
+    loops.apply(document(schedule="0 * * * *"))
+    last = loops.start("nightly", {}, None)
+    other = loops._runs.start(last.request)
+    loops._runs.cancel(last.id)
+    clock.advance(3600)
+    loops.step()
+    assert len(started(loops)) == 2
+    loops._runs.cancel(other.id)
+    loops.step()
+    assert len(started(loops)) == 3
+
+
+def test_what_is_due_stays_due_when_the_loop_is_changed_unless_it_starts_nothing_any_more(
+    loops: Loops, core: Core, clock: FakeClock
+) -> None:
+    on_data = Triggers(new_dataset=True)
+    loops.apply(document(schedule="0 * * * *", triggers=on_data))
+    loops.start("nightly", {}, None)
+    clock.advance(3600)
+    loops.step()
+    loops.apply(document(schedule="0 * * * *", triggers=on_data, description="other"))
+    assert loops.get("nightly").due == "its schedule 0 * * * *"
+    loops.apply(document(triggers=on_data))
+    assert loops.get("nightly").due is None
+    newer = add_dataset(core, 2)
+    loops.step()
+    loops.apply(document(triggers=on_data, description="third"))
+    assert loops.get("nightly").due == f"the dataset version {newer}"
+    loops.apply(document(schedule="0 * * * *"))
+    assert loops.get("nightly").due is None
+
+
 def test_what_cannot_begin_is_said_and_not_tried_for_ever(loops: Loops, clock: FakeClock) -> None:
     loops.apply(document(dataset="other@latest", schedule="0 * * * *"))
     clock.advance(3600)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
 from lineside.client import Client
 from lineside.contract.errors import ErrorReport
 from lineside.contract.own_step import OwnStep
-from lineside.contract.run import TRAIN_STEPS, Run, RunFinish, RunState, Step, StepReport, StepState
+from lineside.contract.run import TRAIN_STEPS, Run, RunFinish, RunRequest, RunState, Step, StepReport, StepState
 from lineside.contract.run_order import arrange
 from lineside.contract.worker import COMMANDS, Beat, Claim, Held, LogReport
 from lineside.server.runs.graph import graph_of
@@ -63,6 +65,23 @@ def test_the_page_draws_each_step_in_its_state_with_its_log(client: Client) -> N
     listed = httpx.get(f"{client.url}/runs").text
     assert "1 of 1" in listed
     assert f'href="/runs/{run.id}"' in listed
+
+
+def test_the_list_says_what_each_run_is_and_turns_its_pages(client: Client, lineside: Running) -> None:
+    model = client.put_blob(b"a model")
+    told = {"head": "yolox", "labels": ["a"]}
+    client.start_run(RunRequest(kind="import", model="tags", init=model, parameters=told))
+    client.start_run(RunRequest(kind="evaluate", model="tags", dataset=DATASET, parameters={"version": 1}))
+    client.start_run(RunRequest(kind="steps", model="own", steps=(OwnStep(name="a", command=("true",)),)))
+    for _ in range(48):
+        client.start_run(training())
+    newest = httpx.get(f"{lineside.people_url}/runs").text
+    assert [newest.count(f"<td>{kind}</td>") for kind in ("training, compact", "own steps", "evaluation")] == [48, 1, 1]
+    assert "51 runs" in newest
+    (older,) = re.findall(r'href="\?before=(\d+)"', newest)
+    last = httpx.get(f"{lineside.people_url}/runs?before={older}").text
+    assert (last.count("<td>import</td>"), last.count("<td>training")) == (1, 0)
+    assert "Older" not in last
 
 
 def test_it_says_why_nobody_takes_it(client: Client) -> None:

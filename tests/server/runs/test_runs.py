@@ -253,3 +253,21 @@ def test_a_model_whose_components_could_not_be_named_is_refused_before_anything_
         with pytest.raises(LinesideError) as refused:
             check_request(training(model=name))
         assert refused.value.code == expected
+
+
+def test_runs_come_a_page_at_a_time(lineside: Running) -> None:
+    add_dataset(lineside.core)
+    client = Client(lineside.people_url)
+    runs = RunsService(lineside.core, DatasetsService(lineside.core))
+    ids = [runs.start(training(loop="nightly" if number % 2 else None)).id for number in range(7)][::-1]
+    first = client.run_page(limit=3)
+    assert ([run.id for run in first.runs], first.total) == (ids[:3], 7)
+    second = client.run_page(limit=4, before=first.next)
+    assert ([run.id for run in second.runs], second.next) == (ids[3:], None)
+    assert [len(run.steps) for run in second.runs] == [len(TRAIN_STEPS)] * 4
+    assert [run.id for run in client.runs(loop="nightly")] == ids[1::2]
+    client.cancel_run(ids[2])
+    assert [run.id for run in client.runs(states="cancelled,running")] == [ids[2]]
+    assert (client.runs(kind="import"), len(client.runs(kind="train"))) == ([], 7)
+    with pytest.raises(LinesideError, match="no state of runs"):
+        client.runs(states="asleep")

@@ -54,6 +54,12 @@ ROWS = (
         "Sign it with the loop's secret, as Standard Webhooks says; for a new one: lineside loops apply -f loop.yaml --new-secret",
     ),
     Problem(
+        "loop.at_work",
+        Kind.CONFLICT,
+        "The loop {loop} has one run at a time, and {run} goes on.",
+        "Wait for its end or stop it: lineside runs cancel {run}; or start one beside it: lineside runs start -f loop.yaml",
+    ),
+    Problem(
         "loop.invalid",
         Kind.REFUSED,
         "The loop {loop} makes no sense: {why}.",

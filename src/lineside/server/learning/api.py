@@ -51,7 +51,7 @@ def apply_loop(
     opt=needs(Permission.OPERATE),
 )
 def start_loop(name: FromPath[str], data: JSONBody[StartLoop], loops: NamedDependency[Loops]) -> Run:
-    """Beside what it starts by itself."""
+    """`loop.at_work` while one of its runs goes on."""
     return loops.start(name, data.settings, data.from_step)
 
 

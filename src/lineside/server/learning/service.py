@@ -23,7 +23,7 @@ from lineside.contract.loop import (
     request_of,
     series_of,
 )
-from lineside.contract.run import RUN_MOVES, Run, RunState
+from lineside.contract.run import Run
 from lineside.contract.webhook import ID, secret_text
 from lineside.server.access.caller import Caller, acting, current
 from lineside.server.clock import parse_rfc3339, rfc3339
@@ -34,11 +34,12 @@ from lineside.server.learning.schedule import check_schedule, next_after
 from lineside.server.learning.store import LoopMessageRow, LoopRow
 from lineside.server.runs.model import blobs_of
 from lineside.server.runs.service import RunsService
-from lineside.server.runs.store import run_by_id
+from lineside.server.runs.store import at_work_for
 from lineside.server.secrets.keys import SecretKeys
 from lineside.server.services import Core
 
 _KEY_BYTES = 32
+_BY_SCHEDULE, _BY_DATASET, _BY_MESSAGE = "its schedule {}", "the dataset version {}", "a message to its webhook"
 _REMEMBER = timedelta(days=1)  # a message sent again later is refused for its time
 
 
@@ -98,13 +99,16 @@ class Loops:
             return gone
 
     def start(self, name: str, settings: dict[str, Any], from_step: str | None) -> Run:
-        """Start a run now, whatever the loop waits for. Raises `request.not_found`, `loop.invalid`, and what
-        `RunsService.start` does."""
+        """Start a run now, whatever the loop waits for: what it is due for is done by this run. Raises
+        `request.not_found`, `loop.invalid`, `loop.at_work`, and what `RunsService.start` does."""
         document = changed(self.get(name).document, settings)
         check_loop(document)
         request, steps = self._runs.checked(request_of(document, document.dataset, from_step))
         with self._core.database.write() as session:
-            row, run = self._row(session, name), self._runs.queue(session, request, steps)
+            row, busy = self._row(session, name), at_work_for(session, name)
+            if busy is not None:
+                raise LinesideError("loop.at_work", loop=name, run=busy)
+            run = self._runs.queue(session, request, steps)
             self._began(row, run)
             return run
 
@@ -125,7 +129,7 @@ class Loops:
             row = self._row(session, name)
             if session.get(LoopMessageRow, (name, headers[ID])) is None:
                 session.add(LoopMessageRow(loop=name, id=headers[ID], at=self._now()))
-                row.due = "a message to its webhook"
+                row.due = _BY_MESSAGE
                 session.flush()
                 self._said(session, "loop.webhook", name, f"a message asks for a run of the loop {name}")
             return LoopAsked(name=name, due=row.due is not None)
@@ -138,8 +142,7 @@ class Loops:
         for loop in self.all():
             name = loop.document.name
             self._note_due(name, loop)
-            if self.get(name).due is not None and self._may_start(self.get(name)):
-                self._start_due(name)
+            self._start_due(name)
 
     def _forget_messages(self) -> None:
         before = rfc3339(self._core.clock.now() - _REMEMBER)
@@ -157,31 +160,32 @@ class Loops:
             if row is None:
                 return
             if schedule is not None and row.next_at is not None and parse_rfc3339(row.next_at) <= now:
-                row.due, row.next_at = f"its schedule {schedule}", rfc3339(next_after(schedule, now))
+                row.due, row.next_at = _BY_SCHEDULE.format(schedule), rfc3339(next_after(schedule, now))
             if loop.document.triggers.new_dataset and newest not in (None, row.seen_dataset):
-                row.due, row.seen_dataset = f"the dataset version {newest}", newest
-
-    def _may_start(self, loop: Loop) -> bool:
-        """One run of a loop at a time, and none while it cools down."""
-        cooldown = timedelta(minutes=loop.document.cooldown_minutes)
-        if loop.started_at is not None and parse_rfc3339(loop.started_at) + cooldown > self._core.clock.now():
-            return False
-        with self._core.database.read() as session:
-            newest = None if loop.run is None else run_by_id(session, loop.run)
-        return newest is None or not RUN_MOVES[RunState(newest.state)]
+                row.due, row.seen_dataset = _BY_DATASET.format(newest), newest
 
     def _start_due(self, name: str) -> None:
+        with self._core.database.read() as session:
+            row = session.get(LoopRow, name)
+            if row is None or not self._may_start(session, row):
+                return
+            document = row.document
         with acting(Caller(name=f"loop {name}", by="loop")):
-            document = self.get(name).document
             try:
                 request, steps = self._runs.checked(request_of(document, document.dataset))
             except LinesideError as error:
                 self._refused(name, error.report())
                 return
             with self._core.database.write() as session:
-                row = self._row(session, name)
-                row.due = None
-                self._began(row, self._runs.queue(session, request, steps))
+                row = session.get(LoopRow, name)
+                if row is not None and row.document == document and self._may_start(session, row):
+                    self._began(row, self._runs.queue(session, request, steps))
+
+    def _may_start(self, session: Session, row: LoopRow) -> bool:
+        """When it is due: one run of a loop at a time, whoever started it, and none while it cools down."""
+        cooldown = timedelta(minutes=row.document.cooldown_minutes)
+        cools = row.started_at is not None and parse_rfc3339(row.started_at) + cooldown > self._core.clock.now()
+        return row.due is not None and not cools and at_work_for(session, row.name) is None
 
     def _refused(self, name: str, problem: ErrorReport) -> None:
         with self._core.database.write() as session:
@@ -198,8 +202,9 @@ class Loops:
             row.next_at = None if due is None else rfc3339(due)
         if row.document.dataset != document.dataset or row.seen_dataset is None:
             row.seen_dataset = newest  # only what comes after it starts a run
-        row.document, row.changed_at, row.by = document, self._now(), current().name
-        row.due = row.problem = None
+        row.document, row.changed_at, row.by, row.problem = document, self._now(), current().name, None
+        if row.due is not None and not _is_wanted(row.due, document):
+            row.due = None
 
     def _secret(self, row: LoopRow, document: LoopDocument, wanted: bool) -> str | None:
         """A new secret as people see it, where one is needed or wanted; nothing is let in without the trigger."""
@@ -226,7 +231,7 @@ class Loops:
             return None  # its first version is still to come
 
     def _began(self, row: LoopRow, run: Run) -> None:
-        row.run, row.started_at, row.problem = run.id, self._now(), None
+        row.run, row.started_at, row.due, row.problem = run.id, self._now(), None, None
 
     def _url(self, document: LoopDocument) -> str | None:
         return f"{self._core.addresses.people_url}/loop-hooks/{document.name}" if document.triggers.webhook else None
@@ -244,6 +249,16 @@ class Loops:
 
     def _now(self) -> str:
         return rfc3339(self._core.clock.now())
+
+
+def _is_wanted(due: str, document: LoopDocument) -> bool:
+    """Whether what made a loop due still starts its runs."""
+    triggers = document.triggers
+    return (
+        due == _BY_SCHEDULE.format(document.schedule)
+        or (due.startswith(_BY_DATASET.format("")) and triggers.new_dataset)
+        or (due == _BY_MESSAGE and triggers.webhook)
+    )
 
 
 def _sealed(name: str) -> str:

@@ -11,18 +11,21 @@ from lineside.server.learning.service import Loops
 from lineside.server.loops.delivery import DeliveryLoop
 from lineside.server.loops.lease import LeaseRow  # noqa: F401 its table belongs to the schema
 from lineside.server.loops.rollouts import RolloutLoop
+from lineside.server.loops.runs import RunsLoop
 from lineside.server.loops.schedules import SchedulesLoop
 from lineside.server.loops.timestamp import TimestampLoop
 from lineside.server.models.service import ModelsService
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.runs.service import RunsService
+from lineside.server.runs.tidying import Tidying
 from lineside.server.services import Core, Loop, Room
 from lineside.server.telemetry.evidence import ResultEvidence
 from lineside.server.twins.service import TwinTests
 
 
 def room(core: Core) -> Room:
-    """delivery and rollouts twice a second, so that a fleet never waits for them; timestamp once a minute."""
+    """delivery and rollouts twice a second, so that a fleet never waits for them; timestamp once a minute, what
+    runs leave behind every ten."""
     components = Components(core)
     datasets = DatasetsService(core)
     runs = RunsService(core, datasets)
@@ -36,6 +39,7 @@ def room(core: Core) -> Room:
         Loop("rollouts", RolloutLoop(core.database, rollouts, share=0.05).step, seconds=0.5),
         Loop("delivery", delivery.step, seconds=0.5),
         Loop("schedules", SchedulesLoop(Loops(core, runs, datasets)).step, seconds=5.0),
+        Loop("runs", RunsLoop(Tidying(core, runs.leasing)).step, seconds=600.0),
         Loop("timestamp", TimestampLoop(core, components.repository).step, seconds=60.0),
     )
     return Room(loops=loops)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.worker import LogPiece, LogReport
 from lineside.server.database import BIG, Base
+from lineside.server.runs.store import RunRow
 
 
 class LogRow(Base):
@@ -64,3 +65,15 @@ def last_pieces(session: Session, run: str, step: str, count: int) -> list[str]:
     """The last pieces of a step's log, oldest first."""
     query = select(LogRow.text).where(LogRow.run == run, LogRow.step == step)
     return list(session.scalars(query.order_by(LogRow.number.desc()).limit(count)))[::-1]
+
+
+def runs_with_old_logs(session: Session, before: str, limit: int) -> list[str]:
+    """Runs that had ended before a moment (RFC 3339), and whose logs are there still."""
+    said = select(LogRow.number).where(LogRow.run == RunRow.id).exists()
+    query = select(RunRow.id).where(RunRow.finished_at < before, said)
+    return list(session.scalars(query.order_by(RunRow.number).limit(limit)))
+
+
+def forget_logs(session: Session, runs: list[str]) -> None:
+    """Forget all that these runs said."""
+    session.execute(delete(LogRow).where(LogRow.run.in_(runs)))

@@ -106,6 +106,11 @@ def _first(
     return session.scalar(query.order_by(RunRow.number).limit(1))
 
 
+def has_workers(session: Session, before: str) -> bool:
+    """Whether there are workers that were not seen since a moment (RFC 3339)."""
+    return session.scalars(select(WorkerRow.name).where(WorkerRow.seen_at < before).limit(1)).first() is not None
+
+
 def forget_workers(session: Session, before: str) -> None:
     """Forget workers that were not seen since, and have nothing that they could be handed back."""
     busy = select(RunRow.worker).where(RunRow.state == RunState.RUNNING.value, RunRow.worker.is_not(None))
