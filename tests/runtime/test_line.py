@@ -1,0 +1,186 @@
+"""The line: what waits, what is passed over, what is late, and what a slow model holds up (itself alone)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lineside.contract.errors import LinesideError
+from lineside.contract.result import Result
+from lineside.runtime.capture import CaptureFolder, CaptureSettings, Chooser
+from lineside.runtime.decider import Decider, SharedChooser
+from lineside.runtime.decode import Picture, decode
+from lineside.runtime.delivery import Delivery
+from lineside.runtime.frames import Frame
+from lineside.runtime.model import Model
+from lineside.runtime.queues import ROOM
+from lineside.runtime.rules import Rules, RuleSettings
+from lineside.runtime.spool import Spool
+from tests.eventually import eventually
+from tests.runtime.conftest import encoded, squares
+from tests.runtime.lines import Bench, Gated, Pushed
+
+GOOD = encoded(squares((8, 8)))
+PIXELS = Picture.of(squares((8, 8)))
+DAMAGED = encoded(squares(), "JPEG")[:200]
+
+
+@pytest.fixture
+def slot(bright: Model) -> Iterator[Gated]:
+    made = Gated(bright)
+    yield made
+    made.gate.set()
+
+
+def test_of_a_live_source_the_newest_frame_wins(slot: Gated, tmp_path: Path) -> None:
+    camera = Pushed("cam", live=True)
+    bench = Bench(tmp_path, [(slot, [camera])])
+    slot.gate.clear()
+    camera.push("0", PIXELS)
+    assert slot.deciding.wait(60)
+    for number in range(1, 6):
+        camera.push(str(number), PIXELS)
+    counts = bench.ledger.of("cam")
+    assert (counts.seen, counts.waiting, counts.skipped) == (6, 2, {"superseded": 4})
+    slot.gate.set()
+    bench.settled()
+    bench.stop()
+    assert [result.image for result in bench.results()] == ["0", "5"]
+    assert bench.ledger.of("cam").decided == 2
+
+
+def test_of_any_other_every_frame_counts_and_waits_for_room(slot: Gated, tmp_path: Path) -> None:
+    folder = Pushed("in")
+    bench = Bench(tmp_path, [(slot, [folder])])
+    slot.gate.clear()
+    pushed: list[int] = []
+    feeder = threading.Thread(
+        target=lambda: [pushed.append(n) for n in range(20) if folder.push(str(n), GOOD, key=True)]
+    )
+    feeder.start()
+    eventually(lambda: len(pushed) == ROOM + 1)  # the one that is being decided, and those that wait
+    slot.gate.set()
+    feeder.join(60)
+    bench.settled()
+    bench.stop()
+    assert [result.image for result in bench.results()] == [str(n) for n in range(20)] == folder.done
+    assert [result.source for result in bench.results()] == ["in"] * 20
+
+
+def test_a_slow_model_holds_up_no_source_of_another(bright: Model, slot: Gated, tmp_path: Path) -> None:
+    slow, fast = Pushed("slow"), Pushed("fast")
+    bench = Bench(tmp_path, [(slot, [slow]), (Gated(bright), [fast])])
+    slot.gate.clear()
+    slow.push("s", GOOD)
+    assert slot.deciding.wait(60)
+    for number in range(2 * ROOM):
+        fast.push(str(number), GOOD)
+    eventually(lambda: bench.ledger.of("fast").decided == 2 * ROOM)
+    assert bench.ledger.of("slow").waiting == 1
+    slot.gate.set()
+    bench.settled()
+    bench.stop()
+
+
+def test_two_sources_of_one_model_are_served_in_turn(slot: Gated, tmp_path: Path) -> None:
+    busy, calm = Pushed("busy"), Pushed("calm")
+    bench = Bench(tmp_path, [(slot, [busy, calm])])
+    slot.gate.clear()
+    busy.push("0", GOOD)
+    assert slot.deciding.wait(60)
+    for number in range(1, ROOM):
+        busy.push(str(number), GOOD)
+    calm.push("c", GOOD)
+    slot.gate.set()
+    bench.settled()
+    bench.stop()
+    assert [result.image for result in bench.results()].index("c") <= 2
+
+
+def test_what_cannot_be_decided_is_counted_with_its_reason_and_told_to_who_asked(slot: Gated, tmp_path: Path) -> None:
+    source = Pushed("in")
+    source.again.add("half")
+    bench = Bench(tmp_path, [(slot, [source])])
+    heard: list[Result | LinesideError] = []
+    source.push("damaged", DAMAGED, key=True, reply=heard.append)
+    source.push("text", b"this is a text", key=True, reply=heard.append)
+    source.push("half", DAMAGED, key=True)
+    source.push("good", GOOD, key=True, reply=heard.append)
+    bench.settled()
+    eventually(lambda: len(heard) == 3)
+    counts = bench.ledger.of("in")
+    assert (counts.seen, counts.decided, counts.failed, counts.skipped) == (3, 1, 1, {"no image": 1})
+    assert [one.code for one in heard if isinstance(one, LinesideError)] == ["image.unreadable", "image.unsupported"]
+    (result,) = (one for one in heard if isinstance(one, Result))
+    assert result.sequence == 1
+    assert source.done == ["damaged", "text", "good"]  # and not the one that comes again
+    eventually(lambda: {key.name for key in bench.spool.inputs()} == {"in/damaged", "in/text", "in/good"})
+    bench.stop()
+
+
+def test_a_decision_after_the_deadline_is_late(slot: Gated, tmp_path: Path) -> None:
+    source = Pushed("in")
+    bench = Bench(tmp_path, [(slot, [source])], deadline=30.0)
+    source.push("late", GOOD, age=31.0)
+    source.push("in time", GOOD)
+    bench.settled()
+    bench.stop()
+    assert [(result.image, result.late) for result in bench.results()] == [("late", True), ("in time", False)]
+    assert bench.ledger.of("in").late == 1
+
+
+def test_rules_of_the_source_become_events(slot: Gated, tmp_path: Path) -> None:
+    source, other = Pushed("in"), Pushed("other")
+    rules = {"in": Rules({"scratch": RuleSettings(classes=("bright",))})}
+    bench = Bench(tmp_path, [(slot, [source, other])], rules=rules)
+    source.push("a", GOOD)
+    source.push("b", encoded(squares()))
+    other.push("c", GOOD)
+    bench.settled()
+    bench.stop()
+    events = {result.image: [(one.name, one.action) for one in result.events] for result in bench.results()}
+    assert events == {"a": [("scratch", "reject")], "b": [], "c": []}
+
+
+def test_what_still_waits_at_the_end_comes_again_or_is_told(slot: Gated, tmp_path: Path) -> None:
+    camera, folder, asked = Pushed("cam", live=True), Pushed("in"), Pushed("api")
+    bench = Bench(tmp_path, [(slot, [camera, folder, asked])])
+    slot.gate.clear()
+    folder.push("deciding", GOOD, key=True)
+    assert slot.deciding.wait(60)
+    heard: list[Result | LinesideError] = []
+    camera.push("1", PIXELS)
+    folder.push("waits", GOOD, key=True)
+    asked.push("2", GOOD, reply=heard.append)
+    stopping = threading.Thread(target=bench.stop)
+    stopping.start()
+    eventually(lambda: not folder.push("too late", GOOD, key=True))
+    slot.gate.set()
+    stopping.join(60)
+    assert [result.image for result in bench.results()] == ["deciding"]
+    (error,) = heard
+    assert isinstance(error, LinesideError)
+    assert error.code == "runtime.stopping"
+    assert bench.ledger.of("cam").skipped == {"stopped": 1}
+    assert (bench.ledger.of("in").seen, bench.ledger.of("in").decided) == (1, 1)
+
+
+def test_of_pixels_a_still_is_captured(slot: Gated, tmp_path: Path) -> None:
+    captures = CaptureFolder(tmp_path / "captures")
+    spool = Spool(tmp_path / "spool.db")
+    delivery = Delivery(spool, captures)
+    chooser = SharedChooser(Chooser(CaptureSettings(uncertain=None, random=1.0)))
+    decider = Decider(slot, "cam-1", chooser=chooser)
+    delivery.start({})
+    frame = Frame("cam", "cam/1", PIXELS, 0.0, 0.0)
+    verdict = decider.decide(frame)
+    assert not isinstance(verdict, LinesideError)
+    decider.hand_over(frame, verdict, delivery)
+    eventually(lambda: delivery.counts.captured == 1)
+    delivery.stop()
+    spool.close()
+    (path,) = (tmp_path / "captures").glob("*.bin")
+    assert abs(decode(path.read_bytes()).pixels.astype(int) - PIXELS.pixels).max() < 40
