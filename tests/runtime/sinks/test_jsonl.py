@@ -48,3 +48,63 @@ def test_the_file_is_bounded_by_one_older_file(tmp_path: Path) -> None:
     older = path.with_name("results.jsonl.1").read_text().split()
     assert [int(line) for line in older + path.read_text().split()] == list(range(int(older[0]), 20))
     assert path.stat().st_size <= 71
+
+
+def lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("given_again", [1, 3, 5])
+def test_results_given_again_after_a_restart_are_not_written_twice(tmp_path: Path, given_again: int) -> None:
+    path = tmp_path / "results.jsonl"
+    entries = [Entry(number, b'{"sequence":%d}' % number) for number in range(1, 9)]
+    first = JsonlSink(path)
+    first.send(entries[:5])
+    first.close(0)
+    again = JsonlSink(path)
+    again.send(entries[5 - given_again :])
+    assert again.settled() == [entry.sequence for entry in entries[5 - given_again :]]
+    again.close(0)
+    assert lines(path) == [entry.payload for entry in entries]
+
+
+def test_also_when_the_last_line_lies_in_the_older_file(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    entries = [Entry(number, b'{"sequence":%d}' % number) for number in range(1, 9)]
+    first = JsonlSink(path, max_bytes=10)
+    first.send(entries[:5])
+    first.close(0)
+    assert lines(path) == []
+    again = JsonlSink(path)
+    again.send(entries)
+    again.close(0)
+    assert lines(path) == [entry.payload for entry in entries[5:]]
+
+
+def test_other_results_than_those_before_are_all_written(tmp_path: Path) -> None:
+    """A spool that was lost begins with other results: none of them is taken for one that is there."""
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(b'{"sequence":9}\n')
+    sink = JsonlSink(path)
+    sink.send([Entry(1, b'{"sequence":1}'), Entry(2, b'{"sequence":2}')])
+    sink.send([Entry(9, b'{"sequence":9}')])
+    sink.close(0)
+    assert lines(path) == [b'{"sequence":9}', b'{"sequence":1}', b'{"sequence":2}', b'{"sequence":9}']
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = JsonlSink(tmp_path / "results.jsonl")
+    sink.send([Entry(1, b"{}")])
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            sink.send([Entry(2, b"{}"), Entry(3, b"{}")])
+    assert sink.settled() == [1]
+    sink.send([Entry(2, b"[]")])
+    assert sink.settled() == [2]
+    sink.close(0)
+    assert lines(tmp_path / "results.jsonl") == [b"{}", b"[]"]

@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.result import RuleEvent
 from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink
 from lineside.runtime.spool import Entry
 from tests.eventually import eventually
 from tests.runtime.sinks.broker import Authority, Broker, Listener
+from tests.runtime.sinks.test_webhook import entries as with_events
 
 pytestmark = pytest.mark.mosquitto
 OWN = "lineside/v1/cam-1/results"
@@ -112,11 +114,36 @@ def test_no_delay_is_set_on_the_connection(broker: Broker) -> None:
     sink.close(1)
 
 
+def test_rules_events_go_to_their_own_topic_too(broker: Broker, listener: Listener) -> None:
+    sink = MqttSink(msgspec.structs.replace(broker.settings("cam-1"), events_topic="line/reject"))
+    eventually(lambda: sink.room() > 0)
+    made = with_events(*range(1, 31), fired=tuple(range(1, 31, 3)))
+    sink.send(made)
+    settle(sink, set(range(1, 31)))
+    eventually(lambda: len(listener.on("line/reject")) == 10)
+    assert listener.on(OWN) == [entry.payload for entry in made]
+    events = [msgspec.json.decode(each, type=RuleEvent) for each in listener.on("line/reject")]
+    assert [each.sequence for each in events] == list(range(1, 31, 3))
+    sink.close(1)
+
+
+def test_what_is_wrong_with_the_broker_is_said(broker: Broker) -> None:
+    sink = MqttSink(broker.settings("cam-1"))
+    eventually(lambda: sink.room() > 0)
+    assert sink.trouble() == ""
+    broker.kill()
+    eventually(lambda: str(broker.port) in sink.trouble())
+    broker.start()
+    eventually(lambda: sink.trouble() == "")
+    sink.close(1)
+
+
 @pytest.mark.parametrize("topic", ["lineside/v1/other/results", "a/#", "a/+/b", "$SYS/x"])
 def test_a_forbidden_topic_is_refused(topic: str) -> None:
-    with pytest.raises(LinesideError) as caught:
-        MqttSink(MqttSettings(host="127.0.0.1", port=1, device="cam-1", topic=topic))
-    assert caught.value.code == "mqtt.topic_forbidden"
+    for key in ("topic", "events_topic"):
+        with pytest.raises(LinesideError) as caught:
+            MqttSink(MqttSettings(host="127.0.0.1", port=1, device="cam-1", **{key: topic}))
+        assert caught.value.code == "mqtt.topic_forbidden"
 
 
 def test_a_missing_or_broken_certificate_is_one_sentence(broker: Broker, tmp_path: Path) -> None:
