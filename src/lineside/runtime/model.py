@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import permutations
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
@@ -21,9 +20,9 @@ from lineside.contract.ids import digest_of
 from lineside.contract.model import Signature
 from lineside.contract.result import Detection
 from lineside.runtime.decode import Picture, decode
-from lineside.runtime.engines import Engine, Port, Shape, engine_of
+from lineside.runtime.engines import Engine, Port, engine_of
 from lineside.runtime.engines.options import AS_USUAL, EngineOptions
-from lineside.runtime.heads import Candidates, Head, head_of
+from lineside.runtime.heads import Candidates, Head, head_of, may_be, order_of
 from lineside.runtime.nms import nms
 from lineside.runtime.preprocess import Geometry, Preprocessor
 
@@ -155,13 +154,11 @@ class Model:
     def warm_up(self) -> None:
         """One inference on padding, which also proves that the outputs have the shapes the head reads, in any order."""
         grey = np.full((self._fit[1], self._fit[0], 3), self.signature.pad, np.uint8)
-        seen = tuple(output.shape for output in self._answered(Picture.of(grey))[0])
-        wanted = self._head.wanted
-        orders = permutations(range(len(seen))) if len(seen) == len(wanted) else iter(())
-        fitting = (o for o in orders if all(_may_be(w, seen[i]) for w, i in zip(wanted, o, strict=True)))
-        places = next(fitting, None)
+        answered = self._answered(Picture.of(grey))[0]
+        places = order_of(self._head, [port.name for port in self.outputs], answered)
         if places is None:
-            raise _shape_unknown("output", seen, wanted, self.signature)
+            seen = tuple(output.shape for output in answered)
+            raise _shape_unknown("output", seen, self._head.wanted, self.signature)
         self._places = places
 
 
@@ -199,19 +196,12 @@ def _built(data: bytes, signature: Signature, identity: ModelIdentity, threads: 
     model = Model(engine, head, signature, identity)
     fill = Preprocessor(signature)
     declared = tuple(port.shape for port in engine.inputs)
-    if len(declared) != 1 or engine.inputs[0].element != fill.element or not _may_be(declared[0], fill.shape):
+    if len(declared) != 1 or engine.inputs[0].element != fill.element or not may_be(declared[0], fill.shape):
         seen = tuple((*port.shape, port.element) for port in engine.inputs)
         wanted = (*fill.shape, fill.element) if signature.takes_pixels else fill.shape
         raise _shape_unknown("input", seen, wanted, signature)
-    if len(engine.outputs) != len(head.wanted):
-        raise _shape_unknown("output", tuple(port.shape for port in engine.outputs), head.wanted, signature)
     model.warm_up()
     return model
-
-
-def _may_be(declared: Shape, wanted: Shape) -> bool:
-    """Whether a shape with open sizes (None) may turn out to be that one."""
-    return len(declared) == len(wanted) and all(a in (None, b) for a, b in zip(declared, wanted, strict=True))
 
 
 def _shape_unknown(what: str, seen: object, wanted: object, signature: Signature) -> LinesideError:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from itertools import permutations
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,29 @@ class Head(Protocol):
 
     def candidates(self, outputs: list[NDArray[np.float32]], score_threshold: float) -> Candidates:
         """Every location whose best class scores at least `score_threshold`; rows that are not finite are left out."""
+
+
+@runtime_checkable
+class OwnOrder(Protocol):
+    """A head of a family that answers in more than one layout."""
+
+    def order(self, names: Sequence[str], outputs: Sequence[NDArray[Any]]) -> Sequence[int] | None:
+        """Which of a file's outputs, by name and values, `candidates` wants, in its order; None: no layout of it."""
+
+
+def order_of(head: Head, names: Sequence[str], outputs: Sequence[NDArray[Any]]) -> Sequence[int] | None:
+    """Which outputs the head reads, in its order: by shape, the first order that fits, unless it knows better. None
+    when these are not its outputs."""
+    if isinstance(head, OwnOrder):
+        return head.order(names, outputs)
+    wanted, seen = head.wanted, [output.shape for output in outputs]
+    orders = permutations(range(len(seen))) if len(seen) == len(wanted) else iter(())
+    return next((o for o in orders if all(may_be(w, seen[i]) for w, i in zip(wanted, o, strict=True))), None)
+
+
+def may_be(declared: Shape, wanted: Shape) -> bool:
+    """Whether a shape with open sizes (None) may turn out to be that one."""
+    return len(declared) == len(wanted) and all(a in (None, b) for a, b in zip(declared, wanted, strict=True))
 
 
 def locations(signature: Signature, strides: tuple[int, ...] = (8, 16, 32)) -> int:
