@@ -105,7 +105,8 @@ def test_several_sources_and_models_are_routed(tmp_path: Path) -> None:
     }
     settings = made(tmp_path, configuration)
     assert {name: route.model for name, route in settings.routes.items()} == {"a": "other", "b": "own"}
-    assert {n: m.folder for n, m in settings.models.items()} == {"own": str(tmp_path / "model"), "other": "/models/other"}
+    folders = {name: model.folder for name, model in settings.models.items()}
+    assert folders == {"own": str(tmp_path / "model"), "other": "/models/other"}
     assert settings.named
 
 
