@@ -32,6 +32,7 @@ from lineside.contract.run import RunState
 from lineside.server.access.caller import Caller, acting, current
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.models.service import ModelsService
+from lineside.server.models.store import Filter, ModelRow
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
 from lineside.server.testing import FakeClock, Running
@@ -123,7 +124,7 @@ def test_registering_the_same_again_is_the_same_version(models: ModelsService) -
     assert (first.label, first.state, first.digest, first.metrics) == (
         "tags:1", ModelState.CANDIDATE, digest_of(FILE), METRICS,
     )  # fmt: skip
-    assert models.all() == [first]
+    assert models.page(Filter()).models == (first,)
     assert [move.wanted for move in models.history("tags", 1)] == ["candidate"]
 
 
@@ -165,7 +166,7 @@ def test_a_model_that_is_not_complete_is_refused(models: ModelsService, wrong: R
     with pytest.raises(LinesideError, match=r"^model.incomplete:") as caught:
         models.register(wrong)
     assert says in caught.value.message
-    assert models.all() == []
+    assert models.page(Filter()).models == ()
 
 
 def test_a_model_without_dataset_needs_no_metrics(models: ModelsService) -> None:
@@ -191,8 +192,6 @@ def test_only_moves_of_the_table_are_made(
     core: Core, models: ModelsService, current: ModelState, wanted: ModelState
 ) -> None:
     from sqlalchemy import update
-
-    from lineside.server.models.store import ModelRow
 
     models.register(registration())
     with core.database.write() as session:

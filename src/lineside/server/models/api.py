@@ -6,6 +6,7 @@ from typing import Annotated
 
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from lineside.contract.ceremony import Proposal
@@ -17,6 +18,7 @@ from lineside.contract.run import Run
 from lineside.contract.worker import ATTEMPT
 from lineside.server.access.permissions import needs
 from lineside.server.errors import AnyRequest
+from lineside.server.models.decisions import DECISIONS, Row
 from lineside.server.models.model import read_states
 from lineside.server.models.service import ModelsService
 from lineside.server.models.store import MOST_NUMBER, Filter
@@ -71,34 +73,6 @@ def get_model(name: FromPath[str], version: FromPath[int], models: NamedDependen
 
 
 @post(
-    "/models/{name:str}/{version:int}/approve",
-    sync_to_thread=True,
-    status_code=200,
-    summary="Approve a model",
-    opt=needs(Permission.APPROVE),
-)
-def approve_model(
-    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
-) -> ModelVersion:
-    """Signed with the keys of this machine; devices may install it. `approval.key_needed`: the keys lie elsewhere."""
-    return models.approve(name, version, data)
-
-
-@post(
-    "/models/{name:str}/{version:int}/reject",
-    sync_to_thread=True,
-    status_code=200,
-    summary="Reject a model",
-    opt=needs(Permission.APPROVE),
-)
-def reject_model(
-    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
-) -> ModelVersion:
-    """Needs a reason."""
-    return models.reject(name, version, data)
-
-
-@post(
     "/models/{name:str}/{version:int}/proposal",
     sync_to_thread=True,
     status_code=200,
@@ -110,49 +84,6 @@ def propose_model(
 ) -> Proposal:
     """Asked again it is the same proposal, unless the model has changed meanwhile."""
     return models.propose(name, version, data)
-
-
-@post(
-    "/models/{name:str}/{version:int}/withdraw",
-    sync_to_thread=True,
-    status_code=200,
-    summary="Take an approval back",
-    opt=needs(Permission.APPROVE),
-)
-def withdraw_model(
-    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
-) -> ModelVersion:
-    """Needs a reason. Where the keys lie elsewhere, `approval.proposal` waits to be signed."""
-    return models.withdraw(name, version, data)
-
-
-@post(
-    "/models/{name:str}/{version:int}/retest",
-    sync_to_thread=True,
-    status_code=200,
-    summary="Have a model tested on the twins again",
-    opt=needs(Permission.OPERATE),
-)
-def retest_model(
-    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
-) -> ModelVersion:
-    """Of one that awaits approval, or failed there; signatures over the earlier report count no more."""
-    return models.retest(name, version, data)
-
-
-@post(
-    "/models/{name:str}/{version:int}/retire",
-    sync_to_thread=True,
-    status_code=200,
-    summary="Put a model version away for good",
-    opt=needs(Permission.OPERATE),
-)
-def retire_model(
-    name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
-) -> ModelVersion:
-    """Of one that was gated out, failed on its twins or was rejected; an approved one's approval is withdrawn instead
-    (`model.withdraw_first`)."""
-    return models.retire(name, version, data)
 
 
 @post(
@@ -169,16 +100,29 @@ def evaluate_model(
     return models.start_evaluation(name, version, data)
 
 
+def _decision(row: Row) -> HTTPRouteHandler:
+    def decide(
+        name: FromPath[str], version: FromPath[int], data: JSONBody[Decision], models: NamedDependency[ModelsService]
+    ) -> ModelVersion:
+        return row.decide(models, name, version, data)
+
+    decide.__name__, decide.__doc__ = f"{row.verb}_model", row.about
+    declared = post(
+        f"/models/{{name:str}}/{{version:int}}/{row.verb}",
+        sync_to_thread=True,
+        status_code=200,
+        summary=row.summary,
+        opt=needs(row.permission),
+    )
+    return declared(decide)
+
+
 routes = [
     register_model,
     import_model,
     list_models,
     get_model,
-    approve_model,
+    *map(_decision, DECISIONS),
     propose_model,
-    withdraw_model,
-    reject_model,
-    retest_model,
-    retire_model,
     evaluate_model,
 ]

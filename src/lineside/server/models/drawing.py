@@ -151,10 +151,6 @@ def _lost(largest: Variant, one: Variant) -> float | None:
     return None
 
 
-def _polyline(points: Iterable[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-
-
 def _percent(value: float, lowest: float, highest: float) -> float:
     share = (value - lowest) / (highest - lowest) if highest > lowest else 0.0
     return round(100 * min(1.0, max(0.0, share)), 2)

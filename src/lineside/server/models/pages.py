@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import urlencode
 
-from litestar import get, post
+from litestar import get
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter, URLEncodedBody
 from litestar.response import Redirect
 
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.model import Decision, ModelState
-from lineside.contract.people import Permission
 from lineside.contract.registry import Alias
-from lineside.server.access.permissions import needs
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.models import drawing
 from lineside.server.models.aliases import Aliases
+from lineside.server.models.decisions import DECISIONS, Row
 from lineside.server.models.evaluations import read_predictions
 from lineside.server.models.mistakes import mistakes
 from lineside.server.models.model import read_states
 from lineside.server.models.service import ModelsService
 from lineside.server.models.store import MOST_NUMBER, Filter
 from lineside.server.models.twin_report import outputs_of, read_twin_report
+from lineside.server.web.forms import form
 from lineside.server.web.render import AnyRequest, Page, page, see
 
 _A_PAGE = 50
@@ -99,91 +99,24 @@ def model_page(
     return _shown(request, models, (name, version), objects)
 
 
-@post(
-    "/models/{name:str}/{version:int}/approve",
-    sync_to_thread=True,
-    include_in_schema=False,
-    opt=needs(Permission.APPROVE),
-)
-def approve_model(
-    request: AnyRequest,
-    name: FromPath[str],
-    version: FromPath[int],
-    data: URLEncodedBody[Decision],
-    models: NamedDependency[ModelsService],
-    objects: NamedDependency[ObjectStore],
-) -> Page | Redirect:
-    """Approve, then look."""
-    return _decided(request, models, (name, version), objects, lambda: models.approve(name, version, data))
+def _decision(row: Row) -> HTTPRouteHandler:
+    @form(f"/models/{{name:str}}/{{version:int}}/{row.verb}", row.permission)
+    def decide(
+        request: AnyRequest,
+        name: FromPath[str],
+        version: FromPath[int],
+        data: URLEncodedBody[Decision],
+        models: NamedDependency[ModelsService],
+        objects: NamedDependency[ObjectStore],
+    ) -> Page | Redirect:
+        """Decide, then look; a refusal is shown with its reason."""
+        try:
+            row.decide(models, name, version, data)
+        except LinesideError as error:
+            return _shown(request, models, (name, version), objects, error.report(), int(error.kind))
+        return see(f"/models/{name}/{version}")
 
-
-@post(
-    "/models/{name:str}/{version:int}/reject",
-    sync_to_thread=True,
-    include_in_schema=False,
-    opt=needs(Permission.APPROVE),
-)
-def reject_model(
-    request: AnyRequest,
-    name: FromPath[str],
-    version: FromPath[int],
-    data: URLEncodedBody[Decision],
-    models: NamedDependency[ModelsService],
-    objects: NamedDependency[ObjectStore],
-) -> Page | Redirect:
-    """Reject, then look."""
-    return _decided(request, models, (name, version), objects, lambda: models.reject(name, version, data))
-
-
-@post(
-    "/models/{name:str}/{version:int}/withdraw",
-    sync_to_thread=True,
-    include_in_schema=False,
-    opt=needs(Permission.APPROVE),
-)
-def withdraw_model(
-    request: AnyRequest,
-    name: FromPath[str],
-    version: FromPath[int],
-    data: URLEncodedBody[Decision],
-    models: NamedDependency[ModelsService],
-    objects: NamedDependency[ObjectStore],
-) -> Page | Redirect:
-    """Take an approval back, then look."""
-    return _decided(request, models, (name, version), objects, lambda: models.withdraw(name, version, data))
-
-
-@post(
-    "/models/{name:str}/{version:int}/retest",
-    sync_to_thread=True,
-    include_in_schema=False,
-    opt=needs(Permission.OPERATE),
-)
-def retest_model(
-    request: AnyRequest,
-    name: FromPath[str],
-    version: FromPath[int],
-    data: URLEncodedBody[Decision],
-    models: NamedDependency[ModelsService],
-    objects: NamedDependency[ObjectStore],
-) -> Page | Redirect:
-    """Have it tested again, then look."""
-    return _decided(request, models, (name, version), objects, lambda: models.retest(name, version, data))
-
-
-def _decided(
-    request: AnyRequest,
-    models: ModelsService,
-    which: tuple[str, int],
-    objects: ObjectStore,
-    decide: Callable[[], object],
-) -> Page | Redirect:
-    """Decide, then look; a refusal is shown with its reason."""
-    try:
-        decide()
-    except LinesideError as error:
-        return _shown(request, models, which, objects, error.report(), int(error.kind))
-    return see(f"/models/{which[0]}/{which[1]}")
+    return decide
 
 
 def _shown(
@@ -219,4 +152,4 @@ def _shown(
     )
 
 
-routes = [models_page, named_page, model_page, approve_model, reject_model, withdraw_model, retest_model]
+routes = [models_page, named_page, model_page, *map(_decision, DECISIONS)]

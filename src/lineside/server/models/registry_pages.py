@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from litestar import get, post
+from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
@@ -15,10 +15,8 @@ from markdown_it import MarkdownIt
 from lineside.contract.compared import ModelsCompared
 from lineside.contract.errors import LinesideError
 from lineside.contract.evaluation import Estimate, Side, Slice
-from lineside.contract.model import Decision
 from lineside.contract.people import Permission
 from lineside.contract.registry import EditCard, PointAlias, RemoveAlias
-from lineside.server.access.permissions import needs
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.models import drawing
 from lineside.server.models.aliases import Aliases
@@ -27,6 +25,7 @@ from lineside.server.models.comparing import Comparing
 from lineside.server.models.evaluations import read_evaluation
 from lineside.server.models.mistakes import mistakes
 from lineside.server.models.service import ModelsService
+from lineside.server.web.forms import form
 from lineside.server.web.render import AnyRequest, Page, fragment, page, see
 
 _SLICES = 24  # on a page
@@ -106,12 +105,7 @@ def card_part(
     return fragment("models/card.html", **_card(models, cards, name, version))
 
 
-@post(
-    "/models/{name:str}/{version:int}/card",
-    sync_to_thread=True,
-    include_in_schema=False,
-    opt=needs(Permission.OPERATE),
-)
+@form("/models/{name:str}/{version:int}/card", Permission.OPERATE)
 def edit_card(
     request: AnyRequest,
     name: FromPath[str],
@@ -129,7 +123,7 @@ def edit_card(
     return see(f"/models/{name}/{version}")
 
 
-@post("/models/{name:str}/aliases", sync_to_thread=True, include_in_schema=False, opt=needs(Permission.OPERATE))
+@form("/models/{name:str}/aliases", Permission.OPERATE)
 def point_alias(name: FromPath[str], data: URLEncodedBody[AliasForm], aliases: NamedDependency[Aliases]) -> Redirect:
     """Point an alias at a version, then look."""
     expected = int(data.expected) if data.expected.isdecimal() else None
@@ -137,35 +131,13 @@ def point_alias(name: FromPath[str], data: URLEncodedBody[AliasForm], aliases: N
     return see(f"/models/{name}")
 
 
-@post(
-    "/models/{name:str}/aliases/{alias:str}/remove",
-    sync_to_thread=True,
-    include_in_schema=False,
-    opt=needs(Permission.OPERATE),
-)
+@form("/models/{name:str}/aliases/{alias:str}/remove", Permission.OPERATE)
 def remove_alias(
     name: FromPath[str], alias: FromPath[str], data: URLEncodedBody[RemoveAlias], aliases: NamedDependency[Aliases]
 ) -> Redirect:
     """Take an alias away, then look."""
     aliases.remove(name, alias, data)
     return see(f"/models/{name}")
-
-
-@post(
-    "/models/{name:str}/{version:int}/retire",
-    sync_to_thread=True,
-    include_in_schema=False,
-    opt=needs(Permission.OPERATE),
-)
-def retire_model(
-    name: FromPath[str],
-    version: FromPath[int],
-    data: URLEncodedBody[Decision],
-    models: NamedDependency[ModelsService],
-) -> Redirect:
-    """Put it away, then look."""
-    models.retire(name, version, data)
-    return see(f"/models/{name}/{version}")
 
 
 class _Drawn(msgspec.Struct, frozen=True):
@@ -223,5 +195,4 @@ routes = [
     edit_card,
     point_alias,
     remove_alias,
-    retire_model,
 ]

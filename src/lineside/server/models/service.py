@@ -92,11 +92,6 @@ class ModelsService:
 
     # --- looking --------------------------------------------------------------------------------------------------
 
-    def all(self) -> list[ModelVersion]:
-        """All versions, newest first."""
-        with self._core.database.read() as session:
-            return self.versions(session)
-
     def page(self, wanted: Filter, before: int | None = None, limit: int = 100) -> ModelPage:
         """The versions asked for, newest first, at most `limit` of those that arrived before number `before`."""
         with self._core.database.read() as session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litestar import get, post
+from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
@@ -10,6 +10,7 @@ from litestar.response import Redirect
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
 from lineside.server.database import Database
+from lineside.server.web.forms import form
 from lineside.server.web.render import AnyRequest, Page, page, see
 from lineside.server.webhooks.service import Webhooks
 
@@ -37,19 +38,14 @@ def webhook_page(
     return page(request, "webhooks/page.html", here="/webhooks", live=True, details=found)
 
 
-@post("/webhooks/{webhook:str}/test", sync_to_thread=True, include_in_schema=False, opt=needs(Permission.ADMINISTER))
+@form("/webhooks/{webhook:str}/test", Permission.ADMINISTER)
 def test_webhook(webhook: FromPath[str], webhooks: NamedDependency[Webhooks]) -> Redirect:
     """Send a test message, then look what came of it."""
     webhooks.test(webhook)
     return see(f"/webhooks/{webhook}")
 
 
-@post(
-    "/webhooks/{webhook:str}/messages/{message:str}/redeliver",
-    sync_to_thread=True,
-    include_in_schema=False,
-    opt=needs(Permission.ADMINISTER),
-)
+@form("/webhooks/{webhook:str}/messages/{message:str}/redeliver", Permission.ADMINISTER)
 def redeliver_message(
     webhook: FromPath[str],
     message: FromPath[str],
