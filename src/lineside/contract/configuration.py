@@ -11,6 +11,19 @@ from typing import Any
 
 from lineside.contract.deployment import ConfigurationUpdate
 
+FOLLOWS_KEY = "lineside.follows"
+"""In a component's configuration: names of components that it depends on, and whose new versions it takes up by itself,
+without a restart. Where their files lie is then in `FOLLOWED_FILE` in its work directory: a JSON object of their names
+and their folders (`{NAME:artifacts:path}`), replaced when they change."""
+
+FOLLOWED_FILE = "followed.json"
+
+
+def follows(configuration: dict[str, Any]) -> frozenset[str]:
+    """The components that one follows, by its configuration; anything but a list of names is none."""
+    found = configuration.get(FOLLOWS_KEY)
+    return frozenset(name for name in found if isinstance(name, str)) if isinstance(found, list) else frozenset()
+
 
 def effective(running: dict[str, Any], defaults: dict[str, Any], update: ConfigurationUpdate) -> dict[str, Any]:
     """The configuration after an update; none of the arguments is changed, and nothing is shared with them."""

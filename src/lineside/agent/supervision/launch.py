@@ -19,6 +19,7 @@ from lineside.agent.supervision.processes import COMPONENT_MARKER, MARKER
 from lineside.agent.supervision.walls import sandbox
 from lineside.agent.updating import environments
 from lineside.agent.updating.installed import Component, ComponentSet
+from lineside.contract.configuration import FOLLOWED_FILE, follows
 from lineside.contract.deployment import RunWith
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import is_builtin
@@ -70,6 +71,7 @@ def prepare(
     work.mkdir(parents=True, exist_ok=True)
     tests, wrong = _tests(component, fill) if joined.twin else ({}, "")
     keep(paths.configuration(component.name), msgspec.json.encode(component.configuration))
+    followed = _followed(component, others, work)
     return Launch(
         name=component.name,
         version=component.version,
@@ -79,13 +81,24 @@ def prepare(
         log=paths.log(component.name),
         root=paths.root,
         run_with=getattr(component, "run_with", None) or RunWith(),
-        dependencies=tuple(name for name, wanted in sorted(recipe.dependencies.items()) if wanted.hard),
+        dependencies=tuple(
+            name for name, wanted in sorted(recipe.dependencies.items()) if wanted.hard and name not in followed
+        ),
         soak_seconds=recipe.soak_seconds,
         sandbox=sandbox.wanted(component.configuration),
         writable=(paths.captures,),
         tests=tests,
         tests_wrong=wrong,
     )
+
+
+def _followed(component: Component, others: Mapping[str, Namespace], work: Path) -> frozenset[str]:
+    """What a component follows; where that lies is written for it."""
+    followed = follows(component.configuration).intersection(others)
+    if followed:
+        folders = {name: others[name].values["artifacts:path"] for name in sorted(followed)}
+        keep(work / FOLLOWED_FILE, msgspec.json.encode(folders))
+    return followed
 
 
 def _tests(component: Component, fill: Callable[[str], str]) -> tuple[dict[str, TestSpec], str]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from lineside.agent.updating.installed import Attempt, Component, ComponentSet, Outcome, Package, document_of
-from lineside.agent.updating.prints import fingerprints, same_base
+from lineside.agent.updating.prints import fingerprints, same_base, same_configuration
 from lineside.agent.updating.steps import (
     AwaitAgent,
     Begin,
@@ -265,7 +265,9 @@ def _to_stop(current: Current, prints: Mapping[str, str], facts: Facts) -> list[
 
 
 def _may_configure(name: str, own: str, prints: Mapping[str, str], facts: Facts) -> bool:
-    return name in facts.listening and name in prints and same_base(own, prints[name])
+    if name not in prints or not same_base(own, prints[name]):
+        return False
+    return name in facts.listening or same_configuration(own, prints[name])
 
 
 def _changes(current: Current, wanted: ComponentSet, facts: Facts, *, trial: bool) -> tuple[list[Step], list[Step]]:

@@ -1,0 +1,147 @@
+"""A component that follows another takes up its new versions while it runs, and goes back with it when they fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from lineside.agent.updating.installed import Attempt, ComponentSet, Outcome, document_of
+from lineside.agent.updating.plan import plan
+from lineside.agent.updating.prints import fingerprints, with_configuration
+from lineside.contract.configuration import FOLLOWS_KEY, follows
+from lineside.contract.desired import Desired
+from lineside.contract.recipes.recipe import Recipe
+from lineside.contract.reported import Phase
+from tests.agent.agents import AgentProcess
+from tests.agent.components import artifact, recipe
+from tests.agent.control_plane import ControlPlane
+from tests.agent.test_plan import ERROR, NOTHING, RECIPES, current, kinds, one, wanted
+from tests.eventually import eventually
+
+FOLLOWING: dict[str, Any] = {FOLLOWS_KEY: ["base"]}
+BEFORE, AFTER = wanted("user1", "base1", revision=1), wanted("user1", "base2")
+
+
+def following(desired: Desired, configuration: Mapping[str, Any] = FOLLOWING) -> ComponentSet:
+    """The set in which `user`, which cannot do without `base`, follows it."""
+    items = tuple(
+        one(item.recipe_digest, **(configuration if item.name == "user" else {})) for item in desired.components
+    )
+    return ComponentSet(document=document_of(desired), revision=desired.revision, components=items)
+
+
+GOOD = following(BEFORE)
+HAVE = ("user1", "base1", "base2")
+
+
+def steps_of(**more: Any) -> list[str]:
+    trial = Attempt(wanted=following(AFTER), tries=1)
+    return kinds(
+        plan(current(**({"good": GOOD, "have": HAVE, "attempt": trial, "begun": True, **of(GOOD)} | more)), AFTER)
+    )
+
+
+def of(running: ComponentSet, recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Any]:
+    return {"running": fingerprints(running, recipes)}
+
+
+def test_a_new_version_of_what_it_follows_is_told_and_restarts_nothing() -> None:
+    assert steps_of() == ["Stop base", "Start base", "Configure user", "Settle", "Commit"]
+
+
+def test_it_goes_back_in_the_same_way() -> None:
+    failed = Outcome(document=document_of(AFTER), revision=2, error=ERROR)
+    assert steps_of(attempt=None, begun=False, outcome=failed, **of(following(AFTER))) == [
+        "Stop base",
+        "Start base",
+        "Configure user",
+    ]
+
+
+@pytest.mark.parametrize("configuration", [{}, {FOLLOWS_KEY: []}, {FOLLOWS_KEY: "base"}, {FOLLOWS_KEY: ["other"]}])
+def test_one_that_does_not_say_so_is_restarted(configuration: dict[str, Any]) -> None:
+    good, new = following(BEFORE, configuration), following(AFTER, configuration)
+    assert steps_of(good=good, attempt=Attempt(wanted=new, tries=1), **of(good))[:2] == ["Stop user", "Stop base"]
+
+
+def test_whatever_else_changes_restarts_it() -> None:
+    for configuration in ({**FOLLOWING, "speed": 2}, {}):
+        new = Attempt(wanted=following(AFTER, configuration), tries=1)
+        assert steps_of(attempt=new)[:2] == ["Stop user", "Stop base"]
+    recipes = RECIPES | {"user1": msgspec.structs.replace(RECIPES["user1"], dependencies={})}
+    unneeded = following(AFTER)  # what it does not depend on cannot be followed
+    assert fingerprints(unneeded, recipes)["user"] == fingerprints(following(BEFORE), recipes)["user"]
+
+
+def test_a_configuration_of_its_own_leaves_what_it_follows_in_the_fingerprint() -> None:
+    changed = following(AFTER, {**FOLLOWING, "speed": 2})
+    before = fingerprints(following(AFTER), RECIPES)["user"]
+    after = with_configuration(before, {**FOLLOWING, "speed": 2})
+    assert after == fingerprints(changed, RECIPES)["user"] != before
+
+
+def test_only_a_list_of_names_is_followed() -> None:
+    assert follows({FOLLOWS_KEY: ["a", 3, "b"]}) == {"a", "b"}
+    assert follows({}) == follows({FOLLOWS_KEY: "ab"}) == follows({FOLLOWS_KEY: {"a": 1}}) == frozenset()
+    assert current(NOTHING).running == {}
+
+
+FOLLOWER = """
+import json, sys, time
+from pathlib import Path
+print("begun", flush=True)
+known = None
+while True:
+    folder = json.loads(Path("followed.json").read_text())["files"]
+    if folder != known:
+        known = folder
+        text = (Path(folder) / "text.txt").read_text()
+        Path("taken").write_text(text)
+        print("taken", text, flush=True)
+    time.sleep(0.05)
+"""
+PROBE = 'sleep 0.2; case "$(cat taken)" in bad) exit 2;; esac'
+
+
+def files(plane: ControlPlane, version: str, text: str) -> dict[str, Any]:
+    """A component of one file, and nothing to run."""
+    entry = artifact("text.txt", plane.add_blob(text.encode()))
+    made = recipe("files", version, artifacts=[entry])
+    made["Manifests"][0]["Lifecycle"] = {}
+    return made
+
+
+def test_a_real_component_follows_without_a_restart_and_goes_back(
+    plane: ControlPlane, agent: AgentProcess, tmp_path: Path
+) -> None:
+    script = tmp_path / "follower.py"
+    script.write_text(FOLLOWER)
+    app = plane.release(
+        recipe(
+            configuration={FOLLOWS_KEY: ["files"]},
+            dependencies={"files": ">=1.0.0"},
+            Run=f'exec "$LINESIDE_PYTHON" -I {script}',
+            Probe=PROBE,
+        )
+    )
+    first = plane.release(files(plane, "1.0.0", "one"))
+    revision = plane.want(app, first)
+    agent.start()
+    plane.wait_report(revision, Phase.HEALTHY)
+    folder = agent.paths.artifacts("files", "2.0.0")
+    plane.wait_report(plane.want(app, plane.release(files(plane, "2.0.0", "two"))), Phase.HEALTHY)
+    assert said(agent) == ["begun", "taken one", "taken two"]
+    assert json.loads((agent.paths.work("app") / "followed.json").read_text()) == {"files": str(folder)}
+    plane.wait_report(plane.want(app, plane.release(files(plane, "3.0.0", "bad"))), Phase.ROLLED_BACK)
+    eventually(lambda: said(agent)[-2:] == ["taken bad", "taken two"])
+    assert said(agent).count("begun") == 1
+
+
+def said(agent: AgentProcess) -> list[str]:
+    lines = agent.paths.log("app").read_text().splitlines()
+    return [line[line.index(word) :] for line in lines for word in ("begun", "taken") if word in line]
