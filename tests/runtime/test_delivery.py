@@ -182,6 +182,7 @@ def test_a_sink_that_is_not_durable_misses_what_is_too_old_and_it_is_counted(ben
     bench.decide(outlet.LAG + 500)
     eventually(lambda: len(durable.given) == outlet.LAG + 500)
     eventually(lambda: bench.delivery.sinks()["live"].missed == 500)
+    assert bench.delivery.counts.published == outlet.LAG + 500
     live.away = False
     bench.delivery.wake()
     eventually(lambda: live.given == list(range(501, outlet.LAG + 501)))

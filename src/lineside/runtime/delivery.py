@@ -61,7 +61,7 @@ class Done:
 
 @dataclass(slots=True)
 class Delivered:
-    """Counts since the start. A result is published when every sink has it."""
+    """Counts since the start. A result is published when every durable sink has it."""
 
     published: int = 0
     captured: int = 0
@@ -86,7 +86,8 @@ class Delivery:
     @property
     def counts(self) -> Delivered:
         """What became of results so far."""
-        return Delivered(min((outlet.state.delivered for outlet in self._outlets), default=0), self._captured)
+        counting = [each for each in self._outlets if each.durable] or self._outlets
+        return Delivered(min((each.state.delivered for each in counting), default=0), self._captured)
 
     def sinks(self) -> dict[str, SinkState]:
         """Each sink by name."""

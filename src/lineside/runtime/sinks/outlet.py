@@ -39,7 +39,7 @@ class Outlet:
     """Between the spool and one sink."""
 
     def __init__(self, name: str, sink: Sink, spool: Spool) -> None:
-        self.name, self.state = name, SinkState()
+        self.name, self.durable, self.state = name, sink.durable, SinkState()
         self._sink, self._spool = sink, spool
         self._sent = spool.cursor(name)
         self._open: dict[int, None] = {}  # sent, not arrived, in their order
@@ -112,7 +112,7 @@ class Outlet:
     def _catch_up(self) -> None:
         """A sink that is not durable lets go of what is too old for it."""
         newest = self._spool.next_sequence - 1
-        if self._sink.durable or newest - self._sent <= LAG or (self._wait == 0.0 and self._sink.room()):
+        if self.durable or newest - self._sent <= LAG or (self._wait == 0.0 and self._sink.room()):
             return
         self.state.missed += newest - LAG - self._sent
         self._sent = newest - LAG
