@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Protocol
@@ -15,11 +15,13 @@ from lineside.runtime.announce import rfc3339
 from lineside.runtime.capture import Chooser, Wanted
 from lineside.runtime.compare import Comparer
 from lineside.runtime.delivery import Delivery, Keep
-from lineside.runtime.frames import Frame
+from lineside.runtime.frames import Frame, Reply
 from lineside.runtime.model import Inference, Model
 from lineside.runtime.models.slot import Answer, Slot
 from lineside.runtime.rules import Rules
 from lineside.runtime.stills import still, trace_of
+
+Told = Callable[[Result], None]
 
 
 class SharedChooser:
@@ -32,6 +34,18 @@ class SharedChooser:
     def choose(self, data: bytes, detections: list[Detection]) -> Wanted | None:
         with self._lock:
             return self._chooser.choose(data, detections)
+
+
+def _both(first: Reply | None, second: Told | None) -> Told | None:
+    """Tells whoever is there."""
+    if first is None or second is None:
+        return first or second
+
+    def tell(result: Result) -> None:
+        first(result)
+        second(result)
+
+    return tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +69,8 @@ class Companion:
 class Shadowing(Protocol):
     """A candidate that looks on."""
 
-    def offer(self, frame: Frame, answer: Answer, published: Sequence[Detection]) -> None:
-        """Never blocks, never raises."""
+    def turn(self, frame: Frame, threshold: float) -> Callable[[Result], None] | None:
+        """What to tell the result to, once it is on disk; None for a frame that goes without it. Never blocks."""
 
 
 class Decider:
@@ -119,9 +133,8 @@ class Decider:
                 events=events,
             )
 
-        delivery.decided(frame.key, result, keep, frame.reply)
-        if self._shadow is not None:
-            self._shadow.offer(frame, answer, published)
+        looked = self._shadow.turn(frame, model.signature.score_threshold) if self._shadow else None
+        delivery.decided(frame.key, result, keep, _both(frame.reply, looked))
 
     def _keep(self, frame: Frame, inference: Inference) -> Keep | None:
         """The image to capture, if it is wanted; of pixels, a still."""

@@ -15,6 +15,7 @@ from lineside.contract.errors import ErrorReport
 from lineside.runtime.accounting import Counts
 from lineside.runtime.files import write_atomic
 from lineside.runtime.frames import UNWELL, SourceHealth
+from lineside.runtime.models.shadow_status import ShadowStatus
 
 STATUS_FILE = "status.json"
 
@@ -85,6 +86,7 @@ class Status(msgspec.Struct, kw_only=True):
     captured: int = 0
     sources: dict[str, SourceStatus] = {}
     sinks: dict[str, SinkStatus] = {}
+    shadow: ShadowStatus | None = None
     alarms: tuple[Alarm, ...] = ()
     error: ErrorReport | None = None
 

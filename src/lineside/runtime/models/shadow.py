@@ -6,7 +6,6 @@ what comes when it is busy or has used its share up goes without it. Where it di
 
 from __future__ import annotations
 
-import enum
 import random
 import threading
 import time
@@ -26,6 +25,7 @@ from lineside.runtime.frames import Frame
 from lineside.runtime.model import Model
 from lineside.runtime.models.niceness import wait_behind_others
 from lineside.runtime.models.settings import ShadowSettings
+from lineside.runtime.models.shadow_status import ShadowState, ShadowStatus
 from lineside.runtime.stills import still
 
 STRATEGY = "shadow"
@@ -35,33 +35,6 @@ _AT_ONCE = 2  # frames that are held for it
 _SAVED = 2.0  # seconds for which an unused share is saved up
 
 Keep = Callable[[bytes, Wanted, Result], object]
-
-
-class ShadowState(enum.Enum):
-    """How a shadow is."""
-
-    LOADING = "loading"
-    LOOKING = "looking"
-    OFF = "off"  # it could not be loaded, or broke; decisions go on
-
-
-class ShadowStatus(msgspec.Struct, kw_only=True):
-    """What a shadow is and has seen: `sampled` = `looked` + `passed` + `failed` + what is being looked at."""
-
-    state: ShadowState = ShadowState.LOADING
-    why: str = ""
-    model: str = ""
-    version: int = 0
-    digest: str = ""
-    sampled: int = 0
-    looked: int = 0
-    passed: int = 0  # it was busy, or its share of the CPU was used up
-    failed: int = 0  # on which the candidate itself failed
-    agreed: int = 0  # of the frames it looked at
-    only_new: int = 0  # objects that only the candidate found, as `compare.agreement` counts
-    only_old: int = 0
-    kept: int = 0
-    cpu_seconds: float = 0.0
 
 
 class Share:
