@@ -66,10 +66,9 @@ def test_rules_fire_and_every_sink_hears_of_it(device: Device, house: House, rec
     assert device.stop() == 0
     lines = (device.work / "out/results.jsonl").read_bytes().splitlines()
     results = [msgspec.json.decode(line, type=Result) for line in lines]
+    # files of a minute ago: late
     expected = [[("left", True)], [], [("empty", False)], [("left", True)]]
-    assert [
-        [(fired.name, fired.late) for fired in each.events] for each in results
-    ] == expected  # files of a minute ago
+    assert [[(fired.name, fired.late) for fired in each.events] for each in results] == expected
     events = [heard.next().json_message.message for _ in range(3)]
     assert [(each["sequence"], each["action"]) for each in events] == [(1, "reject"), (3, "look"), (4, "reject")]
     taken = [sequence for post in receiver.posts[1:] for sequence in post.sequences]
