@@ -99,11 +99,11 @@ def test_several_sources_and_models_are_routed(tmp_path: Path) -> None:
     configuration = {
         "source": {"folder": "inbox"},  # of the recipe's defaults: sources take its place
         "sources": {"a": {"kind": "folder", "folder": "a"}, "b": {"kind": "folder", "folder": "b", "interval": 1}},
-        "models": {"own": {}, "other": {"folder": "/models/other"}},
+        "models": {"own": {}, "other": {"folder": "$OTHER"}},
         "routes": [{"source": "a", "model": "other"}, {"source": "b", "model": "own"}],
         "deadline_ms": 250,
     }
-    settings = made(tmp_path, configuration)
+    settings = made(tmp_path, configuration, OTHER="/models/other")
     assert {name: route.model for name, route in settings.routes.items()} == {"a": "other", "b": "own"}
     folders = {name: model.folder for name, model in settings.models.items()}
     assert folders == {"own": str(tmp_path / "model"), "other": "/models/other"}

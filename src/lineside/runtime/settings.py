@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from string import Template
 
 import msgspec
 from msgspec.structs import replace
@@ -112,8 +113,7 @@ def settings_of(model: Path, work: Path, environment: Mapping[str, str]) -> Sett
     device = environment.get("LINESIDE_DEVICE") or environment.get("AWS_IOT_THING_NAME") or "device"
     sources = configuration.sources or {INBOX: _flat(configuration.source)}
     own = ModelSettings(folder=str(model))
-    models = {n: one if one.folder else replace(own, threads=one.threads) for n, one in configuration.models.items()}
-    models = models or {MODEL: own}
+    models = {name: _found(one, model, environment) for name, one in configuration.models.items()} or {MODEL: own}
     return Settings(
         model=model,
         work=work,
@@ -126,6 +126,12 @@ def settings_of(model: Path, work: Path, environment: Mapping[str, str]) -> Sett
         models=models,
         routes=_routes(path or "", configuration, sources, models),
     )
+
+
+def _found(one: ModelSettings, model: Path, environment: Mapping[str, str]) -> ModelSettings:
+    """A model with its folder: `$NAME` in it is a variable, which a recipe's Setenv may fill by interpolation."""
+    folder = Template(one.folder).safe_substitute(environment)
+    return replace(one, folder=folder or str(model))
 
 
 def _configuration(path: str | None) -> Configuration:

@@ -108,7 +108,10 @@ def test_the_inference_recipe_says_how_to_run_and_probe(sources):
         "tags.model": {"VersionRequirement": ">=1.0.0", "DependencyType": "HARD"}
     }
     assert recipe["Manifests"][0]["Artifacts"][0]["Unarchive"] == "ZIP"
-    assert recipe["ComponentConfiguration"]["DefaultConfiguration"]["capture"]["per_hour"] == 200
+    configuration = recipe["ComponentConfiguration"]["DefaultConfiguration"]
+    assert configuration["capture"]["per_hour"] == 200
+    (policy,) = configuration["accessControl"]["aws.greengrass.ipc.pubsub"].values()
+    assert policy["operations"] == ["aws.greengrass#PublishToTopic"]
 
 
 def test_the_zip_holds_contract_and_runtime_only_and_runs_before_what_is_installed(sources, tmp_path):

@@ -57,7 +57,10 @@ def inference_recipe(model: str, version: str, code: Artifact) -> bytes:
     return canonical(
         _recipe(inference_component(model), version, f"Runs model {model} on a device's images")
         | {
-            "ComponentConfiguration": {"DefaultConfiguration": _CONFIGURATION | {TESTS_KEY: _tests(files)}},
+            "ComponentConfiguration": {
+                "DefaultConfiguration": _CONFIGURATION
+                | {TESTS_KEY: _tests(files), "accessControl": _access(inference_component(model))}
+            },
             "ComponentDependencies": {files: {"VersionRequirement": ">=1.0.0", "DependencyType": "HARD"}},
             "Manifests": [
                 {
@@ -94,6 +97,12 @@ def _lifecycle(files: str) -> dict[str, Any]:
         "Run": f'exec {runtime} run --model "{{{files}:artifacts:path}}" --work "{{work:path}}"',
         "Probe": f'{runtime} probe --work "{{work:path}}"',
     }
+
+
+def _access(component: str) -> dict[str, Any]:
+    """What it may do on the device's bus: publish, which its sink `bus` does when it is configured."""
+    policy = {"operations": ["aws.greengrass#PublishToTopic"], "resources": ["*"]}
+    return {"aws.greengrass.ipc.pubsub": {f"{component}:pubsub:1": policy}}
 
 
 def _tests(files: str) -> dict[str, Any]:
