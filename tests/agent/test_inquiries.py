@@ -14,7 +14,7 @@ from lineside.agent.link.inquiries import PIECE, Inquiries
 from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
 from lineside.contract.errors import LinesideError
-from lineside.contract.inquiry import MAX_PART, CheckResult, Inquiry, InquiryKind, InquiryRequest
+from lineside.contract.inquiry import MAX_PART, CheckResult, Inquiry, InquiryKind, InquiryRequest, LivePicture
 from tests.eventually import eventually
 
 
@@ -40,12 +40,18 @@ class Device:
         self.logs: dict[str | None, Log] = {}
         self.broken = False
         self.lines = 0
+        self.pictures: list[LivePicture | None] = []
 
     def log(self, component: str | None, lines: int) -> Log:
         self.lines = lines
         if component not in self.logs:
             raise LinesideError("inquiry.no_log", device="cell-1", component=component)
         return self.logs[component]
+
+    def picture(self, component: str | None) -> LivePicture | None:
+        if component is None:
+            raise LinesideError("inquiry.no_picture", component=component, why="it is no component")
+        return self.pictures.pop(0) if self.pictures else None
 
     def checks(self) -> Iterator[CheckResult]:
         yield CheckResult(name="disk", ok=True, sentence="There is room.")
@@ -193,3 +199,47 @@ def test_several_people_may_ask_at_once(stand):
 def test_an_inquiry_of_a_newer_control_plane_is_not_read_as_something_else():
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b'{"kind": "shell"}', type=InquiryRequest)
+
+
+def picture(name: str) -> LivePicture:
+    return LivePicture(
+        jpeg=b"jpeg",
+        source="cam",
+        image=name,
+        captured_at="",
+        width=4,
+        height=3,
+        model="tags",
+        version=1,
+        latency_ms=1.0,
+    )
+
+
+def test_pictures_come_as_long_as_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest a second at most; nothing while there is no new one."""
+    monkeypatch.setattr(module, "TICK", 0.01)
+    monkeypatch.setattr(module, "PICTURE_SECONDS", 0.05)
+    stand = Stand()
+    stand.device.pictures = [None, picture("1"), None, picture("2")]
+    asked = stand.ask(kind=InquiryKind.PICTURE, component="tags.inference", follow=True)
+    eventually(lambda: len(stand.plane.answers.get(asked, [])) == 3)
+    alive, *seen = stand.plane.answers[asked]
+    assert alive.picture is None
+    assert [part.picture.image for part in seen if part.picture] == ["1", "2"]
+    assert not any(part.done for part in seen)
+    del stand.plane.questions[asked]
+    stand.stop.set()
+    stand.inquiries.join()
+
+
+def test_one_picture_is_enough_when_no_more_are_wanted() -> None:
+    stand = Stand()
+    stand.device.pictures = [picture("1"), picture("2")]
+    asked = stand.ask(kind=InquiryKind.PICTURE, component="tags.inference")
+    eventually(lambda: stand.plane.answers.get(asked, []) and stand.plane.answers[asked][-1].done)
+    assert [part.picture.image for part in stand.plane.answers[asked] if part.picture] == ["1"]
+    broken = stand.ask("inquiry-2", kind=InquiryKind.PICTURE)
+    eventually(lambda: stand.plane.answers.get(broken, []) and stand.plane.answers[broken][-1].done)
+    error = stand.plane.answers[broken][-1].error
+    assert error is not None
+    assert error.code == "inquiry.no_picture"

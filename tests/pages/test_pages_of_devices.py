@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 from lineside.client.own_component import add_component
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.desired import Desired
 from lineside.contract.errors import ErrorReport
-from lineside.contract.inquiry import CheckResult, Inquiry, InquiryPart
+from lineside.contract.histogram import latency_step
+from lineside.contract.inquiry import CheckResult, Inquiry, InquiryKind, InquiryPart, LivePicture
 from lineside.contract.reported import ComponentState, ReportedComponent, Usage
+from lineside.contract.result import Detection
+from lineside.contract.telemetry import Machine, SourceTelemetry, Telemetry
+from lineside.server.clock import rfc3339
 from lineside.server.testing import until
 from lineside.server.testing_device import TestDevice
 from tests.pages.story import House
@@ -152,6 +159,89 @@ def test_an_answer_that_failed_says_why(page: Page, house: House, station: TestD
     error = ErrorReport(code="inquiry.failed", message="The disk is gone.", next="Look at it.")
     say(station, inquiry, InquiryPart(number=0, error=error, done=True))
     expect(page.locator("#logs .error")).to_contain_text("The disk is gone.Next: Look at it.")
+
+
+@pytest.fixture(scope="module")
+def camera(house: House) -> TestDevice:
+    """A device that runs a model and has told of three hours."""
+    device = TestDevice.join(house.lineside, "camera-7")
+    running = ReportedComponent(
+        name="tags.inference", version="1.0.0", recipe_digest="sha256:" + "0" * 64, state=ComponentState.RUNNING
+    )
+    device.report(revision=0, running=(running,)).raise_for_status()
+    now = house.lineside.core.clock.now()
+    for minute in range(40):
+        message = Telemetry(
+            device="camera-7",
+            component="tags.inference",
+            number=minute,
+            at=rfc3339(now - timedelta(minutes=40 - minute)),
+            seconds=60.0,
+            sources={"line": a_minute(minute)},
+            machine=Machine(memory_mb=88 + minute / 10, temperature_celsius=55 + minute / 4),
+        )
+        house.lineside.apps.on_result("camera-7", msgspec.json.encode(message))
+    return device
+
+
+def a_minute(minute: int) -> SourceTelemetry:
+    frames, step = 1500 + 20 * (minute % 7), latency_step(9.0)
+    latency = {step: frames - 90, step + 3: 70, step + 9: 20}
+    return SourceTelemetry(decided=frames, skipped={"superseded": 60 + minute}, waiting=minute % 3, latency=latency)
+
+
+def test_how_a_device_does_is_drawn_as_curves(page: Page, house: House, camera: TestDevice, screenshots: Path) -> None:
+    open_page(page, house, "/devices/camera-7")
+    told = page.locator(".telemetry")
+    expect(told.locator(".u-title")).to_have_text(
+        ["Images a second", "Latency, ms", "Left out a second", "In the queue", "Temperature, °C", "Memory, MB"]
+    )
+    expect(told).to_contain_text("Left out in this time: superseded")
+    assert int(told.get_attribute("data-points") or 0) >= 38
+    keep(page, screenshots, "device-telemetry")
+
+
+def test_a_live_picture_shows_what_was_found_while_somebody_looks(
+    page: Page, house: House, camera: TestDevice, screenshots: Path
+) -> None:
+    open_page(page, house, "/devices/camera-7")
+    page.get_by_role("button", name="Look").click()
+    live = page.locator("#live-picture")
+    expect(live).to_contain_text("waiting for camera-7…")
+    (inquiry,) = until(lambda: asked(camera))
+    assert (inquiry.request.kind, inquiry.request.component) == (InquiryKind.PICTURE, "tags.inference")
+    say(camera, inquiry, InquiryPart(number=0))
+    expect(live).to_contain_text("no image came yet…")
+    say(camera, inquiry, InquiryPart(number=1, picture=a_picture("line/000041")))
+    expect(live.locator("figcaption")).to_contain_text("line/000041")
+    say(camera, inquiry, InquiryPart(number=2, picture=a_picture("line/000042")))
+    expect(live.locator("figcaption")).to_contain_text("line/000042")
+    expect(live.locator("rect.found")).to_have_count(1)
+    assert live.locator("img").evaluate("image => image.naturalWidth") == 320
+    keep(page, screenshots, "device-live")
+    live.get_by_role("button", name="Stop").click()
+    until(lambda: not asked(camera))
+    expect(live).to_contain_text("Nobody looks any more.")
+
+
+def a_picture(name: str) -> LivePicture:
+    image = Image.new("RGB", (320, 180), (40, 60, 80))
+    ImageDraw.Draw(image).rectangle((60, 40, 160, 120), fill=(220, 200, 90))
+    data = io.BytesIO()
+    image.save(data, "JPEG")
+    dent = Detection(label="dent", class_index=0, confidence=0.93, x=240, y=160, width=400, height=320)
+    return LivePicture(
+        jpeg=data.getvalue(),
+        source="line",
+        image=name,
+        captured_at="2026-01-01T00:00:00.000Z",
+        width=1280,
+        height=720,
+        model="tags",
+        version=3,
+        latency_ms=8.5,
+        detections=(dent,),
+    )
 
 
 def test_a_component_shows_its_recipe_who_signed_it_and_where_it_runs(

@@ -11,6 +11,7 @@ import enum
 import msgspec
 
 from lineside.contract.errors import ErrorReport
+from lineside.contract.result import Detection
 from lineside.contract.twin import TestResult, TwinAnswer
 
 
@@ -19,6 +20,7 @@ class InquiryKind(enum.Enum):
 
     LOGS = "logs"  # the last lines of a component's log, or of the agent's own; with `follow`, new ones as they come
     DIAGNOSE = "diagnose"  # the diagnostic checks
+    PICTURE = "picture"  # what a component's runtime decides on just now, at most one a second
     MEASURE = "measure"  # of a twin: run the tests of its components, then say what they used at most
 
 
@@ -50,8 +52,25 @@ class InquiryPart(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckResult, ...] = ()
     test: TestResult | None = None  # one that was run
     measured: TwinAnswer | None = None  # after all tests
+    picture: LivePicture | None = None
     error: ErrorReport | None = None  # why there is no answer, or no more of it
     done: bool = False
+
+
+class LivePicture(msgspec.Struct, frozen=True, kw_only=True):
+    """One frame that was decided just now, made small: `jpeg` at most `MAX_PICTURE` bytes; boxes are in pixels of the
+    original of `width` x `height`."""
+
+    jpeg: bytes
+    source: str
+    image: str
+    captured_at: str
+    width: int
+    height: int
+    model: str
+    version: int
+    latency_ms: float
+    detections: tuple[Detection, ...] = ()
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +95,9 @@ class InquiryAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 MAX_PART = 64 << 10
 """Bytes of text in one part, at most."""
+
+MAX_PICTURE = 96 << 10
+"""Bytes of a live picture, at most."""
 
 MAX_LINES = 10_000
 """Lines that may be asked for at once."""

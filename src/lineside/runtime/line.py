@@ -41,6 +41,13 @@ class Measuring(Protocol):
         """How long it took, and how long its frame had waited before."""
 
 
+class Watching(Protocol):
+    """Sees every decision."""
+
+    def saw(self, frame: Frame, verdict: Verdict) -> None:
+        """What was decided on a frame. Does not block."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """One model with the sources it decides for."""
@@ -82,9 +89,14 @@ class Line:
     """Everything between sources and delivery, running."""
 
     def __init__(
-        self, desks: Sequence[Desk], delivery: Delivery, ledger: Ledger, meter: Measuring | None = None
+        self,
+        desks: Sequence[Desk],
+        delivery: Delivery,
+        ledger: Ledger,
+        meter: Measuring | None = None,
+        live: Watching | None = None,
     ) -> None:
-        self.ledger, self.meter = ledger, meter
+        self.ledger, self.meter, self.live = ledger, meter, live
         self._delivery = delivery
         self._sources: Mapping[str, Source] = {one.name: one for desk in desks for one in desk.sources}
         self._queues: list[Queues] = []
@@ -168,3 +180,5 @@ class _Giver:
         self.line.ledger.decided(frame.source, late=verdict.late)
         if self.line.meter is not None:
             self.line.meter.decided(frame.source, verdict.answer.inference.latency_ms, verdict.waited_ms)
+        if self.line.live is not None:
+            self.line.live.saw(frame, verdict)

@@ -15,15 +15,16 @@ import msgspec
 from lineside.contract.errors import LinesideError
 from lineside.runtime.accounting import Ledger
 from lineside.runtime.announce import announce, rfc3339
-from lineside.runtime.api.api import Api, unasked
+from lineside.runtime.api.api import Api
 from lineside.runtime.capture import CaptureFolder
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Source
 from lineside.runtime.line import Line
+from lineside.runtime.live import Live
 from lineside.runtime.models.library import Library
 from lineside.runtime.settings import Settings, settings_of
 from lineside.runtime.sinks.making import sinks_of
-from lineside.runtime.sources.making import kind_of, sources_of
+from lineside.runtime.sources.making import asking, kind_of, sources_of
 from lineside.runtime.spool import Spool
 from lineside.runtime.status import (
     GoldenState,
@@ -35,6 +36,7 @@ from lineside.runtime.status import (
     sum_up,
     write_status,
 )
+from lineside.runtime.telemetry import Meter, teller_of
 from lineside.runtime.wiring import line_of
 
 STOPPED, FAILED, MISMATCHED = 0, 2, 4
@@ -87,15 +89,22 @@ def _serve(settings: Settings, library: Library, environment: Mapping[str, str],
         announce("spool.recovered", next_sequence=spool.next_sequence)
     delivery = Delivery(spool, CaptureFolder(settings.captures) if configuration.capture else None)
     sources = sources_of(settings, spool)
-    line = line_of(settings, library, sources, delivery, Ledger(sources))
+    ledger, live = Ledger(sources), Live()
+    meter = Meter(lambda: {name: ledger.of(name) for name in sources})
+    line = line_of(settings, library, sources, delivery, ledger, meter=meter, live=live)
     running = _Running(settings, sources, line, delivery, spool, status)
-    api = Api(configuration.api, library, settings.work, unasked) if configuration.api else None
-    delivery.start(
-        sinks_of(configuration.sinks, settings.mqtt, environment, settings.device, settings.work, delivery.wake)
+    api = (
+        Api(configuration.api, library, settings.work, asking(settings, sources), live=live.picture)
+        if configuration.api
+        else None
     )
+    sinks = sinks_of(configuration.sinks, settings.mqtt, environment, settings.device, settings.work, delivery.wake)
+    delivery.start(sinks)
+    teller = teller_of(meter, sinks, settings.device, environment.get("LINESIDE_COMPONENT", ""))
     line.start()
-    if api:
-        api.start()
+    for part in (api, teller):
+        if part:
+            part.start()
     status.state = RuntimeState.READY
     running.refresh()
     write_status(settings.work, status)
@@ -106,6 +115,8 @@ def _serve(settings: Settings, library: Library, environment: Mapping[str, str],
         if api:
             api.stop()
         line.stop()
+        if teller:
+            teller.stop()
         delivery.stop()
         running.refresh()
         write_status(settings.work, status)

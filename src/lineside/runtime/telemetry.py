@@ -10,15 +10,19 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Event, Lock, Thread
 
 import msgspec
 
+from lineside.contract import topics
 from lineside.contract.histogram import latency_step
 from lineside.contract.telemetry import MOST_SOURCES, Machine, SourceTelemetry, Telemetry
 from lineside.runtime.accounting import Counts
 from lineside.runtime.announce import announce, rfc3339
 from lineside.runtime.machine import MachineReader
+from lineside.runtime.sinks import Sink
+from lineside.runtime.sinks.mqtt import MqttSink
 
 EVERY = 60.0
 """Seconds that one message is about."""
@@ -28,6 +32,14 @@ _LOOK = 1.0  # seconds between two looks at queues and at the machine
 
 Ledger = Callable[[], Mapping[str, Counts]]
 """The counts of every source since the start."""
+
+
+def teller_of(meter: Meter, sinks: Mapping[str, Sink], device: str, component: str) -> Teller | None:
+    """The teller of a line that publishes over MQTT; of another none, because nobody would hear it."""
+    for sink in sinks.values():
+        if isinstance(sink, MqttSink):
+            return Teller(meter, partial(sink.say, topics.telemetry(device)), device=device, component=component)
+    return None
 
 
 class Meter:

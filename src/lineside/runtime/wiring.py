@@ -11,7 +11,7 @@ from lineside.runtime.compare import comparer_of
 from lineside.runtime.decider import Companion, Decider, Shadowing, SharedChooser
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Source
-from lineside.runtime.line import Desk, Line, Measuring
+from lineside.runtime.line import Desk, Line, Measuring, Watching
 from lineside.runtime.models.library import Library
 from lineside.runtime.models.slot import Slot
 from lineside.runtime.rules import Rules
@@ -27,6 +27,7 @@ def line_of(
     *,
     shadow: Shadowing | None = None,
     meter: Measuring | None = None,
+    live: Watching | None = None,
 ) -> Line:
     """One desk for each model that a source is routed to. Raises `rules.invalid`."""
     configuration = settings.configuration
@@ -47,7 +48,7 @@ def line_of(
             named=settings.named,
         )
         desks.append(Desk(decider, [sources[source] for source in mine], lanes=slot.model.lanes))
-    return Line(desks, delivery, ledger, meter)
+    return Line(desks, delivery, ledger, meter, live)
 
 
 def _companion(settings: Settings, name: str, slot: Slot) -> Companion | None:

@@ -232,6 +232,7 @@ _PEOPLE = {
         POST /devices/{name:str}/accept
         POST /devices/{name:str}/answers/{inquiry:str}/end
         POST /devices/{name:str}/diagnosis
+        POST /devices/{name:str}/live
         POST /devices/{name:str}/logs
         POST /devices/{name:str}/quarantine
         POST /devices/{name:str}/revoke

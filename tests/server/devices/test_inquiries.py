@@ -14,14 +14,16 @@ import pytest
 from lineside.contract.errors import ErrorReport
 from lineside.contract.inquiry import (
     MAX_PART,
+    MAX_PICTURE,
     CheckResult,
     Inquiry,
     InquiryAnswer,
     InquiryKind,
     InquiryPart,
     InquiryRequest,
+    LivePicture,
 )
-from lineside.server.devices.inquiries import MOST_OPEN, MOST_PARTS, Inquiries
+from lineside.server.devices.inquiries import MOST_OPEN, MOST_PARTS, PICTURES_KEPT, Inquiries
 from lineside.server.testing import FakeClock, Running, make_core, running
 from lineside.server.testing_device import TestDevice
 
@@ -225,3 +227,30 @@ def test_asking_is_an_event(lineside, device):
     ask(lineside, LOGS)
     events = httpx.get(f"{lineside.people_url}/api/v1/events").json()["events"]
     assert events[0]["message"] == "cam-1 was asked for the log of tags.inference."
+
+
+def picture(jpeg: bytes = b"jpeg") -> LivePicture:
+    return LivePicture(
+        jpeg=jpeg, source="cam", image="a", captured_at="", width=4, height=3, model="tags", version=1, latency_ms=1.0
+    )
+
+
+def test_a_live_picture_is_asked_for_by_name_and_only_the_newest_are_kept(
+    lineside: Running, device: TestDevice
+) -> None:
+    """Who looked is in the audit trail."""
+    wanted = InquiryRequest(kind=InquiryKind.PICTURE, component="tags.inference", follow=True)
+    inquiry = ask(lineside, wanted)
+    assert asked(device)[0].request == wanted
+    for number in range(6):
+        assert say(device, inquiry, number, picture=picture(b"%d" % number)).status_code < 300
+    parts = read(lineside, inquiry).parts
+    assert [part.picture.jpeg for part in parts if part.picture] == [b"4", b"5"]
+    assert len(parts) == PICTURES_KEPT
+    assert say(device, inquiry, 6, picture=picture(bytes(MAX_PICTURE + 1))).status_code == 400
+    trail = httpx.get(f"{lineside.people_url}/api/v1/audit").text
+    assert "device.ask" in trail
+    assert "for what tags.inference sees" in trail
+    for bad in ({"component": None}, {"ttl_seconds": 61}):
+        refused = call(lineside, "POST", "cam-1/inquiries", msgspec.structs.replace(wanted, **bad))
+        assert refused.status_code == 400

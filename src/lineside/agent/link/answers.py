@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from lineside.agent.link.inquiries import LogReader, Trials
+from lineside.agent.link.pictures import live_picture
 from lineside.agent.paths import Paths
 from lineside.agent.supervision.logs import reading
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
-from lineside.contract.inquiry import CheckResult
+from lineside.contract.inquiry import CheckResult, LivePicture
 from lineside.contract.reading import UNREADABLE
 
 AGENT = "agent"
@@ -41,6 +42,12 @@ class DeviceSources:
     def checks(self) -> Iterator[CheckResult]:
         """See `Sources.checks`."""
         return self._checks()
+
+    def picture(self, component: str | None) -> LivePicture | None:
+        """See `Sources.picture`."""
+        if component is None or not is_name(component):
+            raise LinesideError("inquiry.no_picture", component=component, why="it is no component")
+        return live_picture(component, self._paths.work(component))
 
     def trials(self) -> Trials:
         """See `Sources.trials`."""

@@ -19,13 +19,15 @@ from lineside.agent.link.error import LinkError
 from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.processes import StopSignal, Wake, wait_any
 from lineside.contract.errors import LinesideError, RemoteError
-from lineside.contract.inquiry import MAX_PART, CheckResult, Inquiry, InquiryKind, InquiryPart
+from lineside.contract.inquiry import MAX_PART, CheckResult, Inquiry, InquiryKind, InquiryPart, LivePicture
 from lineside.contract.twin import TestResult, TwinAnswer
 
 TICK = 0.5
 """Seconds between two looks at a log that is followed."""
 REFRESH = 10.0
 """Seconds after which the control plane is asked again what it still wants."""
+PICTURE_SECONDS = 1.0
+"""Seconds between two live pictures, at least."""
 PIECE = MAX_PART // 3
 """Bytes of a log in one part: what is not UTF-8 grows to three times its size as text."""
 
@@ -53,6 +55,10 @@ class Sources(Protocol):
 
     def checks(self) -> Iterator[CheckResult]:
         """The diagnostic checks, each as it is done."""
+        ...
+
+    def picture(self, component: str | None) -> LivePicture | None:
+        """What a component's runtime decided on last, since the call before. Raises `inquiry.no_picture`."""
         ...
 
     def trials(self) -> Trials:
@@ -222,6 +228,8 @@ def _parts(inquiry: Inquiry, sources: Sources) -> _Parts:
         return _diagnosis(sources)
     if inquiry.request.kind is InquiryKind.MEASURE:
         return _measurement(sources)
+    if inquiry.request.kind is InquiryKind.PICTURE:
+        return _pictures(inquiry, sources)
     return _lines(inquiry, sources)
 
 
@@ -239,6 +247,19 @@ def _measurement(sources: Sources) -> _Parts:
         yield {"measured": trials.measured()}
     finally:
         trials.close()
+
+
+def _pictures(inquiry: Inquiry, sources: Sources) -> _Parts:
+    """At most one a `PICTURE_SECONDS`; the first that there is, unless more are wanted."""
+    yield {"text": ""}  # a sign of life
+    taken = False
+    while inquiry.request.follow or not taken:
+        due = time.monotonic() + PICTURE_SECONDS
+        picture = sources.picture(inquiry.request.component)
+        taken = taken or picture is not None
+        yield None if picture is None else {"picture": picture}
+        while time.monotonic() < due and (inquiry.request.follow or not taken):
+            yield None
 
 
 def _lines(inquiry: Inquiry, sources: Sources) -> _Parts:

@@ -42,6 +42,12 @@ ROWS = (
         "See what it runs: lineside devices show {device}",
     ),
     Problem(
+        "inquiry.no_picture",
+        Kind.MISSING,
+        "There is no live picture of {component}: {why}.",
+        "Name a component that runs a model; its local API must be on: api.socket in its configuration.",
+    ),
+    Problem(
         "inquiry.failed",
         Kind.INTERNAL,
         "{device} could not answer: {why}.",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.inquiry import LivePicture
 from lineside.runtime.announce import announce
 from lineside.runtime.api.models import Ask, Models
 from lineside.runtime.api.routes import Routes
@@ -18,12 +20,19 @@ class Api:
     """Serves the models of this process. That it cannot be reached stops no decision: it is announced."""
 
     def __init__(
-        self, settings: ApiSettings, models: Models, work: Path, ask: Ask, limits: Limits | None = None
+        self,
+        settings: ApiSettings,
+        models: Models,
+        work: Path,
+        ask: Ask,
+        *,
+        live: Callable[[], LivePicture | None] = lambda: None,
+        limits: Limits | None = None,
     ) -> None:
         """Raises `api.not_loopback`, `api.port_invalid`."""
         self.port = 0  # once it is listened on
         self._host, self._settings, self._work = loopback(settings), settings, work
-        self._server = Server(Routes(models, ask, limits or Limits()), limits)
+        self._server = Server(Routes(models, ask, limits or Limits(), live), limits)
 
     def start(self) -> None:
         """Listen where the configuration says."""

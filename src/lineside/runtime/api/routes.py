@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -10,6 +11,7 @@ import msgspec
 
 from lineside import __version__
 from lineside.contract.errors import LinesideError
+from lineside.contract.inquiry import LivePicture
 from lineside.contract.reading import UNREADABLE
 from lineside.runtime.api import inference, messages
 from lineside.runtime.api.models import Ask, Models, Slot
@@ -33,8 +35,14 @@ class _IndexBody(msgspec.Struct):
 class Routes:
     """Answers requests, from any thread."""
 
-    def __init__(self, models: Models, ask: Ask, limits: Limits) -> None:
-        self._models, self._ask, self._limits = models, ask, limits
+    def __init__(
+        self,
+        models: Models,
+        ask: Ask,
+        limits: Limits,
+        live: Callable[[], LivePicture | None] = lambda: None,
+    ) -> None:
+        self._models, self._ask, self._limits, self._live = models, ask, limits, live
         self._free = BoundedSemaphore(_AT_ONCE)
 
     def __call__(self, request: Request) -> Response:
@@ -59,6 +67,9 @@ class Routes:
                 return self._model(request, name, version, rest)
             case "GET" | "POST", ["v2", "models", name, *rest]:
                 return self._model(request, name, "", rest)
+            case "GET", ["lineside", "live"] if request.local:  # what cameras see, for the agent alone
+                picture = self._live()
+                return Response(204) if picture is None else _json(picture)
             case "POST", ["v2", "repository", "index"]:
                 return _json(self._index(_parsed(request, self._limits, _IndexBody).ready))
             case "POST", ["v2", "repository", "models", name, "load"]:

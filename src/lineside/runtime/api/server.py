@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import BoundedSemaphore, Lock, Thread
@@ -24,6 +24,7 @@ from lineside.runtime.announce import announce
 
 _HEADERS = 16 << 10
 _PIECE = 256 << 10
+_LONGEST_NAME = 107
 _LINGER = 2.0  # seconds to read on after a refusal, so that it reaches a caller that is still sending
 _LOCAL = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -49,6 +50,7 @@ class Request:
     path: str  # without the query
     headers: Mapping[str, str]
     body: bytes
+    local: bool = False  # by the unix socket
     hold: Callable[[int], None] = lambda count: None  # bytes more, until it is answered; raises `Refused`
 
 
@@ -114,7 +116,8 @@ class Server:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             path.unlink(missing_ok=True)
-            listener.bind(os.fspath(path))
+            with short_name(path) as name:
+                listener.bind(name)
             path.chmod(0o660)
         except OSError as error:
             listener.close()
@@ -196,6 +199,20 @@ class Server:
             self._free.release()
 
 
+@contextlib.contextmanager
+def short_name(path: Path) -> Iterator[str]:
+    """A name of a unix socket that fits into its 108 bytes, however deep its folder lies (unix(7))."""
+    name = os.fspath(path)
+    if len(os.fsencode(name)) <= _LONGEST_NAME:
+        yield name
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 class _Conversation:
     """The requests of one connection, one after the other."""
 
@@ -238,7 +255,7 @@ class _Conversation:
             self._peer.sendall(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
         body = self._body()
         path = head.target.decode("ascii", "replace").partition("?")[0]
-        request = Request(head.method.decode("ascii"), path, headers, body, self._hold)
+        request = Request(head.method.decode("ascii"), path, headers, body, not self._tcp, self._hold)
         try:
             return self._handler(request)
         except Refused:

@@ -5,6 +5,8 @@ Each answer is a piece of HTML that ends with an element which asks for the next
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
@@ -16,6 +18,13 @@ from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.web.render import Page, fragment
+
+
+class LiveForm(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose pictures are asked for."""
+
+    component: str = ""
+
 
 _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -58,6 +67,19 @@ def ask_diagnosis(name: FromPath[str], inquiries: NamedDependency[Inquiries]) ->
     return _asked(name, InquiryRequest(kind=InquiryKind.DIAGNOSE), inquiries)
 
 
+@post(
+    "/devices/{name:str}/live",
+    sync_to_thread=True,
+    status_code=200,
+    include_in_schema=False,
+    opt=needs(Permission.OPERATE),
+)
+def ask_pictures(name: FromPath[str], data: URLEncodedBody[LiveForm], inquiries: NamedDependency[Inquiries]) -> Page:
+    """Ask for what a component sees, as long as somebody looks; the audit trail says who asked."""
+    request = InquiryRequest(kind=InquiryKind.PICTURE, component=data.component or None, follow=True)
+    return _asked(name, request, inquiries)
+
+
 @get("/devices/{name:str}/answers/{inquiry:str}", sync_to_thread=True, include_in_schema=False)
 def next_parts(
     name: FromPath[str], inquiry: FromPath[str], inquiries: NamedDependency[Inquiries], after: FromQuery[int] = -1
@@ -65,6 +87,8 @@ def next_parts(
     """What has come since, and the element that asks again unless that was all."""
     try:
         answer = inquiries.answer(name, inquiry, after)
+        if answer.request.kind is InquiryKind.PICTURE:
+            answer = inquiries.answer(name, inquiry)  # the newest goes on being shown until a newer one comes
     except LinesideError as error:
         return fragment("devices/asked.html", device=name, answer=None, error=error.report())
     return _shown(answer, "devices/answer.html", after)
@@ -93,7 +117,18 @@ def _asked(device: str, request: InquiryRequest, inquiries: Inquiries) -> Page:
 def _shown(answer: InquiryAnswer, template: str, after: int) -> Page:
     last = answer.parts[-1].number if answer.parts else after
     text = "".join(part.text for part in answer.parts).translate(_CONTROL)
-    return fragment(template, device=answer.device, answer=answer, text=text, last=last, error=_error(answer, last))
+    picture = next((part.picture for part in reversed(answer.parts) if part.picture is not None), None)
+    src = "" if picture is None else f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}"
+    return fragment(
+        template,
+        device=answer.device,
+        answer=answer,
+        text=text,
+        last=last,
+        error=_error(answer, last),
+        picture=picture,
+        src=src,
+    )
 
 
 def _error(answer: InquiryAnswer, last: int) -> ErrorReport | None:
@@ -105,4 +140,4 @@ def _error(answer: InquiryAnswer, last: int) -> ErrorReport | None:
     return said
 
 
-routes = [ask_log, ask_diagnosis, next_parts, end_answer]
+routes = [ask_pictures, ask_log, ask_diagnosis, next_parts, end_answer]

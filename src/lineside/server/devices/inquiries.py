@@ -18,6 +18,7 @@ from lineside.contract.ids import is_name
 from lineside.contract.inquiry import (
     MAX_LINES,
     MAX_PART,
+    MAX_PICTURE,
     MAX_TTL,
     Inquiry,
     InquiryAnswer,
@@ -36,6 +37,10 @@ MOST_OPEN = 8
 MOST_PARTS = 64
 """Parts of one answer that are kept: the newest."""
 
+PICTURES_KEPT = 2
+"""Parts of an answer in pictures that are kept: the newest."""
+
+_PICTURE_SECONDS = 60  # that a device goes on sending pictures after the last look, at most
 _MOST_CHECKS = 100
 _KEPT = timedelta(hours=1)  # after the end, for whoever still reads
 
@@ -130,7 +135,8 @@ class Inquiries:
                 session.add(InquiryPartRow(inquiry=id_, number=part.number, part=part))
                 row.next_part, row.done = part.number + 1, part.done
                 session.get_one(DeviceRow, device).last_seen = rfc3339(now)
-                old = InquiryPartRow.number <= part.number - MOST_PARTS
+                kept = PICTURES_KEPT if row.request.kind is InquiryKind.PICTURE else MOST_PARTS
+                old = InquiryPartRow.number <= part.number - kept
                 session.execute(delete(InquiryPartRow).where(InquiryPartRow.inquiry == id_, old))
             return _inquiry(row, now)
 
@@ -158,6 +164,8 @@ def _check_request(request: InquiryRequest) -> None:
         raise LinesideError("request.invalid", why=f"lines is {request.lines}, and must be 1 to {MAX_LINES}")
     if not 1 <= request.ttl_seconds <= MAX_TTL:
         raise LinesideError("request.invalid", why=f"ttl_seconds is {request.ttl_seconds}, and must be 1 to {MAX_TTL}")
+    if request.kind is InquiryKind.PICTURE and (request.component is None or request.ttl_seconds > _PICTURE_SECONDS):
+        raise LinesideError("request.invalid", why=f"a picture is of a component, for {_PICTURE_SECONDS} s at most")
     if request.component is not None and not is_name(request.component):
         raise LinesideError("request.invalid", why=f"{request.component[:80]!r} is no component name")
 
@@ -167,6 +175,8 @@ def _check_part(part: InquiryPart) -> None:
         raise LinesideError("request.invalid", why=f"{part.number} is no number of a part")
     if len(part.text.encode()) > MAX_PART:
         raise LinesideError("request.invalid", why=f"a part has at most {MAX_PART} bytes of text")
+    if part.picture is not None and not 0 < len(part.picture.jpeg) <= MAX_PICTURE:
+        raise LinesideError("request.invalid", why=f"a picture has at most {MAX_PICTURE} bytes")
     if part.test is not None and len(part.test.output.encode()) > MAX_PART:
         raise LinesideError("request.invalid", why=f"a test's output has at most {MAX_PART} bytes")
     if len(part.checks) > _MOST_CHECKS:
@@ -208,4 +218,6 @@ def _words(request: InquiryRequest) -> str:
         return "its diagnosis"
     if request.kind is InquiryKind.MEASURE:
         return "the tests of its components, and what they use"
+    if request.kind is InquiryKind.PICTURE:
+        return f"what {request.component} sees"
     return f"the log of {request.component or 'its agent'}"

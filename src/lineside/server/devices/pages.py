@@ -22,6 +22,7 @@ from lineside.server.devices.service import Devices
 from lineside.server.web.render import AnyRequest, Page, page
 
 _LAST_EVENTS = 20
+_RUNS_A_MODEL = ".inference"  # how the components end that run a model, see components.recipes
 _A_PAGE, _WAITING = 100, 20
 
 
@@ -168,6 +169,7 @@ def device_page(
         live=True,
         device=device,
         rows=rows_of(device),
+        inference=[row.name for row in rows_of(device) if row.running and row.name.endswith(_RUNS_A_MODEL)],
         facts=list(facts_of(device.report.facts)) if device.report else [],
         events=happened,
     )
