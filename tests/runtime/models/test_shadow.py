@@ -18,7 +18,8 @@ from lineside.runtime.decode import Picture
 from lineside.runtime.frames import Frame
 from lineside.runtime.model import Model
 from lineside.runtime.models.settings import ShadowSettings
-from lineside.runtime.models.shadow import STRATEGY, Shadow, ShadowState, Share
+from lineside.runtime.models.shadow import STRATEGY, Shadow, Share
+from lineside.runtime.models.shadow_status import ShadowState
 from tests.eventually import eventually
 from tests.runtime.conftest import encoded, squares
 

@@ -45,6 +45,8 @@ class Slot:
 
     def __init__(self, name: str, first: Proven, prove: Callable[[Path], Proven]) -> None:
         self.name = name
+        self.gave_up: LinesideError | None = None
+        """Why a new model lost its place to the one before, when the last one did."""
         self._standing = _Standing(first)
         self._prove = prove
         self._changing = Lock()  # one swap at a time, however long it takes
@@ -119,6 +121,7 @@ class Slot:
             if self._standing is not standing or standing.kept is None:
                 return
             self._standing = _Standing(standing.kept)
+            self.gave_up = error
         self._tell("model.reverted", standing.now, code=error.code, why=error.message)
 
     def _tell(self, event: str, before: Proven, **facts: str) -> None:
