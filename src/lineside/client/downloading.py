@@ -19,7 +19,9 @@ from lineside.contract.reading import UNREADABLE
 Progress = Callable[[int, int, str], None]
 """Called with files done, files in all, and what is being done."""
 
-_MARK = ".lineside-export.json"  # hidden: an import passes it over
+MARK = ".lineside-export.json"
+"""The file that says of a folder which export it holds."""
+
 _PACK = 50  # blobs asked for in one request
 _THREADS = 4  # as many as a connection keeps open
 
@@ -94,12 +96,12 @@ def _claim(folder: Path, mark: _Mark) -> None:
     if folder.exists() and any(folder.iterdir()) and _marked(folder) != mark:
         raise LinesideError("client.folder_taken", folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _MARK).write_bytes(msgspec.json.encode(mark))
+    (folder / MARK).write_bytes(msgspec.json.encode(mark))
 
 
 def _marked(folder: Path) -> _Mark | None:
     try:
-        return msgspec.json.decode((folder / _MARK).read_bytes(), type=_Mark)
+        return msgspec.json.decode((folder / MARK).read_bytes(), type=_Mark)
     except (OSError, *UNREADABLE):
         return None
 

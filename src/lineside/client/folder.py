@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lineside.client.client import Client
+from lineside.client.downloading import MARK
 from lineside.client.known_digests import KnownDigests
 from lineside.contract.dataset import ImportReport, ImportRequest
 from lineside.contract.errors import LinesideError
@@ -35,7 +36,8 @@ def upload_folder(
     known: KnownDigests | None = None,
     form: str | None = None,
 ) -> ImportReport:
-    """Send what is missing of a folder and import it. Hidden files and links that leave the folder are left out.
+    """Send what is missing of a folder and import it. Hidden files, but those of an export, and links that leave the
+    folder are left out.
 
     `known` remembers digests of files between imports (`known_digests`); `form` says which format to read where the
     folder holds several. What was broken off goes on where it was. Raises `client.folder_missing`,
@@ -70,11 +72,13 @@ def _in_turn(ask: Callable[[], T]) -> T:
 
 
 def _files(folder: Path) -> list[Path]:
-    inside = folder.resolve()
+    """Hidden files are the system's and tools'; in a folder that an export wrote they are images that are called so."""
+    inside, exported = folder.resolve(), (folder / MARK).is_file()
     return sorted(
         file
         for file in folder.rglob("*")
-        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if (exported or not any(part.startswith(".") for part in file.relative_to(folder).parts))
+        and file.name != MARK
         and file.is_file()
         and file.resolve().is_relative_to(inside)
     )

@@ -16,6 +16,7 @@ from lineside.client import Client
 from lineside.client.downloading import Exported, download_folder
 from lineside.client.folder import upload_folder
 from lineside.client.known_digests import KnownDigests, known_digests
+from lineside.contract.dataset import ImportRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.testing import Running
@@ -130,6 +131,20 @@ def test_an_export_is_a_folder_that_imports_as_the_same_version(client: Client, 
         assert (tmp_path / "out" / "shots" / f"{n}.png").read_bytes() == (images / "shots" / f"{n}.png").read_bytes()
     again = upload_folder(client, tmp_path / "out", "plates")
     assert (again.created, again.version) == (False, version)
+
+
+def test_hidden_files_are_left_out_but_where_an_export_wrote_them(
+    lineside: Running, client: Client, images: Path, make: Make, tmp_path: Path
+) -> None:
+    (images / ".hidden.png").write_bytes(make("picture")(50))
+    assert upload_folder(client, images, "plates").version.images == IMAGES
+    files = {name: client.put_blob(make("picture")(at)) for at, name in enumerate((".a.png", "-b.png", ".x/c d.png"))}
+    listed = [{"id": at, "file_name": name, "split": "train"} for at, name in enumerate(files)]
+    files["labels.json"] = client.put_blob(make("coco")(listed, []))
+    version = client.import_dataset(ImportRequest(name="odd", files=files)).version
+    download_folder(client, version.id, "csv", tmp_path / "odd")
+    again = upload_folder(client, tmp_path / "odd", "odd")
+    assert (again.created, again.version.id, again.version.warnings) == (False, version.id, ())
 
 
 def test_an_export_that_broke_off_fetches_what_is_missing_or_wrong(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
+from lineside.contract.dataset import ImportRequest
 from lineside.contract.dataset_check import FieldRequest
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.fields import FieldSets
@@ -103,3 +104,22 @@ def test_a_picture_that_decodes_no_longer_is_left_out(
     monkeypatch.setattr("lineside.server.datasets.looks.look_at", lambda data: None)
     report = field_sets.grow(FieldRequest(name="tags", sources=("week",)))
     assert (report.added, report.left_out["not decoded"]) == (3, 1)
+
+
+def test_names_that_cannot_lie_in_one_folder_become_other_ones(
+    folder: Any, make: Make, field_sets: FieldSets, core: Core
+) -> None:
+    labelled(folder, make, range(8), "tags")
+    weeks = (("a.png", "b.png", "c", "d.png"), ("A.png", "b.png/x", "c/e.png", "d.png"), ("a.PNG", "e.png"))
+    for number, names in enumerate(weeks):
+        fields = {"taken_at": LATELY, "split": "test"}
+        images = [{"id": n, "file_name": name, "group": f"{number} {n}"} | fields for n, name in enumerate(names)]
+        folder.files = {name: make("picture")(100 + 10 * number + n) for n, name in enumerate(names)}
+        folder.files["labels.json"] = make("coco")(images, [])
+        folder(f"week-{number}")
+        grown = field_sets.grow(FieldRequest(name="tags", sources=(f"week-{number}",)))
+        assert grown.added == len(names)
+    service = DatasetsService(core)
+    listing = service.export(grown.version.id, "coco")
+    again = service.import_folder(ImportRequest(name="again", files=listing.files))
+    assert (again.created, again.version.id, again.version.images) == (False, grown.version.id, 10)

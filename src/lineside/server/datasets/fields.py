@@ -16,6 +16,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest, is_name
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.datasets import store
+from lineside.server.datasets.formats.writer import Taken
 from lineside.server.datasets.looks import patches_on_disk
 from lineside.server.datasets.near_duplicates import judge, pairs
 from lineside.server.datasets.series import FIELD, add_to_series, group_key, how_many, newest, remember, what_is_known
@@ -221,12 +222,12 @@ def _untaken(
 
 
 def _renamed(held: Sequence[ImageRecord], new: Sequence[ImageRecord]) -> list[ImageRecord]:
-    """No two images of one name: a later one is named by its picture too."""
-    taken, named = {image.file_name for image in held}, []
+    """No two images whose names cannot lie in one folder: a later one is named by its picture too."""
+    taken, named = Taken(image.file_name for image in held), []
     for image in new:
         name = image.file_name
-        if name in taken:
-            name = f"{image.digest[7:19]}/{name}"
+        if not taken.is_free(name):
+            name = taken.free(f"{image.digest[7:19]}/{name}")
         taken.add(name)
         named.append(msgspec.structs.replace(image, file_name=name))
     return named

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
 
 from lineside.server.datasets.formats.folder import SMALL, Folder
 from lineside.server.datasets.formats.text import text, unreadable
@@ -42,7 +41,7 @@ def checked(file: str, names: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def written(export: Export, home: str = "") -> Iterator[Made]:
+def written(export: Export) -> Iterator[Made]:
     """`classes.txt`. A name of several lines is counted and left out."""
     lines = []
     for name in export.classes:
@@ -50,5 +49,5 @@ def written(export: Export, home: str = "") -> Iterator[Made]:
             lines.append(name)
         else:
             export.warnings.add("dataset.name_unsaid", repr(name))
-    path = str(PurePosixPath(home, "classes.txt"))
-    yield Made(export.free(path), ["".join(f"{line}\n" for line in lines).encode()])
+    free = (path for path in _FILES if export.free(path) == path)  # no other name is looked for
+    yield Made(next(free, export.free(_FILES[0])), ["".join(f"{line}\n" for line in lines).encode()])

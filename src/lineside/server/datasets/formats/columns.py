@@ -71,8 +71,12 @@ class Columns:
 
     def cell(self, row: Sequence[str], name: str) -> str:
         """What stands in a column; nothing where the row is too short or there is no such column."""
+        return self.written(row, name).strip()
+
+    def written(self, row: Sequence[str], name: str) -> str:
+        """What stands in a column, with the spaces around it."""
         at = self.places.get(name, len(row))
-        return row[at].strip() if at < len(row) else ""
+        return row[at] if at < len(row) else ""
 
 
 def columns(headings: Iterable[str]) -> Columns | None:

@@ -138,7 +138,8 @@ class _Reading:
 
     def add(self, where: str, row: list[str]) -> None:
         """One line."""
-        path = self._path(where, self.columns.cell(row, self.columns.image))
+        written = self.columns.written(row, self.columns.image)
+        path = written if written in self.folder.files else self._path(where, written.strip())
         if path is None:
             return
         image = self.images.get(path) or self._image(path, row)

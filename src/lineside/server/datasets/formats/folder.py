@@ -6,6 +6,7 @@ all of a file in memory have a limit; those that are lines are read line by line
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -27,6 +28,9 @@ LINES = 1 << 30
 
 SMALL = 4 << 20
 """Bytes of a file that says little: labels of one image, names of classes, `data.yaml`."""
+
+DRIVE = re.compile("[A-Za-z]:/")
+"""How a path of a machine with drives begins."""
 
 LINE = 1 << 20
 """Bytes of one line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -12,13 +13,15 @@ from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats import classes
-from lineside.server.datasets.formats.folder import SMALL, Folder, is_outside
+from lineside.server.datasets.formats.folder import DRIVE, SMALL, Folder, is_outside
 from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading, side_of
 from lineside.server.datasets.formats.text import unreadable, xml_root
 from lineside.server.datasets.formats.writer import Export, Made, Stored, lose
 
 _FOLDERS = ("JPEGImages", "images", "Images")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_OURS = ("annotations", "imagesets", "imagesets/main")  # folders of labels: no image can be called so
+_OBJECT = re.compile(r"\s+-?[01]$")  # lists of one class say whether it is there
 _UNSAYABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what XML 1.0 has no way to write
 
 
@@ -48,10 +51,12 @@ class Voc:
         """`Annotations/*.xml` with the images' own paths, `ImageSets/Main/` for the split, and `classes.txt`."""
         names: set[str] = set()
         sides: dict[Split, list[str]] = {side: [] for side in Split}
-        for image in export.images():
-            if not _sayable(image.file_name):
+        everything = export.images
+        for image in everything():
+            if not _has_name(image):
                 export.warnings.add("dataset.name_unsaid", repr(image.file_name))
-                continue
+        export = replace(export, images=lambda: filter(_has_name, everything()))
+        for image in export.images():
             lose(export, image)
             name = _name(image.file_name, names)
             sides[image.split].append(name)
@@ -128,15 +133,17 @@ def _declared(root: Element) -> tuple[int, int] | None:
 
 def _find(folder: Folder, file: str, root: Element, warnings: Warnings) -> str | None:
     """The image: by `filename`, else by the annotation's own name, beside it or in the usual folders."""
-    name = (root.findtext("filename") or "").strip().replace("\\", "/")
-    if name and is_outside(name):
+    written = (root.findtext("filename") or "").replace("\\", "/")
+    name = written.strip()
+    if name.startswith("/") or DRIVE.match(name) or (name and is_outside(f"./{name}")):
         warnings.add("dataset.image_path_refused", name)
         return None
     home, stem = PurePosixPath(file).parent, PurePosixPath(file).stem
     places = [home.parent / part for part in _FOLDERS] + [home, home.parent, PurePosixPath()]
     if name:
-        top, beside = _top(file), (root.findtext("folder") or "").strip()
-        found = folder.first(str(place / name) for place in ([top / beside] if beside else []) + places)
+        parent = root.findtext("folder") or ""
+        beside = [_top(file) / one for one in dict.fromkeys((parent, parent.strip())) if one]
+        found = folder.first(str(place / one) for place in beside + places for one in (written, name))
         paths = [found] if found else folder.ending(name)
     else:
         paths = [p for p in folder.files if PurePosixPath(p).stem == stem and p != file]
@@ -150,16 +157,17 @@ def _find(folder: Folder, file: str, root: Element, warnings: Warnings) -> str |
 
 def _sides(folder: Folder) -> dict[str, Split]:
     """What `ImageSets/Main/train.txt`, `val.txt` and `test.txt` say about names without extension."""
-    sides: dict[str, Split] = {}
+    exact, loose = dict[str, Split](), dict[str, Split]()
     for path in folder.named(".txt"):
         place = PurePosixPath(path)
         side = side_of(place.stem) if "imagesets" in map(str.casefold, place.parts) else None
         if side is None or place.stem.casefold() != side.value:
             continue
         for _, line in folder.lines(path):
-            if line.strip():
-                sides[line.strip()] = sides[PurePosixPath(line.split()[0]).stem] = side
-    return sides
+            exact[line.strip("\r\n")] = side
+            if name := _OBJECT.sub("", line.strip()):  # some say more, or the image's whole path
+                loose[name] = loose[PurePosixPath(name).stem] = side
+    return loose | exact
 
 
 def _top(file: str) -> PurePosixPath:
@@ -172,22 +180,27 @@ def _top(file: str) -> PurePosixPath:
 
 def _inside(file: str) -> str:
     """An annotation's path below `Annotations/` without `.xml`: what lists of a split may call it."""
-    place = PurePosixPath(file)
-    parts = place.parts
+    parts = file[: -len(".xml")].split("/")
     at = next((at for at, part in enumerate(parts[:-1]) if part.casefold() == "annotations"), -1)
-    return str(PurePosixPath(*parts[at + 1 :]).with_suffix(""))
+    return "/".join(parts[at + 1 :])
 
 
 def _name(file_name: str, names: set[str]) -> str:
     """What an image's annotation is called: as the image, with its extension where two would be called the same."""
-    name = str(PurePosixPath(file_name).with_suffix(""))
-    name = file_name if name.casefold() in names else name
+    name, number = file_name.removesuffix(PurePosixPath(file_name).suffix), 0
+    while name.casefold() in names:
+        number += 1
+        name = file_name if number == 1 else f"{file_name}-{number}"
     names.add(name.casefold())
     return name
 
 
+def _has_name(image: ImageRecord) -> bool:
+    return _sayable(image.file_name) and image.file_name.casefold() not in _OURS
+
+
 def _sayable(text: str) -> bool:
-    return _UNSAYABLE.search(text) is None and text == text.strip() and len(text.splitlines()) == 1
+    return _UNSAYABLE.search(text) is None and len(text.splitlines()) == 1
 
 
 def _written(export: Export, image: ImageRecord) -> bytes:

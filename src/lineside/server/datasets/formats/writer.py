@@ -11,6 +11,41 @@ from lineside.contract.dataset import ImageRecord, LabelSource
 from lineside.server.datasets.counted import Warnings
 
 
+class Taken:
+    """Paths that lie in one folder together, also where upper and lower case are the same."""
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
+        for path in paths:
+            self.add(path)
+
+    def add(self, path: str) -> None:
+        """It is there now."""
+        place = PurePosixPath(path.casefold())
+        self._files.add(str(place))
+        self._folders.update(map(str, place.parents))
+
+    def is_free(self, path: str) -> bool:
+        """Whether there is neither a file nor a folder of this name, and no file where it needs a folder."""
+        place = PurePosixPath(path.casefold())
+        return not (str(place) in self._files or str(place) in self._folders) and self._has_room(place)
+
+    def free(self, path: str) -> str:
+        """The path, or one with a number."""
+        place, number, found = PurePosixPath(path), 0, path
+        while not self.is_free(found):
+            number += 1
+            if self._has_room(PurePosixPath(path.casefold())):
+                found = str(place.with_stem(f"{place.stem}-{number}"))
+            else:
+                found = str(PurePosixPath(f"{place.parts[0]}-{number}", *place.parts[1:]))
+        return found
+
+    def _has_room(self, place: PurePosixPath) -> bool:
+        return self._files.isdisjoint(map(str, place.parents))
+
+
 @dataclass(frozen=True)
 class Stored:
     """A file that is a blob already."""
@@ -38,20 +73,16 @@ class Export:
     warnings: Warnings = field(default_factory=Warnings)
 
     def free(self, path: str) -> str:
-        """The path, or one with a number where an image has it."""
-        place, number, found = PurePosixPath(path), 0, path
-        while found.casefold() in self._taken:
-            number += 1
-            found = str(place.with_stem(f"{place.stem}-{number}"))
-        return found
+        """The path, or one with a number where an image, or a folder of images, is called so."""
+        return self._taken.free(path)
 
     def pictures(self) -> Iterator[Stored]:
         """Every image under its own name."""
         return (Stored(image.file_name, image.digest) for image in self.images())
 
     @cached_property
-    def _taken(self) -> set[str]:
-        return {image.file_name.casefold() for image in self.images()}
+    def _taken(self) -> Taken:
+        return Taken(image.file_name for image in self.images())
 
 
 def lose(export: Export, image: ImageRecord) -> None:

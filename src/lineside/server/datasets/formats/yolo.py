@@ -32,7 +32,9 @@ class Yolo:
     def recognises(self, folder: Folder) -> bool:
         if _description(folder) is not None:
             return True
-        return bool(label_files(folder)) and any(is_in(path, IMAGES) for path in folder.files)
+        if not any(is_in(path, IMAGES) for path in folder.files):
+            return False
+        return any(not folder.is_picture(path) for path in label_files(folder))  # an image may be called so
 
     def read(self, folder: Folder, warnings: Warnings) -> Reading:
         labels, images = matched(folder, warnings)
@@ -149,7 +151,8 @@ def _around(points: list[float]) -> list[float]:
 
 def _place(export: Export, file_name: str, stems: set[str]) -> str:
     """Where an image goes: below a folder `images`, under a name that no other label file has."""
-    place = PurePosixPath(file_name if is_in(file_name, IMAGES) else f"images/{file_name}")
+    parts = [f"{part}_" if part.casefold() == LABELS else part for part in file_name.split("/")]
+    place = PurePosixPath(*([] if is_in(file_name, IMAGES) else [IMAGES]), *parts)
     stem, number = place.stem, 0
     while stem_of(str(place), IMAGES, IMAGES).casefold() in stems:
         number += 1

@@ -7,7 +7,6 @@ on: absolute, with a drive, with backslashes, climbing. What counts is how they 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -16,11 +15,10 @@ from typing import Any
 from lineside.contract.dataset import Split
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
-from lineside.server.datasets.formats.folder import Folder
+from lineside.server.datasets.formats.folder import DRIVE, Folder
 from lineside.server.datasets.formats.reader import SIDES, side_of
 
 IMAGES, LABELS = "images", "labels"
-_DRIVE = re.compile("[A-Za-z]:/")
 
 
 def is_in(path: str, part: str) -> bool:
@@ -100,7 +98,7 @@ def _plain(written: Any) -> str:
     """A path with slashes, without a drive and without climbing; nothing for what is no path."""
     if not isinstance(written, str):
         return ""
-    path = _DRIVE.sub("", written.replace("\\", "/"))
+    path = DRIVE.sub("", written.replace("\\", "/"))
     return "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
 
 
