@@ -12,6 +12,7 @@ import pytest
 from onnx import helper
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.ids import digest_of
 from lineside.contract.run import RunRequest
 from lineside.pipeline.blobs import Blobs
 from lineside.pipeline.control import PatientControl
@@ -22,9 +23,13 @@ from lineside.pipeline.step import Context, Results
 from lineside.pipeline.steps import check
 from lineside.pipeline.testing import MemoryControl
 from lineside.pipeline.trainers.base import trainer
+from lineside.runtime.decode import Picture
 from lineside.runtime.engines import Port
+from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
 from lineside.runtime.heads import HEADS
+from lineside.runtime.model import load
 from lineside.runtime.preprocess import Preprocessor
+from tests.runtime.heads.detr_files import finished, said, truth
 from tests.runtime.heads.layouts import HEIGHT, LABELS, MADE, WIDTH, answers
 
 PLANES = (Port("images", (1, 3, 64, 96), "float32"),)
@@ -118,10 +123,25 @@ def test_fields_that_may_be_said_are_fields() -> None:
 
 
 def test_a_second_input_is_refused_with_both(tmp_path: Path) -> None:
-    """As RT-DETR's own export with its post-processing has it."""
     model = onnx.load_from_string(answers(MADE["detr"](np.random.default_rng(0))))
-    model.graph.input.append(helper.make_tensor_value_info("orig_target_sizes", onnx.TensorProto.INT64, [1, 2]))
+    model.graph.input.append(helper.make_tensor_value_info("state", onnx.TensorProto.INT64, [1, 2]))
     with pytest.raises(LinesideError) as caught:
         checked(tmp_path, model.SerializeToString(), "detr")
     assert caught.value.code == "check.input_shape"
     assert "[1, 3, 64, 96] float32 and [1, 2] tensor(int64)" in caught.value.message
+
+
+def test_the_size_that_boxes_are_scaled_to_is_filled_in(tmp_path: Path) -> None:
+    """RT-DETR and D-FINE with their post-processing: what is registered has one input, and finds the same."""
+    boxes, scores = truth(np.random.default_rng(0))
+    file = finished(boxes, scores, ("labels", "boxes", "scores"))
+    done = checked(tmp_path, file, "detr")
+    registered = Blobs(tmp_path / "blobs", PatientControl(MemoryControl())).path(done.model)
+    assert done.model != digest_of(file)
+    assert done.size == registered.stat().st_size
+    assert [port.name for port in OnnxRuntimeEngine(registered.read_bytes(), threads=1).inputs] == ["images"]
+    picture = Picture.of(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    found = load(registered, done.signature, threads=1).detect(picture, score_threshold=0.3)
+    expected = sorted((row for row in said(boxes, scores) if row[4] >= 0.3), key=lambda row: -row[4])
+    assert [d.class_index for d in found] == [row[5] for row in expected]
+    assert np.allclose([[d.x, d.y] for d in found], [[max(0, row[0]), max(0, row[1])] for row in expected], atol=0.02)

@@ -11,6 +11,7 @@ from lineside.contract.model import Signature
 from lineside.contract.run import RunRequest
 from lineside.pipeline.code import code_version
 from lineside.pipeline.elsewhere import signature_of
+from lineside.pipeline.one_input import SIZES, one_input
 from lineside.pipeline.pictures import sample_pictures
 from lineside.pipeline.scoring import SCORE_THRESHOLD
 from lineside.pipeline.step import Context, Results, StepDefinition
@@ -31,7 +32,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
-    """The model file with the signature it runs under; which run checked it, with which code."""
+    """The model file (with one input, see `pipeline.one_input`) with the signature it runs under; which run checked it,
+    with which code."""
 
     model: str
     size: int
@@ -63,15 +65,19 @@ def inputs(request: RunRequest, results: Results) -> Inputs:
 
 def check(context: Context, given: Inputs) -> Outputs:
     """Run it on made-up pictures; errors: check.input_shape, check.feed_unknown, and those of the runtime."""
-    file = context.blobs.path(given.model)
+    digest, file = given.model, context.blobs.path(given.model)
     context.reporter.progress(0.5, "running it on made-up pictures")
     ports = OnnxRuntimeEngine(file.read_bytes(), threads=1).inputs
-    signature = signature_of(given.head, given.labels, ports, given.feed)
+    seen = tuple(port for port in ports if port.name != SIZES)
+    signature = signature_of(given.head, given.labels, seen, given.feed)
+    if len(seen) < len(ports):
+        digest = context.blobs.put(one_input(file.read_bytes(), signature))
+        file = context.blobs.path(digest)
     model = runtime_model.load(file, signature, threads=context.threads)
     for picture in sample_pictures(signature.input_width, signature.input_height):
         model.detect(picture, score_threshold=SCORE_THRESHOLD)
     return Outputs(
-        model=given.model,
+        model=digest,
         size=file.stat().st_size,
         signature=signature,
         run=context.run,
@@ -95,5 +101,5 @@ STEP = StepDefinition(
         f"{len(done.signature.labels)} labels: it runs"
     ),
     outputs=Outputs,
-    code=lambda given: (__name__, "lineside.runtime", "lineside.pipeline.elsewhere"),
+    code=lambda given: (__name__, "lineside.runtime", "lineside.pipeline.elsewhere", "lineside.pipeline.one_input"),
 )

@@ -16,7 +16,6 @@ from lineside.runtime.engines import MOST_LANES, Port
 from lineside.runtime.engines.cores import usable_cores
 from lineside.runtime.engines.options import AS_USUAL, CPU, PROVIDERS, EngineOptions, chosen
 
-_SIZES = "orig_target_sizes"  # of exports of RT-DETR and D-FINE: what boxes are scaled to, here the input itself
 _TWICE_AT_MOST = 64 * 1024 * 1024  # bytes of a file
 _ERRORS_ONLY, _NOTHING_BUT_FATAL = 3, 4
 _ELEMENTS = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
@@ -52,23 +51,18 @@ class OnnxRuntimeEngine:
         twice = self.lanes > 1 and len(data) <= _TWICE_AT_MOST and self._session.get_providers() == _ONLY_CPU
         self._narrow = self._on_cpu(data, options, threads=1) if twice else self._session
         self._running, self._lock = 0, Lock()
-        ports = [_port(each) for each in self._session.get_inputs()]
-        self.inputs = tuple(port for port in ports if port.name != _SIZES)
-        self._sized = len(self.inputs) < len(ports)
+        self.inputs = tuple(_port(each) for each in self._session.get_inputs())
         self.outputs = tuple(_port(each) for each in self._session.get_outputs())
         self._input = self.inputs[0].name if self.inputs else ""
         self._output_names = [port.name for port in self.outputs]
 
     def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
         """One inference. Raises `model.run_failed`."""
-        feed = {self._input: tensor}
-        if self._sized:
-            feed[_SIZES] = np.array([[tensor.shape[-1], tensor.shape[-2]]], np.int64)
         with self._lock:
             session = self._narrow if self._running else self._session
             self._running += 1
         try:
-            outputs: list[NDArray[np.float32]] = session.run(self._output_names, feed)
+            outputs: list[NDArray[np.float32]] = session.run(self._output_names, {self._input: tensor})
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise LinesideError("model.run_failed", why=_first_line(error)) from error
         finally:

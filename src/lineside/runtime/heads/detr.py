@@ -5,8 +5,8 @@ Raw, two outputs in any order (RT-DETR and D-FINE without their post-processing;
   and is left out.
   boxes float32 [1, Q, 4]: cx, cy, w, h as shares 0..1 of the input's width and height.
   Where both have four columns, the one whose name has "box" or "det" in it is boxes; else logits come first.
-Finished, three outputs in any order (RT-DETR and D-FINE as their export_onnx.py writes them, with a second input
-`orig_target_sizes`, which the engine fills with the input's own size):
+Finished, three outputs in any order (RT-DETR and D-FINE as their export_onnx.py writes them; their second input,
+`orig_target_sizes`, was filled with the first one's size when the file was imported):
   labels int64 [1, Q]; boxes float32 [1, Q, 4]: x1, y1, x2, y2 in pixels of the input; scores float32 [1, Q] 0..1.
 Joined, one output (RT-DETR as Ultralytics exports it): float32 [1, Q, 4 + C], boxes as in raw, then scores 0..1.
 
@@ -27,6 +27,7 @@ from lineside.contract.model import Signature
 from lineside.runtime.heads import Candidates, Shape, corners
 
 _STEEPEST = np.float32(80.0)  # exp of more overflows float32, and the score is 0 or 1 long before
+_BEYOND_SHARES = 4.0  # in the joined layout: pixels, so that it is another family's
 _OF_BOXES = ("box", "det")  # in the names of outputs: boxes, pred_boxes, dets
 
 
@@ -44,7 +45,8 @@ class DetrHead:
         if any(len(shape) < 2 or shape[:2] != (1, shapes[0][1]) for shape in shapes):
             return None
         if len(outputs) == 1:
-            return (0,) if shapes[0][2:] == (4 + self._classes,) else None
+            shares = shapes[0][2:] == (4 + self._classes,) and not (np.abs(outputs[0][0, :, :4]) > _BEYOND_SHARES).any()
+            return (0,) if shares else None
         boxes = [number for number, shape in enumerate(shapes) if shape[2:] == (4,)]
         if len(outputs) == 3:
             return self._finished(names, outputs, boxes)
