@@ -24,7 +24,7 @@ from lineside.pipeline.steps import collect
 from lineside.pipeline.trainers.base import Progress, TrainImage, trainer
 from lineside.pipeline.trainers.libreyolo import by_row
 from lineside.pipeline.trainers.outside import write_folder
-from lineside.pipeline.trainers.ultralytics import MODELS, described
+from lineside.pipeline.trainers.ultralytics import NETWORKS, described
 from lineside.runtime.model import load
 from tests.pipeline.trainers.conftest import MakeJob
 
@@ -80,16 +80,16 @@ def test_wrong_parameters_are_refused_by_the_first_step_without_the_package(name
     "model",
     ["https://e.org/yolov8n.yaml", "ul://a/b", "../yolov8n.yaml", "yolov8n.pt", "yolov8", "", "/x.yaml"],
 )
-def test_a_model_is_a_name_and_never_a_path_or_an_address(model: str) -> None:
+def test_a_network_is_a_name_and_never_a_path_or_an_address(model: str) -> None:
     with pytest.raises(LinesideError) as refused:
-        trainer("ultralytics").signature(("a",), {"model": model})
+        trainer("ultralytics").signature(("a",), {"network": model})
     assert refused.value.code == "training.parameter_invalid"
 
 
-def test_models_are_described_by_the_package_itself() -> None:
-    trainer("ultralytics").signature(("a",), {"model": "yolo11s"})
+def test_networks_are_described_by_the_package_itself() -> None:
+    trainer("ultralytics").signature(("a",), {"network": "yolo11s"})
     assert described(Path("/package"), "yolo11s") == Path("/package/cfg/models/11/yolo11s.yaml")
-    assert {described(Path("/p"), model).parent.name for model in MODELS} == {"v8", "11", "12"}
+    assert {described(Path("/p"), model).parent.name for model in NETWORKS} == {"v8", "11", "12"}
 
 
 class Trap:

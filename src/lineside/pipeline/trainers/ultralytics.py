@@ -19,14 +19,14 @@ from lineside.pipeline.trainers.settings import chosen
 
 PACKAGE = "ultralytics"
 FOLDERS = {"yolov8": "v8", "yolo11": "11", "yolo12": "12"}
-MODELS = tuple(f"{family}{size}" for family in FOLDERS for size in "nsmlx")
+NETWORKS = tuple(f"{family}{size}" for family in FOLDERS for size in "nsmlx")
 _MAP50 = "metrics/mAP50(B)"
 
 
 class UltralyticsSettings(OutsideSettings, frozen=True, kw_only=True):
     """Which of its networks, and for how long."""
 
-    model: str = "yolov8n"  # one of MODELS
+    network: str = "yolov8n"  # one of NETWORKS
     minutes: float = 0.0  # over 0: wall time in place of epochs
 
 
@@ -37,9 +37,9 @@ class UltralyticsTrainer(OutsideTrainer[UltralyticsSettings]):
     settings = UltralyticsSettings
 
     def given(self, parameters: dict[str, Any]) -> UltralyticsSettings:
-        """See `OutsideTrainer.given`. The package would take a path or an address for a model: a run names one."""
+        """See `OutsideTrainer.given`. The package would take a path or an address for a network: a run names one."""
         given = super().given(parameters)
-        chosen("model", given.model, MODELS)
+        chosen("network", given.network, NETWORKS)
         return given
 
     def signature(self, labels: tuple[str, ...], parameters: dict[str, Any]) -> Signature:
@@ -57,7 +57,7 @@ class UltralyticsTrainer(OutsideTrainer[UltralyticsSettings]):
         """See `OutsideTrainer.fit`."""
         package = _package()
         data = write_folder(job, job.workdir / "data")
-        model = package.YOLO(str(last or described(Path(package.__file__).parent, given.model)))
+        model = package.YOLO(str(last or described(Path(package.__file__).parent, given.network)))
         model.add_callback("on_fit_epoch_end", lambda trainer: report(_progress(trainer)))
         model.train(
             data=str(data),
@@ -86,9 +86,9 @@ class UltralyticsTrainer(OutsideTrainer[UltralyticsSettings]):
         return Path(made).read_bytes()
 
 
-def described(package: Path, model: str) -> Path:
-    """The package's own description of a model: by its name alone, a file of the working directory would be taken."""
-    return package / "cfg" / "models" / FOLDERS[model[:-1]] / f"{model}.yaml"
+def described(package: Path, network: str) -> Path:
+    """The package's own description of a network: by its name alone, a file of the working directory would be taken."""
+    return package / "cfg" / "models" / FOLDERS[network[:-1]] / f"{network}.yaml"
 
 
 def _package() -> Any:
