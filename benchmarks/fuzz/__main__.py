@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.fuzz import documents, files, streams
+from benchmarks.fuzz import documents, files, pictures, streams
 from benchmarks.fuzz.hunt import ROUND, Score, hunt, limit_memory
 from benchmarks.fuzz.target import Target
 
@@ -22,7 +22,7 @@ SAY_SECONDS = 60.0
 
 def every(folder: Path) -> list[Target]:
     """All targets; `folder` for their temporary files."""
-    return [*documents.targets(folder), *files.targets(folder), *streams.targets(folder)]
+    return [*documents.targets(folder), *files.targets(folder), *streams.targets(folder), *pictures.targets(folder)]
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ import pytest
 
 TARGETS = (
     *("recipe", "desired", "result", "deployment", "bundle-document", "bundle", "archive", "metadata"),
-    *("cbor", "stream-frames", "stream-requests", "ipc-frames"),
+    *("cbor", "stream-frames", "stream-requests", "ipc-frames", "picture"),
 )
 ROOT = Path(__file__).resolve().parents[2]
 
