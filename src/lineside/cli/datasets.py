@@ -20,6 +20,7 @@ from lineside.client.folder import upload_folder
 from lineside.client.known_digests import known_digests
 from lineside.contract.dataset import (
     Counted,
+    DatasetPage,
     DatasetVersion,
     ImagePage,
     ImageRecord,
@@ -74,10 +75,17 @@ def export(
 
 
 @app.command("list")
-def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
+def list_(
+    name: Annotated[str | None, typer.Option("--name", help="Only versions of this name.")] = None,
+    offset: Annotated[int, typer.Option("--offset", min=0)] = 0,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 100,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
     """List dataset versions, newest first."""
     with session(url, root, json) as (client, out):
-        out.show(client.datasets(), _table)
+        out.show(client.datasets(name=name, offset=offset, limit=limit), _table)
 
 
 @app.command()
@@ -138,7 +146,7 @@ def _report(report: ImportReport) -> RenderableType:
     return Group(details((("imported", news),)), _details(report.version))
 
 
-def _table(versions: Sequence[DatasetVersion]) -> RenderableType:
+def _table(page: DatasetPage) -> RenderableType:
     lines = (
         (
             version.id,
@@ -150,10 +158,12 @@ def _table(versions: Sequence[DatasetVersion]) -> RenderableType:
             _split(version),
             when(version.created_at),
         )
-        for version in versions
+        for version in page.versions
     )
     headings = ("id", "name", "format", "images", "boxes", "classes", "train/val/test", "created")
-    return rows(headings, lines, "No dataset yet. Import one: lineside datasets import DIR")
+    table = rows(headings, lines, "No dataset there. Import one: lineside datasets import DIR")
+    shown = page.offset + len(page.versions)
+    return Group(table, f"{shown} of {page.total}; more: --offset {shown}") if shown < page.total else table
 
 
 def _details(version: DatasetVersion) -> RenderableType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lineside.client.calls import Calls
 from lineside.client.connection import path
-from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest, Looked
+from lineside.contract.dataset import DatasetPage, DatasetVersion, ImagePage, ImportReport, ImportRequest, Looked
 from lineside.contract.dataset_export import ExportListing
 
 
@@ -15,9 +15,10 @@ class Datasets(Calls):
         """Make a dataset version from files whose blobs are there; see `lineside.client.folder` for a whole folder."""
         return self.connection.call("POST", "/datasets", ImportReport, body=request)
 
-    def datasets(self) -> list[DatasetVersion]:
-        """All dataset versions, newest first."""
-        return self.connection.call("GET", "/datasets", list[DatasetVersion])
+    def datasets(self, *, name: str | None = None, offset: int = 0, limit: int = 100) -> DatasetPage:
+        """Dataset versions, newest first: all, or those of one name."""
+        query = {"name": name, "offset": offset, "limit": limit}
+        return self.connection.call("GET", "/datasets", DatasetPage, query=query)
 
     def dataset(self, dataset: str) -> DatasetVersion:
         """One dataset version."""

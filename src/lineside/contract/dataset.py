@@ -98,6 +98,14 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Counted, ...] = ()
 
 
+class DatasetPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice of all dataset versions, or of those of one name, newest first."""
+
+    versions: tuple[DatasetVersion, ...]
+    offset: int
+    total: int
+
+
 class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A folder as a list of its files by content; the bytes were sent as blobs before."""
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from lineside.client import Client
-from lineside.contract.dataset import DatasetVersion, ImageRecord, ImportRequest, Split
+from lineside.contract.dataset import DatasetPage, DatasetVersion, ImageRecord, ImportRequest, Split
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.datasets import store
@@ -40,7 +41,7 @@ def test_the_same_folder_again_is_the_same_version(client: Client, make: Make) -
     first, again = client.import_dataset(request), client.import_dataset(request)
     assert (first.created, again.created) == (True, False)
     assert first.version == again.version == client.dataset(first.version.id)
-    assert client.datasets() == [first.version]
+    assert client.datasets() == DatasetPage(versions=(first.version,), offset=0, total=1)
     assert [event.kind for event in client.events(kind="dataset").events] == ["dataset.imported"]
 
 
@@ -51,6 +52,26 @@ def test_one_other_box_is_another_version(client: Client, make: Make) -> None:
     )
     second = ImportRequest(name="tags", files=first.files | {"a.json": client.put_blob(other)})
     assert client.import_dataset(first).version.id != client.import_dataset(second).version.id
+
+
+def test_versions_come_in_pages_newest_first(
+    lineside: Running, client: Client, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for count, name in ((3, "tags"), (4, "plates"), (5, "tags")):
+        monkeypatch.setattr(
+            "lineside.server.datasets.service.rfc3339", lambda _, n=len(made): f"2026-11-21T1{n}:00:00Z"
+        )
+        request = msgspec.structs.replace(send(client, make, count), name=name)
+        made.insert(0, client.import_dataset(request).version)
+    assert client.datasets(limit=2) == DatasetPage(versions=tuple(made[:2]), offset=0, total=3)
+    assert client.datasets(offset=2) == DatasetPage(versions=(made[2],), offset=2, total=3)
+    assert client.datasets(name="tags").versions == (made[0], made[2])
+    assert client.datasets(name="none").total == 0
+    page = httpx.get(f"{lineside.people_url}/datasets", params={"name": "tags"}).text
+    assert [version.id in page for version in made] == [True, False, True]
+    assert "1–2 of 2" in page
+    assert "No dataset is called so." in httpx.get(f"{lineside.people_url}/datasets?name=none").text
 
 
 def test_images_come_in_pages(client: Client, make: Make) -> None:

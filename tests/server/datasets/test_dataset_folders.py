@@ -144,7 +144,7 @@ def test_hidden_files_are_left_out_but_where_an_export_wrote_them(
     version = client.import_dataset(ImportRequest(name="odd", files=files)).version
     download_folder(client, version.id, "csv", tmp_path / "odd")
     again = upload_folder(client, tmp_path / "odd", "odd")
-    assert (again.created, again.version.id, again.version.warnings) == (False, version.id, ())
+    assert (again.created, again.version.id, again.version.warnings) == (False, version.id, version.warnings)
 
 
 def test_an_export_that_broke_off_fetches_what_is_missing_or_wrong(

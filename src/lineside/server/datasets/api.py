@@ -8,7 +8,15 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport, ImportRequest, LabelFrom, Split
+from lineside.contract.dataset import (
+    DatasetPage,
+    DatasetVersion,
+    ImagePage,
+    ImportReport,
+    ImportRequest,
+    LabelFrom,
+    Split,
+)
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
 from lineside.server.datasets.service import DatasetsService
@@ -27,9 +35,15 @@ def import_dataset(data: JSONBody[ImportRequest], datasets: NamedDependency[Data
     return datasets.import_folder(data)
 
 
-@get("/datasets", sync_to_thread=True, summary="All dataset versions, newest first")
-def list_datasets(datasets: NamedDependency[DatasetsService]) -> list[DatasetVersion]:
-    return datasets.versions()
+@get("/datasets", sync_to_thread=True, summary="Dataset versions, newest first")
+def list_datasets(
+    datasets: NamedDependency[DatasetsService],
+    name: FromQuery[str | None] = None,
+    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+) -> DatasetPage:
+    """All, or those of one name."""
+    return datasets.versions(name, offset, limit)
 
 
 @get("/datasets/{dataset:str}", sync_to_thread=True, summary="One dataset version")

@@ -23,16 +23,28 @@ from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.store import Filters
 from lineside.server.web.render import AnyRequest, Page, page, see
 
-_A_PAGE = 48
+_A_PAGE, _VERSIONS = 48, 50
 Offset = Annotated[int, QueryParameter(ge=0, le=1 << 40)]
 
 Word = TypeVar("Word", bound=enum.Enum)
 
 
 @get("/datasets", sync_to_thread=True, include_in_schema=False)
-def datasets_page(request: AnyRequest, datasets: NamedDependency[DatasetsService]) -> Page:
-    """Every dataset version."""
-    return page(request, "datasets/list.html", here="/datasets", live=True, datasets=datasets.versions())
+def datasets_page(
+    request: AnyRequest, datasets: NamedDependency[DatasetsService], name: FromQuery[str] = "", offset: Offset = 0
+) -> Page:
+    """Dataset versions, or those of one name."""
+    found = datasets.versions(name or None, offset, _VERSIONS)
+    return page(
+        request,
+        "datasets/list.html",
+        here="/datasets",
+        live=offset == 0,
+        page=found,
+        name=name,
+        query=urlencode({"name": name} if name else {}),
+        limit=_VERSIONS,
+    )
 
 
 @get("/datasets/{dataset:str}", sync_to_thread=True, include_in_schema=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 from lineside.contract.dataset import (
+    DatasetPage,
     DatasetVersion,
     ImagePage,
     ImportReport,
@@ -73,10 +74,10 @@ class DatasetsService:
             report = self._store(request.name, version, assembled, keys)
         return report
 
-    def versions(self) -> list[DatasetVersion]:
-        """All versions, newest first."""
+    def versions(self, name: str | None = None, offset: int = 0, limit: int = 100) -> DatasetPage:
+        """A slice of all versions, or of those of a name, newest first."""
         with self._core.database.read() as session:
-            return store.versions(session)
+            return store.version_slice(session, name, offset, limit)
 
     def version(self, dataset: str) -> DatasetVersion:
         """One version by its id, or the newest of a name: `tags`, `tags@latest`. Raises `request.not_found`."""

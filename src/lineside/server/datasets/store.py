@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, delete, func, insert, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, delete, func, insert, select, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lineside.contract.dataset import DatasetVersion, ImageRecord, LabelFrom, Split, source_of
+from lineside.contract.dataset import DatasetPage, DatasetVersion, ImageRecord, LabelFrom, Split, source_of
 from lineside.contract.dataset_check import CheckReport
 from lineside.server.among import among
 from lineside.server.database import Base, Json
@@ -113,9 +113,13 @@ def version_by_id(session: Session, dataset: str) -> DatasetVersion | None:
     return session.scalar(select(DatasetRow.version).where(DatasetRow.id == dataset))
 
 
-def versions(session: Session) -> list[DatasetVersion]:
-    """All versions, newest first."""
-    return list(session.scalars(select(DatasetRow.version).order_by(DatasetRow.created_at.desc(), DatasetRow.id)))
+def version_slice(session: Session, name: str | None, offset: int, limit: int) -> DatasetPage:
+    """Versions from `offset`, newest first; with `name` those of that series."""
+    wanted = DatasetRow.id.in_(select(SeriesRow.dataset).where(SeriesRow.name == name)) if name else true()
+    order = (DatasetRow.created_at.desc(), DatasetRow.id)
+    found = session.scalars(select(DatasetRow.version).where(wanted).order_by(*order).offset(offset).limit(limit))
+    count = select(func.count()).select_from(DatasetRow).where(wanted)
+    return DatasetPage(versions=tuple(found), offset=offset, total=session.scalar(count) or 0)
 
 
 def add_version(session: Session, version: DatasetVersion, images: Sequence[ImageRecord]) -> None:

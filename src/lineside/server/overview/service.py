@@ -68,8 +68,8 @@ class OverviewService:
             return list(self.trust.needs(session))
 
     def _made(self, models: Mapping[ModelState, int]) -> tuple[Stage, ...]:
-        datasets, runs = self.datasets.versions(), self.runs.counts()
-        newest = datasets[0] if datasets else None
+        datasets, runs = self.datasets.versions(limit=1), self.runs.counts()
+        newest = next(iter(datasets.versions), None)
         return (
             Stage(
                 name="Images",
@@ -77,7 +77,7 @@ class OverviewService:
                 note=f"in {newest.groups} groups" if newest else "",
                 href="/datasets",
             ),
-            Stage(name="Dataset versions", count=len(datasets), note=newest.id if newest else "", href="/datasets"),
+            Stage(name="Dataset versions", count=datasets.total, note=newest.id if newest else "", href="/datasets"),
             Stage(name="Runs", count=sum(runs.values()), note=_words(runs), href="/runs"),
             Stage(name="Model versions", count=sum(models.values()), note=_words(models), href="/models"),
             Stage(
