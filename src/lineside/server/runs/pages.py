@@ -19,6 +19,7 @@ from lineside.server.runs.graph import HEIGHT, WIDTH, graph_of
 from lineside.server.runs.logs import RunLogs
 from lineside.server.runs.service import RunsService
 from lineside.server.runs.store import MOST_NUMBER, Filter
+from lineside.server.runs.tidying import LOGS
 from lineside.server.web.render import AnyRequest, Page, page, see
 
 _PAGE = 50
@@ -66,6 +67,7 @@ def run_page(
         box=(WIDTH, HEIGHT),
         about=about,
         said=run_logs.last(run, about),
+        log_days=LOGS.days,
         waits_for=runs.leasing.waits_for(shown),
     )
 
