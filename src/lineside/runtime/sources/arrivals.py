@@ -141,6 +141,11 @@ class Arrivals:
             self._not_before[key] = self._monotonic() + SETTLE
             self._changing[key.name] = key
 
+    @property
+    def remembered(self) -> int:
+        """How many files are remembered as done."""
+        return len(self._done)
+
     def gone(self) -> set[InputKey]:
         """Keys that are remembered although their file is no longer there; forgets them when they are the most."""
         present = {key for _, key in self._files()}

@@ -26,6 +26,7 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 _LOOK_BESIDE = 2.0  # seconds between looks at a folder that the system watches
 _LOOK_AWAY = 0.5
 _FORGET_EVERY = 600.0  # seconds between clean-ups of the memory of files that are gone
+_FORGET_OVER = 20_000  # files more than after the last clean-up that make another one due
 _COST = 4  # a look may take a share of 1 / (1 + this) of the time
 
 
@@ -58,7 +59,7 @@ class FolderSource(ThreadedSource):
         self._watch_lock = Lock()
 
     def run(self, intake: Intake) -> None:
-        forget_at = time.monotonic() + _FORGET_EVERY
+        forget_at, forget_over = 0.0, _FORGET_OVER
         try:
             while not self.stopping.is_set():
                 if not self._is_there():
@@ -68,9 +69,10 @@ class FolderSource(ThreadedSource):
                 arrivals = self._arrivals.look()
                 cost = _COST * (time.monotonic() - started)
                 self._hand_in(intake, arrivals)
-                if time.monotonic() >= forget_at:
+                if time.monotonic() >= forget_at or self._arrivals.remembered >= forget_over:
                     self._forget(self._arrivals.gone())
                     forget_at = time.monotonic() + _FORGET_EVERY
+                    forget_over = self._arrivals.remembered + _FORGET_OVER
                 if not arrivals:
                     self._listen(intake, max(self._pause(), cost))
         finally:
