@@ -82,7 +82,6 @@ class Decider:
         device: str,
         *,
         chooser: SharedChooser | None = None,
-        companion: Companion | None = None,
         shadow: Shadowing | None = None,
         rules: Mapping[str, Rules] | None = None,
         deadline: float | None = None,
@@ -90,15 +89,17 @@ class Decider:
     ) -> None:
         """`deadline` in seconds from a frame's arrival to its decision; `rules` by source; `named`: results say which
         source they are of."""
-        self._slot, self._device, self._named = slot, device, named
-        self._chooser, self._companion, self._shadow = chooser, companion, shadow
+        self.slot = slot
+        self.companion: Companion | None = None
+        self._device, self._named = device, named
+        self._chooser, self._shadow = chooser, shadow
         self._rules, self._deadline = rules or {}, deadline
 
     def decide(self, frame: Frame) -> Verdict | LinesideError:
         """What the model finds, or why it cannot."""
         waited = time.monotonic() - frame.arrived
         try:
-            answer = self._slot.detect(frame.data, self._chooser.lowest_score if self._chooser else None)
+            answer = self.slot.detect(frame.data, self._chooser.lowest_score if self._chooser else None)
         except LinesideError as error:
             return error
         late = self._deadline is not None and time.monotonic() - frame.arrived > self._deadline
@@ -150,7 +151,7 @@ class Decider:
         return Keep(data, replace(wanted, digest=digest_of(data)))
 
     def _compared(self, frame: Frame, verdict: Verdict) -> Compared | None:
-        companion, answer = self._companion, verdict.answer
+        companion, answer = self.companion, verdict.answer
         if companion is None or answer.model is not companion.model:
             return None
         data = frame.data if isinstance(frame.data, bytes) else b""  # of pixels all are there: never decoded again

@@ -97,6 +97,7 @@ class Line:
         live: Watching | None = None,
     ) -> None:
         self.ledger, self.meter, self.live = ledger, meter, live
+        self.deciders = tuple(desk.decider for desk in desks)
         self._delivery = delivery
         self._sources: Mapping[str, Source] = {one.name: one for desk in desks for one in desk.sources}
         self._queues: list[Queues] = []

@@ -13,6 +13,7 @@ from lineside.contract.errors import LinesideError
 
 _OF_THE_EXTRA = frozenset({"numpy", "onnxruntime", "PIL"})
 _REFUSED = 2
+_MODEL = "folder of the model's component, or an ONNX file with its signature.json beside it"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,13 +44,13 @@ def _run(options: argparse.Namespace) -> int:
 def _probe(options: argparse.Namespace) -> int:
     from lineside.runtime.probe import probe
 
-    return probe(options.work)
+    return probe(options.work, f"{os.environ.get('LINESIDE_MODEL', '')}.model")
 
 
 def _try(options: argparse.Namespace) -> int:
     from lineside.runtime.try_image import try_image
 
-    return try_image(options.model, options.image, options.out, options.threshold)
+    return try_image(options.model, options.image, options.out, options.threshold, json=options.json)
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -58,9 +59,15 @@ def _bench(options: argparse.Namespace) -> int:
     return bench(options.model, options.image, options.seconds, options.threads)
 
 
+def _carry(options: argparse.Namespace) -> int:
+    from lineside.runtime.carry import carry
+
+    return carry(options.model, options.image, options.seconds, options.threads, json=options.json)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lineside.runtime", description="Runs a model on this device.")
-    commands = parser.add_subparsers(required=True, metavar="run|probe|try|bench")
+    commands = parser.add_subparsers(required=True, metavar="run|probe|try|bench|carry")
 
     run = commands.add_parser("run", help="decide on every image that arrives, until SIGTERM")
     run.add_argument("--model", type=Path, required=True, help="folder of the model's component")
@@ -72,10 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     probe.set_defaults(command=_probe)
 
     trial = commands.add_parser("try", help="show what a model finds on one image")
-    trial.add_argument("model", type=Path, help="folder of the model's component")
+    trial.add_argument("model", type=Path, help=_MODEL)
     trial.add_argument("image", type=Path)
     trial.add_argument("--out", type=Path, help="write the image with its boxes drawn, as PNG")
     trial.add_argument("--threshold", type=float, help="lowest confidence (the signature's otherwise)")
+    trial.add_argument("--json", action="store_true", help="print one JSON document")
     trial.set_defaults(command=_try)
 
     bench = commands.add_parser("bench", help="measure how long one image takes on this machine")
@@ -84,6 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--seconds", type=float, default=5.0)
     bench.add_argument("--threads", type=int, default=0, help="0: the cores this process may use")
     bench.set_defaults(command=_bench)
+
+    carry = commands.add_parser("carry", help="what this machine can carry, by resolution and threads")
+    carry.add_argument("model", type=Path, help=_MODEL)
+    carry.add_argument("image", type=Path, nargs="?", help="without one, the first of the model's golden set")
+    carry.add_argument("--seconds", type=float, default=1.0, help="for each resolution and number of threads")
+    carry.add_argument("--threads", type=int, default=0, help="0: one, and the cores this process may use")
+    carry.add_argument("--json", action="store_true", help="print one JSON document")
+    carry.set_defaults(command=_carry)
     return parser
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
@@ -21,7 +22,9 @@ from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Source
 from lineside.runtime.line import Line
 from lineside.runtime.live import Live
+from lineside.runtime.models.following import Following
 from lineside.runtime.models.library import Library
+from lineside.runtime.models.shadow import Shadow
 from lineside.runtime.settings import Settings, settings_of
 from lineside.runtime.sinks.making import sinks_of
 from lineside.runtime.sources.making import asking, kind_of, sources_of
@@ -37,7 +40,7 @@ from lineside.runtime.status import (
     write_status,
 )
 from lineside.runtime.telemetry import Meter, teller_of
-from lineside.runtime.wiring import line_of
+from lineside.runtime.wiring import following_of, line_of, shadow_of
 
 STOPPED, FAILED, MISMATCHED = 0, 2, 4
 SPOOL_FILE = "spool.db"
@@ -73,13 +76,19 @@ def _loaded(settings: Settings, status: Status) -> Library:
         soak_seconds=configuration.soak_seconds,
     )
     for name in settings.models:
-        proven = library.load(name).proven
-        if not status.model_digest:
-            identity = proven.model.identity
-            status.model, status.version, status.model_digest = identity.name, identity.version, identity.digest
-            status.golden = proven.golden
+        library.load(name)
+    _name(status, library, settings)
     library.routed = frozenset(route.model for route in settings.routes.values())
     return library
+
+
+def _name(status: Status, library: Library, settings: Settings) -> None:
+    """Says in the status which model decides: of several, the first."""
+    with suppress(LinesideError):  # it may have been unloaded, when no source needs it
+        proven = library.slot(next(iter(settings.models))).proven
+        identity = proven.model.identity
+        status.model, status.version, status.model_digest = identity.name, identity.version, identity.digest
+        status.golden = proven.golden
 
 
 def _serve(settings: Settings, library: Library, environment: Mapping[str, str], status: Status, stop: Event) -> None:
@@ -87,12 +96,15 @@ def _serve(settings: Settings, library: Library, environment: Mapping[str, str],
     spool = Spool(settings.work / SPOOL_FILE)
     if spool.recovered:
         announce("spool.recovered", next_sequence=spool.next_sequence)
-    delivery = Delivery(spool, CaptureFolder(settings.captures) if configuration.capture else None)
+    captures = CaptureFolder(settings.captures) if configuration.capture else None
+    delivery = Delivery(spool, captures)
     sources = sources_of(settings, spool)
     ledger, live = Ledger(sources), Live()
     meter = Meter(lambda: {name: ledger.of(name) for name in sources})
-    line = line_of(settings, library, sources, delivery, ledger, meter=meter, live=live)
-    running = _Running(settings, sources, line, delivery, spool, status)
+    shadow = shadow_of(settings, library, captures)
+    line = line_of(settings, library, sources, delivery, ledger, shadow=shadow, meter=meter, live=live)
+    following = following_of(settings, library, line, environment.get("LINESIDE_MODEL", ""))
+    running = _Running(settings, library, sources, line, delivery, spool, status, shadow, following)
     api = (
         Api(configuration.api, library, settings.work, asking(settings, sources), live=live.picture)
         if configuration.api
@@ -102,7 +114,7 @@ def _serve(settings: Settings, library: Library, environment: Mapping[str, str],
     delivery.start(sinks)
     teller = teller_of(meter, sinks, settings.device, environment.get("LINESIDE_COMPONENT", ""))
     line.start()
-    for part in (api, teller):
+    for part in (api, teller, shadow, following):
         if part:
             part.start()
     status.state = RuntimeState.READY
@@ -112,8 +124,9 @@ def _serve(settings: Settings, library: Library, environment: Mapping[str, str],
     try:
         _watch(running, stop)
     finally:
-        if api:
-            api.stop()
+        for part in (api, following, shadow):
+            if part:
+                part.stop()
         line.stop()
         if teller:
             teller.stop()
@@ -129,11 +142,14 @@ class _Running:
     """The parts of a running line."""
 
     settings: Settings
+    library: Library
     sources: Mapping[str, Source]
     line: Line
     delivery: Delivery
     spool: Spool
     status: Status
+    shadow: Shadow | None
+    following: Following | None
 
     def refresh(self) -> None:
         """Brings the status up to date."""
@@ -148,6 +164,9 @@ class _Running:
             for name, source in self.sources.items()
         }
         status.sinks = {name: SinkStatus(**asdict(state)) for name, state in self.delivery.sinks().items()}
+        status.shadow = self.shadow.status if self.shadow else None
+        status.swap = self.following.status if self.following else None
+        _name(status, self.library, self.settings)
         sum_up(status)
         status.published, status.captured = self.delivery.counts.published, self.delivery.counts.captured
         status.dropped = self.spool.dropped

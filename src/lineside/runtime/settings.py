@@ -95,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, SourceSettings]
     models: dict[str, ModelSettings]
     routes: dict[str, RouteSettings]  # of each source
+    shadow: Path  # folder of the candidate, if there is one
 
     @property
     def named(self) -> bool:
@@ -125,6 +126,7 @@ def settings_of(model: Path, work: Path, environment: Mapping[str, str]) -> Sett
         sources=sources,
         models=models,
         routes=_routes(path or "", configuration, sources, models),
+        shadow=Path(Template(configuration.shadow.model if configuration.shadow else "").safe_substitute(environment)),
     )
 
 

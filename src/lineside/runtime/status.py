@@ -16,6 +16,7 @@ from lineside.runtime.accounting import Counts
 from lineside.runtime.files import write_atomic
 from lineside.runtime.frames import UNWELL, SourceHealth
 from lineside.runtime.models.shadow_status import ShadowStatus
+from lineside.runtime.models.swap_status import SwapStatus
 
 STATUS_FILE = "status.json"
 
@@ -87,6 +88,7 @@ class Status(msgspec.Struct, kw_only=True):
     sources: dict[str, SourceStatus] = {}
     sinks: dict[str, SinkStatus] = {}
     shadow: ShadowStatus | None = None
+    swap: SwapStatus | None = None  # of the model's component, which is followed
     alarms: tuple[Alarm, ...] = ()
     error: ErrorReport | None = None
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lineside.runtime.accounting import Ledger
-from lineside.runtime.capture import Chooser
+from lineside.runtime.capture import CaptureFolder, Chooser
 from lineside.runtime.compare import comparer_of
 from lineside.runtime.decider import Companion, Decider, Shadowing, SharedChooser
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Source
 from lineside.runtime.line import Desk, Line, Measuring, Watching
+from lineside.runtime.model import Model
+from lineside.runtime.models.following import Following
 from lineside.runtime.models.library import Library
+from lineside.runtime.models.shadow import Shadow
 from lineside.runtime.models.slot import Slot
 from lineside.runtime.rules import Rules
 from lineside.runtime.settings import Settings
@@ -41,20 +44,46 @@ def line_of(
             slot,
             settings.device,
             chooser=chooser,
-            companion=_companion(settings, name, slot),
             shadow=shadow,
             rules={source: _rules(settings, source, slot) for source in mine},
             deadline=deadline,
             named=settings.named,
         )
         desks.append(Desk(decider, [sources[source] for source in mine], lanes=slot.model.lanes))
-    return Line(desks, delivery, ledger, meter, live)
+    line = Line(desks, delivery, ledger, meter, live)
+    accompany(line, settings)
+    return line
 
 
-def _companion(settings: Settings, name: str, slot: Slot) -> Companion | None:
-    model = slot.model
-    comparer = comparer_of(Path(settings.models[name].folder), model, settings.configuration.compare_every)
-    return Companion(comparer, model) if comparer else None
+def accompany(line: Line, settings: Settings) -> None:
+    """Gives every model that decides the one before it to be compared with, which lies in its folder: at the start,
+    and when another model has been swapped in."""
+    for decider in line.deciders:
+        proven, companion = decider.slot.proven, decider.companion
+        if companion is None or companion.model is not proven.model:
+            comparer = comparer_of(proven.folder, proven.model, settings.configuration.compare_every)
+            decider.companion = Companion(comparer, proven.model) if comparer else None
+
+
+def following_of(settings: Settings, library: Library, line: Line, model: str) -> Following | None:
+    """What swaps the model of `--model` when its component, `model`.model, has another version."""
+    mine = (name for name, one in settings.models.items() if Path(one.folder) == settings.model)
+    name = next((name for name in mine if name in library.routed), None)
+    if name is None:
+        return None
+    return Following(library, name, settings.work, f"{model}.model", lambda: accompany(line, settings))
+
+
+def shadow_of(settings: Settings, library: Library, captures: CaptureFolder | None) -> Shadow | None:
+    """The candidate of the configuration, if there is one."""
+    wanted = settings.configuration.shadow
+    if wanted is None:
+        return None
+
+    def load() -> Model:
+        return library.proven("shadow", settings.shadow, threads=1).model
+
+    return Shadow(wanted, load, captures.keep if captures else None)
 
 
 def _rules(settings: Settings, source: str, slot: Slot) -> Rules:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lineside.runtime.models.following import Following, followed_folder
+from lineside.runtime.models.followed import followed_folder
+from lineside.runtime.models.following import Following
 from lineside.runtime.models.library import Library
 from lineside.runtime.models.slot import Slot
 from lineside.runtime.models.swap_status import SwapState, SwapStatus
@@ -42,7 +43,7 @@ class Followed:
     def until(self, folder: Path, state: SwapState) -> SwapStatus:
         def look() -> SwapStatus | None:
             status = self.following.status
-            return status if status and (status.folder, status.state) == (str(folder), state) else None
+            return status if (status.folder, status.state) == (str(folder), state) else None
 
         found = eventually(look)
         assert found is not None
@@ -62,7 +63,7 @@ def followed(tmp_path: Path, folders: dict[int, Path]) -> Iterator[Followed]:
 
 
 def test_without_the_file_nothing_is_followed(followed: Followed) -> None:
-    assert followed.following.status is None
+    assert followed.following.status == SwapStatus(folder=str(followed.folders[1]), state=SwapState.DONE)
     assert followed_folder(followed.work, "bright.model") is None
 
 

@@ -11,27 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
-import msgspec
-
-from lineside.contract.configuration import FOLLOWED_FILE
 from lineside.contract.errors import LinesideError
-from lineside.contract.reading import UNREADABLE
 from lineside.runtime.announce import announce
+from lineside.runtime.models.followed import followed_folder
 from lineside.runtime.models.library import Library
 from lineside.runtime.models.swap_status import SwapState, SwapStatus
 
 _EVERY = 0.2  # seconds between two looks
-
-
-def followed_folder(work: Path, component: str) -> Path | None:
-    """Where the followed model lies: that of `component`, or of the only one there is; None without one."""
-    try:
-        folders = msgspec.json.decode((work / FOLLOWED_FILE).read_bytes(), type=dict[str, str])
-    except (OSError, *UNREADABLE):
-        return None
-    only = next(iter(folders.values())) if len(folders) == 1 else None
-    found = folders.get(component, only)
-    return Path(found) if found else None
 
 
 class Following:
@@ -55,12 +41,11 @@ class Following:
         self._thread = Thread(target=self._watch, name="following", daemon=True)
 
     @property
-    def status(self) -> SwapStatus | None:
-        """How the last swap stands; None when nothing is followed."""
-        wanted, loading, error = self._wanted, self._loading, self._error
-        if wanted is None:
-            return None
+    def status(self) -> SwapStatus:
+        """How the last swap stands; done, as long as there was none."""
         slot = self._library.slot(self._name)
+        loading, error = self._loading, self._error
+        wanted = self._wanted or slot.proven.folder
         if slot.proven.folder == wanted:
             return SwapStatus(folder=str(wanted), state=SwapState.DONE)
         if loading:
