@@ -12,6 +12,7 @@ import pytest
 
 from lineside.runtime.frames import SourceState
 from lineside.runtime.sources.camera import CameraSource, RtspSettings, UsbSettings, Way, rtsp, usb
+from lineside.runtime.sources.moving import unnamed
 from tests.eventually import eventually
 from tests.runtime.sources.cameras import SIDE, Camera
 from tests.runtime.sources.intake import Remembering
@@ -119,6 +120,21 @@ def test_a_usb_camera_that_is_not_plugged_in_is_away(intake: Remembering) -> Non
     state(source, SourceState.AWAY)
     assert "/dev/video-none" in source.health().why
     source.stop()
+
+
+def test_a_device_is_read_by_the_format_that_ffmpeg_knows_it_by(intake: Remembering) -> None:
+    """As a USB camera is, by `v4l2`; this machine has none, so FFmpeg's own picture generator stands in its place."""
+    source = CameraSource("usb", Way("testsrc=size=64x48:rate=25", {"format": "lavfi", "options": {}}))
+    source.start(intake)
+    eventually(lambda: len(intake.frames) >= 3)
+    assert (intake.frames[0].data.width, intake.frames[0].data.height) == (64, 48)
+    source.stop()
+
+
+@pytest.mark.parametrize("user", ["user:secret", "user:se/cr@et", "secret"])
+def test_an_address_is_told_without_the_password_in_it(user: str) -> None:
+    assert unnamed(f"cannot open 'rtsp://{user}@cam/1', sorry") == "cannot open 'rtsp://cam/1', sorry"
+    assert unnamed("rtsp://cam/1") == "rtsp://cam/1"
 
 
 def test_what_a_usb_camera_is_asked_for() -> None:

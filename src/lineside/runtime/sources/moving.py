@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
-_USER = re.compile(r"//[^/@]*@")
+_USER = re.compile(r"//[^\s'\"]*@")
 
 
 def opened(where: str, **how: Any) -> InputContainer:
