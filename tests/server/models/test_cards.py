@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from lineside.client import Client
@@ -39,7 +40,23 @@ def test_the_generated_part_tells_intervals_slices_threshold_and_limits(
     assert "It was tested on 42 pictures only" in text
     assert "ds-1, which is not here any more" in text
     assert "- Parameters: epochs 1, size s." in text
-    assert "| **int8** | 0.00 MB | 4.0 ms | INT8 ships: it is faster |" in text
+    assert "| **int8** | 6 bytes | 4.0 ms | INT8 ships: it is faster |" in text
+
+
+def test_an_imported_version_was_not_trained_by_a_trainer_and_says_its_cost_in_words(
+    core: Core, registry: ModelsService, cards: Cards
+) -> None:
+    made = {"labels": ["dent", "scratch"], "openvino": False, "cost": {"missed": 5.0}}
+    lineage = msgspec.structs.replace(
+        registration(core).lineage, trainer="imported", init="sha256:e", run="run-1", parameters=made
+    )
+    drop = GateResult(name="int8_drop", level="WARN", passed=True, value=-1.4e-05, limit=0.02, sentence="It gains.")
+    register(core, registry, 1, lineage=lineage, evaluation=put(core, evaluation()), gates=(drop,))
+    text = cards.get("tags", 1).text
+    assert "- Trained elsewhere, and imported in run run-1, code 1: the file `sha256:e`." in text
+    assert "- Parameters: cost missed 5.0, labels dent, scratch, openvino no." in text
+    assert "with 7 false alarms: the cheapest, a miss being said to cost 2 of them." in text
+    assert "| int8\\_drop | WARN | passed | 0 | 0.02 |" in text
 
 
 def test_without_an_evaluation_the_card_says_that_intervals_are_not_known(

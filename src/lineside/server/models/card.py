@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lineside.contract.dataset import DatasetVersion
 from lineside.contract.evaluation import Estimate, Evaluation, Side
 from lineside.contract.model import Metrics, ModelVersion
 
+_IMPORTED = "imported"
 _SHOWN_MISTAKES = 5
 _SMALL_SAMPLE = 100
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#~])")
@@ -32,6 +33,22 @@ def generated(model: ModelVersion, dataset: DatasetVersion | None, evaluation: E
 def plain(text: object) -> str:
     """Words of others in Markdown: one line, and nothing in it is markup."""
     return _MARKUP.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def in_words(value: object) -> str:
+    """A value of JSON without its punctuation."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {in_words(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(in_words, value))
+    return "none" if value in (None, "") else str(value)
+
+
+def figure(value: float) -> str:
+    """A number to three places at most, and never a minus before nothing."""
+    return f"{round(value, 3) + 0.0:.10g}"
 
 
 def estimate(one: Estimate) -> str:
@@ -82,10 +99,11 @@ def _scores(model: ModelVersion, evaluation: Evaluation | None) -> Iterator[str]
         yield f"In brackets: 95 % intervals, by bootstrap over pictures ({evaluation.resamples} draws)."
         if evaluation.threshold is not None:
             chosen, cost = evaluation.threshold.chosen, evaluation.threshold.missed_cost
+            chosen_by = f": the cheapest, a miss being said to cost {cost:g} of them"
+            said = chosen_by if "cost" in model.lineage.parameters else ""
             yield (
                 f"\nAt the threshold {evaluation.threshold.value:.2f}, which ships, {chosen.missed} objects are missed "
-                f"on {evaluation.threshold.images} val pictures, with {chosen.false_alarms} false alarms; a missed "
-                f"object is said to cost as much as {cost:g}."
+                f"on {evaluation.threshold.images} val pictures, with {chosen.false_alarms} false alarms{said}."
             )
         if evaluation.no_threshold:
             yield f"\n> {evaluation.no_threshold}"
@@ -139,8 +157,8 @@ def _gates(model: ModelVersion) -> Iterator[str]:
             plain(gate.name),
             gate.level,
             "passed" if gate.passed else "**not met**",
-            f"{gate.value:.4g}",
-            f"{gate.limit:.4g}",
+            figure(gate.value),
+            figure(gate.limit),
         )
         for gate in model.gates
     )
@@ -152,7 +170,7 @@ def _variants(model: ModelVersion) -> Iterator[str]:
     rows = (
         (
             f"**{plain(one.name)}**" if one.chosen else plain(one.name),
-            f"{one.size / 1e6:.2f} MB",
+            f"{one.size / 1e6:.2f} MB" if one.size >= 1e4 else f"{one.size} bytes",
             "–" if one.latency_ms is None else f"{one.latency_ms:.1f} ms",
             plain(one.reason),
         )
@@ -186,10 +204,16 @@ def _limits(model: ModelVersion, evaluation: Evaluation | None) -> Iterator[str]
 def _lineage(model: ModelVersion) -> Iterator[str]:
     lineage = model.lineage
     made = f"in run {plain(lineage.run)}, " if lineage.run else ""
-    yield f"- Trained by {plain(lineage.trainer)} with seed {lineage.seed}, {made}code {plain(lineage.code_version)}."
-    yield f"- Started from {f'the weights `{plain(lineage.init)}`' if lineage.init else 'random weights'}."
+    code = f"{made}code {plain(lineage.code_version)}"
+    if lineage.trainer == _IMPORTED:
+        yield f"- Trained elsewhere, and imported {code}: the file `{plain(lineage.init)}`."
+    else:
+        yield f"- Trained by {plain(lineage.trainer)} with seed {lineage.seed}, {code}."
+        yield f"- Started from {f'the weights `{plain(lineage.init)}`' if lineage.init else 'random weights'}."
     if lineage.parameters:
-        said = ", ".join(f"{plain(name)} {plain(value)}" for name, value in sorted(lineage.parameters.items()))
+        said = ", ".join(
+            f"{plain(name)} {plain(in_words(value))}" for name, value in sorted(lineage.parameters.items())
+        )
         yield f"- Parameters: {said}."
     yield f"- File `{model.digest}`, golden set `{model.golden}`."
 
