@@ -46,6 +46,12 @@ def test_the_agent_needs_no_extra() -> None:
     assert "join" in done.stdout
 
 
+def test_a_device_tells_what_it_can_carry_without_the_extra() -> None:
+    done = _without_typer("runtime", "bench", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "by resolution and threads" in " ".join(done.stdout.split()) or "carry" in done.stdout
+
+
 def test_python_m_is_the_same_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "lineside.cli", "--version"], capture_output=True, text=True, timeout=60, check=True

@@ -25,6 +25,8 @@ _NOT_OPERATIONS = {
     "database copy": "works on a root whose control plane is stopped",
     "objects copy": "reads the root, which need not run",
     "components check": "reads a file of this machine",
+    "runtime bench": "runs a model on this machine",
+    "runtime try": "runs a model on this machine",
     "models export": "writes what other operations answer",
     "trust key make": "makes a file on this machine",
     "twin stop": "ends processes on this machine",

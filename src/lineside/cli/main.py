@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in _CLI_PARTS:
             raise
+        if arguments[:1] == ["runtime"]:  # on a device, which has no CLI framework
+            return program("runtime", ["carry" if one == "bench" else one for one in arguments[1:2]] + arguments[2:])
         return _refuse(LinesideError("start.extra_missing", extra=_EXTRA_OF.get("".join(arguments[:1]), "cli")))
     return run(arguments)
 

@@ -44,7 +44,7 @@ def _run(options: argparse.Namespace) -> int:
 def _probe(options: argparse.Namespace) -> int:
     from lineside.runtime.probe import probe
 
-    return probe(options.work, f"{os.environ.get('LINESIDE_MODEL', '')}.model")
+    return probe(options.work)
 
 
 def _try(options: argparse.Namespace) -> int:

@@ -13,8 +13,9 @@ from tritonclient.utils import InferenceServerException
 
 from lineside.contract.result import Result
 from lineside.runtime.decode import Picture
+from lineside.runtime.models.library import Library
 from lineside.runtime.preprocess import Preprocessor
-from tests.runtime.api.conftest import House, Loaded, opened
+from tests.runtime.api.conftest import House, opened
 from tests.runtime.conftest import BRIGHT, SIDE, encoded, squares
 
 PNG = encoded(squares((8, 16)))
@@ -54,7 +55,7 @@ def test_health_and_metadata(client: InferenceServerClient, house: House) -> Non
     assert {"name": "images", "datatype": "FP32", "shape": [1, 3, SIDE, SIDE]} in known["inputs"]
     assert {"name": "image", "datatype": "BYTES", "shape": [1]} in known["inputs"]
     assert client.get_model_config("bright")["input"][0]["data_type"] == "TYPE_FP32"
-    house.models.slots.clear()
+    house.models.unload("bright")
     assert not client.is_server_ready()
 
 
@@ -113,7 +114,7 @@ def test_models_are_listed_loaded_and_unloaded(client: InferenceServerClient) ->
 
 
 def test_errors_are_worded_as_the_protocol_wants(client: InferenceServerClient, house: House) -> None:
-    house.models.routed.add("bright")
+    house.models.routed = frozenset({"bright"})
     wrong = InferInput("images", [1, 3, 8, 8], "FP32")
     wrong.set_data_from_numpy(np.zeros((1, 3, 8, 8), np.float32))
     stranger = InferInput("other", [1], "FP32")
@@ -132,7 +133,7 @@ def test_errors_are_worded_as_the_protocol_wants(client: InferenceServerClient, 
         (lambda: client.infer("bright", [picture_input(PNG[: len(PNG) // 2])]), "422", "damaged"),
         (lambda: client.load_model("nobody"), "404", "no model of this device"),
         (lambda: client.load_model("spare", config="{}"), "400", "cannot be given"),
-        (lambda: client.unload_model("bright"), "400", "a route needs it"),
+        (lambda: client.unload_model("bright"), "409", "cannot be unloaded"),
         (lambda: client.get_inference_statistics("bright"), "404", "there is no GET"),
     ):
         with pytest.raises(InferenceServerException, match=words) as caught:
@@ -154,7 +155,7 @@ def test_many_clients_at_once_get_their_own_answers(house: House) -> None:
         assert list(pool.map(ask, range(6))) == [[[8.0 * x, 8.0 * y] for y in range(6)] for x in range(6)]
 
 
-def test_a_picture_is_decided_by_the_line_where_a_source_takes_requests(models: Loaded) -> None:
+def test_a_picture_is_decided_by_the_line_where_a_source_takes_requests(models: Library) -> None:
     """Its answer is the recorded result, with its number."""
 
     def ask(name: str, data: bytes) -> Result:

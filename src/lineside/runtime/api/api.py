@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.inquiry import LivePicture
 from lineside.runtime.announce import announce
 from lineside.runtime.api.models import Ask, Models
-from lineside.runtime.api.routes import Routes
-from lineside.runtime.api.server import Limits, Server
 from lineside.runtime.api.settings import ApiSettings, loopback
+
+if TYPE_CHECKING:
+    from lineside.runtime.api.server import Server
 
 SOCKET = "api.sock"
 
@@ -27,28 +29,43 @@ class Api:
         ask: Ask,
         *,
         live: Callable[[], LivePicture | None] = lambda: None,
-        limits: Limits | None = None,
     ) -> None:
         """Raises `api.not_loopback`, `api.port_invalid`."""
-        self.port = 0  # once it is listened on
         self._host, self._settings, self._work = loopback(settings), settings, work
-        self._server = Server(Routes(models, ask, limits or Limits(), live), limits)
+        self._server = _server(models, ask, live)
 
     def start(self) -> None:
         """Listen where the configuration says."""
+        if self._server is None:
+            announce("api.unusable", why="h11 is not installed", next="pip install --upgrade 'lineside[runtime]'")
+            return
         try:
             if self._settings.socket:
                 self._server.listen_unix(self._work / SOCKET)
             if self._settings.port:
-                self.port = self._server.listen_loopback(self._host, self._settings.port)
+                self._server.listen_loopback(self._host, self._settings.port)
         except LinesideError as error:
             announce("api.unusable", code=error.code, why=error.message, next=error.next)
             return
-        announce("api.ready", socket=self._settings.socket, port=self.port)
+        announce("api.ready", socket=self._settings.socket, port=self._settings.port)
 
     def stop(self) -> None:
         """Close every connection."""
-        self._server.stop()
+        if self._server is not None:
+            self._server.stop()
+
+
+def _server(models: Models, ask: Ask, live: Callable[[], LivePicture | None]) -> Server | None:
+    """None on a device whose Lineside was installed before there was an API, and lacks h11: it goes on deciding."""
+    try:
+        from lineside.runtime.api.routes import Routes
+        from lineside.runtime.api.server import Limits, Server
+    except ModuleNotFoundError as error:
+        if error.name != "h11":
+            raise
+        return None
+    limits = Limits()
+    return Server(Routes(models, ask, limits, live), limits)
 
 
 def unasked(model: str, data: bytes) -> None:
