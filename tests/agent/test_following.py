@@ -92,12 +92,12 @@ def test_only_a_list_of_names_is_followed() -> None:
 
 
 FOLLOWER = """
-import json, sys, time
+import json, os, sys, time
 from pathlib import Path
 print("begun", flush=True)
 known = None
 while True:
-    folder = json.loads(Path("followed.json").read_text())["files"]
+    folder = json.loads(Path(os.environ["LINESIDE_FOLLOWED"]).read_text())["files"]
     if folder != known:
         known = folder
         text = (Path(folder) / "text.txt").read_text()

@@ -35,6 +35,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 def device(tmp_path: Path, folders: dict[int, Path]) -> Iterator[Device]:
     made = Device(tmp_path / "device", folders[1])
     made.environment["LINESIDE_MODEL"] = "bright"
+    made.environment["LINESIDE_FOLLOWED"] = str(made.work / "followed.json")
     made.work.mkdir()
     yield made
     if made.process and made.process.poll() is None:

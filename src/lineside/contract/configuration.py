@@ -13,10 +13,10 @@ from lineside.contract.deployment import ConfigurationUpdate
 
 FOLLOWS_KEY = "lineside.follows"
 """In a component's configuration: names of components that it depends on, and whose new versions it takes up by itself,
-without a restart. Where their files lie is then in `FOLLOWED_FILE` in its work directory: a JSON object of their names
-and their folders (`{NAME:artifacts:path}`), replaced when they change."""
+without a restart. Where their files lie is then in the file that `FOLLOWED_VARIABLE` names: a JSON object of their
+names and their folders (`{NAME:artifacts:path}`), replaced when they change."""
 
-FOLLOWED_FILE = "followed.json"
+FOLLOWED_VARIABLE = "LINESIDE_FOLLOWED"
 
 
 def follows(configuration: dict[str, Any]) -> frozenset[str]:

@@ -103,7 +103,7 @@ def _serve(settings: Settings, library: Library, environment: Mapping[str, str],
     meter = Meter(lambda: {name: ledger.of(name) for name in sources})
     shadow = shadow_of(settings, library, captures)
     line = line_of(settings, library, sources, delivery, ledger, shadow=shadow, meter=meter, live=live)
-    following = following_of(settings, library, line, environment.get("LINESIDE_MODEL", ""))
+    following = following_of(settings, library, line, environment)
     running = _Running(settings, library, sources, line, delivery, spool, status, shadow, following)
     api = (
         Api(configuration.api, library, settings.work, asking(settings, sources), live=live.picture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from lineside.contract.configuration import FOLLOWED_VARIABLE
 from lineside.runtime.accounting import Ledger
 from lineside.runtime.capture import CaptureFolder, Chooser
 from lineside.runtime.compare import comparer_of
@@ -13,6 +14,7 @@ from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Source
 from lineside.runtime.line import Desk, Line, Measuring, Watching
 from lineside.runtime.model import Model
+from lineside.runtime.models.followed import model_component
 from lineside.runtime.models.following import Following
 from lineside.runtime.models.library import Library
 from lineside.runtime.models.shadow import Shadow
@@ -65,13 +67,15 @@ def accompany(line: Line, settings: Settings) -> None:
             decider.companion = Companion(comparer, proven.model) if comparer else None
 
 
-def following_of(settings: Settings, library: Library, line: Line, model: str) -> Following | None:
-    """What swaps the model of `--model` when its component, `model`.model, has another version."""
+def following_of(settings: Settings, library: Library, line: Line, environment: Mapping[str, str]) -> Following | None:
+    """What swaps the model of `--model` when the agent says that its component has another version."""
+    file = environment.get(FOLLOWED_VARIABLE)
     mine = (name for name, one in settings.models.items() if Path(one.folder) == settings.model)
     name = next((name for name in mine if name in library.routed), None)
-    if name is None:
+    if name is None or not file:
         return None
-    return Following(library, name, settings.work, f"{model}.model", lambda: accompany(line, settings))
+    component = model_component(environment)
+    return Following(library, name, Path(file), component, lambda: accompany(line, settings))
 
 
 def shadow_of(settings: Settings, library: Library, captures: CaptureFolder | None) -> Shadow | None:

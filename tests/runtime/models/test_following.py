@@ -30,7 +30,7 @@ class Followed:
         self.work, self.folders, self.swaps = work, folders, 0
         self.library = Library(threads=1)
         self.slot: Slot = self.library.load("model", folders[1])
-        self.following = Following(self.library, "model", work, "bright.model", self.count)
+        self.following = Following(self.library, "model", work / "followed.json", "bright.model", self.count)
 
     def count(self) -> None:
         self.swaps += 1
@@ -64,7 +64,7 @@ def followed(tmp_path: Path, folders: dict[int, Path]) -> Iterator[Followed]:
 
 def test_without_the_file_nothing_is_followed(followed: Followed) -> None:
     assert followed.following.status == SwapStatus(folder=str(followed.folders[1]), state=SwapState.DONE)
-    assert followed_folder(followed.work, "bright.model") is None
+    assert followed_folder(followed.work / "followed.json", "bright.model") is None
 
 
 def test_it_swaps_to_what_the_file_names_and_back(followed: Followed) -> None:
@@ -109,5 +109,6 @@ def test_what_is_refused_changes_nothing_and_says_why(followed: Followed, tmp_pa
     ],
 )
 def test_the_file_may_say_anything(tmp_path: Path, text: str, folder: Path | None) -> None:
-    (tmp_path / "followed.json").write_text(text)
-    assert followed_folder(tmp_path, "bright.model") == folder
+    file = tmp_path / "followed.json"
+    file.write_text(text)
+    assert followed_folder(file, "bright.model") == folder

@@ -110,6 +110,7 @@ def test_the_inference_recipe_says_how_to_run_and_probe(sources):
     assert recipe["Manifests"][0]["Artifacts"][0]["Unarchive"] == "ZIP"
     configuration = recipe["ComponentConfiguration"]["DefaultConfiguration"]
     assert configuration["capture"]["per_hour"] == 200
+    assert configuration["lineside.follows"] == ["tags.model"]
     (policy,) = configuration["accessControl"]["aws.greengrass.ipc.pubsub"].values()
     assert policy["operations"] == ["aws.greengrass#PublishToTopic"]
 

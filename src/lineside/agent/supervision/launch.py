@@ -19,7 +19,7 @@ from lineside.agent.supervision.processes import COMPONENT_MARKER, MARKER
 from lineside.agent.supervision.walls import sandbox
 from lineside.agent.updating import environments
 from lineside.agent.updating.installed import Component, ComponentSet
-from lineside.contract.configuration import FOLLOWED_FILE, follows
+from lineside.contract.configuration import FOLLOWED_VARIABLE, follows
 from lineside.contract.deployment import RunWith
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import is_builtin
@@ -31,6 +31,7 @@ _NOT_PASSED_ON = (
     *("LINESIDE_LOADER", "LINESIDE_LOADER_CHILD", "LINESIDE_AGENT_DIGEST"),
     *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),  # the service manager's words are for the agent
 )
+_FOLLOWED_FILE = "followed.json"  # in a component's work directory
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +72,11 @@ def prepare(
     work.mkdir(parents=True, exist_ok=True)
     tests, wrong = _tests(component, fill) if joined.twin else ({}, "")
     keep(paths.configuration(component.name), msgspec.json.encode(component.configuration))
-    followed = _followed(component, others, work)
+    followed = follows(component.configuration).intersection(others)
+    if followed:
+        folders = {name: others[name].values["artifacts:path"] for name in sorted(followed)}
+        keep(work / _FOLLOWED_FILE, msgspec.json.encode(folders))
+        environment[FOLLOWED_VARIABLE] = str(work / _FOLLOWED_FILE)
     return Launch(
         name=component.name,
         version=component.version,
@@ -90,15 +95,6 @@ def prepare(
         tests=tests,
         tests_wrong=wrong,
     )
-
-
-def _followed(component: Component, others: Mapping[str, Namespace], work: Path) -> frozenset[str]:
-    """What a component follows; where that lies is written for it."""
-    followed = follows(component.configuration).intersection(others)
-    if followed:
-        folders = {name: others[name].values["artifacts:path"] for name in sorted(followed)}
-        keep(work / FOLLOWED_FILE, msgspec.json.encode(folders))
-    return followed
 
 
 def _tests(component: Component, fill: Callable[[str], str]) -> tuple[dict[str, TestSpec], str]:

@@ -1,6 +1,6 @@
 """Follows the model's component: when the agent says that another version lies elsewhere, that is swapped in.
 
-The agent writes `followed.json` into the work folder (see `lineside.contract.configuration.FOLLOWS_KEY`). Whether the
+The agent writes a file (see `lineside.contract.configuration.FOLLOWS_KEY`). Whether the
 swap was done is in the status, which the probe waits for; when it was refused, the agent goes back to the version
 before, the file names that one's folder again, and the process has decided with it all along.
 """
@@ -27,12 +27,12 @@ class Following:
         self,
         library: Library,
         name: str,
-        work: Path,
+        file: Path,
         component: str = "",
         swapped: Callable[[], None] = lambda: None,
     ) -> None:
         """`swapped` is called after each swap, in the thread that made it."""
-        self._library, self._name, self._work, self._component = library, name, work, component
+        self._library, self._name, self._file, self._component = library, name, file, component
         self._swapped = swapped
         self._wanted: Path | None = None
         self._error: LinesideError | None = None
@@ -64,7 +64,7 @@ class Following:
 
     def _watch(self) -> None:
         while not self._stop.wait(_EVERY):
-            folder = followed_folder(self._work, self._component)
+            folder = followed_folder(self._file, self._component)
             if folder is not None and folder != self._wanted:
                 self._take_up(folder)
 

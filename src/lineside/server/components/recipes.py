@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from lineside.contract.component import Artifact
+from lineside.contract.configuration import FOLLOWS_KEY
 from lineside.contract.ids import canonical, greengrass_digest
 from lineside.contract.recipes.reader import read_recipe
 from lineside.contract.recipes.recipe import RECIPE_FORMAT, Dependency
@@ -59,7 +60,7 @@ def inference_recipe(model: str, version: str, code: Artifact) -> bytes:
         | {
             "ComponentConfiguration": {
                 "DefaultConfiguration": _CONFIGURATION
-                | {TESTS_KEY: _tests(files), "accessControl": _access(inference_component(model))}
+                | {FOLLOWS_KEY: [files], TESTS_KEY: _tests(files), "accessControl": _access(inference_component(model))}
             },
             "ComponentDependencies": {files: {"VersionRequirement": ">=1.0.0", "DependencyType": "HARD"}},
             "Manifests": [
