@@ -230,6 +230,18 @@ def test_who_waits_is_told_once_the_result_is_on_disk(bench: Bench) -> None:
     assert all(stored > each.sequence for each, stored in seen)
 
 
+def test_who_asked_and_is_gone_harms_nobody(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    def gone(result: Result) -> None:
+        raise BrokenPipeError("nobody listens")
+
+    sink = Sink()
+    bench.delivery.start({"a": sink})
+    bench.decide(1, then=gone)
+    bench.decide(1)
+    eventually(lambda: sink.given == [1, 2])
+    assert "nobody listens" in capsys.readouterr().out
+
+
 def test_inputs_are_remembered_with_their_results_and_without(bench: Bench) -> None:
     bench.delivery.start({"a": Sink()})
     bench.delivery.decided(InputKey("a.jpg", 1, 1), result, None)

@@ -201,8 +201,14 @@ class Delivery:
         self.wake()
         for done in batch:
             if done.then and done.result:
-                done.then(done.result)
+                self._tell(done.then, done.result)
         self._capture_all(batch)
+
+    def _tell(self, then: Callable[[Result], None], result: Result) -> None:
+        try:
+            then(result)
+        except Exception as error:  # noqa: BLE001 who asked may be gone, and the line goes on
+            announce("reply.failed", sequence=result.sequence, why=f"{type(error).__name__}: {error}")
 
     def _capture_all(self, batch: Iterable[Done]) -> None:
         for done in batch:

@@ -140,6 +140,8 @@ class Spool:
             raise ValueError("a sink has a name")
         with self._lock:
             kept = {name: self._cursors.get(name, 0) for name in names}
+            if kept == self._written:
+                return
             with self._transaction():
                 self._db.execute("DELETE FROM marks WHERE name != ?", (LAST,))
                 for name, value in kept.items():
