@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from lineside.contract.configuration import FOLLOWED_VARIABLE
-from lineside.runtime.models.followed import followed_folder, model_component
+from lineside.runtime.models.followed import followed_folders
 from lineside.runtime.models.swap_status import SwapState
 from lineside.runtime.status import GoldenState, RuntimeState, Status, is_alive, read_status
 
@@ -26,33 +25,29 @@ def probe(work: Path, environment: Mapping[str, str] = os.environ, patience: flo
     has named, it waits; one that refused it is well again once the agent names another."""
     until = time.monotonic() + patience
     while True:
-        status, wanted = read_status(work), _wanted(environment)
+        status, wanted = read_status(work), followed_folders(environment)
         if status is None or not _swaps(status, wanted) or time.monotonic() >= until:
             break
         time.sleep(_LOOK)
-    if status is not None and status.swap is not None and status.swap.state is SwapState.REFUSED:
-        status.state, status.error = RuntimeState.FAILED, status.swap.error
+    refused = [one for one in status.swaps.values() if one.state is SwapState.REFUSED] if status else []
+    if status is not None and refused:
+        status.state, status.error = RuntimeState.FAILED, refused[0].error
         if status.error is not None and status.error.code == "golden.mismatched":
             status.golden = GoldenState.MISMATCHED
     return _answer(status, wanted)
 
 
-def _wanted(environment: Mapping[str, str]) -> Path | None:
-    """The folder of the model that the agent wants, where the process follows it."""
-    file = environment.get(FOLLOWED_VARIABLE)
-    return followed_folder(Path(file), model_component(environment)) if file else None
-
-
-def _swaps(status: Status, wanted: Path | None) -> bool:
+def _swaps(status: Status, wanted: Mapping[str, Path]) -> bool:
     """Whether a running process has not yet done, or refused, what the agent wants of it."""
     if status.state is not RuntimeState.READY or not is_alive(status):
         return False
-    if wanted is None or status.swap is None:
-        return False
-    return status.swap.folder != str(wanted) or status.swap.state is SwapState.LOADING
+    return any(
+        component in wanted and (one.folder != str(wanted[component]) or one.state is SwapState.LOADING)
+        for component, one in status.swaps.items()
+    )
 
 
-def _answer(status: Status | None, wanted: Path | None) -> int:
+def _answer(status: Status | None, wanted: Mapping[str, Path]) -> int:
     if status is None:
         sys.stdout.write('{"state":"absent"}\n')
         return NOT_YET

@@ -165,7 +165,7 @@ class _Running:
         }
         status.sinks = {name: SinkStatus(**asdict(state)) for name, state in self.delivery.sinks().items()}
         status.shadow = self.shadow.status if self.shadow else None
-        status.swap = self.following.status if self.following else None
+        status.swaps = self.following.status if self.following else {}
         _name(status, self.library, self.settings)
         sum_up(status)
         status.published, status.captured = self.delivery.counts.published, self.delivery.counts.captured

@@ -88,7 +88,7 @@ class Status(msgspec.Struct, kw_only=True):
     sources: dict[str, SourceStatus] = {}
     sinks: dict[str, SinkStatus] = {}
     shadow: ShadowStatus | None = None
-    swap: SwapStatus | None = None  # of the model's component, which is followed
+    swaps: dict[str, SwapStatus] = {}  # of models whose components are followed, by component
     alarms: tuple[Alarm, ...] = ()
     error: ErrorReport | None = None
 

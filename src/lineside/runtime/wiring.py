@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lineside.contract.configuration import FOLLOWED_VARIABLE
 from lineside.runtime.accounting import Ledger
 from lineside.runtime.capture import CaptureFolder, Chooser
 from lineside.runtime.compare import comparer_of
@@ -14,7 +13,7 @@ from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Source
 from lineside.runtime.line import Desk, Line, Measuring, Watching
 from lineside.runtime.model import Model
-from lineside.runtime.models.followed import model_component
+from lineside.runtime.models.followed import followed_folders, slots_of
 from lineside.runtime.models.following import Following
 from lineside.runtime.models.library import Library
 from lineside.runtime.models.shadow import Shadow
@@ -68,14 +67,12 @@ def accompany(line: Line, settings: Settings) -> None:
 
 
 def following_of(settings: Settings, library: Library, line: Line, environment: Mapping[str, str]) -> Following | None:
-    """What swaps the model of `--model` when the agent says that its component has another version."""
-    file = environment.get(FOLLOWED_VARIABLE)
-    mine = (name for name, one in settings.models.items() if Path(one.folder) == settings.model)
-    name = next((name for name in mine if name in library.routed), None)
-    if name is None or not file:
+    """What swaps models when the agent says that their components have other versions."""
+    models = {name: Path(one.folder) for name, one in settings.models.items() if name in library.routed}
+    slots = slots_of(followed_folders(environment), models)
+    if not slots:
         return None
-    component = model_component(environment)
-    return Following(library, name, Path(file), component, lambda: accompany(line, settings))
+    return Following(library, slots, lambda: followed_folders(environment), lambda: accompany(line, settings))
 
 
 def shadow_of(settings: Settings, library: Library, captures: CaptureFolder | None) -> Shadow | None:

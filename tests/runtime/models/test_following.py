@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lineside.runtime.models.followed import followed_folder
+from lineside.runtime.models.followed import followed_folders, slots_of
 from lineside.runtime.models.following import Following
 from lineside.runtime.models.library import Library
 from lineside.runtime.models.slot import Slot
 from lineside.runtime.models.swap_status import SwapState, SwapStatus
 from tests.eventually import eventually
 from tests.runtime.models.making import PICTURE, forgetful, versioned
+
+COMPONENT = "bright.model"
 
 
 @pytest.fixture(scope="module")
@@ -30,19 +32,22 @@ class Followed:
         self.work, self.folders, self.swaps = work, folders, 0
         self.library = Library(threads=1)
         self.slot: Slot = self.library.load("model", folders[1])
-        self.following = Following(self.library, "model", work / "followed.json", "bright.model", self.count)
+        environment = {"LINESIDE_FOLLOWED": str(work / "followed.json")}
+        self.following = Following(
+            self.library, {COMPONENT: "model"}, lambda: followed_folders(environment), self.count
+        )
 
     def count(self) -> None:
         self.swaps += 1
 
     def name(self, folder: Path) -> None:
         unfinished = self.work / "followed.tmp"
-        unfinished.write_text(json.dumps({"bright.model": str(folder)}))
+        unfinished.write_text(json.dumps({COMPONENT: str(folder), "other.model": "/nowhere"}))
         unfinished.rename(self.work / "followed.json")
 
     def until(self, folder: Path, state: SwapState) -> SwapStatus:
         def look() -> SwapStatus | None:
-            status = self.following.status
+            status = self.following.status[COMPONENT]
             return status if (status.folder, status.state) == (str(folder), state) else None
 
         found = eventually(look)
@@ -63,8 +68,7 @@ def followed(tmp_path: Path, folders: dict[int, Path]) -> Iterator[Followed]:
 
 
 def test_without_the_file_nothing_is_followed(followed: Followed) -> None:
-    assert followed.following.status == SwapStatus(folder=str(followed.folders[1]), state=SwapState.DONE)
-    assert followed_folder(followed.work / "followed.json", "bright.model") is None
+    assert followed.following.status[COMPONENT] == SwapStatus(folder=str(followed.folders[1]), state=SwapState.DONE)
 
 
 def test_it_swaps_to_what_the_file_names_and_back(followed: Followed) -> None:
@@ -97,18 +101,28 @@ def test_what_is_refused_changes_nothing_and_says_why(followed: Followed, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("text", "folder"),
+    ("text", "folders"),
     [
-        ("{", None),
-        ("[]", None),
-        ("{}", None),
-        ('{"a.model": ""}', None),
-        ('{"other.model": "/x"}', Path("/x")),
-        ('{"bright.model": "/b", "other.model": "/x"}', Path("/b")),
-        ('{"another.model": "/a", "other.model": "/x"}', None),
+        ("{", {}),
+        ("[]", {}),
+        ("{}", {}),
+        ('{"a.model": ""}', {}),
+        ('{"a.model": 3}', {}),
+        ('{"b.model": "/b", "x.model": "/x"}', {"b.model": Path("/b"), "x.model": Path("/x")}),
     ],
 )
-def test_the_file_may_say_anything(tmp_path: Path, text: str, folder: Path | None) -> None:
+def test_the_file_may_say_anything(tmp_path: Path, text: str, folders: dict[str, Path]) -> None:
     file = tmp_path / "followed.json"
     file.write_text(text)
-    assert followed_folder(file, "bright.model") == folder
+    assert followed_folders({"LINESIDE_FOLLOWED": str(file)}) == folders
+    assert followed_folders({}) == {}
+    assert followed_folders({"LINESIDE_FOLLOWED": str(tmp_path / "nothing")}) == {}
+
+
+def test_a_component_is_the_model_that_lies_in_its_folder() -> None:
+    a, b, c = Path("/a"), Path("/b"), Path("/c")
+    assert slots_of({"one": b, "two": a}, {"x": a, "y": b}) == {"two": "x", "one": "y"}
+    assert slots_of({"one": b}, {"x": a, "y": b}) == {"one": "y"}
+    assert slots_of({"one": c}, {"x": a}) == {"one": "x"}  # the only one, wherever it lies
+    assert slots_of({"one": c}, {"x": a, "y": b}) == {}
+    assert slots_of({}, {"x": a}) == slots_of({"one": a}, {}) == {}
