@@ -36,7 +36,7 @@ class Decision(NamedTuple):
 
     number: int
     at: float
-    seed: int
+    version: int
 
 
 class Under:
@@ -139,11 +139,11 @@ def main() -> None:
     without = [line.gap_ms(start, end) for _, _, start, end in windows]
     numbers = [one.number for one in line.decisions]
     assert numbers == list(range(line.sent)), "a frame was lost or answered twice"
-    changes = sum(a.seed != b.seed for a, b in zip(line.decisions, line.decisions[1:], strict=False))
+    changes = sum(a.version != b.version for a, b in zip(line.decisions, line.decisions[1:], strict=False))
     assert changes >= rounds, "a swap changed nothing"
     rows = [("gap beyond the interval, ms", "median", "lowest", "highest")]
     for words, each in (("around a swap", swapped), ("without one", without), ("(a swap takes)", swap_ms)):
-        rows.append((words, *(f"{value:.1f}" for value in (statistics.median(each), min(each), max(each)))))
+        rows.append((words, f"{statistics.median(each):.1f}", f"{min(each):.1f}", f"{max(each):.1f}"))
     print(f"{line.sent} frames, one every {took_ms / LOAD:.1f} ms, {rounds} swaps")
     print(table(rows))
     report = {
