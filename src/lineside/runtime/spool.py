@@ -63,7 +63,7 @@ class Spool:
         on beyond any number used before."""
         self.path, self.max_bytes, self.recovered = path, max_bytes, False
         self.dropped, self.damaged = 0, 0
-        self._lock = RLock()
+        self._lock, self._reading = RLock(), RLock()  # who needs both takes them in this order
         self._rows: OrderedDict[int, list[Entry]] = OrderedDict()
         self._known_damaged: set[int] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +75,7 @@ class Spool:
             raise  # locked or not writable: nothing is wrong with the file
         except sqlite3.DatabaseError:
             self._start_anew(busy_seconds)
+        self._reader = _reader(path, busy_seconds)  # sinks do not wait while a batch is synced
         self._cursors = read_marks(self._db)
         self.next_sequence = self._last() + 1
         self._cursors.pop(LAST, None)
@@ -150,25 +151,21 @@ class Spool:
 
     def cursor(self, name: str) -> int:
         """The sequence number up to which a sink has everything."""
-        with self._lock:
-            return self._cursors[name]
+        return self._cursors[name]
 
     def advance(self, name: str, sequence: int) -> None:
-        """A sink has everything up to here. Reaches the disk with the next `append` or `tidy`: after a power cut it
-        may be given a few results again."""
-        with self._lock:
-            self._cursors[name] = max(sequence, self._cursors[name])
+        """A sink has everything up to here; said by its own thread alone. Reaches the disk with the next `append` or
+        `tidy`: after a power cut it may be given a few results again."""
+        self._cursors[name] = max(sequence, self._cursors[name])
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def after(self, sequence: int, limit: int = 100) -> list[Entry]:
         """The next results after a sequence number, oldest first."""
         found: list[Entry] = []
-        with self._lock:
+        with self._reading:
             while len(found) < limit:
-                row = self._db.execute(
-                    "SELECT last, count FROM batches WHERE last > ? ORDER BY last LIMIT 1", (sequence,)
-                ).fetchone()
+                row = self._row_after(sequence)
                 if row is None:
                     break
                 entries = self._read(*row)
@@ -178,10 +175,10 @@ class Spool:
 
     def __len__(self) -> int:
         """How many results wait for a sink at least."""
-        with self._lock:
+        with self._lock, self._reading:
             floor = self._floor()
             behind = self._counted("last <= ?", floor).results
-            row = self._db.execute("SELECT last, count FROM batches WHERE last > ? LIMIT 1", (floor,)).fetchone()
+            row = self._row_after(floor)
             partly = sum(entry.sequence <= floor for entry in self._read(*row)) if row else 0
             return self._held.results - behind - partly
 
@@ -195,6 +192,8 @@ class Spool:
         with self._lock:
             with contextlib.suppress(sqlite3.Error):
                 self.tidy()
+            with self._reading:
+                self._reader.close()
             self._db.close()
 
     # --- within -----------------------------------------------------------------------------------------------------
@@ -251,18 +250,26 @@ class Spool:
         """The results of a row; those that are damaged are counted the first time."""
         entries = self._rows.get(last)
         if entries is None:
-            (frames,) = self._db.execute("SELECT frames FROM batches WHERE last = ?", (last,)).fetchone()
-            entries = unpack(frames)
+            rows = self._reader.execute("SELECT frames FROM batches WHERE last = ?", (last,)).fetchall()
+            if not rows:
+                return []  # it has just gone
+            entries = unpack(rows[0][0])
             if len(entries) < count and last not in self._known_damaged:
                 self._known_damaged.add(last)
                 self.damaged += count - len(entries)
             self._remember(last, entries)
         return entries
 
+    def _row_after(self, sequence: int) -> tuple[int, int] | None:
+        words = "SELECT last, count FROM batches WHERE last > ? ORDER BY last LIMIT 1"
+        rows = self._reader.execute(words, (sequence,)).fetchall()
+        return rows[0] if rows else None
+
     def _remember(self, last: int, entries: list[Entry]) -> None:
-        self._rows[last] = entries
-        while len(self._rows) > _READ_ROWS:
-            self._rows.popitem(last=False)
+        with self._reading:
+            self._rows[last] = entries
+            while len(self._rows) > _READ_ROWS:
+                self._rows.popitem(last=False)
 
     def _floor(self) -> int:
         return min(self._cursors.values(), default=0)
@@ -326,6 +333,12 @@ def _opened(path: Path, busy_seconds: float) -> sqlite3.Connection:
     except BaseException:
         db.close()
         raise
+    return db
+
+
+def _reader(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
+    db.execute("PRAGMA query_only = ON")
     return db
 
 
