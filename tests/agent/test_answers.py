@@ -43,6 +43,12 @@ def test_a_component_s_log_is_read_from_its_last_lines_on_and_over_rotation(path
     reader.close()
 
 
+@pytest.mark.parametrize("name", [None, "nothing", "../agent", ""])
+def test_there_is_no_picture_of_what_runs_no_model(sources, name):
+    with pytest.raises(LinesideError, match=r"inquiry\.no_picture"):
+        sources.picture(name)
+
+
 @pytest.mark.parametrize("name", ["nothing", "../agent", "", "a/b"])
 def test_only_logs_that_exist_are_read(sources, name):
     with pytest.raises(LinesideError, match=r"inquiry\.no_log"):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from lineside.contract.errors import ErrorReport
-from lineside.contract.inquiry import CheckResult, InquiryPart
+from lineside.contract.inquiry import CheckResult, InquiryPart, LivePicture
+from lineside.contract.result import Detection
 from tests.cli import values
 from tests.cli.conftest import Command
 from tests.cli.control_plane import CannedControlPlane
@@ -123,3 +125,19 @@ def test_a_diagnosis_says_what_is_wrong_and_what_to_do(lineside: Command, plane:
     machine = lineside("devices", "diagnose", "tag-station-1", "--json")
     assert msgspec.json.decode(machine.out, type=tuple[CheckResult, ...]) == checks
     assert machine.status == 3
+
+
+def test_a_live_picture_is_saved_and_what_was_found_is_shown(plane: CannedControlPlane, tmp_path: Path) -> None:
+    """Whatever a device calls an image steers no terminal."""
+    dent = Detection(label="dent", class_index=0, confidence=0.9, x=1, y=2, width=3, height=4)
+    told = {"source": "line", "captured_at": "", "width": 4, "height": 3, "model": "tags", "version": 3}
+    seen = LivePicture(jpeg=b"a jpeg", image="line/\x1b[31m42", latency_ms=8.5, detections=(dent,), **told)
+    parts = (InquiryPart(number=0), InquiryPart(number=1, picture=seen), InquiryPart(number=2, done=True))
+    plane.answers[ANSWER] = msgspec.structs.replace(values.ANSWER, parts=parts, done=True)
+    file = tmp_path / "seen.jpg"
+    words = ("devices", "look", "tag-station-1", "tags.inference", "--save", str(file), "--url", plane.url)
+    done = subprocess.run([sys.executable, "-m", "lineside.cli", *words], capture_output=True, text=True, check=True)
+    assert done.stdout == "line line/[31m42: dent 0.90 (tags:3, 8.5 ms)\n"
+    assert file.read_bytes() == b"a jpeg"
+    asked = plane.asked[0].body
+    assert (asked["kind"], asked["component"], asked["follow"]) == ("picture", "tags.inference", False)

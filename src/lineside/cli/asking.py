@@ -1,12 +1,14 @@
-"""`lineside devices logs` and `devices diagnose`: asking a device, and showing its answer as it comes."""
+"""`lineside devices logs`, `diagnose` and `look`: asking a device, and showing its answer as it comes."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.text import Text
 
@@ -15,7 +17,16 @@ from lineside.cli.output import Output, session
 from lineside.cli.table import BAD, DIM, GOOD
 from lineside.client import Client
 from lineside.client.asking import ask
-from lineside.contract.inquiry import MAX_LINES, MAX_TTL, CheckResult, InquiryKind, InquiryPart, InquiryRequest
+from lineside.contract.errors import LinesideError
+from lineside.contract.inquiry import (
+    MAX_LINES,
+    MAX_TTL,
+    CheckResult,
+    InquiryKind,
+    InquiryPart,
+    InquiryRequest,
+    LivePicture,
+)
 
 Name = Annotated[str, typer.Argument(help="Name of the device.")]
 Wait = Annotated[int, typer.Option("--wait", min=1, max=MAX_TTL, help="Seconds to wait for the device.")]
@@ -74,6 +85,37 @@ def diagnose(name: Name, wait: Wait = 60, url: Url = None, root: Root = None, js
             out.console.print(_sum(len(checks), wrong))
     if wrong:
         raise typer.Exit(WRONG)
+
+
+def look(
+    name: Name,
+    component: Annotated[str, typer.Argument(help="A component that runs a model: tags.inference.")],
+    save: Annotated[Path, typer.Option("--save", help="Where the picture is written, as JPEG.")],
+    wait: Annotated[int, typer.Option("--wait", min=1, max=60, help="Seconds to wait for an image.")] = 60,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Save what a device decides on just now, and show what it found. The audit trail says who looked."""
+    request = InquiryRequest(kind=InquiryKind.PICTURE, component=component, ttl_seconds=wait)
+    with session(url, root, json) as (client, out), _asking(client, out, name, request) as parts:
+        for part in parts:
+            if part.picture is not None:
+                _save(save, part.picture.jpeg)
+                out.show(msgspec.structs.replace(part.picture, jpeg=b""), _seen)
+
+
+def _save(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise LinesideError("cli.file_unwritable", file=path, why=error.strerror or error) from error
+
+
+def _seen(picture: LivePicture) -> Text:
+    found = ", ".join(f"{one.label} {one.confidence:.2f}" for one in picture.detections) or "nothing"
+    model = f"{picture.model}:{picture.version}"
+    return Text(printable(f"{picture.source} {picture.image}: {found} ({model}, {picture.latency_ms:.1f} ms)"))
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from lineside.cli import joining, labels
-from lineside.cli.asking import Name, diagnose, logs
+from lineside.cli.asking import Name, diagnose, logs, look
 from lineside.cli.device_view import device_view
 from lineside.cli.exports import exports
 from lineside.cli.options import Json, Root, Url
@@ -22,6 +22,7 @@ app = typer.Typer(name="devices", help="Devices of the fleet.", no_args_is_help=
 app.command("logs")(logs)
 app.command("label")(labels.label)
 app.command("diagnose")(diagnose)
+app.command("look")(look)
 app.command("exports")(exports)
 app.command("telemetry")(telemetry)
 app.command("accept")(joining.accept)

@@ -137,6 +137,7 @@ OPERATIONS = (
     Operation("preauthorise", "POST /preauthorised", "devices preauthorise"),
     Operation("remove_preauthorised", "POST /preauthorised/{fingerprint}/remove", "devices unpreauthorise"),
     Operation("ask_device", "POST /devices/{name}/inquiries", "devices logs"),
+    Operation("ask_device", "POST /devices/{name}/inquiries", "devices look"),
     Operation("inquiry", "GET /devices/{name}/inquiries/{inquiry}", "devices diagnose"),
     Operation("end_inquiry", "POST /devices/{name}/inquiries/{inquiry}/end", "devices logs"),
     Operation("trust", "GET /trust", "trust show"),

@@ -204,7 +204,7 @@ def test_bodies_together_are_bounded(small: House) -> None:
     eventually(lambda: alive(small))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     sent=st.binary(max_size=400)
     | st.text(max_size=200).map(lambda text: f"POST /v2/{text}\r\n\r\n".encode("utf-8", "replace"))
@@ -238,7 +238,7 @@ _INPUT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     body=st.fixed_dictionaries(
         {"inputs": st.lists(_INPUT, max_size=2) | _ANYTHING}, optional={"outputs": _ANYTHING, "parameters": _ANYTHING}

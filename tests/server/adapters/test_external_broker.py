@@ -74,6 +74,24 @@ def test_a_broker_that_goes_hurts_nothing_and_is_used_again(site: Site, number: 
         until(lambda: client.messages and site.results)
 
 
+def test_an_access_list_older_than_telemetry_keeps_results_coming(site: Site) -> None:
+    """Written again by nobody yet: telemetry is not read, and nothing else changes."""
+    site.mosquitto.end()
+    acl = site.mosquitto.folder / "acl"
+    old = [line for line in acl.read_text().splitlines() if not line.endswith("/telemetry")]
+    acl.write_text("\n".join(old) + "\n")
+    acl.chmod(0o600)
+    site.mosquitto.start()
+    assert isinstance(site.broker, ExternalBroker)
+    site.wait(site.broker.up())
+    with Client(site, "cam-1").connected() as client:
+        client.publish(topics.telemetry("cam-1"), b"unheard")
+        client.publish(topics.results("cam-1"), b"one")
+        until(lambda: site.results)
+    assert site.results == [("cam-1", b"one")]
+    assert site.broker.needs() == ()
+
+
 def test_a_revoked_certificate_is_not_let_in_once_mosquitto_has_read_the_list(site: Site) -> None:
     with Client(site, "cam-1", client_id="first").connected():
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,7 +29,13 @@ _FOUND: tuple[tuple[str, str, list[int]], ...] = (
 """What is answered to `image`: all detections as one JSON text, and the same as tensors, one row a detection; boxes are
 x, y, width, height in pixels of the original."""
 
-Answered = tuple[list[Tensor], dict[str, Any]]
+
+class Answered(NamedTuple):
+    """Outputs, which model version they are of, and facts about the answer."""
+
+    outputs: list[Tensor]
+    version: int
+    facts: dict[str, Any]
 
 
 def metadata(name: str, model: Model) -> dict[str, Any]:
@@ -59,7 +65,7 @@ def config(name: str, model: Model) -> dict[str, Any]:
 
 
 def infer(name: str, slot: Slot, asked: Inference, ask: Ask) -> Answered:
-    """The outputs, and facts about the answer. Raises `Refused`, `image.*`, `model.run_failed`."""
+    """What the model that stands there just now answers. Raises `Refused`, `image.*`, `model.run_failed`."""
     if len(asked.inputs) != 1:
         raise Refused(400, f"model '{name}' takes one input, and {len(asked.inputs)} were given")
     (tensor,) = asked.inputs
@@ -83,7 +89,7 @@ def _run(name: str, model: Model, tensor: Tensor) -> Answered:
         raise Refused(400, f"input '{tensor.name}' of model '{name}' is {datatype} {shape}, and {found} was given")
     outputs = model.run(tensor.value)
     named = zip(model.outputs, outputs, strict=True)
-    return [Tensor.of(port.name, value) for port, value in named], {}
+    return Answered([Tensor.of(port.name, value) for port, value in named], model.identity.version, {})
 
 
 def _detected(name: str, slot: Slot, tensor: Tensor, ask: Ask) -> Answered:
@@ -93,10 +99,11 @@ def _detected(name: str, slot: Slot, tensor: Tensor, ask: Ask) -> Answered:
     result = ask(name, data)
     if result is not None:
         facts = {"width": result.width, "height": result.height, "latency_ms": result.latency_ms}
-        return _found(result.detections), facts | {"sequence": result.sequence}
+        return Answered(_found(result.detections), result.version, facts | {"sequence": result.sequence})
     answer = slot.detect(data)
     picture, latency = answer.inference.picture, round(answer.inference.latency_ms, 3)
-    return _found(answer.published), {"width": picture.width, "height": picture.height, "latency_ms": latency}
+    facts = {"width": picture.width, "height": picture.height, "latency_ms": latency}
+    return Answered(_found(answer.published), answer.model.identity.version, facts)
 
 
 def _found(detections: Sequence[Detection]) -> list[Tensor]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from lineside.contract.result import Detection, Result
 from lineside.runtime.decode import Picture
-from lineside.runtime.model import Model
+from lineside.runtime.model import Inference, Model
 
 
 class Seen(Protocol):
@@ -17,7 +17,9 @@ class Seen(Protocol):
     @property
     def published(self) -> Sequence[Detection]: ...
     @property
-    def inference(self) -> Any: ...
+    def inference(self) -> Inference: ...
+    @property
+    def model(self) -> Model: ...
 
 
 class Slot(Protocol):

@@ -95,8 +95,8 @@ class Routes:
     def _infer(self, request: Request, name: str, slot: Slot) -> Response:
         with self._free:
             asked = messages.read(request, self._limits.body)
-            outputs, facts = inference.infer(name, slot, asked, self._ask)
-            return messages.written(request, asked, name, str(slot.model.identity.version), outputs, facts)
+            answer = inference.infer(name, slot, asked, self._ask)
+            return messages.written(request, asked, name, str(answer.version), answer.outputs, answer.facts)
 
     def _slot(self, name: str, version: str) -> Slot:
         if name not in self._models.names():
