@@ -15,7 +15,7 @@ from lineside.pipeline.trainers.classify_net import PREDICTORS, Classifier, Clas
 from lineside.pipeline.trainers.compact_net import BACKBONE, SIZES
 from lineside.pipeline.trainers.exporting import export_checkpoint
 from lineside.pipeline.trainers.loop import Parts, fit
-from lineside.pipeline.trainers.settings import Settings, chosen, settings_of
+from lineside.pipeline.trainers.settings import Settings, sized
 
 _LARGE = 1e6  # pixels
 
@@ -72,9 +72,7 @@ class ClassifyTrainer:
 
 
 def _settings(parameters: dict[str, Any]) -> ClassifySettings:
-    settings = settings_of(ClassifySettings, parameters)
-    chosen("size", settings.size, tuple(SIZES))
-    return settings
+    return sized(ClassifySettings, parameters, SIZES)
 
 
 def _net(labels: tuple[str, ...], settings: ClassifySettings) -> ClassifyNet:

@@ -14,7 +14,7 @@ from lineside.pipeline.trainers.compact_loss import CompactDetector
 from lineside.pipeline.trainers.compact_net import BACKBONE, PREDICTORS, SIZES, CompactNet, CompactOutput
 from lineside.pipeline.trainers.exporting import export_checkpoint
 from lineside.pipeline.trainers.loop import Parts, fit
-from lineside.pipeline.trainers.settings import DetectorSettings, chosen, settings_of
+from lineside.pipeline.trainers.settings import DetectorSettings, sized
 
 
 class CompactSettings(DetectorSettings, frozen=True, kw_only=True):
@@ -62,9 +62,7 @@ class CompactTrainer:
 
 
 def _settings(parameters: dict[str, Any]) -> CompactSettings:
-    settings = settings_of(CompactSettings, parameters)
-    chosen("size", settings.size, tuple(SIZES))
-    return settings
+    return sized(CompactSettings, parameters, SIZES)
 
 
 def _net(labels: tuple[str, ...], settings: CompactSettings) -> CompactNet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -62,6 +63,13 @@ def settings_of(kind: type[S], parameters: dict[str, Any]) -> S:
     settings = msgspec.convert(complete(msgspec.to_builtins(kind()), parameters), kind)
     for name, why in _wrong(settings):
         raise invalid(name, getattr(settings, name), why)
+    return settings
+
+
+def sized(kind: type[S], parameters: dict[str, Any], sizes: Iterable[str]) -> S:
+    """`settings_of` a network that comes in some sizes."""
+    settings = settings_of(kind, parameters)
+    chosen("size", msgspec.to_builtins(settings)["size"], tuple(sizes))
     return settings
 
 

@@ -12,7 +12,7 @@ from lineside.contract.model import Signature
 from lineside.pipeline.trainers.base import Progress, TrainJob
 from lineside.pipeline.trainers.exporting import export_checkpoint
 from lineside.pipeline.trainers.loop import Parts, fit
-from lineside.pipeline.trainers.settings import DetectorSettings, chosen, settings_of
+from lineside.pipeline.trainers.settings import DetectorSettings, sized
 from lineside.pipeline.trainers.yolox_loss import YoloxDetector
 from lineside.pipeline.trainers.yolox_net import SIZES, YoloxNet, YoloxOutput
 
@@ -56,9 +56,7 @@ class YoloxTrainer:
 
 
 def _settings(parameters: dict[str, Any]) -> YoloxSettings:
-    settings = settings_of(YoloxSettings, parameters)
-    chosen("size", settings.size, tuple(SIZES))
-    return settings
+    return sized(YoloxSettings, parameters, SIZES)
 
 
 def _net(labels: tuple[str, ...], settings: YoloxSettings) -> YoloxNet:
