@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from lineside.agent.updating.installed import Attempt, ComponentSet, Outcome, do
 from lineside.agent.updating.plan import plan
 from lineside.agent.updating.prints import fingerprints, with_configuration
 from lineside.contract.configuration import FOLLOWS_KEY, follows
-from lineside.contract.desired import Desired
+from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.recipes.recipe import Recipe
 from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess
@@ -105,7 +106,15 @@ while True:
         print("taken", text, flush=True)
     time.sleep(0.05)
 """
-PROBE = 'sleep 0.2; case "$(cat taken)" in bad) exit 2;; esac'
+PROBE = """
+for turn in $(seq 250); do
+    wanted=$(cat "$(sed 's/.*:"\\(.*\\)".*/\\1/' "$LINESIDE_FOLLOWED")/text.txt")
+    taken=$(cat taken 2>/dev/null)
+    if [ "$taken" = "$wanted" ]; then [ "$taken" != bad ] || exit 2; exit 0; fi
+    sleep 0.1
+done
+exit 1
+"""
 
 
 def files(plane: ControlPlane, version: str, text: str) -> dict[str, Any]:
@@ -116,12 +125,11 @@ def files(plane: ControlPlane, version: str, text: str) -> dict[str, Any]:
     return made
 
 
-def test_a_real_component_follows_without_a_restart_and_goes_back(
-    plane: ControlPlane, agent: AgentProcess, tmp_path: Path
-) -> None:
-    script = tmp_path / "follower.py"
+def follower(plane: ControlPlane, folder: Path) -> DesiredComponent:
+    """A component that follows `files`, and says what it has taken up."""
+    script = folder / "follower.py"
     script.write_text(FOLLOWER)
-    app = plane.release(
+    return plane.release(
         recipe(
             configuration={FOLLOWS_KEY: ["files"]},
             dependencies={"files": ">=1.0.0"},
@@ -129,7 +137,12 @@ def test_a_real_component_follows_without_a_restart_and_goes_back(
             Probe=PROBE,
         )
     )
-    first = plane.release(files(plane, "1.0.0", "one"))
+
+
+def test_a_real_component_follows_without_a_restart_and_goes_back(
+    plane: ControlPlane, agent: AgentProcess, tmp_path: Path
+) -> None:
+    app, first = follower(plane, tmp_path), plane.release(files(plane, "1.0.0", "one"))
     revision = plane.want(app, first)
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
@@ -142,6 +155,20 @@ def test_a_real_component_follows_without_a_restart_and_goes_back(
     assert said(agent).count("begun") == 1
 
 
+def test_killed_in_the_middle_the_agent_goes_on_with_the_new_version(
+    plane: ControlPlane, agent: AgentProcess, tmp_path: Path
+) -> None:
+    app, first = follower(plane, tmp_path), plane.release(files(plane, "1.0.0", "one"))
+    revision = plane.want(app, first)
+    process = agent.start(crash_at="component.configured")
+    plane.wait_report(revision, Phase.HEALTHY)
+    revision = plane.want(app, plane.release(files(plane, "2.0.0", "two")))
+    assert process.wait(60) == 137
+    agent.start()
+    plane.wait_report(revision, Phase.HEALTHY)
+    eventually(lambda: said(agent)[-1] == "taken two")
+
+
 def said(agent: AgentProcess) -> list[str]:
-    lines = agent.paths.log("app").read_text().splitlines()
-    return [line[line.index(word) :] for line in lines for word in ("begun", "taken") if word in line]
+    """What the component has said: `begun`, and `taken` with a word."""
+    return re.findall(r"\b(begun|taken \w+)$", agent.paths.log("app").read_text(), re.MULTILINE)
