@@ -41,8 +41,8 @@ SWAP_EVERY = 10_000
 AWAY = 1 / 3  # of each cycle the broker cannot be reached
 RECORDING = 500  # frames of a video
 VIDEO_SHARE = 0.05
-AHEAD = 6_000  # files that may wait
-BEHIND = 20_000  # files that stay in the folder after they were decided
+AHEAD = 2_000  # files that may wait
+BEHIND = 4_000  # files that stay in the folder after they were decided
 PATIENCE = 600.0
 SIDE = 64
 

@@ -44,7 +44,7 @@ from lineside.runtime.wiring import following_of, line_of, shadow_of
 
 STOPPED, FAILED, MISMATCHED = 0, 2, 4
 SPOOL_FILE = "spool.db"
-_STATUS_EVERY = 0.5  # seconds
+_STATUS_EVERY = 1.0  # seconds: each write is synced
 
 
 def run(model_folder: Path, work: Path, environment: Mapping[str, str]) -> int:

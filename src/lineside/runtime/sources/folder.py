@@ -26,7 +26,7 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 _LOOK_BESIDE = 2.0  # seconds between looks at a folder that the system watches
 _LOOK_AWAY = 0.5
 _FORGET_EVERY = 600.0  # seconds between clean-ups of the memory of files that are gone
-_FORGET_OVER = 20_000  # files more than after the last clean-up that make another one due
+_FORGET_OVER = 5_000  # files more than after the last clean-up that make another one due
 _COST = 4  # a look may take a share of 1 / (1 + this) of the time
 
 
