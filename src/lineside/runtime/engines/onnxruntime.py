@@ -93,6 +93,7 @@ class OnnxRuntimeEngine:
         wanted.inter_op_num_threads = 1
         wanted.log_severity_level = _ERRORS_ONLY if providers == _ONLY_CPU else _NOTHING_BUT_FATAL
         wanted.enable_cpu_mem_arena = options.arena
+        wanted.enable_mem_pattern = not threads  # runs side by side would each get a block for the whole network
         # Threads that wait in a loop for the next run take a core from decoding, and from everything else on a device.
         wanted.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
         return onnxruntime.InferenceSession(data, wanted, providers=providers)
