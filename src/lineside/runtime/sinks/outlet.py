@@ -92,7 +92,7 @@ class Outlet:
     def _exchange(self) -> None:
         """Gives the sink what it has room for, and notes what has arrived."""
         self._settle()
-        while room := self._sink.room():
+        while self._sent + 1 < self._spool.next_sequence and (room := self._sink.room()):
             entries = self._spool.after(self._sent, min(room, _BATCH))
             if not entries:
                 return
