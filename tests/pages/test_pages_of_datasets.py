@@ -88,6 +88,30 @@ def test_what_changed_is_shown(
     expect(page.locator("figcaption")).to_contain_text("plate-8.png")
 
 
+def test_odd_datasets_fit_the_page(page: Page, house: House, tmp_path: Path, screenshots: Path) -> None:
+    """Fifty classes, names without an end, no labels: nothing runs over the edge, on a telephone either."""
+    folder = labelled_folder(tmp_path / "odd")
+    content = json.loads((folder / "annotations.json").read_bytes())
+    names = ["x" * 90, "a name that goes on and on " * 5, *(f"class number {number}" for number in range(48))]
+    content["categories"] = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+    (folder / "annotations.json").write_text(json.dumps(content))
+    full = upload_folder(house.client, folder, "odd").version
+    (folder / "annotations.json").write_text(json.dumps(content | {"annotations": []}))
+    bare = upload_folder(house.client, folder, "odd").version
+    addresses = ("/datasets", f"/datasets/{full.id}", f"/datasets/{bare.id}", f"/datasets/{bare.id}/checks")
+    page.set_viewport_size({"width": 420, "height": 900})
+    for address in (*addresses, f"/datasets/{full.id}/figures", f"/datasets/{full.id}/diff/{bare.id}"):
+        open_page(page, house, address)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{address} is {wide} pixels too wide"
+    open_page(page, house, f"/datasets/{bare.id}")
+    expect(page.get_by_text("no boxes yet")).to_be_visible()
+    expect(page.get_by_text("and 38 more")).to_be_visible()
+    keep(page, screenshots, "dataset-odd")
+    open_page(page, house, f"/datasets/{bare.id}/figures")
+    expect(page.get_by_text("nothing to count").first).to_be_visible()
+
+
 def test_a_field_set_grows_from_the_page(
     page: Page, house: House, spoilt: tuple[DatasetVersion, DatasetVersion], tmp_path: Path
 ) -> None:

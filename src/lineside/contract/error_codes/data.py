@@ -44,7 +44,7 @@ ROWS = (
     Problem(
         "dataset.format_unknown",
         Kind.REFUSED,
-        "None of the {files} files holds labels in a form that is known.",
+        "No file of {files} holds labels in a form that is known.",
         "See docs/formats.md for what is recognised.",
     ),
     Problem(
