@@ -214,7 +214,7 @@ def _judged_by(request: RunRequest) -> dict[str, Any]:
 
 
 def _summary(done: Outputs) -> str:
-    told = f"{done.name}:{done.model_version}, {done.variant}, {done.state.value.replace("_", " ")}"
+    told = f"{done.name}:{done.model_version}, {done.variant}, {done.state.value.replace('_', ' ')}"
     return f"{told}. {done.note}" if done.note else told
 
 
