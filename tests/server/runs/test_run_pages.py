@@ -13,7 +13,9 @@ from lineside.contract.own_step import OwnStep
 from lineside.contract.run import TRAIN_STEPS, Run, RunFinish, RunRequest, RunState, Step, StepReport, StepState
 from lineside.contract.run_order import arrange
 from lineside.contract.worker import COMMANDS, Beat, Claim, Held, LogReport
+from lineside.server.datasets.service import DatasetsService
 from lineside.server.runs.graph import graph_of
+from lineside.server.runs.service import RunsService
 from lineside.server.testing import Running
 from tests.server.runs.test_runs import DATASET, add_dataset, training
 
@@ -73,8 +75,11 @@ def test_the_list_says_what_each_run_is_and_turns_its_pages(client: Client, line
     client.start_run(RunRequest(kind="import", model="tags", init=model, parameters=told))
     client.start_run(RunRequest(kind="evaluate", model="tags", dataset=DATASET, parameters={"version": 1}))
     client.start_run(RunRequest(kind="steps", model="own", steps=(OwnStep(name="a", command=("true",)),)))
-    for _ in range(48):
-        client.start_run(training())
+    runs = RunsService(lineside.core, DatasetsService(lineside.core))
+    request, steps = runs.checked(training())
+    with lineside.core.database.write() as session:
+        for _ in range(48):
+            runs.queue(session, request, steps)
     newest = httpx.get(f"{lineside.people_url}/runs").text
     assert [newest.count(f"<td>{kind}</td>") for kind in ("training, compact", "own steps", "evaluation")] == [48, 1, 1]
     assert "51 runs" in newest
