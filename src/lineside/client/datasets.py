@@ -46,7 +46,8 @@ class Datasets(Calls):
         )
 
     def export_dataset(self, dataset: str, format: str = "coco") -> ExportListing:
-        """A dataset version as a folder of blobs; see `lineside.client.downloading` for the folder itself."""
+        """A dataset version as a folder of blobs; see `lineside.client.downloading` for the folder itself. Raises
+        `dataset.export_unfinished` while labels are being written: ask again."""
         return self.connection.call("GET", path("datasets", dataset, "export"), ExportListing, query={"format": format})
 
     def look_at_pictures(self, digests: list[str]) -> int:

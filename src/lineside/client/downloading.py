@@ -13,6 +13,7 @@ import msgspec
 
 from lineside.client.client import Client
 from lineside.contract.dataset import Counted
+from lineside.contract.dataset_export import ExportListing
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
 
@@ -62,7 +63,7 @@ def download_folder(
 
 
 def _download(client: Client, dataset: str, form: str, folder: Path, progress: Progress) -> Exported:
-    listing = client.export_dataset(dataset, form)
+    listing = _listing(client, dataset, form, progress)
     targets = {_place(folder, relative): digest for relative, digest in listing.files.items()}
     _claim(folder, _Mark(listing.dataset, listing.format))
     wanted: dict[str, list[Path]] = {}
@@ -82,6 +83,18 @@ def _download(client: Client, dataset: str, form: str, folder: Path, progress: P
         fetched=sum(map(len, wanted.values())),
         warnings=listing.warnings,
     )
+
+
+def _listing(client: Client, dataset: str, form: str, progress: Progress) -> ExportListing:
+    """Asked for until all labels are written: a request writes for some seconds, and one batch at least."""
+    progress(0, 1, "writing labels")
+    while True:
+        try:
+            return client.export_dataset(dataset, form)
+        except LinesideError as error:
+            if error.code != "dataset.export_unfinished":
+                raise
+            progress(int(error.params["done"]), int(error.params["total"]), "writing labels")
 
 
 def _place(folder: Path, relative: str) -> Path:

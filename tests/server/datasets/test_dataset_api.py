@@ -59,9 +59,8 @@ def test_versions_come_in_pages_newest_first(
 ) -> None:
     made = []
     for count, name in ((3, "tags"), (4, "plates"), (5, "tags")):
-        monkeypatch.setattr(
-            "lineside.server.datasets.service.rfc3339", lambda _, n=len(made): f"2026-11-21T1{n}:00:00Z"
-        )
+        at = f"2026-11-21T1{len(made)}:00:00Z"
+        monkeypatch.setattr("lineside.server.datasets.service.rfc3339", lambda _, at=at: at)
         request = msgspec.structs.replace(send(client, make, count), name=name)
         made.insert(0, client.import_dataset(request).version)
     assert client.datasets(limit=2) == DatasetPage(versions=tuple(made[:2]), offset=0, total=3)

@@ -133,6 +133,21 @@ def test_an_export_is_a_folder_that_imports_as_the_same_version(client: Client, 
     assert (again.created, again.version) == (False, version)
 
 
+def test_labels_are_written_in_several_requests_and_an_export_says_where_it_stands(
+    client: Client, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineside.server.datasets.exporting._AT_ONCE", 2)
+    monkeypatch.setattr("lineside.server.datasets.exporting._SECONDS", 0)
+    version, told = upload_folder(client, images, "plates").version, list[tuple[int, int, str]]()
+    with pytest.raises(LinesideError) as caught:
+        client.export_dataset(version.id, "voc")
+    assert (caught.value.code, caught.value.params["done"]) == ("dataset.export_unfinished", "2")
+    download_folder(client, version.id, "voc", tmp_path / "out", lambda *now: told.append(now))
+    assert [done for done, _, what in told if what == "writing labels"] == [0, 4, 6, 6]
+    assert len(list((tmp_path / "out" / "Annotations").rglob("*.xml"))) == IMAGES
+    assert len([event for event in client.audit().entries if event.action == "dataset.export"]) == 1
+
+
 def test_hidden_files_are_left_out_but_where_an_export_wrote_them(
     lineside: Running, client: Client, images: Path, make: Make, tmp_path: Path
 ) -> None:

@@ -72,6 +72,12 @@ ROWS = (
         "Try again in {after} s; what was sent and looked at is not done again.",
     ),
     Problem(
+        "dataset.export_unfinished",
+        Kind.UNAVAILABLE,
+        "The labels of {done} of {total} images are written so far.",
+        "Ask again: it goes on from there. lineside datasets export does so by itself.",
+    ),
+    Problem(
         "dataset.mostly_bad",
         Kind.REFUSED,
         "{bad} of {total} images are missing, broken or lose labels ({reasons}).",

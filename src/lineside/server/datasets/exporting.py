@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from lineside.contract.dataset import DatasetVersion, ImageRecord
 from lineside.contract.dataset_export import ExportListing
+from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.database import Database
@@ -14,12 +16,14 @@ from lineside.server.datasets.formats import named
 from lineside.server.datasets.formats.writer import Export, Stored
 
 _AT_ONCE, _BYTES = 500, 8 << 20  # label files that are in memory and stored together
+_SECONDS = 15.0  # that one request stores label files; the next goes on
 
 
 def write_folder(database: Database, objects: ObjectStore, version: DatasetVersion, form: str) -> ExportListing:
     """A dataset version in a format; the same version again answers with the same listing. Of its images no more than
     a page is in memory, of label files a piece or a few hundred small ones. Raises
-    `dataset.format_unnamed`."""
+    `dataset.format_unnamed`, and `dataset.export_unfinished` where the disk is slow: what is written is kept for when
+    it is asked for again."""
     writer = named(form)
 
     def images() -> Iterator[ImageRecord]:
@@ -29,10 +33,13 @@ def write_folder(database: Database, objects: ObjectStore, version: DatasetVersi
 
     export = Export(version.classes, version.origin, version.created_at, images)
     files: dict[str, str] = {}
-    small = _Small(objects)
+    small, done = _Small(objects), 0
     for file in writer.write(export):
+        if small.seconds > _SECONDS:
+            raise LinesideError("dataset.export_unfinished", done=done, total=version.images)
         if isinstance(file, Stored):
             files[file.path] = file.digest
+            done += 1
         elif isinstance(file.pieces, list):
             files[file.path] = small.add(b"".join(file.pieces))
         else:
@@ -49,6 +56,7 @@ class _Small:
         self._objects = objects
         self._files: dict[str, bytes] = {}
         self._size = 0
+        self.seconds = 0.0  # that storing took
 
     def add(self, data: bytes) -> str:
         """Its digest; it is stored with others, and by `store` at the latest."""
@@ -63,6 +71,8 @@ class _Small:
     def store(self) -> None:
         """Store what waits."""
         new = {digest: data for digest, data in self._files.items() if not self._objects.exists(digest)}
+        started = time.monotonic()
         if new:
             self._objects.put_many((digest, [data]) for digest, data in new.items())
+            self.seconds += time.monotonic() - started
         self._files, self._size = {}, 0
