@@ -7,8 +7,8 @@ way to the broker is cut for a third of the time.
 
 Proof: every result that was made has arrived at the broker, numbered 1 to N without a gap; every file and every frame
 of the videos has exactly one; each source has seen = decided + skipped + failed + waiting; and resident memory in the
-last fifth of the day is what it was in the second. Memory levels off after some 25,000 frames, when the folders begin to
-forget files that are gone: `--quick` is too short to judge it.
+last fifth of the day is what it was in the second. Memory levels off after some 25,000 frames, when the folders begin
+to forget files that are gone: `--quick` is too short to judge it.
 """
 
 from __future__ import annotations

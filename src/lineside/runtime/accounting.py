@@ -1,4 +1,4 @@
-"""What became of every frame: at any moment, each source has seen = decided + skipped (by reason) + failed + waiting."""
+"""What became of every frame: at any moment, seen = decided + skipped (by reason) + failed + waiting, of each source."""
 
 from __future__ import annotations
 
