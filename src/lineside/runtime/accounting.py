@@ -1,4 +1,4 @@
-"""What became of every frame: at any moment, seen = decided + skipped (by reason) + failed + waiting, of each source."""
+"""What became of every frame: at any moment, seen = decided + skipped (why) + failed + waiting, for each source."""
 
 from __future__ import annotations
 
