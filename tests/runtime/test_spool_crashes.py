@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lineside.runtime.spool import Entry, InputKey, Spool
+from tests.runtime.disks import fill, mounted
 from tests.runtime.test_spool import add, payload
 
 BATCH = 6
@@ -150,14 +149,8 @@ def test_kill_9_in_the_middle_of_appending_keeps_all_that_was_acknowledged(tmp_p
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB, where mounting one is allowed."""
-    place, mount = tmp_path / "disk", shutil.which("mount")
-    place.mkdir()
-    asked = [mount or "", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    if mount is None or subprocess.run(asked, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a tmpfs is not allowed here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with mounted(tmp_path / "disk") as place:
+        yield place
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -186,14 +179,6 @@ def test_a_full_disk_refuses_a_batch_as_a_whole_and_recovers_when_results_go(sma
     assert append(spool, 20) == stored + 20
     assert {key.size for key in spool.inputs()} == set(range(1, stored + 21))
     spool.close()
-
-
-def fill(path: Path) -> None:
-    """Takes what is left of the disk."""
-    with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
-        while file.write(bytes(4096)):
-            pass
-    assert shutil.disk_usage(path.parent).free == 0
 
 
 def append(spool: Spool, count: int) -> int:

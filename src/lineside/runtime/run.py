@@ -8,10 +8,9 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
-
-import msgspec
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.accounting import Ledger
@@ -25,6 +24,7 @@ from lineside.runtime.live import Live
 from lineside.runtime.models.following import Following
 from lineside.runtime.models.library import Library
 from lineside.runtime.models.shadow import Shadow
+from lineside.runtime.patience import Stopped, patiently
 from lineside.runtime.settings import Settings, settings_of
 from lineside.runtime.sinks.making import sinks_of
 from lineside.runtime.sources.making import asking, kind_of, sources_of
@@ -35,9 +35,9 @@ from lineside.runtime.status import (
     SinkStatus,
     SourceStatus,
     Status,
+    StatusFile,
     process_born,
     sum_up,
-    write_status,
 )
 from lineside.runtime.telemetry import Meter, teller_of
 from lineside.runtime.wiring import following_of, line_of, shadow_of
@@ -52,16 +52,19 @@ def run(model_folder: Path, work: Path, environment: Mapping[str, str]) -> int:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    work.mkdir(parents=True, exist_ok=True)
     pid = os.getpid()
     status = Status(pid=pid, pid_born=process_born(pid), started_at=rfc3339(time.time()))
-    write_status(work, status)
+    file = StatusFile(work)
     try:
+        patiently(stop, partial(work.mkdir, parents=True, exist_ok=True))
+        file.write(status)
         settings = settings_of(model_folder, work, environment)
         library = _loaded(settings, status)
-        _serve(settings, library, environment, status, stop)
+        _serve(settings, library, environment, status, file, stop)
     except LinesideError as error:
-        return _failed(work, status, error)
+        return _failed(file, status, error)
+    except Stopped:
+        pass
     announce("runtime.stopped", decided=status.decided)
     return STOPPED
 
@@ -91,9 +94,16 @@ def _name(status: Status, library: Library, settings: Settings) -> None:
         status.golden = proven.golden
 
 
-def _serve(settings: Settings, library: Library, environment: Mapping[str, str], status: Status, stop: Event) -> None:
+def _serve(
+    settings: Settings,
+    library: Library,
+    environment: Mapping[str, str],
+    status: Status,
+    file: StatusFile,
+    stop: Event,
+) -> None:
     configuration = settings.configuration
-    spool = Spool(settings.work / SPOOL_FILE)
+    spool = patiently(stop, partial(Spool, settings.work / SPOOL_FILE))
     if spool.recovered:
         announce("spool.recovered", next_sequence=spool.next_sequence)
     captures = CaptureFolder(settings.captures) if configuration.capture else None
@@ -104,22 +114,22 @@ def _serve(settings: Settings, library: Library, environment: Mapping[str, str],
     shadow = shadow_of(settings, library, captures)
     line = line_of(settings, library, sources, delivery, ledger, shadow=shadow, meter=meter, live=live)
     following = following_of(settings, library, line, environment)
-    running = _Running(settings, library, sources, line, delivery, spool, status, shadow, following)
+    running = _Running(settings, library, sources, line, delivery, spool, status, file, shadow, following)
     api = (
         Api(configuration.api, library, settings.work, asking(settings, sources), live=live.picture)
         if configuration.api
         else None
     )
-    sinks = sinks_of(configuration.sinks, settings.mqtt, environment, settings.device, settings.work, delivery.wake)
-    delivery.start(sinks)
+    asked_for = configuration.sinks, settings.mqtt, environment, settings.device, settings.work, delivery.wake
+    sinks = patiently(stop, partial(sinks_of, *asked_for))
+    patiently(stop, partial(delivery.start, sinks))
     teller = teller_of(meter, sinks, settings.device, environment.get("LINESIDE_COMPONENT", ""))
     line.start()
     for part in (api, teller, shadow, following):
         if part:
             part.start()
     status.state = RuntimeState.READY
-    running.refresh()
-    write_status(settings.work, status)
+    running.report()
     announce("runtime.ready", sources=",".join(sources), waiting=len(spool))
     try:
         _watch(running, stop)
@@ -131,8 +141,7 @@ def _serve(settings: Settings, library: Library, environment: Mapping[str, str],
         if teller:
             teller.stop()
         delivery.stop()
-        running.refresh()
-        write_status(settings.work, status)
+        running.report()
         spool.close()
         library.close()
 
@@ -148,11 +157,16 @@ class _Running:
     delivery: Delivery
     spool: Spool
     status: Status
+    file: StatusFile
     shadow: Shadow | None
     following: Following | None
 
-    def refresh(self) -> None:
-        """Brings the status up to date."""
+    def report(self) -> None:
+        """Writes the status as it is now."""
+        self._refresh()
+        self.file.write(self.status)
+
+    def _refresh(self) -> None:
         status = self.status
         status.sources = {
             name: SourceStatus(
@@ -174,21 +188,17 @@ class _Running:
 
 def _watch(running: _Running, stop: Event) -> None:
     """Writes the status while it changes, until `stop` or until a thread of ours breaks."""
-    written = b""
     while not stop.wait(_STATUS_EVERY):
         for failure in (running.delivery.failure, running.line.failure):
             if failure is not None:
                 raise failure
-        running.refresh()
-        if (now := msgspec.json.encode(running.status)) != written:
-            write_status(running.settings.work, running.status)
-            written = now
+        running.report()
 
 
-def _failed(work: Path, status: Status, error: LinesideError) -> int:
+def _failed(file: StatusFile, status: Status, error: LinesideError) -> int:
     if error.code == "golden.mismatched":
         status.golden = GoldenState.MISMATCHED
     status.state, status.error = RuntimeState.FAILED, error.report()
-    write_status(work, status)
+    file.write(status)
     announce("runtime.failed", code=error.code, message=error.message, next=error.next)
     return MISMATCHED if status.golden is GoldenState.MISMATCHED else FAILED

@@ -13,6 +13,7 @@ import msgspec
 
 from lineside.contract.errors import ErrorReport
 from lineside.runtime.accounting import Counts
+from lineside.runtime.announce import announce
 from lineside.runtime.files import write_atomic
 from lineside.runtime.frames import UNWELL, SourceHealth
 from lineside.runtime.models.shadow_status import ShadowStatus
@@ -118,6 +119,27 @@ def process_born(pid: int) -> int:
 def write_status(work: Path, status: Status) -> None:
     """Replaces the status file atomically."""
     write_atomic(work / STATUS_FILE, msgspec.json.encode(status))
+
+
+class StatusFile:
+    """The status file of a running process. A disk that is full or fails is announced once and stops nothing."""
+
+    def __init__(self, work: Path) -> None:
+        self._work, self._written, self._fails = work, b"", False
+
+    def write(self, status: Status) -> None:
+        """Writes what has changed since the last write that worked."""
+        now = msgspec.json.encode(status)
+        if now == self._written:
+            return
+        try:
+            write_atomic(self._work / STATUS_FILE, now)
+        except OSError as error:
+            if not self._fails:
+                announce("disk.failed", why=str(error))
+            self._fails = True
+        else:
+            self._written, self._fails = now, False
 
 
 def read_status(work: Path) -> Status | None:
