@@ -137,6 +137,22 @@ def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up(receiver: Receiver
     sink.close(0)
 
 
+def test_a_line_that_is_hung_up_on_stays_encrypted(tmp_path: Path) -> None:
+    """Whoever is sending at that instant must not go on in plain text."""
+    authority = Authority(tmp_path)
+    receiver = Receiver(authority.issue("receiver"))
+    sink = sink_to(receiver, tmp_path, ca=authority.certificate.name)
+    sink.send(entries(1))
+    assert sink._connection
+    line = sink._connection.sock
+    sink._hang_up(line)
+    assert line.version() is not None  # of TLS; None once the encryption is taken off
+    with pytest.raises(OSError, match=r".+"):
+        line.sendall(b"results")
+    sink.close(0)
+    receiver.close()
+
+
 def test_the_certificate_is_checked(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     authority, other = Authority(tmp_path), Authority(tmp_path / "other")

@@ -144,7 +144,8 @@ class WebhookSink:
     def _hang_up(self, line: socket.socket) -> None:
         self._over = True
         with suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
+            # not SSLSocket's own: it takes the encryption off first, and what is being sent then goes out in plain text
+            socket.socket.shutdown(line, socket.SHUT_RDWR)
 
     def _drop(self) -> None:
         if self._connection is not None:
