@@ -10,6 +10,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -182,6 +183,22 @@ def test_a_port_that_is_taken_stops_no_decision(
     api.start()
     api.stop()
     assert "api.unusable" in capsys.readouterr().out
+
+
+def test_a_caller_for_whom_there_is_no_thread_is_turned_away_and_the_next_are_served(
+    small: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eventually(lambda: alive(small))
+
+    class Unstartable(Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lineside.runtime.api.server.Thread", Unstartable)
+        for _ in range(_SMALL.connections + 1):
+            assert b" 503 " in raw(small, b"")
+    eventually(lambda: alive(small))
 
 
 def test_too_many_connections_are_turned_away_and_there_is_room_again(small: House) -> None:

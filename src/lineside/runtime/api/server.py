@@ -164,8 +164,8 @@ class Server:
         thread = Thread(target=target, args=arguments, name="api", daemon=True)
         with self._lock:
             self._threads = [one for one in self._threads if one.is_alive()]
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def _accept(self, listener: socket.socket, tcp: bool) -> None:
         while True:
@@ -177,13 +177,17 @@ class Server:
                 time.sleep(0.1)  # no file descriptor is left: others may give theirs back
                 continue
             if not self._free.acquire(blocking=False):
-                with contextlib.suppress(OSError):
-                    connection.sendall(_FULL)
-                connection.close()
+                _turn_away(connection)
                 continue
             with self._lock:
                 self._open.add(connection)
-            self._start(self._serve, connection, tcp)
+            try:
+                self._start(self._serve, connection, tcp)
+            except RuntimeError:  # the system gives no thread now: the next caller may get one
+                with self._lock:
+                    self._open.discard(connection)
+                _turn_away(connection)
+                self._free.release()
 
     def _serve(self, connection: socket.socket, tcp: bool) -> None:
         try:
@@ -197,6 +201,12 @@ class Server:
                 self._open.discard(connection)
             connection.close()
             self._free.release()
+
+
+def _turn_away(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.sendall(_FULL)
+    connection.close()
 
 
 @contextlib.contextmanager
