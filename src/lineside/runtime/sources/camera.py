@@ -16,7 +16,7 @@ import msgspec
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.frames import Frame, Intake, SourceState
-from lineside.runtime.sources.moving import faults, opened, picture_of, trace, unnamed
+from lineside.runtime.sources.moving import faults, opened, picture_of, trace, unnamed, untold
 from lineside.runtime.sources.threaded import ThreadedSource
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class CameraSource(ThreadedSource):
             except LinesideError:
                 raise
             except faults() as error:
-                why = unnamed(str(error))
+                why = untold(str(error), self._way.where)
             if not self.stopping.is_set():
                 self._away(why)
                 self.stopping.wait(self._pause)

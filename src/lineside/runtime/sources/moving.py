@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
-_USER = re.compile(r"//[^\s'\"]*@")
+_ADDRESS = re.compile(r"[\w+.-]+://[^\s'\"]*[^\s'\",;:.)]")
+_PLACE = re.compile(r"(?:[^/?#]*@)?([\w.-]*|\[[0-9a-fA-F:.]+\])(:\d+)?")  # what stands before path and query
 
 
 def opened(where: str, **how: Any) -> InputContainer:
@@ -50,5 +51,20 @@ def trace(frame: VideoFrame) -> int:
 
 
 def unnamed(where: str) -> str:
-    """An address without the user and password in it."""
-    return _USER.sub("//", where)
+    """Scheme, host and port of an address: cameras take passwords before the host, in the path and in the query. Where
+    it cannot be told which part is the host, the scheme alone. What is no address is left as it is."""
+    scheme, mark, rest = where.partition("://")
+    if not mark:
+        return where
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    found = _PLACE.fullmatch(place)
+    if found is None or "@" in rest[len(place) :]:
+        return f"{scheme}://…"
+    return f"{scheme}://{found[1]}{found[2] or ''}"
+
+
+def untold(said: str, where: str) -> str:
+    """What FFmpeg says of an address, with no more of it, and of others, than `unnamed` leaves."""
+    for written in (where, repr(where)[1:-1]):
+        said = said.replace(written, unnamed(where))
+    return _ADDRESS.sub(lambda found: unnamed(found[0]), said)
