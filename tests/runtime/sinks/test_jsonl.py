@@ -45,13 +45,59 @@ def test_the_file_is_bounded_by_one_older_file(tmp_path: Path) -> None:
     for number in range(1, 20):
         sink.send([Entry(number, b"%020d" % number)])
     sink.close(0)
-    older = path.with_name("results.jsonl.1").read_text().split()
-    assert [int(line) for line in older + path.read_text().split()] == list(range(int(older[0]), 20))
+    before = older(path).read_text().split()
+    assert [int(line) for line in before + path.read_text().split()] == list(range(int(before[0]), 20))
     assert path.stat().st_size <= 71
 
 
 def lines(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines()
+
+
+def older(path: Path) -> Path:
+    return path.with_name(path.name + ".1")
+
+
+@pytest.mark.parametrize("in_the_way", ["results.jsonl.1", "results.jsonl"])
+def test_a_file_that_cannot_be_put_aside_is_tried_again_and_no_result_comes_twice(
+    tmp_path: Path, in_the_way: str
+) -> None:
+    path, obstacle = tmp_path / "results.jsonl", tmp_path / in_the_way
+    sink = JsonlSink(path, max_bytes=10)
+    sink.send([Entry(1, b'{"sequence":1}')])
+    assert sink.settled() == [1]
+    if obstacle == path:  # it is put aside, and no other can be opened
+        path.replace(older(path))
+        sink._file.close()
+    obstacle.mkdir()
+    for _ in range(2):
+        with pytest.raises(OSError, match="Is a directory"):
+            sink.send([Entry(2, b'{"sequence":2}')])
+        assert sink.settled() == []
+    obstacle.rmdir()
+    for number in (2, 3):
+        sink.send([Entry(number, b'{"sequence":%d}' % number)])
+        assert sink.settled() == [number]
+    sink.close(0)
+    assert lines(older(path)) + lines(path) == [b'{"sequence":2}', b'{"sequence":3}']
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_results_given_again_in_several_batches_are_not_written_twice(tmp_path: Path, rotated: bool) -> None:
+    """After a power cut a cursor may lie a full batch and more behind what was written."""
+    path = tmp_path / "results.jsonl"
+    entries = [Entry(number, b'{"sequence":%d}' % number) for number in range(1, 3001)]
+    first = JsonlSink(path, max_bytes=30_000 if rotated else 1 << 20)
+    for start in range(0, 2500, 500):
+        first.send(entries[start : start + 500])
+    first.close(0)
+    assert older(path).exists() is rotated
+    again = JsonlSink(path)
+    for start in range(0, 3000, 500):
+        again.send(entries[start : start + 500])
+        assert len(again.settled()) == 500
+    again.close(0)
+    assert (lines(older(path)) if rotated else []) + lines(path) == [entry.payload for entry in entries]
 
 
 @pytest.mark.parametrize("given_again", [1, 3, 5])
@@ -71,10 +117,10 @@ def test_results_given_again_after_a_restart_are_not_written_twice(tmp_path: Pat
 def test_also_when_the_last_line_lies_in_the_older_file(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     entries = [Entry(number, b'{"sequence":%d}' % number) for number in range(1, 9)]
-    first = JsonlSink(path, max_bytes=10)
+    first = JsonlSink(path)
     first.send(entries[:5])
     first.close(0)
-    assert lines(path) == []
+    path.replace(older(path))  # the process ended before it wrote more
     again = JsonlSink(path)
     again.send(entries)
     again.close(0)
