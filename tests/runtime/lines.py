@@ -9,12 +9,13 @@ from threading import Event
 
 import msgspec
 
+from lineside.contract.errors import LinesideError
 from lineside.contract.result import Result
 from lineside.runtime.accounting import Ledger
 from lineside.runtime.decider import Decider
 from lineside.runtime.decode import Picture
 from lineside.runtime.delivery import Delivery
-from lineside.runtime.frames import Frame, Intake, Reply, SourceHealth
+from lineside.runtime.frames import Frame, Intake, Reply, Source, SourceHealth
 from lineside.runtime.line import Desk, Line
 from lineside.runtime.model import Model
 from lineside.runtime.models.proof import Proven
@@ -50,7 +51,7 @@ class Pushed:
     def finished(self, frame: Frame) -> None:
         self.done.append(frame.name)
 
-    def comes_again(self, frame: Frame) -> bool:
+    def comes_again(self, frame: Frame, error: LinesideError) -> bool:
         return frame.name in self.again
 
     def stop(self) -> None:
@@ -80,7 +81,7 @@ class Bench:
     def __init__(
         self,
         work: Path,
-        desks: Sequence[tuple[Slot, Sequence[Pushed]]],
+        desks: Sequence[tuple[Slot, Sequence[Source]]],
         *,
         lanes: int = 1,
         deadline: float | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +11,18 @@ import pytest
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.result import Result
+from lineside.runtime import decode as decoding
 from lineside.runtime.capture import CaptureFolder, CaptureSettings, Chooser
 from lineside.runtime.decider import Decider, SharedChooser
 from lineside.runtime.decode import Picture, decode
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Frame
 from lineside.runtime.model import Model
+from lineside.runtime.models.memory import Memory
 from lineside.runtime.queues import ROOM
 from lineside.runtime.rules import Rules, RuleSettings
+from lineside.runtime.sources import arrivals
+from lineside.runtime.sources.folder import FolderSource
 from lineside.runtime.spool import Spool
 from tests.eventually import eventually
 from tests.runtime.conftest import encoded, squares
@@ -166,6 +171,30 @@ def test_what_still_waits_at_the_end_comes_again_or_is_told(slot: Gated, tmp_pat
     assert error.code == "runtime.stopping"
     assert bench.ledger.of("cam").skipped == {"stopped": 1}
     assert (bench.ledger.of("in").seen, bench.ledger.of("in").decided) == (1, 1)
+
+
+def test_an_image_without_memory_is_decided_once_there_is_some(
+    slot: Gated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "SETTLE", 0.05)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path = folder / "a.png"
+    path.write_bytes(GOOD)
+    os.utime(path, (1, 1))  # long done
+    with monkeypatch.context() as swapping:
+        swapping.setattr(decoding, "_SMALL", 0)
+        swapping.setattr(decoding, "memory", lambda: Memory(2, 0, "cgroup"))
+        source = FolderSource("in", folder, interval=0.01, watched=False)
+        bench = Bench(tmp_path, [(slot, [source])])
+        assert slot.deciding.wait(60)
+        slot.deciding.clear()
+        assert slot.deciding.wait(60)  # again
+    bench.settled()
+    eventually(lambda: bench.ledger.of("in").decided == 1)
+    bench.stop()
+    assert [result.image for result in bench.results()] == ["a.png"]
+    assert bench.ledger.of("in").seen == 1
 
 
 def test_of_pixels_a_still_is_captured(slot: Gated, tmp_path: Path) -> None:

@@ -87,8 +87,9 @@ class Source(Protocol):
     def finished(self, frame: Frame) -> None:
         """Its result, or its refusal, was handed to delivery. From the deciding thread; does not block."""
 
-    def comes_again(self, frame: Frame) -> bool:
-        """Asked about a damaged frame: whether it may only have been half there, and will be offered again."""
+    def comes_again(self, frame: Frame, error: LinesideError) -> bool:
+        """Asked about a frame that cannot be decided: whether it may only have been half there, or too large for the
+        memory of the moment, and will be offered again."""
 
     def stop(self) -> None:
         """Ends its thread, and waits for it a moment."""

@@ -171,7 +171,7 @@ class _Giver:
     def __call__(self, frame: Frame, verdict: Verdict | LinesideError) -> None:
         source = self.sources[frame.source]
         if isinstance(verdict, LinesideError):
-            if source.comes_again(frame):
+            if source.comes_again(frame, verdict):
                 self.line.ledger.withdrawn(frame.source)
             else:
                 self.line.pass_over(source, frame, verdict)

@@ -146,6 +146,12 @@ def test_a_postponed_file_comes_again_after_a_while(source: Arrivals, tmp_path: 
     assert source.look() == []
     clock.at += SETTLE
     assert names(source.look()) == ["a.jpg"]
+    source.postpone(arrival.key)  # the next time it takes longer
+    clock.at += SETTLE
+    assert source.look() == []
+    clock.at += SETTLE
+    assert names(source.look()) == ["a.jpg"]
+    assert source.postponed(arrival.key) == 2
 
 
 def test_only_recent_files_may_be_unfinished(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lineside.contract.errors import LinesideError
 from lineside.runtime.frames import SourceState
-from lineside.runtime.sources.folder import MAX_FILE_BYTES, FolderSource
+from lineside.runtime.sources.folder import MAX_FILE_BYTES, MEMORY_TRIES, FolderSource
 from lineside.runtime.sources.inotify import Watch
 from lineside.runtime.spool import InputKey
 from tests.eventually import eventually
@@ -133,7 +134,8 @@ def test_a_file_that_may_be_unfinished_comes_again_when_it_is_whole(made: Made, 
     path = tmp_path / "in" / "slow.png"
     path.write_bytes(PNG[:40])
     eventually(lambda: intake.frames)
-    assert source.comes_again(intake.frames[0])
+    damaged = LinesideError("image.unreadable", format="png", why="it ends")
+    assert source.comes_again(intake.frames[0], damaged)
     with path.open("ab") as file:
         file.write(PNG[40:])
     eventually(lambda: len(intake.frames) == 2)
@@ -141,7 +143,21 @@ def test_a_file_that_may_be_unfinished_comes_again_when_it_is_whole(made: Made, 
     old = intake.frames[1]
     os.utime(path, (1, 1))
     old.key = InputKey("slow.png", len(PNG), 10**9)
-    assert not source.comes_again(old)
+    assert not source.comes_again(old, damaged)
+
+
+def test_an_image_for_which_there_is_no_memory_comes_again_a_few_times(made: Made, tmp_path: Path) -> None:
+    """While two versions of a model are in memory a large picture may not be decoded: afterwards it may."""
+    source, intake = made(watched=False)
+    put(tmp_path / "in", "large.png")
+    eventually(lambda: intake.frames)
+    (frame,) = intake.frames
+    lacking = LinesideError("image.no_memory", width=1, height=1, needed=2, free=1)
+    for _ in range(MEMORY_TRIES):
+        assert source.comes_again(frame, lacking)
+    assert not source.comes_again(frame, lacking)
+    source.finished(frame)
+    assert not source.comes_again(frame, LinesideError("image.too_large", width=1, height=1, limit=1))
 
 
 def test_a_source_that_breaks_is_an_alarm_and_goes_on(made: Made, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ class Arrivals:
         self._taken: set[InputKey] = set()
         self._changing: dict[str, InputKey] = {}  # as seen at the last look
         self._not_before: dict[InputKey, float] = {}
+        self._postponed: Counter[InputKey] = Counter()
         self._names_changed_ns, self._looked_at = -1, float("-inf")
         self._monotonic, self._now = monotonic, now
 
@@ -129,16 +131,23 @@ class Arrivals:
             self._done.add(key)
             self._taken.discard(key)
             self._not_before.pop(key, None)
+            self._postponed.pop(key, None)
 
     def may_be_unfinished(self, key: InputKey) -> bool:
         """Whether a damaged file was changed so recently that its writer may only have paused."""
         return abs(self._now() - key.mtime_ns / 1e9) < SETTLE
 
+    def postponed(self, key: InputKey) -> int:
+        """How often it was."""
+        with self._lock:
+            return self._postponed[key]
+
     def postpone(self, key: InputKey) -> None:
-        """Take the file again after a while, if it has not changed by then."""
+        """Take the file again after a while, twice as long each time, if it has not changed by then."""
         with self._lock:
             self._taken.discard(key)
-            self._not_before[key] = self._monotonic() + SETTLE
+            self._not_before[key] = self._monotonic() + SETTLE * 2 ** self._postponed[key]
+            self._postponed[key] += 1
             self._changing[key.name] = key
 
     @property
@@ -155,6 +164,7 @@ class Arrivals:
             gone = self._done - present
             self._done -= gone
             self._not_before = {key: at for key, at in self._not_before.items() if key in present}
+            self._postponed = Counter({key: count for key, count in self._postponed.items() if key in present})
         return gone
 
     def _is_taken(self, key: InputKey) -> bool:

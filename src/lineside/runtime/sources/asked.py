@@ -66,7 +66,7 @@ class AskedSource:
     def finished(self, frame: Frame) -> None:
         """Its reply is on its way."""
 
-    def comes_again(self, frame: Frame) -> bool:
+    def comes_again(self, frame: Frame, error: LinesideError) -> bool:
         return False
 
     def stop(self) -> None:

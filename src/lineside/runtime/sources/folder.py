@@ -23,6 +23,9 @@ from lineside.runtime.sources.threaded import ThreadedSource
 from lineside.runtime.spool import InputKey
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
+MEMORY_TRIES = 6
+"""How often an image is tried again for which there was no memory: another model may be loading. Over five minutes."""
+
 _LOOK_BESIDE = 2.0  # seconds between looks at a folder that the system watches
 _LOOK_AWAY = 0.5
 _FORGET_EVERY = 600.0  # seconds between clean-ups of the memory of files that are gone
@@ -82,8 +85,11 @@ class FolderSource(ThreadedSource):
         if frame.key is not None:
             self._arrivals.finish(frame.key)
 
-    def comes_again(self, frame: Frame) -> bool:
-        if frame.key is None or not self._arrivals.may_be_unfinished(frame.key):
+    def comes_again(self, frame: Frame, error: LinesideError) -> bool:
+        if frame.key is None:
+            return False
+        lacks_memory = error.code == "image.no_memory" and self._arrivals.postponed(frame.key) < MEMORY_TRIES
+        if not (lacks_memory or self._arrivals.may_be_unfinished(frame.key)):
             return False
         self._arrivals.postpone(frame.key)
         return True
@@ -148,7 +154,7 @@ class FolderSource(ThreadedSource):
         try:
             data = self._bytes(arrival)
         except LinesideError as error:
-            if not self.comes_again(frame):
+            if not self.comes_again(frame, error):
                 intake.refuse(frame, error)
             return
         if data is None:  # it changed again: it will arrive later

@@ -38,7 +38,7 @@ class ThreadedSource:
     def finished(self, frame: Frame) -> None:
         """A frame is done; nothing to remember."""
 
-    def comes_again(self, frame: Frame) -> bool:
+    def comes_again(self, frame: Frame, error: LinesideError) -> bool:
         return False
 
     def wake(self) -> None:
