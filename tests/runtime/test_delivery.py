@@ -262,7 +262,7 @@ def test_a_full_disk_holds_the_line_and_loses_nothing(bench: Bench, monkeypatch:
 
     monkeypatch.setattr(bench.spool, "append", refuse)
     monkeypatch.setattr("lineside.runtime.delivery._DISK_RETRY", 0.01)
-    monkeypatch.setattr("lineside.runtime.delivery._WAITING_AT_MOST", 10)
+    monkeypatch.setattr("lineside.runtime.delivery.WAITING_AT_MOST", 10)
     sink = Sink()
     bench.delivery.start({"a": sink})
     line = threading.Thread(target=bench.decide, args=(100,))

@@ -29,7 +29,9 @@ from lineside.runtime.spool import Entry, InputKey, Spool
 SPACING = 0.005
 """Seconds between two batches at least."""
 
-_WAITING_AT_MOST = 2048  # results; so many make a batch that waits no longer
+WAITING_AT_MOST = 2048
+"""Results that wait for the disk, beside the batch that is being written; so many make one that waits no longer."""
+
 _HELD_AT_MOST = 32 * 1024 * 1024  # bytes of what waits for the disk
 _IDLE = 0.5  # seconds after which cursors are written although no result came
 _DISK_RETRY = 1.0
@@ -148,20 +150,20 @@ class Delivery:
     # --- what waits -------------------------------------------------------------------------------------------------
 
     def _wait_for_room(self) -> None:
-        while (len(self._waiting) >= _WAITING_AT_MOST or self._held > _HELD_AT_MOST) and self.failure is None:
+        while (len(self._waiting) >= WAITING_AT_MOST or self._held > _HELD_AT_MOST) and self.failure is None:
             self._changed.wait(_IDLE)
 
     def _put(self, done: Done) -> None:
         self._waiting.append(done)
         self._held += done.size
-        if len(self._waiting) in (1, _WAITING_AT_MOST):
+        if len(self._waiting) in (1, WAITING_AT_MOST):
             self._changed.notify_all()
 
     def _next_batch(self, not_before: float) -> tuple[list[Done], bool]:
         with self._changed:
             if not (self._waiting or self._stopping):
                 self._changed.wait(_IDLE)
-            while 0 < len(self._waiting) < _WAITING_AT_MOST and not self._stopping:
+            while 0 < len(self._waiting) < WAITING_AT_MOST and not self._stopping:
                 left = not_before - time.monotonic()
                 if left <= 0:
                     break

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from lineside.runtime.frames import SourceState
+from lineside.runtime.decode import Picture
+from lineside.runtime.delivery import WAITING_AT_MOST
+from lineside.runtime.frames import Frame, SourceState
+from lineside.runtime.sources.moving import picture_of
 from lineside.runtime.sources.video import VideoSource
 from lineside.runtime.spool import InputKey
 from tests.eventually import eventually
@@ -96,15 +100,90 @@ def test_every_third_frame(made: Made, video: Path) -> None:
     assert intake.skipped["thinned"] == 13
 
 
-def test_old_frames_are_forgotten_while_it_plays(made: Made, tmp_path: Path) -> None:
-    video = write_video(tmp_path / "long.mkv", (grey(number % 200) for number in range(2500)))
+def finish(source: VideoSource, video: Path, numbers: Iterable[int]) -> Iterator[int]:
+    """Says of frames that they are decided, as of a video that is long."""
+    for number in numbers:
+        name = f"line.mkv#{number}"
+        source.finished(Frame("v", name, b"", 0.0, 0.0, key=key(video, f"v/{name}")))
+        yield number
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_old_frames_are_forgotten_while_it_plays_and_never_before_newer_ones_are_on_disk(
+    made: Made, video: Path, every: int
+) -> None:
+    """As many frames may wait for the disk as fill a batch, and another may be being written: a power cut that loses
+    them must find one that was decided before."""
     forgotten: list[InputKey] = []
-    source, intake = made(video, forget=forgotten.extend)
-    eventually(lambda: len(intake.frames) == 2500)
-    for frame in intake.frames:
+    source, intake = made(video, forget=forgotten.extend, every=every)
+    eventually(lambda: len(intake.frames) == 20 // every)
+    for number in finish(source, video, range(0, 10_000 * every, every)):
+        assert len(forgotten) <= max(0, number - 2 * WAITING_AT_MOST * every)
+    assert len(forgotten) >= 3000 * every
+    assert forgotten == [key(video, f"v/line.mkv#{number}") for number in range(len(forgotten))]
+
+
+def test_a_full_disk_puts_forgetting_off(made: Made, video: Path) -> None:
+    forgotten: list[InputKey] = []
+    full = [OSError("disk full"), sqlite3.OperationalError("database or disk is full")]
+
+    def forget(keys: list[InputKey]) -> None:
+        if keys and full:
+            raise full.pop()
+        forgotten.extend(keys)
+
+    source, intake = made(video, key(video, "w/line.mkv"), key(video, "v/line.mkv#0"), forget=forget)
+    eventually(lambda: len(intake.frames) == 19)
+    for _ in finish(source, video, range(1, 10_000)):
+        pass
+    assert full == []
+    assert forgotten[:2000] == [key(video, f"v/line.mkv#{number}") for number in range(2000)]
+
+
+def test_a_full_disk_at_the_start_keeps_no_video_from_playing(made: Made, video: Path, tmp_path: Path) -> None:
+    def forget(keys: list[InputKey]) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    old = InputKey("v/line.mkv", 1, 1)
+    source, intake = made(video, old, old._replace(name="v/line.mkv#7"), forget=forget)
+    eventually(lambda: len(intake.frames) == 20)
+    assert source.health().state is not SourceState.FAILED
+
+
+def test_after_a_mishap_it_goes_on_where_it_was(made: Made, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what is decided nor what waits for a decision is handed in again, and nothing is left out."""
+    monkeypatch.setattr("lineside.runtime.sources.threaded._FIRST_PAUSE", 0.01)
+    left = [12]
+
+    def scarce(frame: av.VideoFrame) -> Picture:
+        left[0] -= 1
+        if left[0] == 0:
+            raise MemoryError
+        return picture_of(frame)
+
+    monkeypatch.setattr("lineside.runtime.sources.video.picture_of", scarce)
+    source, intake = made(video, key(video, "v/line.mkv#2"))
+    eventually(lambda: len(intake.frames) >= 5)
+    for frame in intake.frames[:5]:
         source.finished(frame)
-    assert 1000 <= len(forgotten) <= 1500
-    assert forgotten == [frame.key for frame in intake.frames[: len(forgotten)]]
+    eventually(lambda: source.health().state is SourceState.ENDED)
+    assert intake.names == [f"line.mkv#{number}" for number in range(3, 20)]
+    for frame in intake.frames[5:]:
+        source.finished(frame)
+    assert intake.remembered == [key(video, "v/line.mkv")]
+
+
+def test_what_is_decided_late_of_the_recording_before_says_nothing_of_the_new_one(made: Made, video: Path) -> None:
+    source, intake = made(video)
+    eventually(lambda: len(intake.frames) == 20)
+    write_video(video.with_name("new.mkv"), [grey(7), grey(8)]).replace(video)
+    eventually(lambda: len(intake.frames) == 22)
+    for frame in intake.frames[:20]:
+        source.finished(frame)
+    assert intake.remembered == []
+    for frame in intake.frames[20:]:
+        source.finished(frame)
+    eventually(lambda: intake.remembered == [key(video, "v/line.mkv")])
 
 
 def test_it_waits_for_room_and_stops_while_it_waits(made: Made, video: Path) -> None:

@@ -6,6 +6,7 @@ decided and stored in order, and the last of them stands for all before it.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from lineside.contract.errors import LinesideError
+from lineside.runtime.delivery import WAITING_AT_MOST
 from lineside.runtime.frames import Frame, Intake, SourceState
 from lineside.runtime.sources.moving import faults, opened, picture_of
 from lineside.runtime.sources.threaded import ThreadedSource
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _LOOK = 0.5  # seconds between looks at a file that is not there, or was played
-_REMEMBERED = 1000  # frames that are remembered behind the newest: more than ever wait for the disk
+_REMEMBERED = 2 * WAITING_AT_MOST + 1000  # frames behind the newest: more than ever wait for the disk
+_AT_ONCE = 1000  # numbers that are forgotten together
 
 
 class VideoSettings(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="video"):
@@ -65,11 +68,13 @@ class VideoSource(ThreadedSource):
         }
         self._frames = {key for key in mine if key.name.startswith(self._whole + "#")}
         self._state = Lock()
-        self._finished, self._forgotten, self._last = -1, 0, -1
+        self._playing: _Recording | None = None
+        self._finished = self._last = -1  # decided; handed in
+        self._forgotten = self._forget_at = 0
         self._at_end: Callable[[], None] | None = None
 
     def run(self, intake: Intake) -> None:
-        self._forget([key for key in self._frames if _Recording(*key[1:]) in self._played])
+        self._let_go([key for key in self._frames if _Recording(*key[1:]) in self._played])
         seen: _Recording | None = None
         while not self.stopping.is_set():
             now = self._recording()
@@ -86,13 +91,25 @@ class VideoSource(ThreadedSource):
         if frame.key is None:
             return
         with self._state:
+            if _Recording(*frame.key[1:]) != self._playing:
+                return
             self._finished = _number(frame.key)
             self._settle()
-            start, end = self._forgotten, self._finished - _REMEMBERED
-            if end - start < _REMEMBERED:
+            start, end = self._forgotten, self._finished - _REMEMBERED * self._every
+            if end < self._forget_at:
                 return
-            self._forgotten = end
-        self._forget([frame.key._replace(name=f"{self._whole}#{n}") for n in range(start, end)])
+            self._forgotten, self._forget_at = end, end + _AT_ONCE
+        if not self._let_go([frame.key._replace(name=f"{self._whole}#{n}") for n in range(start, end)]):
+            with self._state:
+                self._forgotten = min(start, self._forgotten)
+
+    def _let_go(self, keys: list[InputKey]) -> bool:
+        """A disk that is full or slow is no reason to end: they are forgotten with the next ones, or at a restart."""
+        try:
+            self._forget(keys)
+        except (OSError, sqlite3.OperationalError):
+            return False
+        return True
 
     def _settle(self) -> None:
         if self._at_end is not None and self._finished >= self._last:
@@ -108,11 +125,8 @@ class VideoSource(ThreadedSource):
         return _Recording(found.st_size, found.st_mtime_ns)
 
     def _play(self, intake: Intake, recording: _Recording) -> LinesideError | None:
-        """Brings what is not decided yet; what is wrong with the file."""
-        before = [_number(key) for key in self._frames if _Recording(*key[1:]) == recording]
-        decided = max(before, default=-1)
-        with self._state:
-            self._finished, self._last, self._forgotten = decided, decided, min(before, default=0)
+        """Brings what was not handed in yet; what is wrong with the file."""
+        done = self._begin(recording)
         try:
             with opened(str(self._file)) as container:
                 self.become(SourceState.RUNNING)
@@ -120,7 +134,7 @@ class VideoSource(ThreadedSource):
                 for number, image in enumerate(_decoded(container, intake)):
                     if self.stopping.is_set():
                         return None
-                    if number > decided and not self._bring(intake, recording, number, image, began):
+                    if number > done and not self._bring(intake, recording, number, image, began):
                         return None
         except LinesideError:
             raise
@@ -129,17 +143,30 @@ class VideoSource(ThreadedSource):
         self._end(intake, InputKey(self._whole, *recording))
         return None
 
+    def _begin(self, recording: _Recording) -> int:
+        """The last frame that was handed in, before a restart or before a mishap."""
+        with self._state:
+            if recording != self._playing:
+                before = [_number(key) for key in self._frames if _Recording(*key[1:]) == recording]
+                self._playing, self._at_end = recording, None
+                self._finished = self._last = max(before, default=-1)
+                self._forgotten = min(before, default=0)
+                self._forget_at = self._forgotten + _AT_ONCE
+            return self._last
+
     def _bring(self, intake: Intake, recording: _Recording, number: int, image: VideoFrame, began: float) -> bool:
         if number % self._every:
             intake.skip("thinned")
             return True
-        self.brought()
-        with self._state:
-            self._last = number
         key = InputKey(f"{self._whole}#{number}", *recording)
         taken_at = began + (image.time or 0.0)
         frame = Frame(self.name, f"{self._file.name}#{number}", picture_of(image), taken_at, time.monotonic(), key=key)
-        return intake.offer(frame)
+        self.brought()
+        if not intake.offer(frame):
+            return False
+        with self._state:
+            self._last = number
+        return True
 
     def _end(self, intake: Intake, whole: InputKey) -> None:
         with self._state:
