@@ -96,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, ModelSettings]
     routes: dict[str, RouteSettings]  # of each source
     shadow: Path  # folder of the candidate, if there is one
+    component: str = ""  # that this is, where an agent runs it
 
     @property
     def named(self) -> bool:
@@ -127,6 +128,7 @@ def settings_of(model: Path, work: Path, environment: Mapping[str, str]) -> Sett
         models=models,
         routes=_routes(path or "", configuration, sources, models),
         shadow=Path(Template(configuration.shadow.model if configuration.shadow else "").safe_substitute(environment)),
+        component=environment.get("LINESIDE_COMPONENT", ""),
     )
 
 

@@ -54,6 +54,7 @@ def _made(name: str, settings: Settings, spool: Spool, done: set[InputKey]) -> S
         case UsbSettings():
             return CameraSource(name, usb(one))
         case RequestSettings():
-            return RequestSource(name, one, settings.mqtt, [settings.folder(folder) for folder in one.folders])
+            folders = [settings.folder(folder) for folder in one.folders]
+            return RequestSource(name, one, settings.mqtt, folders, component=settings.component)
         case AskedSettings():
             return AskedSource(name)

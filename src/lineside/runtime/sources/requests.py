@@ -1,7 +1,8 @@
 """A request topic: `{"filepath": …}` in over MQTT, the result or a typed error out.
 
 A request is acknowledged once its answer was given to the broker: one that was being decided when the process ended
-comes again. Paths are confined to the folders of the configuration, with every link in them followed first.
+comes again, and one that was when the connection broke is decided once. Paths are confined to the folders of the
+configuration, with every link in them followed first.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from lineside.contract.result import Result
 from lineside.runtime.frames import Frame, Intake, SourceState
 from lineside.runtime.sinks.mqtt import MqttSettings, send_at_once, tls_of
 from lineside.runtime.sources.folder import MAX_FILE_BYTES
+from lineside.runtime.sources.owed import Owed
 from lineside.runtime.sources.threaded import ThreadedSource
 
 _ROOM = 1000  # requests that wait
@@ -70,13 +72,22 @@ class RequestSource(ThreadedSource):
     """Files that others name, one by one."""
 
     def __init__(
-        self, name: str, settings: RequestSettings, broker: MqttSettings | None, folders: Sequence[Path]
+        self,
+        name: str,
+        settings: RequestSettings,
+        broker: MqttSettings | None,
+        folders: Sequence[Path],
+        *,
+        component: str = "",
     ) -> None:
+        """`component`: whose source it is; two may have sources of one name, and the broker tells them apart by it."""
         super().__init__(name, live=False)
+        self._component = component
         self._settings, self._broker, self._folders = settings, broker, folders
         self._answers = settings.answers or f"{settings.topic}/answers"
         self._waiting: Queue[_Asked] = Queue(_ROOM)
         self._client: Client | None = None
+        self._owed = Owed(lambda number: None)
 
     def run(self, intake: Intake) -> None:
         """Raises `config.invalid` without a broker, `mqtt.topic_forbidden`, `mqtt.tls_unusable`."""
@@ -125,9 +136,10 @@ class RequestSource(ThreadedSource):
         for topic, good in ((self._settings.topic, allowed), (self._answers, _publishable(broker, self._answers))):
             if not good:
                 raise LinesideError("mqtt.topic_forbidden", topic=topic, device=broker.device)
+        whose = "-".join(part for part in (broker.device, self._component, self.name) if part)
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"{broker.device}-{self.name}-requests",
+            client_id=f"{whose}-requests",
             clean_session=False,  # what is not acknowledged comes again
             manual_ack=True,
         )
@@ -136,8 +148,10 @@ class RequestSource(ThreadedSource):
         client.reconnect_delay_set(min_delay=1, max_delay=30)
         client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        self._owed = Owed(lambda number: client.ack(number, 1))
         client.connect_async(broker.host, broker.port, keepalive=_KEEP_ALIVE)
         client.loop_start()
         return client
@@ -145,18 +159,34 @@ class RequestSource(ThreadedSource):
     def _on_connect(
         self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        if not reason.is_failure:
-            client.subscribe(self._settings.topic, qos=1)
-            self.become(SourceState.RUNNING)
+        if reason.is_failure:
+            self._away(f"it refuses: {reason}")
+            return
+        self._owed.connected(kept=flags.session_present)
+        client.subscribe(self._settings.topic, qos=1)
+        self.become(SourceState.RUNNING)
+
+    def _on_connect_fail(self, client: Client, userdata: Any) -> None:
+        self._away("it cannot be reached")
 
     def _on_disconnect(
         self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
+        self._owed.broken()
+        if self.health().state is not SourceState.AWAY:  # else it was said better
+            self._away(str(reason))
+
+    def _away(self, why: str) -> None:
         if not self.stopping.is_set():
-            self.become(SourceState.AWAY, LinesideError("source.away", url="the broker", why=reason))
+            self.become(SourceState.AWAY, LinesideError("source.away", url="the broker", why=why))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        asked = _Asked(bytes(message.payload), partial(client.ack, message.mid, message.qos))
+        acknowledge: Callable[[], None] | None = _nothing
+        if message.qos:
+            acknowledge = self._owed.received(message.mid, again=message.dup)
+        if acknowledge is None:
+            return
+        asked = _Asked(bytes(message.payload), acknowledge)
         try:
             self._waiting.put_nowait(asked)
         except Full:
@@ -190,6 +220,10 @@ def _request(payload: bytes) -> Request:
         return msgspec.json.decode(payload, type=Request)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise LinesideError("request.invalid", why=error) from error
+
+
+def _nothing() -> None:
+    """How a message is acknowledged for which nobody waits."""
 
 
 def _publishable(broker: MqttSettings, topic: str) -> bool:
