@@ -18,13 +18,17 @@ from lineside.contract.configuration import FOLLOWS_KEY, follows
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.recipes.recipe import Recipe
 from lineside.contract.reported import Phase
+from tests.agent import test_plan
 from tests.agent.agents import AgentProcess
 from tests.agent.components import artifact, recipe
 from tests.agent.control_plane import ControlPlane
-from tests.agent.test_plan import ERROR, NOTHING, RECIPES, current, kinds, one, wanted
+from tests.agent.test_plan import ERROR, NOTHING, current, kinds, one, wanted
 from tests.eventually import eventually
 
 FOLLOWING: dict[str, Any] = {FOLLOWS_KEY: ["base"]}
+RECIPES = test_plan.RECIPES | {
+    "user1": msgspec.structs.replace(test_plan.RECIPES["user1"], default_configuration=FOLLOWING)
+}
 BEFORE, AFTER = wanted("user1", "base1", revision=1), wanted("user1", "base2")
 
 
@@ -42,9 +46,9 @@ HAVE = ("user1", "base1", "base2")
 
 def steps_of(**more: Any) -> list[str]:
     trial = Attempt(wanted=following(AFTER), tries=1)
-    return kinds(
-        plan(current(**({"good": GOOD, "have": HAVE, "attempt": trial, "begun": True, **of(GOOD)} | more)), AFTER)
-    )
+    recipes = {digest: RECIPES[digest] for digest in HAVE}
+    facts = {"good": GOOD, "have": HAVE, "recipes": recipes, "attempt": trial, "begun": True, **of(GOOD)}
+    return kinds(plan(current(**(facts | more)), AFTER))
 
 
 def of(running: ComponentSet, recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Any]:
@@ -70,6 +74,11 @@ def test_one_that_does_not_say_so_is_restarted(configuration: dict[str, Any]) ->
     assert steps_of(good=good, attempt=Attempt(wanted=new, tries=1), **of(good))[:2] == ["Stop user", "Stop base"]
 
 
+def test_one_whose_recipe_does_not_say_so_is_restarted_whatever_its_configuration_has_kept() -> None:
+    recipes = {digest: test_plan.RECIPES[digest] for digest in HAVE}
+    assert steps_of(recipes=recipes, **of(GOOD, recipes))[:2] == ["Stop user", "Stop base"]
+
+
 def test_whatever_else_changes_restarts_it() -> None:
     for configuration in ({**FOLLOWING, "speed": 2}, {}):
         new = Attempt(wanted=following(AFTER, configuration), tries=1)
@@ -86,9 +95,12 @@ def test_a_configuration_of_its_own_leaves_what_it_follows_in_the_fingerprint() 
     assert after == fingerprints(changed, RECIPES)["user"] != before
 
 
-def test_only_a_list_of_names_is_followed() -> None:
-    assert follows({FOLLOWS_KEY: ["a", 3, "b"]}) == {"a", "b"}
-    assert follows({}) == follows({FOLLOWS_KEY: "ab"}) == follows({FOLLOWS_KEY: {"a": 1}}) == frozenset()
+def test_only_a_list_of_names_is_followed_and_only_of_those_in_the_recipe() -> None:
+    two: dict[str, Any] = {FOLLOWS_KEY: ["a", 3, "b"]}
+    assert follows(two, two) == {"a", "b"}
+    assert follows(two, {FOLLOWS_KEY: ["b", "c"]}) == {"b"}
+    for other in ({}, {FOLLOWS_KEY: "ab"}, {FOLLOWS_KEY: {"a": 1}}):
+        assert follows(two, other) == follows(other, two) == frozenset()
     assert current(NOTHING).running == {}
 
 
@@ -101,12 +113,20 @@ while True:
     folder = json.loads(Path(os.environ["LINESIDE_FOLLOWED"]).read_text())["files"]
     if folder != known:
         known = folder
+        Path("failed").unlink(missing_ok=True)
         text = (Path(folder) / "text.txt").read_text()
+        if text == "late":
+            time.sleep(4)  # longer than the soak
         Path("taken").write_text(text)
         print("taken", text, flush=True)
+        if text == "late":  # what it works on shows only later that it cannot
+            time.sleep(1)
+            Path("failed").touch()
     time.sleep(0.05)
 """
 PROBE = """
+echo "probed ${LINESIDE_SETTLING:-}" >> asked
+[ ! -e failed ] || exit 2
 for turn in $(seq 250); do
     wanted=$(cat "$(sed 's/.*:"\\(.*\\)".*/\\1/' "$LINESIDE_FOLLOWED")/text.txt")
     taken=$(cat taken 2>/dev/null)
@@ -153,6 +173,22 @@ def test_a_real_component_follows_without_a_restart_and_goes_back(
     plane.wait_report(plane.want(app, plane.release(files(plane, "3.0.0", "bad"))), Phase.ROLLED_BACK)
     eventually(lambda: said(agent)[-2:] == ["taken bad", "taken two"])
     assert said(agent).count("begun") == 1
+
+
+def test_one_that_fails_within_the_soak_of_what_it_took_up_goes_back(
+    plane: ControlPlane, agent: AgentProcess, tmp_path: Path
+) -> None:
+    app, first = follower(plane, tmp_path), plane.release(files(plane, "1.0.0", "one"))
+    revision = plane.want(app, first, soak_seconds=3.0)
+    agent.start()
+    plane.wait_report(revision, Phase.HEALTHY)
+    asked = (agent.paths.work("app") / "asked").read_text().splitlines()
+    assert {*asked[:-1]} == {"probed "}
+    assert asked[-1] == "probed 1"
+    revision = plane.want(app, plane.release(files(plane, "2.0.0", "late")))
+    plane.wait_report(revision, Phase.HEALTHY, Phase.ROLLED_BACK)
+    assert plane.wait_report(revision, Phase.HEALTHY, Phase.ROLLED_BACK).phase is Phase.ROLLED_BACK
+    eventually(lambda: said(agent) == ["begun", "taken one", "taken late", "taken one"])
 
 
 def test_killed_in_the_middle_the_agent_goes_on_with_the_new_version(

@@ -12,16 +12,23 @@ from typing import Any
 from lineside.contract.deployment import ConfigurationUpdate
 
 FOLLOWS_KEY = "lineside.follows"
-"""In a component's configuration: names of components that it depends on, and whose new versions it takes up by itself,
-without a restart. Where their files lie is then in the file that `FOLLOWED_VARIABLE` names: a JSON object of their
-names and their folders (`{NAME:artifacts:path}`), replaced when they change."""
+"""In a recipe's default configuration: names of components that it depends on, and whose new versions it takes up by
+itself, without a restart. Where their files lie is then in the file that `FOLLOWED_VARIABLE` names: a JSON object of
+their names and their folders (`{NAME:artifacts:path}`), replaced when they change."""
 
 FOLLOWED_VARIABLE = "LINESIDE_FOLLOWED"
+SETTLING_VARIABLE = "LINESIDE_SETTLING"
+"""Set for a Probe that is to say whether what is followed has been taken up; not for the one each minute, which asks
+only whether the component is well."""
 
 
-def follows(configuration: dict[str, Any]) -> frozenset[str]:
-    """The components that one follows, by its configuration; anything but a list of names is none."""
-    found = configuration.get(FOLLOWS_KEY)
+def follows(configuration: dict[str, Any], defaults: dict[str, Any]) -> frozenset[str]:
+    """The components that one follows: those that its recipe's defaults name, for only the recipe knows whether its
+    code can, and that its configuration has left. Anything but a list of names is none."""
+    return _names(configuration.get(FOLLOWS_KEY)) & _names(defaults.get(FOLLOWS_KEY))
+
+
+def _names(found: object) -> frozenset[str]:
     return frozenset(name for name in found if isinstance(name, str)) if isinstance(found, list) else frozenset()
 
 

@@ -72,7 +72,7 @@ def prepare(
     work.mkdir(parents=True, exist_ok=True)
     tests, wrong = _tests(component, fill) if joined.twin else ({}, "")
     keep(paths.configuration(component.name), msgspec.json.encode(component.configuration))
-    followed = follows(component.configuration).intersection(others)
+    followed = follows(component.configuration, recipe.default_configuration).intersection(others)
     if followed:
         folders = {name: others[name].values["artifacts:path"] for name in sorted(followed)}
         keep(work / _FOLLOWED_FILE, msgspec.json.encode(folders))

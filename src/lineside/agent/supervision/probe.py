@@ -23,6 +23,7 @@ from lineside.agent.supervision.launch import Launch
 from lineside.agent.supervision.processes import Interrupt
 from lineside.agent.supervision.scripts import run_step
 from lineside.agent.supervision.walls.surroundings import Surroundings
+from lineside.contract.configuration import SETTLING_VARIABLE
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
 from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS
@@ -51,15 +52,16 @@ def patience(launch: Launch, key: str = "probe") -> float:
     return step.timeout if step is not None and step.timeout else DEFAULT_TIMEOUTS[key]
 
 
-def ask(surroundings: Surroundings, stop: Interrupt, timeout: float) -> Answer:
-    """Probe once, for at most `timeout` seconds; a component without a probe is ready."""
+def ask(surroundings: Surroundings, stop: Interrupt, timeout: float, *, settling: bool = False) -> Answer:
+    """Probe once, for at most `timeout` seconds; a component without a probe is ready. `settling`: a command is told
+    that it should wait for what the component follows."""
     launch = surroundings.launch
     step = launch.lifecycle.get("probe")
     if step is None:
         return Answer(Readiness.READY)
     if step.http is not None:
         return _judge_reply(launch, fetch(launch.name, step.http, stop, time.monotonic() + timeout))
-    finished = run_step(surroundings, "probe", stop, timeout)
+    finished = run_step(surroundings, "probe", stop, timeout, {SETTLING_VARIABLE: "1"} if settling else None)
     return judge(launch, finished.code, finished.output)
 
 

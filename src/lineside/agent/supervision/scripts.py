@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 
 import msgspec
 
@@ -55,12 +56,21 @@ def run_once(launch: Launch, key: str, stop: Interrupt, timeout: float | None = 
         surroundings.close(GRACE)
 
 
-def run_step(surroundings: Surroundings, key: str, stop: Interrupt, timeout: float | None = None) -> Finished:
-    """Run a lifecycle step of a component within its time-out; a step that is absent or skipped has succeeded."""
+def run_step(
+    surroundings: Surroundings,
+    key: str,
+    stop: Interrupt,
+    timeout: float | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Finished:
+    """Run a lifecycle step of a component within its time-out, with some more `variables`; a step that is absent or
+    skipped has succeeded."""
     step = surroundings.launch.lifecycle.get(key)
     if step is None or skipped(step, surroundings.launch):
         return Finished(Ended.EXITED, 0)
     limit = timeout if timeout is not None else step.timeout or None
+    if variables:
+        step = msgspec.structs.replace(step, setenv={**step.setenv, **variables})
     if key not in _HEARD:
         return _finish(surroundings, step, stop, limit, None)
     heard = Tail()

@@ -97,12 +97,12 @@ class Service:
         self._surroundings.resume()
 
     def probe_now(self, attention: Attention) -> None:
-        """Probe a ready component once more. Raises what the probe found, `component.not_ready` when it hangs,
-        `Interrupted`, `Superseded`."""
+        """Probe a ready component once more: it has taken up what it follows, too. Raises what the probe found,
+        `component.not_ready` when it hangs, `Interrupted`, `Superseded`."""
         if self._surroundings.paused:
             return
         limit = probe.patience(self.launch)
-        answer = probe.ask(self._surroundings, attention.off, limit)
+        answer = probe.ask(self._surroundings, attention.off, limit, settling=True)
         attention.check()
         if answer.readiness is probe.Readiness.READY:
             self._standing.heard(answer.said)

@@ -16,6 +16,7 @@ from lineside.agent.supervision.service import Service, Timing
 from lineside.agent.supervision.usage import Meter, by_group
 from lineside.agent.supervision.walls.cgroups import Corner
 from lineside.agent.updating.installed import Component
+from lineside.agent.updating.prints import same_followed
 from lineside.agent.updating.state import State
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState, ReportedComponent, Usage
@@ -54,6 +55,8 @@ class Supervisor:
         self._tell = changed
         self._corner = corner
         self._running: dict[str, Running] = {}
+        self._told: set[str] = set()  # of a new version that they follow, and not yet asked whether they took it up
+        self._taken_up: dict[str, float] = {}  # when they said so (time.monotonic())
         self._lock = threading.Lock()  # `reconfigure` may come from another thread
         self._meter = Meter()
         self._meter_lock = threading.Lock()
@@ -128,6 +131,8 @@ class Supervisor:
             if launch is not None:
                 item.service.relaunch(launch)
             self._running[component.name] = msgspec.structs.replace(item, component=component, fingerprint=fingerprint)
+            if not same_followed(item.fingerprint, fingerprint):
+                self._told.add(component.name)
         if item.service.launch.sandbox != walls:  # a process cannot step into walls, or out of them, while it runs
             self.by_hand.restart(component.name)
 
@@ -135,6 +140,8 @@ class Supervisor:
         """Stop a component, if it runs."""
         with self._lock:
             item = self._running.pop(name, None)
+            self._told.discard(name)
+            self._taken_up.pop(name, None)
         if item is not None:
             item.service.stop(patience)
             self._changed()
@@ -169,7 +176,7 @@ class Supervisor:
 
     def settle(self, seconds: float, patience: float) -> None:
         """Wait until all were ready for `seconds` in a row (a recipe's `SoakSeconds`, if longer), then probe
-        each again.
+        each again. Of one that goes on with new versions of what it follows, only the time with these counts.
 
         What was stopped by hand starts again: a deployment wants it. Raises the first failure, `deploy.soak_timeout`
         after `patience` seconds beyond the longest soak of a recipe, `Interrupted`, `Superseded`.
@@ -180,6 +187,7 @@ class Supervisor:
         )
         while True:
             self._attention.clear()
+            self._ask_the_told()
             left = self._left(seconds)
             if left <= 0:
                 break
@@ -189,6 +197,17 @@ class Supervisor:
         for item in self._items():
             item.service.probe_now(self._attention)
 
+    def _ask_the_told(self) -> None:
+        """Have those that were told of something new take it up; their soak begins then. Raises what `probe_now` does.
+
+        One that is not ready has its turn when it is."""
+        for item in self._items():
+            name = item.component.name
+            if name in self._told and item.service.ready_since is not None:
+                item.service.probe_now(self._attention)
+                self._taken_up[name] = time.monotonic()
+                self._told.discard(name)
+
     def _left(self, seconds: float) -> float:
         """Seconds of readiness that are missing. Raises the error of a BROKEN component."""
         left = 0.0
@@ -197,7 +216,11 @@ class Supervisor:
             if service.state is ComponentState.BROKEN and service.error is not None:
                 raise service.error
             since, soak = service.ready_since, max(seconds, service.launch.soak_seconds)
-            left = max(left, 1.0 if since is None else since + soak - time.monotonic())
+            if since is None:
+                left = max(left, 1.0)
+            else:
+                since = max(since, self._taken_up.get(item.component.name, since))
+                left = max(left, since + soak - time.monotonic())
         return left
 
     def broken(self) -> LinesideError | None:

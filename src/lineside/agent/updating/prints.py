@@ -2,8 +2,8 @@
 
 A fingerprint is `BASE:CONFIGURATION:FOLLOWED`. The base covers the recipe, `runWith`, the recipes of HARD dependencies
 and of theirs (a change there restarts it, as in Greengrass), and the configuration of a dependency that its scripts
-mention. When the base is the same, a component that listens can be told of its new configuration instead. What it
-follows (`lineside.follows`) is no part of its base: of new versions it is told in any case.
+mention. When the base is the same, a component that listens can be told of its new configuration instead. What its
+recipe says that it follows (`lineside.follows`) is no part of its base: of new versions it is told in any case.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def fingerprints(wanted: ComponentSet, recipes: Mapping[str, Recipe]) -> dict[st
         own = components[name]
         recipe = recipes[own.recipe_digest]
         needs = [other for other in sorted(recipe.dependencies) if other in components]
-        followed = follows(own.configuration).intersection(needs)
+        followed = follows(own.configuration, recipe.default_configuration).intersection(needs)
         above = [lineage[other] for other in needs if recipe.dependencies[other].hard and other not in followed]
         lineage[name] = content_digest([own.recipe_digest, above])
         mentioned = [components[other].configuration for other in needs if _mentions(recipe, other)]
@@ -47,6 +47,11 @@ def same_base(one: str, other: str) -> bool:
 def same_configuration(one: str, other: str) -> bool:
     """Whether the component's own configuration is the same."""
     return one.split(":")[1:2] == other.split(":")[1:2]
+
+
+def same_followed(one: str, other: str) -> bool:
+    """Whether what the component follows is the same."""
+    return one.split(":")[2:] == other.split(":")[2:]
 
 
 def with_configuration(fingerprint: str, configuration: dict[str, Any]) -> str:
