@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from lineside.runtime.models.swap_status import SwapState, SwapStatus
 from lineside.runtime.probe import NEVER, NOT_YET, READY, probe
 from lineside.runtime.status import RuntimeState, Status, process_born, read_status, write_status
 
@@ -45,6 +46,26 @@ def test_not_yet(tmp_path: Path, not_ready: dict[str, object]) -> None:
 def test_never(tmp_path: Path) -> None:
     write_status(tmp_path, status(state=RuntimeState.FAILED))
     assert probe(tmp_path) == NEVER
+
+
+SWAPS = {
+    "done": (SwapStatus(folder="/new", state=SwapState.DONE), READY, READY),
+    "another": (SwapStatus(folder="/old", state=SwapState.DONE), READY, NOT_YET),  # it has not looked yet
+    "loads": (SwapStatus(folder="/new", state=SwapState.LOADING), READY, NOT_YET),
+    "refused": (SwapStatus(folder="/new", state=SwapState.REFUSED), NEVER, NEVER),
+    "of no use": (SwapStatus(folder="", state=SwapState.UNUSED), READY, READY),
+    "said nothing": (None, READY, NOT_YET),
+}
+
+
+@pytest.mark.parametrize("name", SWAPS)
+def test_only_an_agent_that_settles_waits_for_a_swap(tmp_path: Path, name: str) -> None:
+    swap, usual, settling = SWAPS[name]
+    write_status(tmp_path, status(swaps={"a.model": swap} if swap else {}))
+    (tmp_path / "followed.json").write_text('{"a.model": "/new"}')
+    environment = {"LINESIDE_FOLLOWED": str(tmp_path / "followed.json")}
+    assert probe(tmp_path, environment, patience=0.0) == usual
+    assert probe(tmp_path, environment | {"LINESIDE_SETTLING": "1"}, patience=0.0) == settling
 
 
 def test_a_failure_of_a_process_that_is_gone_is_not_this_ones(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def name(device: Device, folder: Path) -> None:
 
 def probed(device: Device) -> tuple[int, dict[str, Any]]:
     arguments = [sys.executable, "-m", "lineside.runtime", "probe", "--work", str(device.work)]
-    environment = {**os.environ, **device.environment}
+    environment = {**os.environ, **device.environment, "LINESIDE_SETTLING": "1"}
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False, timeout=120)
     return done.returncode, json.loads(done.stdout)
 

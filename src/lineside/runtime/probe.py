@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from lineside.contract.configuration import SETTLING_VARIABLE
 from lineside.runtime.models.followed import followed_folders
-from lineside.runtime.models.swap_status import SwapState
+from lineside.runtime.models.swap_status import SwapState, SwapStatus
 from lineside.runtime.status import GoldenState, RuntimeState, Status, is_alive, read_status
 
 READY, NOT_YET, NEVER = 0, 1, 2
@@ -21,11 +22,15 @@ PATIENCE = 25.0
 
 
 def probe(work: Path, environment: Mapping[str, str] = os.environ, patience: float = PATIENCE) -> int:
-    """Prints the status and returns the exit code. While the process swaps its model for the version that the agent
-    has named, it waits; one that refused it is well again once the agent names another."""
+    """Prints the status and returns the exit code. One that refused the version that the agent has named is well again
+    once the agent names another.
+
+    While the process swaps, the model before decides, and it is ready; but when the agent asks whether the new version
+    decides (`SETTLING_VARIABLE`), this waits for it."""
+    settling = bool(environment.get(SETTLING_VARIABLE))
     until = time.monotonic() + patience
     while True:
-        status, wanted = read_status(work), followed_folders(environment)
+        status, wanted = read_status(work), followed_folders(environment) if settling else {}
         if status is None or not _swaps(status, wanted) or time.monotonic() >= until:
             break
         time.sleep(_LOOK)
@@ -41,10 +46,15 @@ def _swaps(status: Status, wanted: Mapping[str, Path]) -> bool:
     """Whether a running process has not yet done, or refused, what the agent wants of it."""
     if status.state is not RuntimeState.READY or not is_alive(status):
         return False
-    return any(
-        component in wanted and (one.folder != str(wanted[component]) or one.state is SwapState.LOADING)
-        for component, one in status.swaps.items()
-    )
+    return any(_open(status.swaps.get(component), folder) for component, folder in wanted.items())
+
+
+def _open(swap: SwapStatus | None, folder: Path) -> bool:
+    """Whether a process has yet to say what became of a folder. Of a component that is new to it, it says something
+    soon, even that it has no use for it."""
+    if swap is None or swap.state is SwapState.LOADING:
+        return True
+    return swap.state is not SwapState.UNUSED and swap.folder != str(folder)
 
 
 def _answer(status: Status | None, wanted: Mapping[str, Path]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from lineside.contract.configuration import FOLLOWED_VARIABLE
 from lineside.runtime.accounting import Ledger
 from lineside.runtime.capture import CaptureFolder, Chooser
 from lineside.runtime.compare import comparer_of
@@ -68,11 +69,15 @@ def accompany(line: Line, settings: Settings) -> None:
 
 def following_of(settings: Settings, library: Library, line: Line, environment: Mapping[str, str]) -> Following | None:
     """What swaps models when the agent says that their components have other versions."""
-    models = {name: Path(one.folder) for name, one in settings.models.items() if name in library.routed}
-    slots = slots_of(followed_folders(environment), models)
-    if not slots:
+    if not environment.get(FOLLOWED_VARIABLE):
         return None
-    return Following(library, slots, lambda: followed_folders(environment), lambda: accompany(line, settings))
+    models = {name: Path(one.folder) for name, one in settings.models.items()}
+    return Following(
+        library,
+        lambda folders: slots_of(folders, models, settings.model),
+        lambda: followed_folders(environment),
+        lambda: accompany(line, settings),
+    )
 
 
 def shadow_of(settings: Settings, library: Library, captures: CaptureFolder | None) -> Shadow | None:

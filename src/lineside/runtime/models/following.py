@@ -30,9 +30,12 @@ class _Followed:
 
     @property
     def status(self) -> SwapStatus:
-        """Done, as long as there was none."""
-        slot = self._library.slot(self._name)
+        """Done, as long as there was none, and of a model that is not loaded."""
         loading, error = self._loading, self._error
+        try:
+            slot = self._library.slot(self._name)
+        except LinesideError:
+            return SwapStatus(folder=str(self.wanted or ""), state=SwapState.DONE)
         wanted = self.wanted or slot.proven.folder
         if slot.proven.folder == wanted:
             return SwapStatus(folder=str(wanted), state=SwapState.DONE)
@@ -46,6 +49,8 @@ class _Followed:
         self._error, self._loading = None, True
         self.wanted = folder
         try:
+            if self._library.lies(self._name, folder):
+                return False
             if self._library.slot(self._name).proven.folder == folder:
                 return False
             self._library.load(self._name, folder)
@@ -66,21 +71,25 @@ class Following:
     def __init__(
         self,
         library: Library,
-        slots: Mapping[str, str],
+        slots: Callable[[Mapping[str, Path]], Mapping[str, str]],
         look: Callable[[], Mapping[str, Path]],
         swapped: Callable[[], None] = lambda: None,
     ) -> None:
-        """`slots`: the name of each component's model; `look`: where each component lies now; `swapped` is called after
-        a swap, in the thread that made it."""
-        self._followed = {component: _Followed(library, name) for component, name in slots.items()}
+        """`slots`: the name of each component's model, by where they lie; `look`: where each component lies now;
+        `swapped` is called after a swap, in the thread that made it."""
+        self._library, self._slots = library, slots
+        self._followed: dict[str, _Followed] = {}
+        self._unused: frozenset[str] = frozenset()
         self._look, self._swapped = look, swapped
+        self._meet(look())
         self._stop = Event()
         self._thread = Thread(target=self._watch, name="following", daemon=True)
 
     @property
     def status(self) -> dict[str, SwapStatus]:
         """How the last swap of each stands, by component."""
-        return {component: one.status for component, one in self._followed.items()}
+        unused = {component: SwapStatus(folder="", state=SwapState.UNUSED) for component in sorted(self._unused)}
+        return unused | {component: one.status for component, one in self._followed.copy().items()}
 
     def start(self) -> None:
         """Begins."""
@@ -94,8 +103,26 @@ class Following:
 
     def _watch(self) -> None:
         while not self._stop.wait(_EVERY):
-            folders = self._look()
-            for component, one in self._followed.items():
-                folder = folders.get(component)
-                if folder is not None and folder != one.wanted and one.take_up(folder):
-                    self._swapped()
+            try:
+                self._follow(self._look())
+            except Exception as error:  # noqa: BLE001 - the models decide all the same; the next version is followed
+                announce("following.failed", why=f"{type(error).__name__}: {error}")
+
+    def _meet(self, folders: Mapping[str, Path]) -> None:
+        """Finds the models of components that are new, once the agent names them."""
+        if not folders.keys() - self._followed.keys() - self._unused:
+            return
+        found = self._slots(folders)
+        self._followed |= {
+            component: _Followed(self._library, name)
+            for component, name in found.items()
+            if component not in self._followed
+        }
+        self._unused = frozenset(folders.keys() - self._followed.keys())
+
+    def _follow(self, folders: Mapping[str, Path]) -> None:
+        self._meet(folders)
+        for component, one in self._followed.items():
+            folder = folders.get(component)
+            if folder is not None and folder != one.wanted and one.take_up(folder):
+                self._swapped()

@@ -112,6 +112,15 @@ class Library:
                 self._slots[name], self._settings[name] = slot, asked
             return slot
 
+    def lies(self, name: str, folder: Path) -> bool:
+        """Whether a name is not loaded; then the folder is the one that it is loaded from next."""
+        with self._loading, self._listing:
+            if name in self._slots:
+                return False
+            known = self._settings.get(name) or ModelSettings(folder=str(folder))
+            self._settings[name] = msgspec.structs.replace(known, folder=str(folder))
+            return True
+
     def unload(self, name: str) -> None:
         """Lets a model go; a call that it is answering just now still gets its answer. Raises `model.not_loaded`,
         `model.in_use` when a source is routed to it."""

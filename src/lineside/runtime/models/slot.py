@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -91,10 +91,13 @@ class Slot:
         with self._changing:
             kept = self._standing.kept
             back = kept if kept is not None and _holds(kept, folder) else None
+            if back is not None and back.folder != folder:
+                back = replace(back, folder=folder)
             new = back or self._prove(folder)
             with self._pointer:
                 before = self._standing  # the one that decided may have lost its place meanwhile
                 self._standing = _Standing(new, None if back else before.kept or before.now)
+                self.gave_up = None
             self._tell("model.swapped", before.now)
 
     def settle(self, soaked: Proven | None = None) -> bool:

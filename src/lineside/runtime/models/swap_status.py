@@ -15,6 +15,7 @@ class SwapState(enum.Enum):
     LOADING = "loading"  # the model before goes on deciding
     DONE = "done"
     REFUSED = "refused"  # the model before goes on deciding, and a restart would not help
+    UNUSED = "unused"  # no model of this process is of that component
 
 
 class SwapStatus(msgspec.Struct, frozen=True, kw_only=True):
