@@ -59,8 +59,7 @@ def inference_recipe(model: str, version: str, code: Artifact) -> bytes:
         _recipe(inference_component(model), version, f"Runs model {model} on a device's images")
         | {
             "ComponentConfiguration": {
-                "DefaultConfiguration": _CONFIGURATION
-                | {FOLLOWS_KEY: [files], TESTS_KEY: _tests(files), "accessControl": _access(inference_component(model))}
+                "DefaultConfiguration": _CONFIGURATION | {FOLLOWS_KEY: [files], TESTS_KEY: _tests(files)}
             },
             "ComponentDependencies": {files: {"VersionRequirement": ">=1.0.0", "DependencyType": "HARD"}},
             "Manifests": [
@@ -98,12 +97,6 @@ def _lifecycle(files: str) -> dict[str, Any]:
         "Run": f'exec {runtime} run --model "{{{files}:artifacts:path}}" --work "{{work:path}}"',
         "Probe": f'{runtime} probe --work "{{work:path}}"',
     }
-
-
-def _access(component: str) -> dict[str, Any]:
-    """What it may do on the device's bus: publish, which its sink `bus` does when it is configured."""
-    policy = {"operations": ["aws.greengrass#PublishToTopic"], "resources": ["*"]}
-    return {"aws.greengrass.ipc.pubsub": {f"{component}:pubsub:1": policy}}
 
 
 def _tests(files: str) -> dict[str, Any]:
