@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,14 +14,16 @@ from sqlalchemy import func, select
 from lineside.client import Client
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError, RemoteError
-from lineside.contract.histogram import latency_step
-from lineside.contract.telemetry import DeviceTelemetry, Machine, SourceTelemetry, Telemetry
+from lineside.contract.histogram import LATENCY_STEPS, latency_step
+from lineside.contract.telemetry import MOST_SOURCES, OTHER, DeviceTelemetry, Machine, SourceTelemetry, Telemetry
 from lineside.server.clock import rfc3339
 from lineside.server.devices.store import DeviceRow
 from lineside.server.services import Core
+from lineside.server.telemetry import telemetry_store as store
 from lineside.server.telemetry.room import room
 from lineside.server.telemetry.telemetry_service import TelemetryService
 from lineside.server.telemetry.telemetry_store import MOST_COMPONENTS, TelemetryRow
+from lineside.server.telemetry.told import MOST_KEPT, cut
 from lineside.server.testing import FakeClock, Running
 from tests.server.telemetry.test_results import payload as result_payload
 
@@ -106,6 +109,59 @@ def test_a_device_cannot_fill_the_database(core: Core, service: TelemetryService
         take(service, told(core, component=f"c-{number}"))
     with pytest.raises(LinesideError, match="too many components"):
         take(service, told(core, component="one-more"))
+
+
+def greedy(round_: int) -> dict[str, SourceTelemetry]:
+    """As much as a message of a device holds: 60 sources with names and reasons of its own."""
+    steps = dict.fromkeys(range(LATENCY_STEPS), 1)
+    skipped = {f"{round_}-{number}" + "r" * 40: 1 for number in range(10)}
+    return {
+        f"{round_}-{number}": SourceTelemetry(decided=number, skipped=skipped, latency=steps, waiting=1)
+        for number in range(60)
+    }
+
+
+def test_a_row_is_cut_to_the_sources_with_the_most_frames_and_its_sums_stay(
+    core: Core, service: TelemetryService
+) -> None:
+    busy = source(1 << 20)
+    messages = [told(core, number, sources={**greedy(number), "cam": busy}) for number in range(1, 6)]
+    for message in messages:
+        take(service, message)
+    with core.database.read() as session:
+        rows = list(session.scalars(select(TelemetryRow.told)))
+    assert len(rows) == 2
+    for row in rows:
+        assert len(msgspec.json.encode(row)) <= MOST_KEPT
+        assert row.sources["cam"].decided == 5 << 20
+        assert 2 < len(row.sources) < MOST_SOURCES
+    (point,) = service.of("cam-1", 3).points
+    assert point.decided == sum(one.decided for message in messages for one in message.sources.values())
+    assert sum(point.skipped.values()) == 5 * 60 * 10
+
+
+def test_what_fits_is_not_cut(core: Core) -> None:
+    message = told(core, sources={str(number): source(number, skipped={"superseded": 1}) for number in range(64)})
+    assert cut(message) is message
+    small = cut(message, 1000)
+    assert len(msgspec.json.encode(small)) <= 1000
+    assert {"63", OTHER} <= small.sources.keys()
+    assert "0" not in small.sources
+
+
+def test_components_are_read_one_after_the_other_and_told_in_the_order_of_time(
+    core: Core, service: TelemetryService, clock: FakeClock
+) -> None:
+    for number in range(1, 21):
+        for component in ("b", "a"):
+            take(service, told(core, number, component=component))
+        clock.advance(60)
+    points = service.of("cam-1", 1).points
+    assert [point.component for point in points] == ["a", "b"] * 20
+    assert [point.at for point in points] == sorted(point.at for point in points)
+    with core.database.read() as session:
+        found = store.since(session, "cam-1", store.MINUTE, clock.now() - timedelta(hours=1))
+        assert [each.component for _, each in found] == ["a"] * 20 + ["b"] * 20
 
 
 @pytest.mark.parametrize(

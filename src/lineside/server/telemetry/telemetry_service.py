@@ -39,6 +39,7 @@ class TelemetryService:
         with self._core.database.read() as session:
             if session.get(DeviceRow, device) is None:
                 raise LinesideError("request.not_found", what="device", name=device)
-            points = store.since(session, device, grain, now - wanted)
+            points = [(at, point_of(each)) for at, each in store.since(session, device, grain, now - wanted)]
             newest = store.newest(session, device)
-        return DeviceTelemetry(device=device, points=tuple(map(point_of, points)), newest=tuple(newest))
+        points.sort(key=lambda one: (one[0], one[1].component))
+        return DeviceTelemetry(device=device, points=tuple(point for _, point in points), newest=tuple(newest))

@@ -1,10 +1,12 @@
 """The table of what devices tell of their runtimes, and its queries: by minute for a few hours, by hour for two weeks.
 
-Bounded by device: whoever sends more than one message a minute has them merged into one row.
+Bounded by device: whoever sends more than one message a minute has them merged into one row, and a row is cut to
+`told.MOST_KEPT` bytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, delete, func, select
@@ -13,12 +15,14 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lineside.contract.telemetry import Telemetry
 from lineside.server.clock import rfc3339
 from lineside.server.database import Base, Json
+from lineside.server.telemetry.told import cut
 
 MINUTE, HOUR = "minute", "hour"
 KEPT = {MINUTE: timedelta(hours=3), HOUR: timedelta(days=14)}
 MOST_COMPONENTS = 16
 """Components of one device whose telemetry is kept."""
 
+_READ = 16  # rows at a time
 _NAMED_BY = {MINUTE: 16, HOUR: 13}  # characters of an RFC 3339 moment
 
 
@@ -43,9 +47,10 @@ def add(session: Session, told: Telemetry) -> bool:
         row = _row(session, told, grain)
         if row is None:
             at = told.at[: _NAMED_BY[grain]]
-            session.add(TelemetryRow(device=told.device, grain=grain, component=told.component, at=at, told=told))
+            kept = cut(told)
+            session.add(TelemetryRow(device=told.device, grain=grain, component=told.component, at=at, told=kept))
         else:
-            row.told = row.told.merged(told)
+            row.told = cut(row.told.merged(told))
     return True
 
 
@@ -66,11 +71,15 @@ def drop_old(session: Session, device: str, now: datetime) -> None:
         )
 
 
-def since(session: Session, device: str, grain: str, moment: datetime) -> list[Telemetry]:
-    """What a device told since a moment, oldest first."""
-    query = select(TelemetryRow.told).where(TelemetryRow.device == device, TelemetryRow.grain == grain)
+def since(session: Session, device: str, grain: str, moment: datetime) -> Iterator[tuple[str, Telemetry]]:
+    """What a device told since a moment, with the minute or hour it belongs to: one component after the other, each
+    oldest first. A few rows are in memory at a time."""
+    query = select(TelemetryRow.at, TelemetryRow.told).where(TelemetryRow.grain == grain)
     after = TelemetryRow.at >= rfc3339(moment)[: _NAMED_BY[grain]]
-    return list(session.scalars(query.where(after).order_by(TelemetryRow.at, TelemetryRow.component)))
+    for component in sorted(components(session, device)):
+        mine = (TelemetryRow.device == device, TelemetryRow.component == component, after)
+        rows = session.execute(query.where(*mine).order_by(TelemetryRow.at).execution_options(yield_per=_READ))
+        yield from rows
 
 
 def newest(session: Session, device: str) -> list[Telemetry]:

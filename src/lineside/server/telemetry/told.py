@@ -10,11 +10,21 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.histogram import LATENCY_STEPS
 from lineside.contract.ids import is_name
 from lineside.contract.reading import UNREADABLE
-from lineside.contract.telemetry import MOST_REASONS, MOST_SOURCES, TELEMETRY_SCHEMA, SourceTelemetry, Telemetry
+from lineside.contract.telemetry import (
+    MOST_REASONS,
+    MOST_SOURCES,
+    OTHER,
+    TELEMETRY_SCHEMA,
+    SourceTelemetry,
+    Telemetry,
+)
 from lineside.server.clock import parse_rfc3339, rfc3339
 
 MAX_BYTES = 64 << 10
 """Largest message; one about four cameras has about 1 KiB."""
+
+MOST_KEPT = 32 << 10
+"""Bytes of a minute or an hour of one component that are kept: some fifty busy sources."""
 
 _BEGINNING = b'{"schema":"lineside.telemetry/'
 _MOST = 1 << 40
@@ -41,6 +51,22 @@ def read(device: str, payload: bytes, now: datetime) -> Telemetry:
     if why:
         raise LinesideError("telemetry.invalid", device=device, why=why)
     return msgspec.structs.replace(told, at=rfc3339(now if at > now + _AHEAD else at))
+
+
+def cut(told: Telemetry, most: int = MOST_KEPT) -> Telemetry:
+    """What is kept of it in at most so many bytes: the sources with the fewest frames are counted under `other`, until
+    the rest fits. Sums over all sources stay what they are."""
+    kept = dict(sorted(told.sources.items(), key=lambda one: (one[0] != OTHER, _frames(one[1])), reverse=True))
+    other = kept.pop(OTHER, SourceTelemetry())
+    while kept and len(msgspec.json.encode(told)) > most:
+        _, fewest = kept.popitem()
+        other = other.merged(fewest)
+        told = msgspec.structs.replace(told, sources={**kept, OTHER: other})
+    return told
+
+
+def _frames(one: SourceTelemetry) -> int:
+    return one.decided + one.failed + sum(one.skipped.values())
 
 
 def _what_is_wrong(device: str, told: Telemetry) -> str:
