@@ -66,7 +66,7 @@ def test_a_model_passes_on_a_twin_is_updated_and_rolled_back_there_and_a_slow_on
             assert b"latency_ms" in plant.client.get_blob(outcome.tests[0].output)
         finally:
             assert twin(plant, "stop", "--folder", str(folder))["pid"] == started["pid"]
-        assert processes.about(folder) == {}
+        eventually(lambda: processes.about(folder) == {})
 
         strict = msgspec.structs.replace(PROFILES["generic-x86"], name="impossible", latency_p95_ms=0.001)
         (tmp_path / "strict.json").write_bytes(msgspec.json.encode(strict))

@@ -109,7 +109,7 @@ def test_a_disk_that_refuses_keeps_no_component_from_running(stage: Stage, monke
     monkeypatch.setattr(State, "add_process", refuse)
     monkeypatch.setattr(State, "drop_process", refuse)
     service = stage.ready()
-    assert len(stage.processes("app")) == 1
+    stage.wait(lambda: len(stage.processes("app")) == 1)
     stage.supervisor.by_hand.restart("app")
     stage.wait(lambda: service.restarts == 1 and service.ready_since)
     assert ComponentState.ERRORED not in stage.states()
