@@ -36,7 +36,7 @@ def test_what_ran_runs_again_with_no_network(
     eventually(lambda: any(code == one.code for report in plane.reports for one in report.conditions))
     eventually(lambda: plane.reports[-1].phase is Phase.HEALTHY)
     assert plane.bytes_served[data] == 100_000  # nothing is fetched again
-    assert agent.paths.log("app").read_text().count("started") == 2
+    eventually(lambda: agent.paths.log("app").read_text().count("started") == 2)
 
 
 def test_with_no_copy_either_it_asks_the_control_plane_and_keeps_its_identity(
