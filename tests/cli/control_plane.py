@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from lineside.contract.blob_pack import before
+from lineside.contract.dataset import DatasetPage
 from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed
@@ -29,7 +30,7 @@ ANSWERS: dict[str, Any] = {
     "POST /datasets": values.IMPORT,
     "POST /datasets/looks": {"pictures": 0},
     "GET /datasets/ds-0123456789ab/export": values.DATASET_FOLDER,
-    "GET /datasets": [values.DATASET],
+    "GET /datasets": DatasetPage(versions=(values.DATASET,), offset=0, total=1),
     "GET /datasets/ds-0123456789ab": values.DATASET,
     "GET /datasets/metal-tags": values.DATASET,
     "GET /datasets/ds-0123456789ab/images": values.IMAGES,

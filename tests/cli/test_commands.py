@@ -15,7 +15,7 @@ from lineside.client.model_folder import ModelExport
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.compared import ModelsCompared
 from lineside.contract.component import Component, ComponentDetails
-from lineside.contract.dataset import DatasetVersion, ImagePage, ImportReport
+from lineside.contract.dataset import DatasetPage, DatasetVersion, ImagePage, ImportReport
 from lineside.contract.dataset_check import CheckReport, DatasetDiff, DatasetStats, FieldReport
 from lineside.contract.deployment import Deployment
 from lineside.contract.device import Device, JoinToken
@@ -37,7 +37,7 @@ from tests.cli.control_plane import CannedControlPlane
 READING = [
     ("overview", Overview, "awaits approval"),
     ("events list", EventPage, "artifact.digest_mismatch"),
-    ("datasets list", list[DatasetVersion], "104/30/42"),
+    ("datasets list", DatasetPage, "104/30/42"),
     ("datasets show ds-0123456789ab", DatasetVersion, "Box outside the image"),
     ("datasets images ds-0123456789ab --split test", ImagePage, "tag-07"),
     ("datasets images ds-0123456789ab --class scratch --source person", ImagePage, "tag-07"),

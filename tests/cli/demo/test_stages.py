@@ -20,7 +20,7 @@ from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelState
 from lineside.contract.rollout import RolloutState
-from lineside.contract.run import RunState
+from lineside.contract.run import RunPage, RunState
 from tests.cli import values
 from tests.cli.control_plane import CannedControlPlane
 
@@ -72,9 +72,10 @@ def test_the_dataset_is_named_after_its_folder(scene: Scene, plane: CannedContro
 
 def test_a_run_that_an_interrupted_demo_left_is_followed(plane: CannedControlPlane) -> None:
     waiting = _replace(values.RUN, state=RunState.QUEUED)
-    plane.answers["GET /runs"] = [values.RUN, waiting]
+    plane.answers["GET /runs"] = RunPage(runs=(waiting,), total=1)
     assert find_or_start(Client(plane.url), values.RUN.request) == waiting
-    plane.answers["GET /runs"] = [values.RUN]
+    assert plane.asked[-1].query["states"] == "queued,running"
+    plane.answers["GET /runs"] = RunPage(runs=(), total=0)
     find_or_start(Client(plane.url), values.RUN.request)
     assert plane.asked[-1].route == "POST /runs"
 
