@@ -11,15 +11,14 @@ import time
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import av
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
+
+from benchmarks.runtime_rig import Listener
 
 RATE = 25  # of the camera
 
@@ -125,7 +124,7 @@ class _Heard(msgspec.Struct):
     source: str = ""
 
 
-class Ear:
+class Ear(Listener):
     """Hears results at the broker itself, and keeps what proves that none is lost and none doubled."""
 
     def __init__(self, port: int) -> None:
@@ -133,28 +132,17 @@ class Ear:
         self.images: dict[str, Counter[str]] = {}  # source -> image -> results with different numbers
         self.again = self.contradictions = 0
         self._read = msgspec.json.Decoder(_Heard)
-        listening = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2)
-        self._client.on_message = self._on_message
-        self._client.on_subscribe = lambda *_: listening.set()
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        self._client.subscribe("lineside/v1/+/results", qos=1)
-        if not listening.wait(60):
-            raise TimeoutError("no subscription")
+        super().__init__(port, "lineside/v1/+/results")
 
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        heard, checksum = self._read.decode(message.payload), zlib.crc32(message.payload)
-        if heard.sequence in self.numbers:  # sent again after the way was cut: the same number, the same result
+    def heard(self, payload: bytes) -> None:
+        """A result, which may be one that came before."""
+        result, checksum = self._read.decode(payload), zlib.crc32(payload)
+        if result.sequence in self.numbers:  # sent again after the way was cut: the same number, the same result
             self.again += 1
-            self.contradictions += self.numbers[heard.sequence] != checksum
+            self.contradictions += self.numbers[result.sequence] != checksum
             return
-        self.numbers[heard.sequence] = checksum
-        self.images.setdefault(heard.source, Counter())[heard.image] += 1
+        self.numbers[result.sequence] = checksum
+        self.images.setdefault(result.source, Counter())[result.image] += 1
 
 
 def load_again(socket_path: Path, model: str) -> int:

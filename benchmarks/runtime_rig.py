@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import psutil
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
 
@@ -97,44 +97,57 @@ class _Named(msgspec.Struct):
     image: str
 
 
-class Ear:
-    """Hears every result at the broker: when (time.perf_counter()) each image's came."""
+class Listener:
+    """A subscription at a broker; `heard` gets each message, on the client's thread."""
 
-    def __init__(self, port: int) -> None:
-        self.heard: dict[str, float] = {}
-        self._changed = threading.Condition()
-        self._read = msgspec.json.Decoder(_Named)
+    def __init__(self, port: int, topic: str) -> None:
         listening = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2)
-        self._client.on_message = self._on_message
+        self._client.on_message = lambda client, userdata, message: self.heard(message.payload)
         self._client.on_subscribe = lambda *_: listening.set()
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        self._client.subscribe("#", qos=1)
+        self._client.subscribe(topic, qos=1)
         if not listening.wait(PATIENCE):
             raise TimeoutError("no subscription")
+
+    def heard(self, payload: bytes) -> None:
+        """A message has come."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Ear(Listener):
+    """Hears every result at the broker: when (time.perf_counter()) each image's came."""
+
+    def __init__(self, port: int) -> None:
+        self._moments: dict[str, float] = {}
+        self._changed = threading.Condition()
+        self._read = msgspec.json.Decoder(_Named)
+        super().__init__(port, "#")
 
     def wait(self, names: Sequence[str]) -> list[float]:
         """When each of these was heard."""
         until = time.monotonic() + PATIENCE
         with self._changed:
-            while not all(name in self.heard for name in names):
+            while not all(name in self._moments for name in names):
                 if not self._changed.wait(until - time.monotonic()) and time.monotonic() > until:
-                    raise TimeoutError(f"{sum(name not in self.heard for name in names)} results did not come")
-        return [self.heard.pop(name) for name in names]
+                    raise TimeoutError(f"{sum(name not in self._moments for name in names)} results did not come")
+        return [self._moments.pop(name) for name in names]
 
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+    def heard(self, payload: bytes) -> None:
+        """The moment of a result."""
         moment = time.perf_counter()
         try:
-            name = self._read.decode(message.payload).image
+            name = self._read.decode(payload).image
         except msgspec.MsgspecError:
             return  # no result
         with self._changed:
-            self.heard.setdefault(name, moment)
+            self._moments.setdefault(name, moment)
             self._changed.notify_all()
 
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -16,8 +15,6 @@ from lineside.agent.paths import Paths
 from lineside.agent.status import Status, status
 from lineside.agent.supervision.processes import marked
 from tests.agent.control_plane import ControlPlane
-
-T = TypeVar("T")
 
 RUNNING: list[subprocess.Popen[bytes]] = []
 """Every agent that the present test has started."""

@@ -11,6 +11,7 @@ from lineside.contract.capture import CaptureRecord
 from lineside.contract.ids import digest_of
 from lineside.contract.result import Detection, Result
 from lineside.runtime.capture import CaptureFolder, CaptureSettings, Chooser, Wanted
+from tests.runtime import results
 
 DATA = b"\xff\xd8\xff picture"
 
@@ -20,18 +21,7 @@ def found(confidence: float) -> list[Detection]:
 
 
 def result() -> Result:
-    return Result(
-        device="cam-1",
-        model="tags",
-        version=1,
-        digest="sha256:" + "0" * 64,
-        image="a.jpg",
-        captured_at="2026-01-01T00:00:00.000Z",
-        sequence=5,
-        width=4,
-        height=3,
-        latency_ms=1.0,
-    )
+    return results.result("a.jpg", 5)
 
 
 def chooser(at: list[float] | None = None, **settings: object) -> Chooser:

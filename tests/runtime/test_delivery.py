@@ -17,6 +17,7 @@ from lineside.runtime.delivery import Delivery, Keep
 from lineside.runtime.sinks import outlet
 from lineside.runtime.spool import Entry, InputKey, Spool
 from tests.eventually import eventually
+from tests.runtime import results
 
 
 class Sink:
@@ -78,18 +79,7 @@ class Bench:
 
 
 def result(sequence: int) -> Result:
-    return Result(
-        device="cam-1",
-        model="bright",
-        version=1,
-        digest="sha256:0",
-        image=f"{sequence}.jpg",
-        captured_at="2026-01-01T00:00:00.000Z",
-        sequence=sequence,
-        width=1,
-        height=1,
-        latency_ms=1.0,
-    )
+    return results.result(f"{sequence}.jpg", sequence)
 
 
 @pytest.fixture

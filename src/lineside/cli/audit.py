@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,9 +12,10 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Limit, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import details, mark, rows, short, spaced, when
+from lineside.client.saving import saved
 from lineside.contract.audit import AuditEntry, AuditPage, AuditVerdict, Chain, entry_hash
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
@@ -33,7 +33,7 @@ def list_(
     subject: Annotated[str | None, typer.Option("--subject", help="Only what is about this.")] = None,
     since: Annotated[str | None, typer.Option("--since", help="Only since this UTC day or time: 2026-11-21.")] = None,
     before: Annotated[int | None, typer.Option("--before", min=0, help="Only rows numbered below this.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 50,
+    limit: Limit = 50,
     url: Url = None,
     root: Root = None,
     json: Json = False,
@@ -97,20 +97,16 @@ def export(
 
 def _written(pieces: Iterable[bytes], target: Path) -> tuple[int, int]:
     """Renamed in when all of it is on the disk; how many rows, and the last one's number."""
-    part = target.with_name(f"{target.name}.part")
     count, last = 0, b""
-    try:
-        with part.open("wb") as stream:
-            for piece in pieces:
-                stream.write(piece)
-                count += piece.count(b"\n")
-                last = (last + piece)[-_LONGEST_LINE:]
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+
+    def counted() -> Iterator[bytes]:
+        nonlocal count, last
+        for piece in pieces:
+            count += piece.count(b"\n")
+            last = (last + piece)[-_LONGEST_LINE:]
+            yield piece
+
+    saved(counted(), target)
     lines = last.splitlines()
     return count, _decoder.decode(lines[-1]).number if lines else 0
 

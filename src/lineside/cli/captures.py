@@ -9,7 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from lineside.cli.lineage import of_capture
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Limit, Offset, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, rows, size, when
 from lineside.contract.capture import Capture, CapturePage
@@ -22,8 +22,8 @@ app.command("lineage")(of_capture)
 def list_(
     device: Annotated[str | None, typer.Option("--device", help="Only captures of this device.")] = None,
     strategy: Annotated[str | None, typer.Option("--strategy", help="Only this strategy: uncertain, random.")] = None,
-    offset: Annotated[int, typer.Option("--offset", min=0)] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 50,
+    offset: Offset = 0,
+    limit: Limit = 50,
     url: Url = None,
     root: Root = None,
     json: Json = False,

@@ -8,7 +8,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Limit, Offset, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, spaced
 from lineside.contract.dataset import Split
@@ -61,8 +61,8 @@ def diff(
     before: Annotated[str, typer.Argument(help="A dataset version, ds-…, or a name for its newest.")],
     after: Annotated[str, typer.Argument(help="Another one.")],
     change: Annotated[Change | None, typer.Option("--change", help="Only changes of this kind.")] = None,
-    offset: Annotated[int, typer.Option("--offset", min=0)] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 100,
+    offset: Offset = 0,
+    limit: Limit = 100,
     url: Url = None,
     root: Root = None,
     json: Json = False,

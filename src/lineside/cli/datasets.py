@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.progress import Progress
 
 from lineside.cli.dataset_checks import check, diff, field, stats
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Limit, Offset, Root, Url
 from lineside.cli.output import Output, session
 from lineside.cli.table import details, rows, when
 from lineside.client.downloading import Exported, download_folder
@@ -77,8 +77,8 @@ def export(
 @app.command("list")
 def list_(
     name: Annotated[str | None, typer.Option("--name", help="Only versions of this name.")] = None,
-    offset: Annotated[int, typer.Option("--offset", min=0)] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 100,
+    offset: Offset = 0,
+    limit: Limit = 100,
     url: Url = None,
     root: Root = None,
     json: Json = False,
@@ -105,8 +105,8 @@ def images(
     finding: Annotated[
         str | None, typer.Option("--finding", help="Only images that the newest check found this of: check.….")
     ] = None,
-    offset: Annotated[int, typer.Option("--offset", min=0)] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 100,
+    offset: Offset = 0,
+    limit: Limit = 100,
     url: Url = None,
     root: Root = None,
     json: Json = False,

@@ -12,7 +12,7 @@ import typer
 import yaml
 from rich.console import RenderableType
 
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Limit, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, spaced, when
 from lineside.client import Client
@@ -88,7 +88,7 @@ def _ended(client: Client, delivery: Delivery) -> Delivery:
 @app.command("list")
 def list_(
     before: Annotated[str | None, typer.Option("--before", help="Only those before this one.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 100,
+    limit: Limit = 100,
     url: Url = None,
     root: Root = None,
     json: Json = False,

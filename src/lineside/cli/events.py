@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Limit, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import rows, when
 from lineside.contract.event import Event, EventPage
@@ -19,7 +19,7 @@ app = typer.Typer(name="events", help="Events: what happened.", no_args_is_help=
 def list_(
     kind: Annotated[str | None, typer.Option("--kind", help="Only this kind, like device.joined.")] = None,
     before: Annotated[int | None, typer.Option("--before", help="Only events older than this id.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 50,
+    limit: Limit = 50,
     url: Url = None,
     root: Root = None,
     json: Json = False,

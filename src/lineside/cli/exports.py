@@ -9,7 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from lineside.cli.asking import Name
-from lineside.cli.options import Json, Root, Url
+from lineside.cli.options import Json, Limit, Offset, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import rows, size, when
 from lineside.contract.export import ExportPage
@@ -20,8 +20,8 @@ def exports(
     save: Annotated[
         Path | None, typer.Option("--save", help="Write each file listed into this folder, named by its export's id.")
     ] = None,
-    offset: Annotated[int, typer.Option("--offset", min=0)] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 50,
+    offset: Offset = 0,
+    limit: Limit = 50,
     url: Url = None,
     root: Root = None,
     json: Json = False,

@@ -21,6 +21,8 @@ RootSha = Annotated[
     str | None,
     typer.Option("--root-sha256", help="SHA-256 of the control plane's root, for a machine that sees it first."),
 ]
+Offset = Annotated[int, typer.Option("--offset", min=0, help="Leave out so many first.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 

@@ -22,6 +22,7 @@ from lineside.runtime.models.shadow import STRATEGY, Shadow, Share
 from lineside.runtime.models.shadow_status import ShadowState
 from tests.eventually import eventually
 from tests.runtime.conftest import encoded, squares
+from tests.runtime.results import result
 
 EVERYTHING = ShadowSettings(model="", share=1.0, cpu=10.0)
 ONE, NONE = encoded(squares((24, 40))), encoded(squares())
@@ -33,19 +34,7 @@ def frame(data: bytes | Picture, name: str = "a.png") -> Frame:
 
 
 def decided(detections: list[Detection], name: str = "a.png") -> Result:
-    return Result(
-        device="cam-1",
-        model="bright",
-        version=1,
-        digest="sha256:1",
-        image=name,
-        captured_at="2026-01-01T00:00:00.000Z",
-        sequence=7,
-        width=64,
-        height=64,
-        latency_ms=1.0,
-        detections=tuple(detections),
-    )
+    return result(name, detections=tuple(detections))
 
 
 class Clock:

@@ -21,25 +21,11 @@ from lineside.runtime.sinks.mqtt import MqttSettings
 from lineside.runtime.sources.asked import AskedSource
 from lineside.runtime.sources.requests import RequestSettings, RequestSource, read_confined
 from tests.eventually import eventually
+from tests.runtime.results import result
 from tests.runtime.sinks.broker import Broker, Listener
 from tests.runtime.sources.intake import Remembering
 
 SETTINGS = RequestSettings(topic="line/ask")
-
-
-def result_of(name: str) -> Result:
-    return Result(
-        device="cam-1",
-        model="m",
-        version=1,
-        digest="sha256:0",
-        image=name,
-        captured_at="2026-01-01T00:00:00.000Z",
-        sequence=7,
-        width=1,
-        height=1,
-        latency_ms=1.0,
-    )
 
 
 class Asker:
@@ -91,7 +77,7 @@ def test_a_named_file_is_answered_with_its_result(
     (frame,) = intake.frames
     assert (frame.name, frame.data, frame.key) == ("a.png", b"pixels", None)
     assert frame.reply
-    frame.reply(result_of("a.png"))
+    frame.reply(result("a.png"))
     (answer,) = answers(listener, 1)
     assert (answer["id"], answer["filepath"]) == ("42", "a.png")
     assert answer["result"]["sequence"] == 7
@@ -132,7 +118,7 @@ def test_a_request_that_got_no_answer_comes_again_after_a_restart(
     source = started(broker, tmp_path, again)
     eventually(lambda: again.frames)
     assert again.frames[0].reply
-    again.frames[0].reply(result_of("a.png"))
+    again.frames[0].reply(result("a.png"))
     assert len(answers(listener, 1)) == 1
     source.stop()
     last = Remembering()
@@ -162,13 +148,13 @@ def test_a_connection_that_breaks_makes_no_request_two(
     socket.socket.shutdown(line, socket.SHUT_RDWR)
     eventually(lambda: source.health().state is SourceState.AWAY)
     assert decided.reply
-    decided.reply(result_of("b.png"))
+    decided.reply(result("b.png"))
     eventually(lambda: source.health().state is SourceState.RUNNING)
     asker.ask({"filepath": "c.png"})
     eventually(lambda: "c.png" in intake.names)
     for frame in (deciding, intake.frames[-1]):
         assert frame.reply
-        frame.reply(result_of(frame.name))
+        frame.reply(result(frame.name))
     answers(listener, 3)
     listener.drain()
     assert sorted(answer["result"]["image"] for answer in answers(listener, 3)) == ["a.png", "b.png", "c.png"]
@@ -286,9 +272,9 @@ def test_who_asks_from_within_waits_for_the_result() -> None:
         source.ask(b"another")
     assert caught.value.code == "runtime.busy"
     assert intake.frames[0].reply
-    intake.frames[0].reply(result_of("a.png"))
+    intake.frames[0].reply(result("a.png"))
     asking.join(60)
-    assert heard == [result_of("a.png")]
+    assert heard == [result("a.png")]
 
 
 def test_who_asks_from_within_hears_what_is_wrong() -> None:

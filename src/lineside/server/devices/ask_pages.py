@@ -6,6 +6,7 @@ Each answer is a piece of HTML that ends with an element which asks for the next
 from __future__ import annotations
 
 import base64
+from functools import partial
 
 import msgspec
 from litestar import get, post
@@ -18,6 +19,9 @@ from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
 from lineside.server.devices.inquiries import Inquiries
 from lineside.server.web.render import Page, fragment
+
+asking = partial(post, sync_to_thread=True, status_code=200, include_in_schema=False, opt=needs(Permission.OPERATE))
+"""A form by which operators ask a device; the answer is a part of its page."""
 
 
 class LiveForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +41,7 @@ class LogForm(msgspec.Struct, frozen=True, kw_only=True):
     follow: bool = False
 
 
-@post(
-    "/devices/{name:str}/logs",
-    sync_to_thread=True,
-    status_code=200,
-    include_in_schema=False,
-    opt=needs(Permission.OPERATE),
-)
+@asking("/devices/{name:str}/logs")
 def ask_log(name: FromPath[str], data: URLEncodedBody[LogForm], inquiries: NamedDependency[Inquiries]) -> Page:
     """Ask for a log; the panel in which it appears."""
     request = InquiryRequest(
@@ -55,25 +53,13 @@ def ask_log(name: FromPath[str], data: URLEncodedBody[LogForm], inquiries: Named
     return _asked(name, request, inquiries)
 
 
-@post(
-    "/devices/{name:str}/diagnosis",
-    sync_to_thread=True,
-    status_code=200,
-    include_in_schema=False,
-    opt=needs(Permission.OPERATE),
-)
+@asking("/devices/{name:str}/diagnosis")
 def ask_diagnosis(name: FromPath[str], inquiries: NamedDependency[Inquiries]) -> Page:
     """Ask for a diagnosis; the list in which each check appears."""
     return _asked(name, InquiryRequest(kind=InquiryKind.DIAGNOSE), inquiries)
 
 
-@post(
-    "/devices/{name:str}/live",
-    sync_to_thread=True,
-    status_code=200,
-    include_in_schema=False,
-    opt=needs(Permission.OPERATE),
-)
+@asking("/devices/{name:str}/live")
 def ask_pictures(name: FromPath[str], data: URLEncodedBody[LiveForm], inquiries: NamedDependency[Inquiries]) -> Page:
     """Ask for what a component sees, as long as somebody looks; the audit trail says who asked."""
     request = InquiryRequest(kind=InquiryKind.PICTURE, component=data.component or None, follow=True)
