@@ -1,0 +1,55 @@
+"""`make test`: a test that fails beside others has one more try, alone, and no more than that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_SUITE = Path(__file__).resolve().parents[2] / "tools" / "suite.py"
+_TESTS = """
+import os, pytest
+from pathlib import Path
+
+def beside_others():
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+def test_good():
+    with Path("seen").open("a") as stream:
+        stream.write("x")
+
+@pytest.mark.parametrize("word", ["a@b", "c d"])
+@pytest.mark.xdist_group("one")
+def test_wants_the_machine(word):
+    assert not beside_others()
+
+def test_bad():
+    assert Path("good").exists()
+"""
+
+
+@pytest.mark.parametrize(("good", "status"), [(True, 0), (False, 1)])
+def test_what_fails_is_run_once_more_alone(tmp_path: Path, good: bool, status: int) -> None:
+    (tmp_path / "test_some.py").write_text(_TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    if good:
+        (tmp_path / "good").touch()
+    done = subprocess.run([sys.executable, _SUITE], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert (tmp_path / "seen").read_text() == "x"
+    again = done.stdout.split("once more, alone:")[1]
+    assert again.count("test_some.py::test_wants_the_machine[a@b]") >= 1
+    assert again.count("test_some.py::test_wants_the_machine[c d]") >= 1
+    assert ("Passed alone, failed beside others:" in again) is good
+
+
+def test_many_failures_have_no_second_try(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_some.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('n', range(21))\ndef test_bad(n):\n    assert False\n"
+    )
+    done = subprocess.run([sys.executable, _SUITE], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "once more" not in done.stdout
