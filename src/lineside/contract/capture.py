@@ -10,7 +10,8 @@ CAPTURE_SCHEMA = "lineside.capture/1"
 
 
 class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device says about an image it kept. `id` is made on the device and makes uploads idempotent."""
+    """What a device says about an image it kept. `id` is made on the device and makes uploads idempotent. `digest`,
+    `size` and `content_type` are of the image as it was stored: blurred, if it was blurred, and before it was sealed."""
 
     schema: str = CAPTURE_SCHEMA
     id: str
@@ -18,10 +19,13 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     size: int  # bytes
     content_type: str  # image/jpeg, image/png
-    strategy: str  # "uncertain", "random"
+    strategy: str  # "random", "requested", "uncertain", "nothing", "class", "shadow", "drift", "interval"
     reason: str  # one sentence with its numbers
     captured_at: str
     result: Result | None = None
+    request: str | msgspec.UnsetType = msgspec.UNSET  # id of the collection, or of the request, that it answers
+    facts: dict[str, float] | msgspec.UnsetType = msgspec.UNSET  # about the image: "brightness", "contrast"
+    similar_to: str | msgspec.UnsetType = msgspec.UNSET  # id of a capture that shows nearly the same
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
