@@ -35,6 +35,7 @@ from lineside.server.loops.room import room as loops
 from lineside.server.models.room import room as models
 from lineside.server.overview.room import room as overview
 from lineside.server.reference import describe_errors, device_reference, people_reference
+from lineside.server.review.room import room as review
 from lineside.server.rollouts import conflicts
 from lineside.server.rollouts.followed import Followed
 from lineside.server.rollouts.room import room as rollouts
@@ -65,6 +66,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     deliveries,
     twins,
     captures,
+    review,
     telemetry,
     webhooks,
     overview,
