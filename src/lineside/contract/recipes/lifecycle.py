@@ -15,7 +15,6 @@ from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS, StepScript
 SKIP_IF = re.compile(r"(exists|onpath) +(\S|\S.*\S)")
 """A condition of Skipif: `exists PATH` or `onpath COMMAND`."""
 
-STEP_KEYS = ("script", "timeout", "setenv", "skipif", "requiresprivilege")
 _LOOPBACK = re.compile(r"127(?:\.(?:0|[1-9][0-9]{0,2})){3}")
 
 LONGEST = 86_400.0 * 366
