@@ -95,20 +95,26 @@ def _facts(loop: Loop) -> tuple[tuple[str, str | None], ...]:
         ("queue", document.queue),
         ("schedule", document.schedule),
         ("starts", ", ".join(_starts(loop)) or "by hand"),
+        ("at most", f"{document.runs_per_month} runs a month" if document.runs_per_month else None),
         ("next", when(loop.next_at)),
         ("due", loop.due),
+        ("waits for", "; ".join(loop.waits) or None),
         ("last run", loop.run),
+        ("it began for", loop.started_by),
         ("problem", f"{loop.problem.code}: {loop.problem.message}" if loop.problem else None),
         ("applied", f"{when(loop.changed_at)} by {loop.by}"),
     )
 
 
 def _starts(loop: Loop) -> list[str]:
-    document = loop.document
+    document, triggers = loop.document, loop.document.triggers
     named = (
         ("schedule", document.schedule is not None),
-        ("new dataset version", document.triggers.new_dataset),
-        ("webhook", document.triggers.webhook),
+        ("new dataset version", triggers.new_dataset),
+        ("webhook", triggers.webhook),
+        (f"{triggers.reviewed} reviewed pictures", triggers.reviewed is not None),
+        ("drift held", triggers.drift),
+        (f"field accuracy below {triggers.field_accuracy}", triggers.field_accuracy is not None),
     )
     return [name for name, there in named if there]
 
@@ -120,10 +126,13 @@ def _table(loops: Sequence[Loop]) -> RenderableType:
             loop.document.dataset,
             ", ".join(_starts(loop)) or "by hand",
             loop.due or when(loop.next_at),
+            "; ".join(loop.waits) or None,
             loop.run,
         )
         for loop in loops
     )
     return rows(
-        ("loop", "dataset", "starts", "next", "last run"), lines, "No loop yet: lineside loops apply -f loop.yaml"
+        ("loop", "dataset", "starts", "next", "waits for", "last run"),
+        lines,
+        "No loop yet: lineside loops apply -f loop.yaml",
     )

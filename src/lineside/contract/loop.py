@@ -24,6 +24,9 @@ class Triggers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     new_dataset: bool = False  # a new version of the loop's dataset
     webhook: bool = False  # a signed message to /loop-hooks/NAME
+    reviewed: int | None = None  # so many pictures were reviewed since its last run began
+    drift: bool = False  # drift of its model is held somewhere
+    field_accuracy: float | None = None  # what its model finds in the field is worth less than this
 
 
 class LoopDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,11 +49,13 @@ class LoopDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     schedule: str | None = None  # cron, in UTC: minute hour day month weekday
     triggers: Triggers = msgspec.field(default_factory=Triggers)
     cooldown_minutes: float = 0.0  # between the beginnings of two runs that nobody asked for by hand
+    runs_per_month: int | None = None  # runs that nobody asked for by hand, in a calendar month of UTC
     steps: tuple[OwnStep, ...] = ()
 
 
 class Loop(msgspec.Struct, frozen=True, kw_only=True):
-    """A loop as the control plane knows it. `due` says why a run will begin as soon as it may."""
+    """A loop as the control plane knows it. `due` says why a run will begin as soon as it may, `waits` what is missing
+    until one does, a sentence each: also how far the triggers are that do not hold."""
 
     document: LoopDocument
     created_at: str
@@ -60,6 +65,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     due: str | None = None
     run: str | None = None  # the newest
     started_at: str | None = None
+    started_by: str | None = None  # what the newest began for
+    waits: tuple[str, ...] = ()
     problem: ErrorReport | None = None  # why the last one could not begin
 
 
@@ -95,13 +102,38 @@ def check_loop(document: LoopDocument) -> None:
             raise LinesideError("loop.invalid", loop=document.name[:40], why=f"{name[:80]!r} is no name")
     if document.init is not None and not is_digest(document.init):
         raise LinesideError("loop.invalid", loop=document.name, why=f"{document.init[:80]!r} was not sent")
-    if document.triggers.new_dataset and series_of(document) is None:
-        why = f"new_dataset needs a dataset NAME{LATEST}"
-        raise LinesideError("loop.invalid", loop=document.name, why=why)
-    if document.cooldown_minutes < 0:
-        raise LinesideError("loop.invalid", loop=document.name, why="cooldown_minutes is below 0")
+    wrong = _wrong_trigger(document)
+    if wrong:
+        raise LinesideError("loop.invalid", loop=document.name, why=wrong)
     check_gates(document.gates, document.targets, PROFILES, document.cost, field=document.field is not None)
     arrange(kind_of(document), document.steps)
+
+
+def _wrong_trigger(document: LoopDocument) -> str:
+    triggers, latest = document.triggers, series_of(document) is not None
+    by_data = ("new_dataset", triggers.new_dataset), *needing_new_data(triggers)
+    named = [name for name, wanted in by_data if wanted]
+    if named and not latest:
+        return f"{named[0]} needs a dataset NAME{LATEST}"
+    if document.cooldown_minutes < 0:
+        return "cooldown_minutes is below 0"
+    if document.runs_per_month is not None and document.runs_per_month < 1:
+        return "runs_per_month is below 1"
+    if triggers.reviewed is not None and triggers.reviewed < 1:
+        return "reviewed is below 1"
+    if triggers.field_accuracy is not None and not 0 < triggers.field_accuracy <= 1:
+        return "field_accuracy does not lie between 0 and 1"
+    return ""
+
+
+def needing_new_data(triggers: Triggers) -> tuple[tuple[str, bool], ...]:
+    """The triggers that hold for as long as something is so, and whether each is wanted. They start a run only on a
+    version of the dataset that the loop has not trained on: the same again would teach nothing."""
+    return (
+        ("reviewed", triggers.reviewed is not None),
+        ("drift", triggers.drift),
+        ("field_accuracy", triggers.field_accuracy is not None),
+    )
 
 
 def kind_of(document: LoopDocument) -> str:

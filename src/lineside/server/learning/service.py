@@ -1,6 +1,7 @@
 """What can be done with loops: people apply, start and remove them; the clock, new data and programs start runs.
 
-due (schedule, new dataset version, webhook) ──► waits while a run of the loop goes on, or it cools down ──► run
+due (schedule, new dataset version, webhook) ─┬► waits while a run of the loop goes on, it cools down, or its budget
+holds (reviews, drift, field accuracy) ───────┘  of the month is spent ──► run ──► gates ──► a person approves
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from lineside.server.datasets.service import DatasetsService
 from lineside.server.incoming import refusal
 from lineside.server.learning import store
 from lineside.server.learning.schedule import check_schedule, next_after
+from lineside.server.learning.signals import NoSignals, Signals
 from lineside.server.learning.store import LoopMessageRow, LoopRow
+from lineside.server.learning.waiting import Waiting, by_loop
 from lineside.server.runs.model import blobs_of
 from lineside.server.runs.service import RunsService
 from lineside.server.runs.store import at_work_for
@@ -39,6 +42,7 @@ from lineside.server.secrets.keys import SecretKeys
 from lineside.server.services import Core
 
 _KEY_BYTES = 32
+_MOST_WHY = 300
 _BY_SCHEDULE, _BY_DATASET, _BY_MESSAGE = "its schedule {}", "the dataset version {}", "a message to its webhook"
 _REMEMBER = timedelta(days=1)  # a message sent again later is refused for its time
 
@@ -50,6 +54,7 @@ class Loops:
         self._core, self._runs, self._datasets = core, runs, datasets
         self._keys = SecretKeys(core.keys / "webhooks.key")
         self._nobody = secrets.token_bytes(_KEY_BYTES)
+        self.signals: Signals = NoSignals()
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -73,27 +78,28 @@ class Loops:
                 session.add(row)
             secret = self._secret(row, document, new_secret)
             if same and secret is None:
-                return LoopApplied(loop=row.value(), changed=False, url=self._url(document))
+                return LoopApplied(loop=self._value(session, row), changed=False, url=self._url(document))
             self._change(row, document, newest)
             session.flush()
             self._said(session, "loop.apply", row.name, f"the loop {row.name} was applied")
-            return LoopApplied(loop=row.value(), changed=True, url=self._url(document), secret=secret)
+            loop = self._value(session, row)
+            return LoopApplied(loop=loop, changed=True, url=self._url(document), secret=secret)
 
     def all(self) -> list[Loop]:
         """All of them, by name."""
         with self._core.database.read() as session:
-            return [row.value() for row in store.loops(session)]
+            return [self._value(session, row) for row in store.loops(session)]
 
     def get(self, name: str) -> Loop:
         """One of them. Raises `request.not_found`."""
         with self._core.database.read() as session:
-            return self._row(session, name).value()
+            return self._value(session, self._row(session, name))
 
     def remove(self, name: str) -> Loop:
         """It starts nothing any more; what it has started goes on. Raises `request.not_found`."""
         with self._core.database.write() as session:
             row = self._row(session, name)
-            gone = row.value()
+            gone = self._value(session, row)
             session.delete(row)
             self._said(session, "loop.remove", name, f"the loop {name} was removed")
             return gone
@@ -109,7 +115,7 @@ class Loops:
             if busy is not None:
                 raise LinesideError("loop.at_work", loop=name, run=busy)
             run = self._runs.queue(session, request, steps)
-            self._began(row, run)
+            self._began(row, run, f"by hand: {current().name}")
             return run
 
     # --- programs elsewhere ---------------------------------------------------------------------------------------
@@ -167,10 +173,10 @@ class Loops:
     def _start_due(self, name: str) -> None:
         with self._core.database.read() as session:
             row = session.get(LoopRow, name)
-            if row is None or not self._may_start(session, row):
+            if row is None or self._waiting(session, row).starts_for is None:
                 return
             document = row.document
-        with acting(Caller(name=f"loop {name}", by="loop")):
+        with acting(Caller(name=by_loop(name), by="loop")):
             try:
                 request, steps = self._runs.checked(request_of(document, document.dataset))
             except LinesideError as error:
@@ -178,14 +184,17 @@ class Loops:
                 return
             with self._core.database.write() as session:
                 row = session.get(LoopRow, name)
-                if row is not None and row.document == document and self._may_start(session, row):
-                    self._began(row, self._runs.queue(session, request, steps))
+                why = None if row is None else self._waiting(session, row).starts_for
+                if row is not None and row.document == document and why is not None:
+                    self._began(row, self._runs.queue(session, request, steps), why)
+                    self._tell(session, "loop.start", name, f"the loop {name} began {row.run} for {why}")
 
-    def _may_start(self, session: Session, row: LoopRow) -> bool:
-        """When it is due: one run of a loop at a time, whoever started it, and none while it cools down."""
-        cooldown = timedelta(minutes=row.document.cooldown_minutes)
-        cools = row.started_at is not None and parse_rfc3339(row.started_at) + cooldown > self._core.clock.now()
-        return row.due is not None and not cools and at_work_for(session, row.name) is None
+    def _waiting(self, session: Session, row: LoopRow) -> Waiting:
+        return Waiting.of(session, row, self.signals, self._newest(row.document), self._core.clock.now())
+
+    def _value(self, session: Session, row: LoopRow) -> Loop:
+        waiting = self._waiting(session, row)
+        return row.value(waiting.due, waiting.said)
 
     def _refused(self, name: str, problem: ErrorReport) -> None:
         with self._core.database.write() as session:
@@ -201,7 +210,7 @@ class Loops:
             due = next_after(document.schedule, self._core.clock.now()) if document.schedule else None
             row.next_at = None if due is None else rfc3339(due)
         if row.document.dataset != document.dataset or row.seen_dataset is None:
-            row.seen_dataset = newest  # only what comes after it starts a run
+            row.seen_dataset = row.trained_dataset = newest  # only what comes after it starts a run
         row.document, row.changed_at, row.by, row.problem = document, self._now(), current().name, None
         if row.due is not None and not _is_wanted(row.due, document):
             row.due = None
@@ -230,8 +239,9 @@ class Loops:
         except LinesideError:
             return None  # its first version is still to come
 
-    def _began(self, row: LoopRow, run: Run) -> None:
+    def _began(self, row: LoopRow, run: Run, why: str) -> None:
         row.run, row.started_at, row.due, row.problem = run.id, self._now(), None, None
+        row.started_by, row.trained_dataset = why[:_MOST_WHY], run.request.dataset
 
     def _url(self, document: LoopDocument) -> str | None:
         return f"{self._core.addresses.people_url}/loop-hooks/{document.name}" if document.triggers.webhook else None
@@ -244,6 +254,9 @@ class Loops:
 
     def _said(self, session: Session, verb: str, name: str, said: str) -> None:
         self._core.audit.record(session, verb, name, why=said)
+        self._tell(session, verb, name, said)
+
+    def _tell(self, session: Session, verb: str, name: str, said: str) -> None:
         message = said[:1].upper() + said[1:] + "."
         self._core.events.record(session, kind=verb, subject=name, message=message)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String, delete, select
+from sqlalchemy import String, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport
 from lineside.contract.loop import Loop, LoopDocument
 from lineside.server.database import Base, Json
+from lineside.server.runs.store import RunRow
 from lineside.server.secrets.model import Kept
 
 
 class LoopRow(Base):
-    """A loop. `secret` signs messages to its webhook; `seen_dataset` is the newest dataset version it knows of."""
+    """A loop. `secret` signs messages to its webhook; `seen_dataset` is the newest dataset version it knows of,
+    `trained_dataset` the one its newest run is about, before that the newest when it was applied."""
 
     __tablename__ = "loops"
 
@@ -28,18 +30,22 @@ class LoopRow(Base):
     run: Mapped[str | None] = mapped_column(String(32), default=None)
     started_at: Mapped[str | None] = mapped_column(String(32), default=None)
     problem: Mapped[ErrorReport | None] = mapped_column(Json(ErrorReport), default=None)
+    trained_dataset: Mapped[str | None] = mapped_column(String(64), default=None)
+    started_by: Mapped[str | None] = mapped_column(String(300), default=None)
 
-    def value(self) -> Loop:
-        """The row as it travels."""
+    def value(self, due: str | None = None, waits: tuple[str, ...] = ()) -> Loop:
+        """The row as it travels, with what holds now."""
         return Loop(
             document=self.document,
             created_at=self.created_at,
             changed_at=self.changed_at,
             by=self.by,
             next_at=self.next_at,
-            due=self.due,
+            due=self.due or due,
             run=self.run,
             started_at=self.started_at,
+            started_by=self.started_by,
+            waits=waits,
             problem=self.problem,
         )
 
@@ -67,3 +73,9 @@ def forget_messages(session: Session, before: str) -> None:
 def loops(session: Session) -> list[LoopRow]:
     """All of them, by name."""
     return list(session.scalars(select(LoopRow).order_by(LoopRow.name)))
+
+
+def begun_by(session: Session, loop: str, by: str, since: str) -> int:
+    """How many runs of a loop somebody began since a moment (RFC 3339)."""
+    mine = (RunRow.loop == loop, RunRow.by == by, RunRow.created_at >= since)
+    return session.scalar(select(func.count()).select_from(RunRow).where(*mine)) or 0
