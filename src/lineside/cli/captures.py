@@ -22,6 +22,11 @@ app.command("lineage")(of_capture)
 def list_(
     device: Annotated[str | None, typer.Option("--device", help="Only captures of this device.")] = None,
     strategy: Annotated[str | None, typer.Option("--strategy", help="Only this strategy: uncertain, random.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only what this model decided, NAME:VERSION.")] = None,
+    request: Annotated[str | None, typer.Option("--request", help="Only what answers this collection.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Only what arrived after this time (RFC 3339).")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Only what arrived until this time (RFC 3339).")] = None,
+    before: Annotated[str | None, typer.Option("--before", help="Go on from here: `next` of the page before.")] = None,
     offset: Offset = 0,
     limit: Limit = 50,
     url: Url = None,
@@ -30,7 +35,18 @@ def list_(
 ) -> None:
     """List captures, newest first."""
     with session(url, root, json) as (client, out):
-        out.show(client.captures(device=device, strategy=strategy, offset=offset, limit=limit), _table)
+        found = client.captures(
+            device=device,
+            strategy=strategy,
+            model=model,
+            request=request,
+            since=since,
+            until=until,
+            before=before,
+            offset=offset,
+            limit=limit,
+        )
+        out.show(found, _table)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Self
 from lineside.client.approvals import Approvals
 from lineside.client.audit import AuditTrail
 from lineside.client.broker import Brokers
+from lineside.client.captures import Capturing
 from lineside.client.connection import Connection, path
 from lineside.client.datasets import Datasets
 from lineside.client.deliveries import Delivering
@@ -29,7 +30,6 @@ from lineside.client.trust import Trust
 from lineside.client.twins import Twins
 from lineside.client.webhooks import Telling
 from lineside.contract.blob_pack import before, unpacked
-from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.component import AddComponent, Component, ComponentDetails
 from lineside.contract.deployment import Deployment, DeploymentDocument
 from lineside.contract.event import EventPage
@@ -43,6 +43,7 @@ from lineside.contract.worker import ATTEMPT
 class Client(
     Approvals,
     Brokers,
+    Capturing,
     Datasets,
     Delivering,
     Deploying,
@@ -171,21 +172,6 @@ class Client(
         return self.connection.call(
             "GET", "/results", ResultPage, query={"after": after, "device": device, "limit": limit}
         )
-
-    def captures(
-        self, *, device: str | None = None, strategy: str | None = None, offset: int = 0, limit: int = 100
-    ) -> CapturePage:
-        """Uploaded captures, newest first."""
-        return self.connection.call(
-            "GET",
-            "/captures",
-            CapturePage,
-            query={"device": device, "strategy": strategy, "offset": offset, "limit": limit},
-        )
-
-    def capture(self, capture: str) -> Capture:
-        """One capture; its image is the blob `record.digest`."""
-        return self.connection.call("GET", path("captures", capture), Capture)
 
     def device_exports(self, name: str, *, offset: int = 0, limit: int = 100) -> ExportPage:
         """Files that a device's components exported, newest first; the content is the blob `record.digest`."""

@@ -11,7 +11,7 @@ CAPTURE_SCHEMA = "lineside.capture/1"
 
 class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a device says about an image it kept. `id` is made on the device and makes uploads idempotent. `digest`,
-    `size` and `content_type` are of the image as it was stored: blurred, if it was blurred, and before it was sealed."""
+    `size` and `content_type` are of the image as it was stored: blurred, if it was, and before it was sealed."""
 
     schema: str = CAPTURE_SCHEMA
     id: str
@@ -28,8 +28,19 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
     similar_to: str | msgspec.UnsetType = msgspec.UNSET  # id of a capture that shows nearly the same
 
 
+class SignedPut(msgspec.Struct, frozen=True, kw_only=True):
+    """A PUT that a bucket takes from whoever holds it: `url` is signed, and so are the `headers` that go with it."""
+
+    url: str
+    headers: dict[str, str]
+
+
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """Leave to PUT one object once: `digest` and at most `max_bytes`, before `expires_at`. It cannot read or list."""
+    """Leave to PUT one object once: `digest` and exactly `max_bytes`, before `expires_at`. It cannot read or list.
+
+    Where the store is a bucket, `direct` is a way past the control plane; what was put there counts when
+    `POST {url}/done` has said so. `url` is open in any case, and goes on after the `received` bytes it has.
+    """
 
     id: str
     url: str  # path below the device API's address
@@ -37,6 +48,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int
     expires_at: str
     uploaded: bool = False  # the object is there already: nothing to send
+    received: int = 0  # bytes that came before an upload broke off
+    direct: SignedPut | None = None
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +61,21 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CapturePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Uploaded captures, newest first."""
+    """Uploaded captures, newest first. There are `total` in all, or more where `more` says so (nobody counts on beyond
+    10,000); `next` is what `before` takes to go on from here."""
 
     captures: tuple[Capture, ...]
     total: int
+    more: bool = False
+    next: str | None = None
+
+
+class CaptureFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which captures; what is not said does not matter. Times are of arrival, RFC 3339."""
+
+    device: str | None = None
+    strategy: str | None = None
+    model: str | None = None  # NAME:VERSION that decided
+    request: str | None = None  # id of the collection that it answers
+    since: str | None = None
+    until: str | None = None

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from lineside.client import Client
-from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.capture import CaptureFilter, CaptureRecord, Ticket
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.captures.service import CapturesService
@@ -46,9 +46,9 @@ def refused(code: str) -> Any:
 def test_a_ticket_takes_one_image_once(captures: CapturesService) -> None:
     ticket = captures.announce("cam-1", record())
     assert (ticket.digest, ticket.max_bytes, ticket.uploaded) == (digest_of(IMAGE), len(IMAGE), False)
-    assert captures.page(None, None, 0, 10).total == 0
+    assert captures.page(CaptureFilter(), 0, 10).total == 0
     captures.upload("cam-1", ticket.id, [IMAGE[:4], IMAGE[4:]])
-    page = captures.page(None, None, 0, 10)
+    page = captures.page(CaptureFilter(), 0, 10)
     assert (page.total, page.captures[0].record) == (1, record())
     with refused("ticket.used"):
         captures.upload("cam-1", ticket.id, [IMAGE])
@@ -64,7 +64,7 @@ def test_announcing_again_gives_the_same_ticket_and_after_the_upload_says_so(cap
 def test_an_image_that_is_there_need_not_be_sent(captures: CapturesService, core: Core) -> None:
     core.objects.put(IMAGE)
     assert captures.announce("cam-1", record()).uploaded
-    assert captures.page(None, None, 0, 10).total == 1
+    assert captures.page(CaptureFilter(), 0, 10).total == 1
 
 
 def test_a_power_cut_between_image_and_row_is_made_good(captures: CapturesService, core: Core) -> None:
@@ -160,8 +160,8 @@ def test_people_filter_and_page(captures: CapturesService, clock: FakeClock) -> 
         ticket = captures.announce(device, record(device, data, id=f"c{n}", strategy=strategy))
         captures.upload(device, ticket.id, [data])
         clock.advance(1)
-    assert [one.record.id for one in captures.page(None, None, 0, 2).captures] == ["c5", "c4"]
-    page = captures.page("cam-1", "uncertain", 0, 10)
+    assert [one.record.id for one in captures.page(CaptureFilter(), 0, 2).captures] == ["c5", "c4"]
+    page = captures.page(CaptureFilter(device="cam-1", strategy="uncertain"), 0, 10)
     assert ([one.record.id for one in page.captures], page.total) == (["c5", "c3"], 2)
     with refused("request.not_found"):
         captures.get("c9")

@@ -8,7 +8,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from lineside.contract.capture import Capture, CapturePage
+from lineside.contract.capture import Capture, CaptureFilter, CapturePage
 from lineside.server.captures.service import CapturesService
 
 
@@ -17,11 +17,18 @@ def list_captures(
     captures: NamedDependency[CapturesService],
     device: FromQuery[str | None] = None,
     strategy: FromQuery[str | None] = None,
+    model: FromQuery[str | None] = None,
+    request_id: Annotated[str | None, QueryParameter(name="request")] = None,
+    since: FromQuery[str | None] = None,
+    until: FromQuery[str | None] = None,
+    before: FromQuery[str | None] = None,
     offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> CapturePage:
-    """The image of a capture is the blob `record.digest`."""
-    return captures.page(device, strategy, offset, limit)
+    """The image of a capture is the blob `record.digest`. `before` is the `next` of the page before; `since` and
+    `until` are times of arrival (RFC 3339)."""
+    which = CaptureFilter(device=device, strategy=strategy, model=model, request=request_id, since=since, until=until)
+    return captures.page(which, offset, limit, before)
 
 
 @get("/captures/{capture:str}", sync_to_thread=True, summary="One capture")

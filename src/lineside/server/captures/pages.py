@@ -8,6 +8,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
+from lineside.contract.capture import CaptureFilter
 from lineside.server.captures.service import CapturesService
 from lineside.server.web.render import AnyRequest, Page, page
 
@@ -27,7 +28,7 @@ def captures_page(
         "captures/list.html",
         here="/captures",
         live=offset == 0,
-        page=captures.page(None, strategy or None, offset, _A_PAGE),
+        page=captures.page(CaptureFilter(strategy=strategy or None), offset, _A_PAGE),
         strategies=sorted(captures.counts()),
         strategy=strategy,
         offset=offset,

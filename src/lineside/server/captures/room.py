@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineside.server.captures import api, device_api, exports_api, pages
+from lineside.server.captures import api, collections_store, device_api, exports_api, pages  # noqa: F401 its tables
 from lineside.server.captures.exports import ExportsService
 from lineside.server.captures.service import CapturesService
 from lineside.server.services import Core, Room

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 from sqlalchemy.orm import Session
 
-from lineside.contract.capture import CAPTURE_SCHEMA, Capture, CapturePage, CaptureRecord, Ticket
+from lineside.contract.capture import CAPTURE_SCHEMA, Capture, CaptureFilter, CapturePage, CaptureRecord, Ticket
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest, is_name
-from lineside.server.captures import store
+from lineside.server.captures import finding, store
 from lineside.server.captures.pieces import exactly
 from lineside.server.captures.store import CaptureRow, TicketRow
 from lineside.server.clock import rfc3339
@@ -39,7 +40,7 @@ class CapturesService:
         with self._core.database.write() as session:
             row = self._capture(session, caller, record)
             if stored:
-                store.mark_uploaded(session, row.id, self._now())
+                self._arrived(session, row)
             ticket = store.open_ticket(session, row.id, self._now()) or self._new_ticket(session, row)
             return Ticket(
                 id=ticket.id,
@@ -66,15 +67,20 @@ class CapturesService:
         with self._core.database.write() as session:
             if not store.use_ticket(session, ticket, self._now()):
                 raise LinesideError("ticket.used", ticket=ticket)
-            store.mark_uploaded(session, row.capture, self._now())
+            self._arrived(session, session.get_one(CaptureRow, row.capture))
 
     # --- people ---------------------------------------------------------------------------------------------------
 
-    def page(self, device: str | None, strategy: str | None, offset: int, limit: int) -> CapturePage:
-        """Uploaded captures, newest first."""
+    def page(self, which: CaptureFilter, offset: int, limit: int, before: str | None = None) -> CapturePage:
+        """Uploaded captures, newest first; `before` is the `next` of the page before. Raises `request.invalid`."""
+        times = {name: _in_utc(getattr(which, name)) for name in ("since", "until")}
         with self._core.database.read() as session:
-            captures, total = store.uploaded(session, device, strategy, offset, limit)
-        return CapturePage(captures=captures, total=total)
+            return finding.page(session, msgspec.structs.replace(which, **times), offset, limit, before)
+
+    def models(self) -> list[str]:
+        """Models that decided about captures, NAME:VERSION."""
+        with self._core.database.read() as session:
+            return store.models(session)
 
     def counts(self) -> dict[str, int]:
         """How many captures were uploaded, by strategy."""
@@ -127,10 +133,15 @@ class CapturesService:
             record=record,
             requested_at=self._now(),
             digest=record.digest,
+            model=store.model_of(record),
+            request=record.request or None,
         )
         session.add(row)
         session.flush()
         return row
+
+    def _arrived(self, session: Session, row: CaptureRow) -> None:
+        store.mark_uploaded(session, row, self._now())
 
     def _check_budget(self, session: Session, device: str) -> None:
         since = rfc3339(self._core.clock.now() - timedelta(days=1))
@@ -166,6 +177,16 @@ class CapturesService:
         return rfc3339(self._core.clock.now())
 
 
+def _in_utc(moment: str | None) -> str | None:
+    """A time as it is kept. Raises `request.invalid`."""
+    if moment is None:
+        return None
+    try:
+        return rfc3339(datetime.fromisoformat(moment).astimezone(UTC))
+    except (ValueError, OverflowError) as error:
+        raise LinesideError("request.invalid", why=f"{moment[:80]!r} is no time (RFC 3339)") from error
+
+
 def _what_is_wrong(record: CaptureRecord) -> str:
     if record.schema != CAPTURE_SCHEMA:
         return f"{record.schema!r} is not {CAPTURE_SCHEMA}"
@@ -177,4 +198,6 @@ def _what_is_wrong(record: CaptureRecord) -> str:
         return "a capture has at least one byte"
     if record.content_type not in _CONTENT_TYPES:
         return f"{record.content_type!r} is no type of image"
+    if record.request and not is_name(record.request):
+        return "request is no id"
     return "strategy is no name" if not is_name(record.strategy) else ""

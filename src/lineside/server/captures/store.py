@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lineside.contract.capture import Capture, CaptureRecord
 from lineside.server.among import among
 from lineside.server.database import Base, Json
+from lineside.server.upserts import add_missing
 
 
 class CaptureRow(Base):
@@ -20,6 +21,12 @@ class CaptureRow(Base):
     __table_args__ = (
         Index("ix_captures_device_requested_at", "device", "requested_at"),
         Index("ix_captures_uploaded_at", "uploaded_at", "id"),
+        Index("ix_captures_device", "device", "strategy", "uploaded_at", "id"),
+        Index("ix_captures_device_uploaded_at", "device", "uploaded_at", "id"),
+        Index("ix_captures_strategy", "strategy", "uploaded_at", "id"),
+        Index("ix_captures_model", "model", "strategy", "uploaded_at", "id"),
+        Index("ix_captures_model_uploaded_at", "model", "uploaded_at", "id"),
+        Index("ix_captures_request", "request", "uploaded_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -29,10 +36,22 @@ class CaptureRow(Base):
     requested_at: Mapped[str] = mapped_column(String(32))
     uploaded_at: Mapped[str | None] = mapped_column(String(32), default=None)
     digest: Mapped[str | None] = mapped_column(String(71), index=True, default=None)
+    model: Mapped[str | None] = mapped_column(String(160), default=None)  # NAME:VERSION that decided
+    request: Mapped[str | None] = mapped_column(String(64), default=None)  # id of the collection that it answers
 
     def value(self) -> Capture:
         """The row as it travels."""
         return Capture(record=self.record, requested_at=self.requested_at, uploaded_at=self.uploaded_at)
+
+
+class CaptureCountRow(Base):
+    """How many captures were uploaded under one strategy by one model; without a model, its name is empty."""
+
+    __tablename__ = "capture_counts"
+
+    strategy: Mapped[str] = mapped_column(String(32), primary_key=True)
+    model: Mapped[str] = mapped_column(String(160), primary_key=True)
+    count: Mapped[int]
 
 
 class TicketRow(Base):
@@ -77,31 +96,34 @@ def use_ticket(session: Session, ticket_id: str, at: str) -> bool:
     return cast("CursorResult[Any]", session.execute(change)).rowcount == 1
 
 
-def mark_uploaded(session: Session, capture_id: str, at: str) -> None:
-    """The image of a capture is there."""
-    session.execute(
-        update(CaptureRow).where(CaptureRow.id == capture_id, CaptureRow.uploaded_at.is_(None)).values(uploaded_at=at)
-    )
+def mark_uploaded(session: Session, row: CaptureRow, at: str) -> bool:
+    """The image of a capture is there; whether it was not before."""
+    change = update(CaptureRow).where(CaptureRow.id == row.id, CaptureRow.uploaded_at.is_(None))
+    if cast("CursorResult[Any]", session.execute(change.values(uploaded_at=at))).rowcount == 0:
+        return False
+    key = {"strategy": row.strategy, "model": row.model or ""}
+    add_missing(session, CaptureCountRow, [{**key, "count": 0}])
+    counted = update(CaptureCountRow).filter_by(**key).values(count=CaptureCountRow.count + 1)
+    session.execute(counted)
+    return True
 
 
-def uploaded(
-    session: Session, device: str | None, strategy: str | None, offset: int, limit: int
-) -> tuple[tuple[Capture, ...], int]:
-    """Uploaded captures, newest first, and how many there are in all."""
-    query = select(CaptureRow).where(CaptureRow.uploaded_at.is_not(None))
-    if device is not None:
-        query = query.where(CaptureRow.device == device)
-    if strategy is not None:
-        query = query.where(CaptureRow.strategy == strategy)
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    rows = session.scalars(query.order_by(CaptureRow.uploaded_at.desc(), CaptureRow.id).offset(offset).limit(limit))
-    return tuple(row.value() for row in rows), total
+def model_of(record: CaptureRecord) -> str | None:
+    """NAME:VERSION of the model that decided about an image."""
+    return None if record.result is None else f"{record.result.model}:{record.result.version}"[:160]
 
 
 def count_by_strategy(session: Session) -> dict[str, int]:
     """How many captures were uploaded, by strategy."""
-    query = select(CaptureRow.strategy, func.count().label("uploaded")).where(CaptureRow.uploaded_at.is_not(None))
-    return {row.strategy: row.uploaded for row in session.execute(query.group_by(CaptureRow.strategy))}
+    total = func.sum(CaptureCountRow.count).label("uploaded")
+    query = select(CaptureCountRow.strategy, total).group_by(CaptureCountRow.strategy)
+    return {row.strategy: int(row.uploaded) for row in session.execute(query)}
+
+
+def models(session: Session) -> list[str]:
+    """Models that decided about captures, by name."""
+    query = select(CaptureCountRow.model).where(CaptureCountRow.model != "").distinct()
+    return sorted(session.scalars(query))
 
 
 def taken_at(session: Session, digests: Iterable[str]) -> dict[str, str]:

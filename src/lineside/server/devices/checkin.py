@@ -32,7 +32,7 @@ _ASKED = (
     .scalar_subquery()
 )
 _LOOK = (
-    select(DeviceRow.state, DeviceRow.last_seen, DesiredRow.revision, DesiredRow.content, _ASKED)
+    select(DeviceRow.state, DeviceRow.last_seen, DesiredRow.revision, DesiredRow.content, _ASKED, DeviceRow.collecting)
     .join_from(DeviceRow, DesiredRow, DesiredRow.device == DeviceRow.name, isouter=True)
     .where(DeviceRow.name == bindparam("device"))
 )
@@ -47,6 +47,7 @@ class Look:
     revision: int
     content: str | None  # digest of what its document says; None wants nothing
     asked: int  # how much people ask of it now
+    collecting: int  # another number when what it should capture has changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,13 @@ class Told:
     """An answer to "what should I run": the document, unless the device has it already."""
 
     etag: str
-    asked: int
+    look: Look
     document: Desired | None
 
     def headers(self) -> dict[str, str]:
         """Of the answer."""
-        return {"ETag": self.etag, "Lineside-Asked": str(self.asked)} if self.asked else {"ETag": self.etag}
+        said = {"Lineside-Asked": self.look.asked, "Lineside-Collecting": self.look.collecting}
+        return {"ETag": self.etag, **{name: str(number) for name, number in said.items() if number}}
 
 
 class CheckIns:
@@ -87,8 +89,8 @@ class CheckIns:
         found = await self._lookup({"device": device, "now": rfc3339(self._core.clock.now())})
         if found is None:
             return None
-        state, last_seen, revision, content, asked = found
-        return Look(state, last_seen, revision or 0, content, asked)
+        state, last_seen, revision, content, asked, collecting = found
+        return Look(state, last_seen, revision or 0, content, asked, collecting)
 
     async def ask(self, device: str, look: Look | None, tags: str) -> Told:
         """What the device should run, unless `tags` (as in If-None-Match) name it; asking counts as being seen.
@@ -100,13 +102,13 @@ class CheckIns:
         await self._seen.hear(device, look.last_seen)
         etag = self._desired.etag(look.revision, look.content)
         if etag in tags and etag in [tag.strip() for tag in tags.split(",")]:
-            return Told(etag, look.asked, None)
+            return Told(etag, look, None)
         if look.content is None:
-            return Told(etag, look.asked, self._desired.document(device))
+            return Told(etag, look, self._desired.document(device))
         content = self._desired.known(look.content)
         if content is None:
             content = await asyncio.to_thread(self._content, look.content)
-        return Told(etag, look.asked, self._desired.document(device, look.revision, content))
+        return Told(etag, look, self._desired.document(device, look.revision, content))
 
     async def report(self, device: str, request: ReportsRequest) -> ReportsAnswer:
         """See `Reports.accept`."""

@@ -61,6 +61,7 @@ class DeviceRow(Base):
     asked_from: Mapped[str] = mapped_column(String(256), default="", server_default="")
     state_at: Mapped[str | None] = mapped_column(String(32), default=None)
     state_why: Mapped[str] = mapped_column(default="", server_default="")
+    collecting: Mapped[int] = mapped_column(default=0, server_default="0")  # grows when what it should capture changes
 
 
 class CertificateRow(Base):

@@ -6,6 +6,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from lineside.contract.capture import CaptureFilter
 from lineside.server.captures.service import CapturesService
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.web.render import AnyRequest, Page, fragment, page
@@ -16,7 +17,7 @@ def last_result(
     name: FromPath[str], results: NamedDependency[ResultsService], captures: NamedDependency[CapturesService]
 ) -> Page:
     """The newest result of a device, and the newest picture that it sent: devices send only what they kept."""
-    newest, kept = results.page(None, name, 1), captures.page(name, None, 0, 1)
+    newest, kept = results.page(None, name, 1), captures.page(CaptureFilter(device=name), 0, 1)
     stored = newest.results[-1] if newest.results else None
     capture = kept.captures[0] if kept.captures else None
     measured = results.measures(24, None, name)
