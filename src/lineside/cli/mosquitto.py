@@ -78,9 +78,11 @@ user {topics.CONTROL_PLANE}
 topic write {topics.hint("+")}
 topic read {topics.ALL_RESULTS}
 topic read {topics.ALL_TELEMETRY}
+topic read {topics.ALL_DRIFT}
 
 pattern write {topics.results("%u")}
 pattern write {topics.telemetry("%u")}
+pattern write {topics.drift("%u")}
 pattern read {topics.hint("%u")}
 {own}"""
 

@@ -9,11 +9,11 @@ import msgspec
 
 from lineside.contract.approval import Approval
 from lineside.contract.dataset import Box
+from lineside.contract.drift import Baseline
 from lineside.contract.errors import LinesideError
 from lineside.contract.gate import CostRule
 from lineside.contract.ids import is_name
 from lineside.contract.result import Detection
-from lineside.contract.telemetry import Baseline
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):

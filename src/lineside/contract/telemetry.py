@@ -1,5 +1,4 @@
-"""Sketches: small, mergeable, private summaries of what a device sees, and the baseline a model brings to compare with;
-telemetry: how its runtime and the machine do, one small message a minute, which merge, too."""
+"""Telemetry: how a device's runtime and its machine do, as small messages, one a minute, which merge."""
 
 from __future__ import annotations
 
@@ -10,31 +9,6 @@ from typing import TypeVar
 import msgspec
 
 from lineside.contract.histogram import LATENCY_STEPS, quantile
-
-
-class Sketch(msgspec.Struct, frozen=True, kw_only=True):
-    """A histogram with fixed edges: `counts[i]` values fell in [edges[i], edges[i+1]); the last bin includes its right
-    edge, values outside land in the first or last bin. Two sketches with the same edges merge by adding."""
-
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-    def merged(self, other: Sketch) -> Sketch:
-        """Both together. Raises ValueError when the edges differ."""
-        if self.edges != other.edges:
-            raise ValueError("sketches with different edges cannot be merged")
-        return Sketch(edges=self.edges, counts=tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)))
-
-
-class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model saw on its own test images: one sketch a quantity (`brightness`, `contrast`, `sharpness`,
-    `detections`, `confidence`, `box_area`), and the share of each class."""
-
-    schema: str = "lineside.baseline/1"
-    images: int
-    sketches: dict[str, Sketch]
-    classes: dict[str, float] = {}
-
 
 TELEMETRY_SCHEMA = "lineside.telemetry/1"
 MOST_SOURCES, MOST_REASONS = 64, 16

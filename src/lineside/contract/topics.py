@@ -18,6 +18,11 @@ def telemetry(device: str) -> str:
     return f"{_PREFIX}/{device}/telemetry"
 
 
+def drift(device: str) -> str:
+    """Where a device says, every some minutes, what it has seen: windows of drift."""
+    return f"{_PREFIX}/{device}/drift"
+
+
 def hint(device: str) -> str:
     """Where the control plane says that a new desired document waits; a hint only, nothing depends on it."""
     return f"{_PREFIX}/{device}/hint"
@@ -25,6 +30,7 @@ def hint(device: str) -> str:
 
 ALL_RESULTS = f"{_PREFIX}/+/results"
 ALL_TELEMETRY = f"{_PREFIX}/+/telemetry"
+ALL_DRIFT = f"{_PREFIX}/+/drift"
 
 
 def device_of(topic: str) -> str | None:
@@ -35,7 +41,7 @@ def device_of(topic: str) -> str | None:
 
 def is_for_control_plane(device: str, topic: str) -> bool:
     """Whether the control plane takes what a device publishes there."""
-    return topic in (results(device), telemetry(device))
+    return topic in (results(device), telemetry(device), drift(device))
 
 
 def may_publish(device: str, topic: str) -> bool:

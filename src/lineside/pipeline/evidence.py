@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lineside.contract.dataset import ImageRecord
+from lineside.contract.drift import Baseline
 from lineside.contract.model import Prediction, Predictions
-from lineside.contract.telemetry import Baseline
 from lineside.pipeline.pictures import sample_pictures
 from lineside.pipeline.scoring import Found
 from lineside.pipeline.step import Context

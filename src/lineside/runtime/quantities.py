@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lineside.contract.drift import Baseline, Sketch
 from lineside.contract.result import Detection
-from lineside.contract.telemetry import Baseline, Sketch
 from lineside.runtime.decode import Picture
 from lineside.runtime.model import Model
 from lineside.runtime.preprocess import resize

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from lineside.contract.component import ComponentKind
 from lineside.contract.deployment import ComponentSpec
 from lineside.contract.desired import DesiredComponent
+from lineside.contract.drift import Baseline, Sketch
 from lineside.contract.model import ModelVersion
 from lineside.contract.result import Detection, Result
 from lineside.contract.rollout import GateKind, RolloutState
-from lineside.contract.telemetry import Baseline, Sketch
 from lineside.server.clock import rfc3339
 from lineside.server.components.store import ComponentRow
 from lineside.server.deployments.store import DeploymentRow

@@ -179,11 +179,12 @@ class ExternalBroker:
             await connection.close()
 
     async def _read_telemetry(self, connection: Connection) -> None:
-        """A broker whose list of rights is older than telemetry lets nobody read it: results come all the same."""
-        try:
-            await connection.subscribe(topics.ALL_TELEMETRY, 1)
-        except MqttError as error:
-            _log.warning("telemetry is not read", why=str(error))
+        """A broker whose list of rights is older than these lets nobody read them: results come all the same."""
+        for what, topic in (("telemetry", topics.ALL_TELEMETRY), ("drift", topics.ALL_DRIFT)):
+            try:
+                await connection.subscribe(topic, 1)
+            except MqttError as error:
+                _log.warning(f"{what} is not read", why=str(error))
 
     async def _while_leading(self) -> None:
         while await asyncio.to_thread(self._behind.leads):  # noqa: ASYNC110 the lease is in a database: nobody tells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lineside.contract.drift import is_drift
 from lineside.server.services import Core, Loop, Room
 from lineside.server.telemetry import api, pages
 from lineside.server.telemetry.adoption import AdoptionLoop
@@ -16,6 +17,8 @@ def room(core: Core) -> Room:
     results, telemetry = ResultsService(core), TelemetryService(core)
 
     def receive(device: str, payload: bytes) -> None:
+        if is_drift(payload):
+            return  # another room's
         (telemetry if is_telemetry(payload) else results).receive(device, payload)
 
     return Room(
