@@ -12,7 +12,8 @@ import pytest
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.ids import digest_of
 from lineside.contract.result import Result
-from lineside.runtime.capture import CaptureFolder, Wanted
+from lineside.runtime.captures.chooser import Wanted
+from lineside.runtime.captures.store import CaptureFolder
 from lineside.runtime.delivery import Delivery, Keep
 from lineside.runtime.sinks import outlet
 from lineside.runtime.spool import Entry, InputKey, Spool

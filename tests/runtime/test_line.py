@@ -12,8 +12,10 @@ import pytest
 from lineside.contract.errors import LinesideError
 from lineside.contract.result import Result
 from lineside.runtime import decode as decoding
-from lineside.runtime.capture import CaptureFolder, CaptureSettings, Chooser
-from lineside.runtime.decider import Decider, SharedChooser
+from lineside.runtime.captures.chooser import Chooser
+from lineside.runtime.captures.settings import CaptureSettings
+from lineside.runtime.captures.store import CaptureFolder
+from lineside.runtime.decider import Decider
 from lineside.runtime.decode import Picture, decode
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Frame
@@ -201,7 +203,7 @@ def test_of_pixels_a_still_is_captured(slot: Gated, tmp_path: Path) -> None:
     captures = CaptureFolder(tmp_path / "captures")
     spool = Spool(tmp_path / "spool.db")
     delivery = Delivery(spool, captures)
-    chooser = SharedChooser(Chooser(CaptureSettings(uncertain=None, random=1.0)))
+    chooser = Chooser(CaptureSettings(uncertain=None, random=1.0))
     decider = Decider(slot, "cam-1", chooser=chooser)
     delivery.start({})
     frame = Frame("cam", "cam/1", PIXELS, 0.0, 0.0)

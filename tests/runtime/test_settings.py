@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lineside.contract.errors import LinesideError
-from lineside.runtime.capture import CaptureSettings
+from lineside.runtime.captures.settings import CaptureSettings
 from lineside.runtime.settings import Settings, settings_of
 
 

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from threading import Lock
+from dataclasses import dataclass
 from typing import Protocol
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import digest_of
 from lineside.contract.result import Compared, Detection, Result
 from lineside.runtime.announce import rfc3339
-from lineside.runtime.capture import Chooser, Wanted
+from lineside.runtime.captures.chooser import Chooser
+from lineside.runtime.captures.keeper import looked_at
+from lineside.runtime.captures.strategies import Seen
 from lineside.runtime.compare import Comparer
 from lineside.runtime.delivery import Delivery, Keep
 from lineside.runtime.frames import Frame, Reply
 from lineside.runtime.model import Inference, Model
 from lineside.runtime.models.slot import Answer, Slot
 from lineside.runtime.rules import Rules
-from lineside.runtime.stills import still, trace_of
+from lineside.runtime.stills import still
 
 Told = Callable[[Result], None]
-
-
-class SharedChooser:
-    """One chooser, and one budget, for all models."""
-
-    def __init__(self, chooser: Chooser) -> None:
-        self._chooser, self._lock = chooser, Lock()
-        self.lowest_score = chooser.lowest_score
-
-    def choose(self, data: bytes, detections: list[Detection]) -> Wanted | None:
-        with self._lock:
-            return self._chooser.choose(data, detections)
 
 
 def _both(first: Reply | None, second: Told | None) -> Told | None:
@@ -81,7 +69,7 @@ class Decider:
         slot: Slot,
         device: str,
         *,
-        chooser: SharedChooser | None = None,
+        chooser: Chooser | None = None,
         shadow: Shadowing | None = None,
         rules: Mapping[str, Rules] | None = None,
         deadline: float | None = None,
@@ -109,7 +97,7 @@ class Decider:
         """Makes the result and gives it to delivery."""
         answer, published = verdict.answer, verdict.published
         picture, model = answer.inference.picture, answer.model
-        keep = self._keep(frame, answer.inference)
+        keep = self._keep(frame, answer.inference, published)
         compared = self._compared(frame, verdict)
         rules = self._rules.get(frame.source)
         size = (picture.width, picture.height)
@@ -137,18 +125,17 @@ class Decider:
         looked = self._shadow.turn(frame, model.signature.score_threshold) if self._shadow else None
         delivery.decided(frame.key, result, keep, _both(frame.reply, looked))
 
-    def _keep(self, frame: Frame, inference: Inference) -> Keep | None:
+    def _keep(self, frame: Frame, inference: Inference, published: tuple[Detection, ...]) -> Keep | None:
         """The image to capture, if it is wanted; of pixels, a still."""
         if self._chooser is None:
             return None
-        looked_at = frame.data if isinstance(frame.data, bytes) else trace_of(frame.data)
-        wanted = self._chooser.choose(looked_at, inference.detections)
+        picture = inference.picture.image
+        wanted = self._chooser.choose(
+            Seen(looked_at(frame.data), frame.source, inference.detections, published, picture)
+        )
         if wanted is None:
             return None
-        if isinstance(frame.data, bytes):
-            return Keep(frame.data, wanted)
-        data = still(frame.data)
-        return Keep(data, replace(wanted, digest=digest_of(data)))
+        return Keep(frame.data if isinstance(frame.data, bytes) else still(frame.data), wanted)
 
     def _compared(self, frame: Frame, verdict: Verdict) -> Compared | None:
         companion, answer = self.companion, verdict.answer

@@ -16,12 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Condition, Thread
+from typing import Protocol
 
 import msgspec
 
 from lineside.contract.result import Result
 from lineside.runtime.announce import announce
-from lineside.runtime.capture import CaptureFolder, Wanted
+from lineside.runtime.captures.chooser import Wanted
 from lineside.runtime.sinks import Sink
 from lineside.runtime.sinks.outlet import Outlet, SinkState
 from lineside.runtime.spool import Entry, InputKey, Spool
@@ -43,6 +44,13 @@ class Keep:
 
     data: bytes
     wanted: Wanted
+
+
+class Keeping(Protocol):
+    """Where captures go."""
+
+    def keep(self, data: bytes, wanted: Wanted, result: Result) -> object | None:
+        """Stores an image; None when it is refused. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ class Delivered:
 class Delivery:
     """Takes finished frames from any thread and brings them to disk and to the sinks in its own threads."""
 
-    def __init__(self, spool: Spool, captures: CaptureFolder | None, *, spacing: float = SPACING) -> None:
+    def __init__(self, spool: Spool, captures: Keeping | None, *, spacing: float = SPACING) -> None:
         self.failure: BaseException | None = None
         self._spool, self._captures, self._spacing = spool, captures, spacing
         self._outlets: list[Outlet] = []
@@ -217,12 +225,12 @@ class Delivery:
             if done.keep and done.result and self._captures:
                 self._capture(self._captures, done.keep, done.result)
 
-    def _capture(self, folder: CaptureFolder, keep: Keep, result: Result) -> None:
-        record = None
+    def _capture(self, captures: Keeping, keep: Keep, result: Result) -> None:
+        record: object | None = None
 
         def write() -> None:
             nonlocal record
-            record = folder.keep(keep.data, keep.wanted, result)
+            record = captures.keep(keep.data, keep.wanted, result)
 
         self._on_disk(write)
         self._captured += record is not None

@@ -16,7 +16,7 @@ from lineside.contract.errors import LinesideError
 from lineside.runtime.accounting import Ledger
 from lineside.runtime.announce import announce, rfc3339
 from lineside.runtime.api.api import Api
-from lineside.runtime.capture import CaptureFolder
+from lineside.runtime.captures.captures import Captures
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Source
 from lineside.runtime.line import Line
@@ -40,7 +40,7 @@ from lineside.runtime.status import (
     sum_up,
 )
 from lineside.runtime.telemetry import Meter, teller_of
-from lineside.runtime.wiring import following_of, line_of, shadow_of
+from lineside.runtime.wiring import captures_of, following_of, line_of, shadow_of
 
 STOPPED, FAILED, MISMATCHED = 0, 2, 4
 SPOOL_FILE = "spool.db"
@@ -106,15 +106,17 @@ def _serve(
     spool = patiently(stop, partial(Spool, settings.work / SPOOL_FILE))
     if spool.recovered:
         announce("spool.recovered", next_sequence=spool.next_sequence)
-    captures = CaptureFolder(settings.captures) if configuration.capture else None
+    captures = patiently(stop, partial(captures_of, settings, environment))
     delivery = Delivery(spool, captures)
     sources = sources_of(settings, spool)
     ledger, live = Ledger(sources), Live()
     meter = Meter(lambda: {name: ledger.of(name) for name in sources})
     shadow = shadow_of(settings, library, captures)
-    line = line_of(settings, library, sources, delivery, ledger, shadow=shadow, meter=meter, live=live)
+    line = line_of(
+        settings, library, sources, delivery, ledger, captures=captures, shadow=shadow, meter=meter, live=live
+    )
     following = following_of(settings, library, line, environment)
-    running = _Running(settings, library, sources, line, delivery, spool, status, file, shadow, following)
+    running = _Running(settings, library, sources, line, delivery, spool, status, file, shadow, following, captures)
     api = (
         Api(configuration.api, library, settings.work, asking(settings, sources), live=live.picture)
         if configuration.api
@@ -142,6 +144,8 @@ def _serve(
             teller.stop()
         delivery.stop()
         running.report()
+        if captures:
+            captures.close()
         spool.close()
         library.close()
 
@@ -160,6 +164,7 @@ class _Running:
     file: StatusFile
     shadow: Shadow | None
     following: Following | None
+    captures: Captures | None
 
     def report(self) -> None:
         """Writes the status as it is now."""
@@ -183,6 +188,7 @@ class _Running:
         _name(status, self.library, self.settings)
         sum_up(status)
         status.published, status.captured = self.delivery.counts.published, self.delivery.counts.captured
+        status.captures = self.captures.status() if self.captures else None
         status.dropped = self.spool.dropped
 
 

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.api.settings import ApiSettings
-from lineside.runtime.capture import CaptureSettings
+from lineside.runtime.captures.settings import CaptureSettings
 from lineside.runtime.models.settings import ModelSettings, ShadowSettings
 from lineside.runtime.rules.settings import RuleSettings
 from lineside.runtime.sinks.mqtt import MqttSettings

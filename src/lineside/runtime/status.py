@@ -14,6 +14,7 @@ import msgspec
 from lineside.contract.errors import ErrorReport
 from lineside.runtime.accounting import Counts
 from lineside.runtime.announce import announce
+from lineside.runtime.captures.counts import CaptureStatus
 from lineside.runtime.files import write_atomic
 from lineside.runtime.frames import UNWELL, SourceHealth
 from lineside.runtime.models.shadow_status import ShadowStatus
@@ -86,6 +87,7 @@ class Status(msgspec.Struct, kw_only=True):
     published: int = 0
     dropped: int = 0  # results lost because the spool was full
     captured: int = 0
+    captures: CaptureStatus | None = None
     sources: dict[str, SourceStatus] = {}
     sinks: dict[str, SinkStatus] = {}
     shadow: ShadowStatus | None = None

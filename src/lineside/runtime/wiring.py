@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lineside.contract.configuration import FOLLOWED_VARIABLE
 from lineside.runtime.accounting import Ledger
-from lineside.runtime.capture import CaptureFolder, Chooser
+from lineside.runtime.captures.captures import Captures
 from lineside.runtime.compare import comparer_of
-from lineside.runtime.decider import Companion, Decider, Shadowing, SharedChooser
+from lineside.runtime.decider import Companion, Decider, Shadowing
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.frames import Source
 from lineside.runtime.line import Desk, Line, Measuring, Watching
@@ -30,13 +30,13 @@ def line_of(
     delivery: Delivery,
     ledger: Ledger,
     *,
+    captures: Captures | None = None,
     shadow: Shadowing | None = None,
     meter: Measuring | None = None,
     live: Watching | None = None,
 ) -> Line:
     """One desk for each model that a source is routed to. Raises `rules.invalid`."""
     configuration = settings.configuration
-    chooser = SharedChooser(Chooser(configuration.capture)) if configuration.capture else None
     deadline = configuration.deadline_ms / 1000 if configuration.deadline_ms is not None else None
     desks = []
     for name in dict.fromkeys(route.model for route in settings.routes.values()):
@@ -45,7 +45,7 @@ def line_of(
         decider = Decider(
             slot,
             settings.device,
-            chooser=chooser,
+            chooser=captures.chooser if captures else None,
             shadow=shadow,
             rules={source: _rules(settings, source, slot) for source in mine},
             deadline=deadline,
@@ -80,7 +80,16 @@ def following_of(settings: Settings, library: Library, line: Line, environment: 
     )
 
 
-def shadow_of(settings: Settings, library: Library, captures: CaptureFolder | None) -> Shadow | None:
+def captures_of(settings: Settings, environment: Mapping[str, str]) -> Captures | None:
+    """What keeps images, if anything does. Raises OSError, `capture.no_key`, `capture.no_hook`."""
+    configuration = settings.configuration
+    if configuration.capture is None:
+        return None
+    per_hour = configuration.shadow.per_hour if configuration.shadow else 0.0
+    return Captures(configuration.capture, settings.work, settings.captures, environment, shadow_per_hour=per_hour)
+
+
+def shadow_of(settings: Settings, library: Library, captures: Captures | None) -> Shadow | None:
     """The candidate of the configuration, if there is one."""
     wanted = settings.configuration.shadow
     if wanted is None:
@@ -89,7 +98,7 @@ def shadow_of(settings: Settings, library: Library, captures: CaptureFolder | No
     def load() -> Model:
         return library.proven("shadow", settings.shadow, threads=1).model
 
-    return Shadow(wanted, load, captures.keep if captures else None)
+    return Shadow(wanted, load, captures.disagreed if captures else None)
 
 
 def _rules(settings: Settings, source: str, slot: Slot) -> Rules:

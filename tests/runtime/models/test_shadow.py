@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.errors import LinesideError
 from lineside.contract.result import Detection, Result
-from lineside.runtime.capture import CaptureFolder, Wanted
+from lineside.runtime.captures.chooser import Chooser
+from lineside.runtime.captures.keeper import Keeper
+from lineside.runtime.captures.settings import CaptureSettings
+from lineside.runtime.captures.store import CaptureFolder
 from lineside.runtime.decode import Picture
 from lineside.runtime.frames import Frame
 from lineside.runtime.model import Model
 from lineside.runtime.models.settings import ShadowSettings
-from lineside.runtime.models.shadow import STRATEGY, Shadow, Share
+from lineside.runtime.models.shadow import Shadow, Share
 from lineside.runtime.models.shadow_status import ShadowState
 from tests.eventually import eventually
 from tests.runtime.conftest import encoded, squares
@@ -94,22 +98,18 @@ def test_what_only_one_of_them_finds_is_counted_on_its_side(shadow: Shadow, brig
 def test_disagreements_are_captured_with_the_decision_and_no_more_than_are_asked_for(
     bright: Model, clock: Clock, tmp_path: Path
 ) -> None:
-    folder = CaptureFolder(tmp_path)
-    records: list[CaptureRecord] = []
-
-    def keep(data: bytes, wanted: Wanted, result: Result) -> object:
-        record = folder.keep(data, wanted, result)
-        assert record is not None
-        records.append(record)
-        return record
-
-    settings = ShadowSettings(model="", share=1.0, cpu=10.0, per_hour=2.0)
-    shadow = made(bright, clock, settings, keep=keep)
+    chooser = Chooser(CaptureSettings(random=0.0, similar=None), shadow_per_hour=2.0)
+    keeper = Keeper(chooser, CaptureFolder(tmp_path))
+    settings = ShadowSettings(model="", share=1.0, cpu=10.0)
+    shadow = made(bright, clock, settings, keep=keeper.disagreed)
     looked(shadow, ONE, bright.detect(ONE))
     looked(shadow, Picture.of(squares((24, 40))), [], "live.jpg")
     looked(shadow, ONE, [], "b.png")
-    looked(shadow, ONE, [], "c.png")
-    assert [record.strategy for record in records] == [STRATEGY, STRATEGY]
+    looked(shadow, ONE, [], "again.png")
+    looked(shadow, encoded(squares((0, 0))), [], "c.png")
+    found = (msgspec.json.decode(path.read_bytes(), type=CaptureRecord) for path in tmp_path.glob("*.json"))
+    records = sorted(found, key=lambda record: record.content_type)
+    assert [record.strategy for record in records] == ["shadow", "shadow"]
     assert [record.result and record.result.image for record in records] == ["live.jpg", "b.png"]
     assert records[0].content_type == "image/jpeg"
     assert "bright 3, in the shadow, finds 1 that were not decided" in records[1].reason

@@ -41,6 +41,24 @@ ROWS = (
         "Keep the version before, and compare this device's runtime with the twin's.",
     ),
     Problem(
+        "capture.not_blurred",
+        Kind.REFUSED,
+        "An image was not blurred, and so it was not stored: {why}.",
+        "Try the program or hook of capture.blur on an image by hand.",
+    ),
+    Problem(
+        "capture.no_hook",
+        Kind.MISSING,
+        "There is no hook {name} that blurs: {why}.",
+        "Install the package that brings it, with an entry point of the group lineside.blurs.",
+    ),
+    Problem(
+        "capture.no_key",
+        Kind.MISSING,
+        "Captures cannot be sealed with the certificate {path}: {why}.",
+        "Join the device, or set capture.sealed to false.",
+    ),
+    Problem(
         "model.no_memory",
         Kind.TOO_LARGE,
         "The model {name} needs about {needed} MB; {used} MB of {limit} MB are in use ({source}). What runs goes on.",
@@ -163,5 +181,23 @@ ROWS = (
         Kind.REFUSED,
         "Telemetry of {device} was not taken: {why}.",
         "Run the same version of Lineside on the device as here.",
+    ),
+    Problem(
+        "drift.invalid",
+        Kind.REFUSED,
+        "A window of drift of {device} was not taken: {why}.",
+        "Run the same version of Lineside on the device as here, and look at its clock: lineside devices diagnose {device}",
+    ),
+    Problem(
+        "drift.few_windows",
+        Kind.CONFLICT,
+        "{stream} has told of too few days to make them what is usual: {windows} windows since {since}; {enough} are needed, from {days} days.",
+        "Mute its alarm until then: lineside drift mute NUMBER --hours 72",
+    ),
+    Problem(
+        "drift.cleared",
+        Kind.CONFLICT,
+        "The alarm {number} is cleared already.",
+        "See what is raised now: lineside drift list",
     ),
 )

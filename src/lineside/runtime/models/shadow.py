@@ -15,10 +15,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from lineside.contract.ids import digest_of
 from lineside.contract.result import Result
 from lineside.runtime.announce import announce
-from lineside.runtime.capture import Budget, Wanted
 from lineside.runtime.compare import Agreement, agreement
 from lineside.runtime.decode import Picture
 from lineside.runtime.frames import Frame
@@ -26,15 +24,12 @@ from lineside.runtime.model import Model
 from lineside.runtime.models.niceness import wait_behind_others
 from lineside.runtime.models.settings import ShadowSettings
 from lineside.runtime.models.shadow_status import ShadowState, ShadowStatus
-from lineside.runtime.stills import still
-
-STRATEGY = "shadow"
-"""What captures of disagreements are kept under."""
 
 _AT_ONCE = 2  # frames that are held for it
 _SAVED = 2.0  # seconds for which an unused share is saved up
 
-Keep = Callable[[bytes, Wanted, Result], object]
+Keep = Callable[[bytes | Picture, str, Result], bool]
+"""Takes a picture, why it is worth keeping, and the decision; whether it was kept."""
 
 
 class Share:
@@ -77,7 +72,6 @@ class Shadow:
         which the models disagree."""
         self._settings, self._load, self._keep, self._draw = settings, load, keep, draw
         self._share = Share(settings.cpu, monotonic)
-        self._keeping = Budget(settings.per_hour, monotonic)
         self._status = ShadowStatus()
         self._held = 0
         self._lock = threading.Lock()
@@ -160,15 +154,14 @@ class Shadow:
         )
 
     def _kept(self, model: Model, task: _Task, found: Agreement) -> bool:
-        if self._keep is None or not self._keeping.take():
+        if self._keep is None:
             return False
-        data = task.data if isinstance(task.data, bytes) else still(task.data)
         known = model.identity
         reason = (
             f"{known.name} {known.version}, in the shadow, finds {found.only_previous} that were not decided, "
             f"and not {found.only_new} that were."
         )
-        return self._keep(data, Wanted(STRATEGY, reason, digest_of(data)), task.result) is not None
+        return self._keep(task.data, reason, task.result)
 
     def _count(self, **more: int) -> None:
         with self._lock:

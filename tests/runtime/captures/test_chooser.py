@@ -1,17 +1,16 @@
-"""Captures: chosen by rule, within a budget, written so that a reader never meets half of one."""
+"""The chooser: strategies in order, each within its budget, nothing twice."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import msgspec
 import pytest
 
-from lineside.contract.capture import CaptureRecord
 from lineside.contract.ids import digest_of
-from lineside.contract.result import Detection, Result
-from lineside.runtime.capture import CaptureFolder, CaptureSettings, Chooser, Wanted
-from tests.runtime import results
+from lineside.contract.result import Detection
+from lineside.runtime.captures.chooser import Chooser, Wanted
+from lineside.runtime.captures.counts import CaptureStatus, StrategyCounts, Tally
+from lineside.runtime.captures.passed import Passed
+from lineside.runtime.captures.settings import CaptureSettings
+from lineside.runtime.captures.strategies import Seen
 
 DATA = b"\xff\xd8\xff picture"
 
@@ -20,13 +19,27 @@ def found(confidence: float) -> list[Detection]:
     return [Detection(label="scratch", class_index=0, confidence=confidence, x=0, y=0, width=1, height=1)]
 
 
-def result() -> Result:
-    return results.result("a.jpg", 5)
+class Choosing:
+    """A chooser whose clock a test sets, asked with the bytes of an image and what was found."""
+
+    def __init__(self, at: list[float] | None = None, **settings: object) -> None:
+        clock = at or [0.0]
+        passed = Passed(counter=lambda: clock[0], wall=lambda: clock[0], boot="one")
+        self.tally = Tally()
+        made = CaptureSettings(**{"random": 0.0, **settings})  # type: ignore[arg-type]
+        self.chooser = Chooser(made, tally=self.tally, passed=passed)
+
+    def choose(self, data: bytes, detections: list[Detection]) -> Wanted | None:
+        return self.chooser.choose(Seen(digest_of(data), "in", detections, detections))
+
+    @property
+    def counts(self) -> dict[str, StrategyCounts]:
+        self.tally.into(status := CaptureStatus())
+        return status.strategies
 
 
-def chooser(at: list[float] | None = None, **settings: object) -> Chooser:
-    clock = at or [0.0]
-    return Chooser(CaptureSettings(**{"random": 0.0, **settings}), monotonic=lambda: clock[0])
+def chooser(at: list[float] | None = None, **settings: object) -> Choosing:
+    return Choosing(at, **settings)
 
 
 def image(number: int) -> bytes:
@@ -77,35 +90,3 @@ def test_uncertain_images_cannot_use_up_the_random_sample() -> None:
 def test_a_budget_of_nothing_keeps_nothing() -> None:
     choose = chooser(per_hour=0, random=1.0)
     assert choose.choose(DATA, found(0.3)) is None
-
-
-def test_image_and_record_are_written_and_belong_together(tmp_path: Path) -> None:
-    folder = CaptureFolder(tmp_path)
-    record = folder.keep(DATA, Wanted("uncertain", "because", digest_of(DATA)), result())
-    assert record is not None
-    stored = msgspec.json.decode((tmp_path / f"{record.id}.json").read_bytes(), type=CaptureRecord)
-    assert stored == record
-    assert (tmp_path / f"{record.id}.bin").read_bytes() == DATA
-    assert (stored.content_type, stored.size, stored.result) == ("image/jpeg", len(DATA), result())
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".bin", ".json"]
-
-
-@pytest.mark.parametrize("bound", [{"max_files": 2}, {"max_bytes": 2 * len(DATA)}])
-def test_a_full_folder_takes_no_more_until_the_agent_made_room(tmp_path: Path, bound: dict[str, int]) -> None:
-    folder = CaptureFolder(tmp_path, **bound)
-    wanted = Wanted("random", "because", digest_of(DATA))
-    first = folder.keep(DATA, wanted, result())
-    assert first
-    assert folder.keep(DATA, wanted, result())
-    assert folder.keep(DATA, wanted, result()) is None
-    assert folder.refused == 1
-    for suffix in (".bin", ".json"):
-        (tmp_path / (first.id + suffix)).unlink()
-    assert folder.keep(DATA, wanted, result())
-
-
-def test_what_a_power_cut_left_is_cleaned(tmp_path: Path) -> None:
-    for name in ("whole.bin", "whole.json", "torn.bin", ".half.json.77.tmp"):
-        (tmp_path / name).write_bytes(b"x")
-    CaptureFolder(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["whole.bin", "whole.json"]
