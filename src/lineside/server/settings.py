@@ -81,6 +81,11 @@ class Settings:
     captures_per_day: int = _setting(2000, "captures", "How many captures one device may announce within 24 hours.")
     export_bytes: int = _setting(256 << 20, "B", "Largest file that a device's components may export.")
     exports_per_day: int = _setting(2000, "exports", "How many exports one device may announce within 24 hours.")
+    direct_uploads: str = _setting(
+        "auto",
+        "auto, on or off",
+        "Whether devices put captures into the bucket of objects_url themselves; auto means where it speaks https.",
+    )
     ticket_seconds: int = _setting(900, "s", "How long an upload ticket is good for.")
     results_kept: int = _setting(20_000, "results", "How many results are kept of one device; older ones are dropped.")
     log_bytes: int = _setting(10 << 20, "B", "Size at which a log file is put aside; one older file is kept.")

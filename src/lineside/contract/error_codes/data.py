@@ -129,6 +129,24 @@ ROWS = (
         "Send the whole file that was announced.",
     ),
     Problem(
+        "ticket.wrong_offset",
+        Kind.CONFLICT,
+        "{received} bytes of this upload are there, it cannot go on at {offset}.",
+        "Announce the capture again: its ticket says how many were received.",
+    ),
+    Problem(
+        "ticket.superseded",
+        Kind.CONFLICT,
+        "Another connection goes on with this upload.",
+        "Announce the capture again: its ticket says how many were received.",
+    ),
+    Problem(
+        "ticket.nothing_put",
+        Kind.MISSING,
+        "Nothing was put into the bucket with the upload ticket {ticket}.",
+        "Put the image there first, or send it to the ticket's own address.",
+    ),
+    Problem(
         "result.invalid",
         Kind.REFUSED,
         "A result of {device} was not taken: {why}.",

@@ -21,6 +21,7 @@ import obstore
 from obstore.store import LocalStore
 
 from lineside.contract.errors import LinesideError
+from lineside.server.adapters.direct import DirectUploads
 from lineside.server.adapters.named_files import LocalFiles, MemoryFiles, NamedFiles
 from lineside.server.adapters.object_rules import CHUNK, check_digest, key_of, missing, write_stream
 
@@ -32,6 +33,11 @@ class ObjectStore(Protocol):
     @property
     def files(self) -> NamedFiles:
         """Files by name at the same place, which may be replaced and removed; none of them is an object."""
+        ...
+
+    @property
+    def direct(self) -> DirectUploads | None:
+        """What devices may put there themselves, where that is possible."""
         ...
 
     def put(self, data: bytes | Iterable[bytes], expected: str | None = None, limit: int | None = None) -> str:
@@ -76,6 +82,8 @@ class ObjectStore(Protocol):
 
 class LocalObjects:
     """Objects as files below a folder of this machine."""
+
+    direct: DirectUploads | None = None
 
     def __init__(self, folder: Path) -> None:
         """Open the folder, make it when needed, and remove uploads that a crash cut off."""
@@ -160,6 +168,8 @@ class LocalObjects:
 
 class MemoryObjects:
     """The fake: objects in memory, with the same refusals."""
+
+    direct: DirectUploads | None = None
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}

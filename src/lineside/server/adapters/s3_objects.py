@@ -23,6 +23,7 @@ from obstore.store import S3Store
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
+from lineside.server.adapters.direct import DirectUploads
 from lineside.server.adapters.named_files import S3Files
 from lineside.server.adapters.object_rules import CHUNK, PART, check_digest, key_of, missing, write_stream
 
@@ -46,6 +47,7 @@ class S3Objects:
         shutil.rmtree(incoming, ignore_errors=True)
         incoming.mkdir(parents=True)
         self.files = S3Files(self._store, incoming, self._asking)
+        self.direct: DirectUploads | None = DirectUploads(bucket, prefix, config, self._store, self._asking)
 
     def check(self) -> None:
         """Store something, read it and remove it. Raises `objects.away`, `objects.refused`."""

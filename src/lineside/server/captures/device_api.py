@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from litestar import post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.errors import LinesideError
 from lineside.server.captures.service import CapturesService
 from lineside.server.errors import AnyRequest
 from lineside.server.uploads import received
+
+_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 
 @post("/captures", sync_to_thread=True, status_code=200, summary="Announce an image; a ticket to send it")
@@ -29,9 +33,29 @@ async def upload_capture(
     caller: NamedDependency[str],
     captures: NamedDependency[CapturesService],
 ) -> None:
-    """Raw bytes, exactly as many and with the digest that were announced; once."""
+    """Raw bytes, exactly as many and with the digest that were announced; once. One that broke off goes on with
+    `Content-Range: bytes RECEIVED-LAST/SIZE`, as many received as the ticket says when the image is announced again."""
     await asyncio.to_thread(captures.check_ticket, caller, ticket)
-    await received(request.stream(), lambda pieces: captures.upload(caller, ticket, pieces))
+    offset, whole = _range(request.headers.get("content-range"))
+    await received(request.stream(), lambda pieces: captures.upload(caller, ticket, pieces, offset, whole))
 
 
-routes = [announce_capture, upload_capture]
+@post("/uploads/{ticket:str}/done", sync_to_thread=True, status_code=204, summary="The image of a ticket was put")
+def finish_upload(
+    ticket: FromPath[str], caller: NamedDependency[str], captures: NamedDependency[CapturesService]
+) -> None:
+    """What was put with the ticket's `direct` counts from now on, if it is what was announced."""
+    captures.finish(caller, ticket)
+
+
+def _range(said: str | None) -> tuple[int, int | None]:
+    """Where an upload goes on, and how many bytes there are in all (RFC 9110, 14.4)."""
+    if said is None:
+        return 0, None
+    found = _RANGE.fullmatch(said)
+    if found is None or int(found[2]) != int(found[3]) - 1:
+        raise LinesideError("request.invalid", why=f"{said[:80]!r} is not bytes FIRST-LAST/SIZE up to the end")
+    return int(found[1]), int(found[3])
+
+
+routes = [announce_capture, upload_capture, finish_upload]

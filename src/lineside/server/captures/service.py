@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 from sqlalchemy.orm import Session
 
-from lineside.contract.capture import CAPTURE_SCHEMA, Capture, CaptureFilter, CapturePage, CaptureRecord, Ticket
+from lineside.contract.capture import (
+    CAPTURE_SCHEMA,
+    Capture,
+    CaptureFilter,
+    CapturePage,
+    CaptureRecord,
+    SignedPut,
+    Ticket,
+)
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest, is_name
 from lineside.server.captures import finding, store
+from lineside.server.captures.partials import Partials
 from lineside.server.captures.pieces import exactly
 from lineside.server.captures.store import CaptureRow, TicketRow
-from lineside.server.clock import rfc3339
+from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.services import Core
 
 _CONTENT_TYPES = ("image/jpeg", "image/png", "image/bmp", "image/webp", "image/tiff", "application/octet-stream")
+_TICKETS_AT_ONCE = 1000  # that are forgotten in one transaction
 
 
 class CapturesService:
@@ -26,6 +37,7 @@ class CapturesService:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._partials = Partials(core.root / "uploads")
 
     # --- devices --------------------------------------------------------------------------------------------------
 
@@ -42,13 +54,16 @@ class CapturesService:
             if stored:
                 self._arrived(session, row)
             ticket = store.open_ticket(session, row.id, self._now()) or self._new_ticket(session, row)
+            done = stored or row.uploaded_at is not None
             return Ticket(
                 id=ticket.id,
                 url=f"/device/v1/uploads/{ticket.id}",
                 digest=ticket.digest,
                 max_bytes=ticket.size,
                 expires_at=ticket.expires_at,
-                uploaded=stored or row.uploaded_at is not None,
+                uploaded=done,
+                received=0 if done else min(self._partials.received(row.id), ticket.size - 1),
+                direct=None if done else self._direct(ticket),
             )
 
     def check_ticket(self, caller: str, ticket: str) -> None:
@@ -56,18 +71,49 @@ class CapturesService:
         with self._core.database.read() as session:
             self._usable(session, caller, ticket)
 
-    def upload(self, caller: str, ticket: str, pieces: Iterable[bytes]) -> None:
-        """Store what a ticket allows, once. Nothing is kept when it is not exactly what was announced.
+    def upload(
+        self, caller: str, ticket: str, pieces: Iterable[bytes], offset: int = 0, whole: int | None = None
+    ) -> None:
+        """Store what a ticket allows, once; `offset` goes on where an upload broke off, `whole` is how many bytes the
+        sender says there are in all. Only exactly what was announced counts.
 
-        Raises what `check_ticket` does, `ticket.wrong_size`, `blob.digest_mismatch`.
+        Raises what `check_ticket` and `Partials.take` do, `blob.digest_mismatch`.
         """
         with self._core.database.read() as session:
             row = self._usable(session, caller, ticket)
-        self._core.objects.put(exactly(pieces, row.size), expected=row.digest)
-        with self._core.database.write() as session:
-            if not store.use_ticket(session, ticket, self._now()):
-                raise LinesideError("ticket.used", ticket=ticket)
-            self._arrived(session, session.get_one(CaptureRow, row.capture))
+        if whole is not None and whole != row.size:
+            raise LinesideError("ticket.wrong_size", actual=whole, expected=row.size)
+        self._partials.take(row.capture, pieces, offset, row.size)
+        self._store(row, self._partials.stream(row.capture), lambda: self._partials.drop(row.capture))
+
+    def finish(self, caller: str, ticket: str) -> None:
+        """Count what was put into the bucket with a ticket, once it was read and is what was announced.
+
+        Raises what `check_ticket` does, `ticket.nothing_put`, `ticket.wrong_size`, `blob.digest_mismatch`.
+        """
+        with self._core.database.read() as session:
+            row = self._usable(session, caller, ticket)
+        direct = self._core.objects.direct
+        try:
+            pieces = iter(()) if direct is None else direct.stream(row.id)
+        except LinesideError as error:
+            if error.code != "request.not_found":
+                raise
+            direct = None
+        if direct is None:
+            raise LinesideError("ticket.nothing_put", ticket=ticket)
+        self._store(row, pieces, partial(direct.remove, row.id))
+
+    def tidy(self) -> None:
+        """Forget what nobody went on with: beginnings of uploads, what was put and never counted, old tickets."""
+        self._partials.tidy()
+        day_ago = self._core.clock.now() - timedelta(days=1)
+        if self._core.objects.direct is not None:
+            self._core.objects.direct.tidy(day_ago)
+        while True:
+            with self._core.database.write() as session:
+                if not store.forget_tickets(session, rfc3339(day_ago), _TICKETS_AT_ONCE):
+                    return
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -162,6 +208,29 @@ class CapturesService:
         session.add(ticket)
         session.flush()
         return ticket
+
+    def _store(self, ticket: TicketRow, pieces: Iterable[bytes], forget: Callable[[], None]) -> None:
+        """Store what came for a ticket; what is not what was announced is forgotten."""
+        try:
+            self._core.objects.put(exactly(pieces, ticket.size), expected=ticket.digest)
+        except LinesideError as error:
+            if error.code in ("ticket.wrong_size", "blob.digest_mismatch"):
+                forget()
+            raise
+        with self._core.database.write() as session:
+            if not store.use_ticket(session, ticket.id, self._now()):
+                raise LinesideError("ticket.used", ticket=ticket.id)
+            self._arrived(session, session.get_one(CaptureRow, ticket.capture))
+        forget()
+
+    def _direct(self, ticket: TicketRow) -> SignedPut | None:
+        """A way past this control plane, where the store has one and the settings allow it."""
+        direct, wanted = self._core.objects.direct, self._core.settings.direct_uploads
+        if direct is None or wanted == "off" or (wanted == "auto" and not direct.secure):
+            return None
+        now = self._core.clock.now()
+        seconds = int((parse_rfc3339(ticket.expires_at) - now).total_seconds())
+        return direct.put_url(ticket.id, ticket.digest, ticket.size, max(1, seconds), now)
 
     def _usable(self, session: Session, caller: str, ticket: str) -> TicketRow:
         row = store.ticket(session, ticket, caller)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, ForeignKey, Index, String, func, select, update
+from sqlalchemy import CursorResult, ForeignKey, Index, String, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.capture import Capture, CaptureRecord
@@ -94,6 +94,13 @@ def use_ticket(session: Session, ticket_id: str, at: str) -> bool:
     """Mark a ticket as used; whether it was not before."""
     change = update(TicketRow).where(TicketRow.id == ticket_id, TicketRow.used_at.is_(None)).values(used_at=at)
     return cast("CursorResult[Any]", session.execute(change)).rowcount == 1
+
+
+def forget_tickets(session: Session, before: str, most: int) -> int:
+    """Forget some tickets that had expired at a time; how many."""
+    old = select(TicketRow.id).where(TicketRow.expires_at < before).limit(most)
+    change = delete(TicketRow).where(TicketRow.id.in_(old))
+    return cast("CursorResult[Any]", session.execute(change, execution_options={"synchronize_session": False})).rowcount
 
 
 def mark_uploaded(session: Session, row: CaptureRow, at: str) -> bool:
