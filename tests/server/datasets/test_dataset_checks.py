@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from benchmarks.grouping import photographs
+from msgspec.structs import replace
 from PIL import Image
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from lineside.client import Client
-from lineside.contract.dataset import LabelFrom, Split
+from lineside.contract.dataset import Box, ImageRecord, LabelFrom, LabelKind, LabelSource, Split
 from lineside.contract.dataset_check import Change, CheckReport, FieldRequest, JudgedSplit
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.checking import MEANINGS
+from lineside.server.datasets.differing import labels_digest
 from lineside.server.datasets.fields import FieldSets
+from lineside.server.datasets.figures import FiguresRow
 from lineside.server.datasets.inspecting import Inspections
 from lineside.server.datasets.looks import LookRow
 from lineside.server.datasets.service import DatasetsService
-from lineside.server.datasets.store import Filters
+from lineside.server.datasets.store import Filters, ImageRow
 from lineside.server.services import Core
 from lineside.server.testing import Running
 
@@ -110,6 +114,10 @@ def test_planted_leaks_are_found(folder: Any, make: Make, inspections: Inspectio
     report = inspections.check(folder().id, JudgedSplit.OWN)
     assert codes(report) == {"check.leak_group": 1, "check.leak_picture": 1, "check.leak_near_duplicate": 1}
     assert report.blocked
+    assert [one.examples[0].detail for one in report.findings[:2]] == [
+        "group tag 0: train: 0.png, 1.png; val: 8.png",
+        "train: 0.png; test: 11.png",
+    ]
     service = DatasetsService(core)
     found = service.images(folder.version.id, Filters(finding="check.leak_near_duplicate"), 0, 10)
     assert [image.file_name for image in found.images] == ["10.png", "2.png"]
@@ -125,6 +133,10 @@ def test_a_random_split_shows_what_it_would_leak(folder: Any, make: Make, inspec
     assert (own.findings, own.blocked) == ((), False)
     assert chance.blocked
     assert set(codes(chance)) == {"check.leak_group"}
+    first = chance.findings[0].examples[0]  # a group that near-duplicates make is known by its pictures
+    assert first.detail.startswith("group like-")
+    assert first.file_name in first.detail
+    assert len(set(re.findall(r"\d+\.png", first.detail))) > 1
     assert inspections.checked(folder.version.id) == own  # what was only tried is not kept
 
 
@@ -157,7 +169,32 @@ def test_figures(folder: Any, make: Make, inspections: Inspections) -> None:
     assert (stats.groups, stats.largest_group, stats.ungrouped) == (6, 2, 0)
 
 
-def test_what_differs_is_said_image_by_image(folder: Any, make: Make, inspections: Inspections) -> None:
+def test_figures_are_counted_once_and_of_versions_of_before_when_asked_first(
+    folder: Any, make: Make, inspections: Inspections, core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, make, [])
+    expected = inspections.stats(folder().id)
+    with core.database.write() as session:
+        session.execute(delete(FiguresRow))
+    assert inspections.stats(folder.version.id) == expected
+    monkeypatch.setattr("lineside.server.datasets.store.all_images", lambda *_: pytest.fail("counted again"))
+    assert inspections.stats(folder.version.id) == expected
+
+
+def test_figures_are_not_final_while_a_picture_has_no_look(
+    folder: Any, make: Make, inspections: Inspections, core: Core
+) -> None:
+    write(folder, make, [])
+    version = folder()
+    with core.database.write() as session:
+        session.execute(delete(FiguresRow))
+        session.execute(delete(LookRow).where(LookRow.digest == folder.images[0].digest))
+    assert sum(inspections.stats(version.id).brightness.counts) == COUNT - 1
+    inspections.check(version.id, JudgedSplit.OWN)  # looks at what was not looked at
+    assert sum(inspections.stats(version.id).brightness.counts) == COUNT
+
+
+def test_what_differs_is_said_image_by_image(folder: Any, make: Make, inspections: Inspections, core: Core) -> None:
     write(folder, make, [])
     before = folder("first")
     write(folder, make, [make("boxed")(3, 50, 50, 9, 9)])
@@ -179,6 +216,20 @@ def test_what_differs_is_said_image_by_image(folder: Any, make: Make, inspection
     only = inspections.diff(before.id, folder.version.id, Change.LABELS, 0, 100)
     assert (only.total, [one.file_name for one in only.changes]) == (1, ["3.png"])
     assert inspections.diff(before.id, before.id, None, 0, 100).total == 0
+    with core.database.write() as session:  # as versions were stored before labels had digests
+        session.execute(update(ImageRow).where(ImageRow.dataset == before.id).values(labels=None))
+    assert inspections.diff(before.id, folder.version.id, None, 0, 100) == diff
+
+
+def test_labels_have_one_digest_however_they_are_written() -> None:
+    person = LabelSource(kind=LabelKind.PERSON, by="ann")
+    one, other = Box(label="dent", x=1, y=2.5, width=0.0, height=4), Box(label="rust", x=-0.0, y=2, width=3, height=4)
+    image = ImageRecord(digest="", file_name="a.png", width=9, height=9, split=Split.TRAIN, boxes=(one, other))
+    assert labels_digest(image) == "7df52ffd72d1cd96a6356b452ff87383"
+    turned = replace(image, boxes=(replace(other, x=0), replace(one, x=1.0)), group="7", split=Split.TEST)
+    assert labels_digest(turned) == labels_digest(image)
+    for changed in (replace(one, y=2.6), replace(one, label="rust"), replace(one, source=person)):
+        assert labels_digest(replace(image, boxes=(changed, other))) != labels_digest(image)
 
 
 def test_images_are_found_by_class_group_and_source(folder: Any, make: Make, core: Core) -> None:

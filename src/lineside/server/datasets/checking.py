@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.dataset_check import Example, Finding
 from lineside.contract.gate import Level
+from lineside.server.datasets.counted import some_of
 from lineside.server.datasets.label_problems import problems
 from lineside.server.datasets.near_duplicates import judge, pairs
 from lineside.server.datasets.patches import Patch
@@ -143,8 +144,8 @@ def _divided(
         if key is not None:
             by_key[key].append(at)
     for key, places in by_key.items():
-        counts = {side: sum(sides[at] is side for at in places) for side in Split}
-        if sum(count > 0 for count in counts.values()) > 1:
-            said = ", ".join(f"{count} in {side.value}" for side, count in counts.items() if count)
-            name = f"group {key}" if code == "check.leak_group" else images[places[0]].file_name
-            findings.add(code, [images[at] for at in places], f"{name}: {said}")
+        names = {side: [images[at].file_name for at in places if sides[at] is side] for side in Split}
+        if sum(map(bool, names.values())) > 1:
+            said = "; ".join(f"{side.value}: {some_of(found)}" for side, found in names.items() if found)
+            detail = f"group {key}: {said}" if code == "check.leak_group" else said
+            findings.add(code, [images[at] for at in places], detail)

@@ -5,11 +5,13 @@ Add a row to `MEANINGS` to add a warning; docs/datasets.md shows the table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lineside.contract.dataset import Counted
 
 _EXAMPLES = 5
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,12 @@ MEANINGS: dict[str, Meaning] = {
     "dataset.name_changed": Meaning("The format wants images in folders of its own; it was given another path."),
     "dataset.box_unsaid": Meaning("The format cannot write a box of one pixel or less, or its class; it was left out."),
 }
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of some images' names, and how many more there are: `a.png, b.png, c.png and 4 more`."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass

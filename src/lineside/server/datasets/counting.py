@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import sqrt
 
@@ -104,11 +103,3 @@ class Counting:
             empty=self._empty[side],
             groups=sum(1 for where, _ in self._groups if where is side),
         )
-
-
-def count(version: DatasetVersion, images: Iterable[tuple[ImageRecord, float | None]]) -> DatasetStats:
-    """The figures of a version from its images, each with its brightness where that is known."""
-    counting = Counting()
-    for image, brightness in images:
-        counting.add(image, brightness)
-    return counting.value(version)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from lineside.contract.dataset import Box, ImageRecord, Split
+import msgspec
+
+from lineside.contract.dataset import Box, ImageRecord
 from lineside.contract.dataset_check import Change
 
 
 class Place(NamedTuple):
-    """Where an image is in its version, and what of it is compared; the labels as a hash, so that all fit in memory."""
+    """Where an image is in its version, and what of it is compared: its side, and its labels as `labels_digest`."""
 
     position: int
-    side: Split
-    labels: int
+    side: str
+    labels: str
 
 
 class Difference(NamedTuple):
@@ -26,19 +29,20 @@ class Difference(NamedTuple):
     after: int | None
 
 
-def places(images: Iterable[tuple[int, ImageRecord]]) -> dict[str, Place]:
+def places(images: Iterable[tuple[str, Place]]) -> dict[str, Place]:
     """Each picture of a version by its digest; of a picture with two names the first counts."""
     found: dict[str, Place] = {}
-    for position, image in images:
-        found.setdefault(image.digest, Place(position, image.split, hash(boxes(image))))
+    for digest, place in images:
+        found.setdefault(digest, place)
     return found
 
 
-def boxes(image: ImageRecord) -> tuple[Box, ...]:
-    """The boxes in one order, whatever order they were written in."""
-    return tuple(
-        sorted(image.boxes, key=lambda box: (box.label, box.x, box.y, box.width, box.height, repr(box.source)))
+def labels_digest(image: ImageRecord) -> str:
+    """What an image's labels come to, whatever order they were written in, 32 hex digits. Kept with each image."""
+    said = sorted(
+        msgspec.json.encode((box.label, *(value + 0.0 for value in _place(box)[1:]), box.source)) for box in image.boxes
     )
+    return hashlib.blake2b(b"\n".join(said), digest_size=16).hexdigest()
 
 
 def differences(before: dict[str, Place], after: dict[str, Place]) -> list[Difference]:
@@ -47,7 +51,7 @@ def differences(before: dict[str, Place], after: dict[str, Place]) -> list[Diffe
     added = [Difference(Change.ADDED, None, place.position) for key, place in after.items() if key not in before]
     both = [(place, after[key]) for key, place in before.items() if key in after]
     labels = [Difference(Change.LABELS, a.position, b.position) for a, b in both if a.labels != b.labels]
-    sides = [Difference(Change.SIDE, a.position, b.position) for a, b in both if a.side is not b.side]
+    sides = [Difference(Change.SIDE, a.position, b.position) for a, b in both if a.side != b.side]
     return [*added, *removed, *labels, *sides]
 
 

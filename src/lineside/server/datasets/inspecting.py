@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from lineside.contract.dataset import DatasetVersion, ImageRecord
+from lineside.contract.dataset import DatasetVersion
 from lineside.contract.dataset_check import (
     Change,
     CheckReport,
@@ -20,13 +20,11 @@ from lineside.contract.gate import Level
 from lineside.server.clock import rfc3339
 from lineside.server.datasets import store
 from lineside.server.datasets.checking import Findings, at_random, judged, leaks
-from lineside.server.datasets.counting import count
 from lineside.server.datasets.differing import Difference, detail, differences, places
-from lineside.server.datasets.looks import looks, patches_on_disk
+from lineside.server.datasets.figures import count, figures_of, keep_figures
+from lineside.server.datasets.looks import patches_on_disk
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.services import Core
-
-_AT_ONCE = 500
 
 
 class Inspections:
@@ -72,7 +70,14 @@ class Inspections:
         """Figures. Raises `request.not_found`."""
         version = self._datasets.version(dataset)
         with self._core.database.read() as session:
-            return count(version, _lit(session, version))
+            kept = figures_of(session, version.id)
+            if kept is not None:
+                return kept
+            figures, final = count(session, version, (image for _, image in store.all_images(session, version.id)))
+        if final:  # a version of before figures were kept
+            with self._core.database.write() as session:
+                keep_figures(session, figures)
+        return figures
 
     def diff(self, before: str, after: str, change: Change | None, offset: int, limit: int) -> DatasetDiff:
         """What became of one version in another: all changes or those of one kind, in a slice.
@@ -80,8 +85,10 @@ class Inspections:
         Raises `request.not_found`.
         """
         old, new = self._datasets.version(before), self._datasets.version(after)
+        for version in (old, new):
+            self._fill_labels(version)
         with self._core.database.read() as session:
-            found = differences(*(places(store.all_images(session, one.id)) for one in (old, new)))
+            found = differences(*(places(store.compared(session, one.id)) for one in (old, new)))
             wanted = [one for one in found if change is None or one.change is change]
             changes = _said(session, old, new, wanted[offset : offset + limit])
         kinds = Counter(one.change for one in found)
@@ -96,23 +103,12 @@ class Inspections:
             total=len(wanted),
         )
 
-
-def _lit(session: Session, version: DatasetVersion) -> Iterator[tuple[ImageRecord, float | None]]:
-    """Images with their brightness; pictures that were not looked at since they were imported have none."""
-    some: list[ImageRecord] = []
-    for _, image in store.all_images(session, version.id):
-        some.append(image)
-        if len(some) == _AT_ONCE:
-            yield from _looked(session, some)
-            some = []
-    yield from _looked(session, some)
-
-
-def _looked(session: Session, images: Sequence[ImageRecord]) -> Iterator[tuple[ImageRecord, float | None]]:
-    known = looks(session, {image.digest for image in images})
-    for image in images:
-        look = known.get(image.digest)
-        yield image, look.brightness if look else None
+    def _fill_labels(self, version: DatasetVersion) -> None:
+        with self._core.database.read() as session:
+            lacking = store.lacks_labels(session, version.id)
+        if lacking:
+            with self._core.database.write() as session:
+                store.fill_labels(session, version.id)
 
 
 def _said(

@@ -85,7 +85,9 @@ def what_is_known(
     return Known(
         pictures=others | {key: side for key, side in sides.items() if key not in groups},
         groups={groups[key]: side for key, side in sides.items() if key in groups},
-        elsewhere=[Seen(digest, digest, patch, None, None) for digest, patch in zip(seen, patches, strict=True)],
+        elsewhere=[
+            Seen(_earlier(digest), digest, patch, None, None) for digest, patch in zip(seen, patches, strict=True)
+        ],
     ), count
 
 
@@ -97,6 +99,10 @@ def _sides(session: Session, name: str, keys: Sequence[str]) -> dict[str, Split]
         some = session.execute(rows.where(among(SideRow.key, wanted[start : start + _AT_ONCE])))
         found |= {key: Split(side) for key, side in some}
     return found
+
+
+def _earlier(digest: str) -> str:
+    return f"{digest[:19]} (of an earlier version)"
 
 
 def _pictures_elsewhere(session: Session, name: str, here: set[str]) -> dict[str, Split]:

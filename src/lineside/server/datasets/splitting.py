@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lineside.contract.dataset import Split
-from lineside.server.datasets.counted import Warnings
+from lineside.server.datasets.counted import Warnings, some_of
 from lineside.server.datasets.near_duplicates import SAME, Pair, groups, judge, pairs
 from lineside.server.datasets.patches import Patch
 
@@ -85,6 +85,7 @@ def _made(images: Sequence[Seen], warnings: Warnings, known: Known) -> Splitting
     clusters = _together([image.digest for image in everything], keys)
     groups = known.groups if by == "group" else {}
     held = [known.pictures.get(image.digest) or groups.get(key) for image, key in zip(everything, keys, strict=True)]
+    _report_meeting([image.name for image in everything], clusters, held, warnings)
     side_of = _sides(clusters, held, len(images), warnings)
     sides = [side or side_of[cluster] for side, cluster in zip(held, clusters, strict=True)]
     keys, sides = keys[: len(images)], sides[: len(images)]
@@ -101,13 +102,24 @@ def _sides(clusters: Sequence[str], held: Sequence[Split | None], here: int, war
     for cluster, side in zip(clusters, held, strict=True):
         if side is not None:
             before[cluster][side] += 1
-    for cluster, sides in before.items():
-        if len(sides) > 1:
-            warnings.add("dataset.sides_meet", cluster)
     old = {cluster: max(Split, key=lambda side: sides[side]) for cluster, sides in before.items()}
     now = list(zip(clusters[:here], held[:here], strict=True))
     placed = Counter(side or old[cluster] for cluster, side in now if side or cluster in old)
     return old | assign(Counter(cluster for cluster, _ in now if cluster not in old), placed)
+
+
+def _report_meeting(
+    names: Sequence[str], clusters: Sequence[str], held: Sequence[Split | None], warnings: Warnings
+) -> None:
+    """Count the clusters that the series has on several sides, and name their images."""
+    meeting: dict[str, dict[Split, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name, cluster, side in zip(names, clusters, held, strict=True):
+        if side is not None:
+            meeting[cluster][side].append(name)
+    for sides in meeting.values():
+        if len(sides) > 1:
+            said = (f"{side.value}: {some_of(sides[side])}" for side in Split if side in sides)
+            warnings.add("dataset.sides_meet", "; ".join(said))
 
 
 def _one_side_each(digests: Sequence[str], keys: Sequence[str], sides: Sequence[Split]) -> list[str]:

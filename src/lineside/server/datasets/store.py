@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, delete, func, insert, select, true
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, delete, func, insert, select, true, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.dataset import DatasetPage, DatasetVersion, ImageRecord, LabelFrom, Split, source_of
 from lineside.contract.dataset_check import CheckReport
 from lineside.server.among import among
 from lineside.server.database import Base, Json
+from lineside.server.datasets.differing import Place, labels_digest
+from lineside.server.datasets.figures import count, keep_figures
 from lineside.server.datasets.series import SeriesRow, group_key
 from lineside.server.upserts import upsert
 
@@ -44,6 +46,7 @@ class ImageRow(Base):
     record: Mapped[ImageRecord] = mapped_column(Json(ImageRecord))
     digest: Mapped[str | None] = mapped_column(String(71), index=True)
     grouping: Mapped[str | None] = mapped_column(String(80))  # see `group_key`
+    labels: Mapped[str | None] = mapped_column(String(32))  # see `labels_digest`; absent in versions of before
 
 
 class LabelRow(Base):
@@ -123,7 +126,7 @@ def version_slice(session: Session, name: str | None, offset: int, limit: int) -
 
 
 def add_version(session: Session, version: DatasetVersion, images: Sequence[ImageRecord]) -> None:
-    """Store a version with all its images."""
+    """Store a version with all its images, and the figures they come to."""
     session.add(DatasetRow(id=version.id, digest=version.digest, created_at=version.created_at, version=version))
     session.flush()
     places = {label: at for at, label in enumerate(version.classes)}
@@ -137,6 +140,7 @@ def add_version(session: Session, version: DatasetVersion, images: Sequence[Imag
                 "record": image,
                 "digest": image.digest,
                 "grouping": None if image.group is None else group_key(image.group),
+                "labels": labels_digest(image),
             }
             for at, image in numbered
         ]
@@ -146,6 +150,9 @@ def add_version(session: Session, version: DatasetVersion, images: Sequence[Imag
             names = ("position", "label", "source")
             found = [{"dataset": version.id} | dict(zip(names, one, strict=True)) for one in sorted(labels)]
             session.execute(insert(LabelRow), found)
+    figures, final = count(session, version, images)
+    if final:
+        keep_figures(session, figures)
 
 
 def image_slice(
@@ -192,6 +199,28 @@ def images_at(session: Session, dataset: str, positions: Sequence[int]) -> dict[
     query = select(ImageRow.position, ImageRow.record).where(ImageRow.dataset == dataset)
     rows = session.execute(query.where(ImageRow.position.in_(positions)))
     return {row.position: row.record for row in rows}
+
+
+def compared(session: Session, dataset: str) -> Iterator[tuple[str, Place]]:
+    """Every picture's digest and what of it is compared with another version, in the version's order."""
+    query = select(ImageRow.digest, ImageRow.position, ImageRow.split, ImageRow.labels)
+    rows = session.execute(query.where(ImageRow.dataset == dataset).order_by(ImageRow.position))
+    for digest, position, side, labels in rows:
+        yield digest or "", Place(position, side, labels or "")
+
+
+def fill_labels(session: Session, dataset: str) -> None:
+    """Give the images of a version that was stored before labels had digests theirs."""
+    lacking = select(ImageRow.position, ImageRow.record).where(ImageRow.dataset == dataset, ImageRow.labels.is_(None))
+    while rows := session.execute(lacking.order_by(ImageRow.position).limit(_AT_ONCE)).all():
+        said = [{"dataset": dataset, "position": at, "labels": labels_digest(image)} for at, image in rows]
+        session.execute(update(ImageRow), said)
+
+
+def lacks_labels(session: Session, dataset: str) -> bool:
+    """Whether a version was stored before labels had digests."""
+    first = select(ImageRow.labels).where(ImageRow.dataset == dataset).order_by(ImageRow.position).limit(1)
+    return session.scalars(first).one_or_none() is None
 
 
 def keep_check(session: Session, report: CheckReport, positions: Mapping[str, Iterable[int]]) -> None:
