@@ -15,6 +15,7 @@ from lineside.client.connection import Connection, path
 from lineside.client.datasets import Datasets
 from lineside.client.deliveries import Delivering
 from lineside.client.deploying import Deploying
+from lineside.client.drifting import Drifting
 from lineside.client.fleet import Fleet
 from lineside.client.groups import Groups
 from lineside.client.inspecting import Inspecting
@@ -22,6 +23,7 @@ from lineside.client.loops import Looping
 from lineside.client.measures import Measuring
 from lineside.client.models import Models
 from lineside.client.people import People
+from lineside.client.review import Reviewing
 from lineside.client.rollouts import Rollouts
 from lineside.client.runs import Running
 from lineside.client.saving import saved
@@ -47,11 +49,13 @@ class Client(
     Datasets,
     Delivering,
     Deploying,
+    Drifting,
     Fleet,
     Groups,
     Looping,
     Inspecting,
     People,
+    Reviewing,
     Rollouts,
     Running,
     Trust,

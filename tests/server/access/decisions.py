@@ -77,6 +77,11 @@ _PEOPLE = {
         GET /api/v1/captures
         GET /api/v1/captures/{capture:str}
         GET /api/v1/captures/{capture:str}/lineage
+        GET /api/v1/review
+        GET /api/v1/review/stats
+        GET /api/v1/review/policy
+        GET /api/v1/review/captures/{capture:str}
+        GET /api/v1/review/captures/{capture:str}/alike
         GET /api/v1/components
         GET /api/v1/components/{name:str}/{version:str}
         GET /api/v1/datasets
@@ -97,6 +102,15 @@ _PEOPLE = {
         GET /api/v1/devices/{name:str}/exports
         GET /api/v1/devices/{name:str}/inquiries/{inquiry:str}
         GET /api/v1/devices/{name:str}/telemetry
+        GET /api/v1/drift/alarms
+        GET /api/v1/drift/alarms/{number:int}
+        GET /api/v1/drift/streams
+        GET /api/v1/drift/streams/{stream:str}
+        GET /api/v1/field-accuracy
+        GET /drift
+        GET /drift/alarms/{number:int}
+        GET /drift/streams/{stream:str}
+        GET /devices/{name:str}/drift
         GET /api/v1/events
         GET /api/v1/groups
         GET /api/v1/groups/{group:str}
@@ -181,11 +195,21 @@ _PEOPLE = {
         GET /trust/proposals/{proposal:str}
     """,
     frozenset({OPERATE}): """
+        POST /api/v1/drift/alarms/{number:int}/acknowledge
+        POST /api/v1/drift/alarms/{number:int}/mute
+        POST /api/v1/drift/rebase
+        POST /drift/alarms/{number:int}/acknowledge
+        POST /drift/alarms/{number:int}/mute
+        POST /drift/streams/{stream:str}/rebase
         POST /api/v1/components
         POST /api/v1/components/{name:str}/{version:str}/proposal
         POST /api/v1/datasets
         POST /api/v1/datasets/{dataset:str}/check
         POST /api/v1/field-sets
+        POST /api/v1/review/next
+        POST /api/v1/review/answers
+        POST /api/v1/review/undo
+        POST /api/v1/review/policy
         POST /datasets/{dataset:str}/checks
         POST /datasets/{dataset:str}/field
         POST /api/v1/datasets/looks
@@ -353,6 +377,7 @@ _DEVICES = {
         GET /device/v1/artifacts/{digest:str}
         GET /device/v1/secrets
         POST /device/v1/captures
+        POST /device/v1/uploads/{ticket:str}/done
         POST /device/v1/certificate
         POST /device/v1/exports
         PUT /device/v1/exports/{ticket:str}

@@ -33,6 +33,7 @@ from lineside.contract.inquiry import InquiryKind, InquiryRequest
 from lineside.contract.loop import LoopDocument
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.registry import EditCard, PointAlias, RemoveAlias
+from lineside.contract.review import Answer, AnswerKind, ReviewPolicy
 from lineside.contract.rollout import DeviceProgress
 from lineside.contract.run import RunRequest
 from lineside.contract.webhook import WebhookRequest
@@ -41,6 +42,8 @@ from lineside.server.testing import running
 from tests.pages.story import House, labelled_folder
 from tests.server.access.people import PASSWORD
 from tests.server.access.people import house as locked_house
+from tests.server.drift.telling import DRIFTED, drifted
+from tests.server.review.world import made
 from tests.server.trust.hands import Hand
 
 RECIPE = """
@@ -410,6 +413,41 @@ def _blobs(world: World) -> Said:
     return Said("2 blobs", None, " ".join(digests))
 
 
+def _review_policy(world: World) -> Said:
+    world.client.set_review_policy(ReviewPolicy(lease_minutes=20))
+    return Said("review", None, "leases of 20 minutes")
+
+
+def _answer_review(world: World) -> Said:
+    services, (record, data) = world.lineside.apps.services, made("kept-1", found=None)
+    ticket = services["captures"].announce(record.device, record)
+    services["captures"].upload(record.device, ticket.id, [data])
+    services["reviews"].intake.step()
+    world.client.answer_review(Answer(capture="kept-1", kind=AnswerKind.NOTHING))
+    return Said("kept-1", record.digest, "nothing: 0 boxes")
+
+
+def _undo_review(world: World) -> Said:
+    return Said("kept-1", world.client.undo_review().record.digest, "waiting again")
+
+
+def _acknowledge_drift(world: World) -> Said:
+    drifted(world.lineside.core)
+    world.client.acknowledge_drift(1, "the lamp is new")
+    return Said("1", None, "was acknowledged: the lamp is new")
+
+
+def _mute_drift(world: World) -> Said:
+    world.client.mute_drift(1, 2, "cleaned tomorrow")
+    return Said("1", None, "cleaned tomorrow")
+
+
+def _rebase_drift(world: World) -> Said:
+    stream = world.client.drift_streams(name=DRIFTED).streams[0].id
+    world.client.rebase_drift(stream, "the lamp stays")
+    return Said(stream, None, "what is usual there: the lamp stays")
+
+
 def _export_dataset(world: World) -> Said:
     world.client.export_dataset(world.dataset.id, "csv")
     return Said(world.dataset.id, world.dataset.digest, f"{world.dataset.name} as csv")
@@ -453,6 +491,9 @@ STEPS = (
     Step("POST /models/{name}/{version}/withdraw", "model.withdraw", _withdraw_model),
     Step("POST /components", "component.add", _add),
     Step("POST /components/{name}/{version}/proposal", "component.sign", _sign_component),
+    Step("POST /drift/alarms/{number}/acknowledge", "drift.acknowledge", _acknowledge_drift),
+    Step("POST /drift/alarms/{number}/mute", "drift.mute", _mute_drift),
+    Step("POST /drift/rebase", "drift.rebase", _rebase_drift),
     Step("POST /deliveries", "delivery.start", _deliver),
     Step("POST /deliveries/{delivery}/cancel", "delivery.cancel", _cancel_delivery),
     Step("POST /delivery-rules", "delivery.rule", _delivery_rule),
@@ -486,6 +527,9 @@ STEPS = (
     Step("POST /webhooks/{webhook}/test", "webhook.change", _test_webhook),
     Step("POST /webhooks/{webhook}/messages/{message}/redeliver", "webhook.change", _redeliver),
     Step("POST /webhooks/{webhook}/remove", "webhook.change", _remove_webhook),
+    Step("POST /review/policy", "review.policy", _review_policy),
+    Step("POST /review/answers", "review.answer", _answer_review),
+    Step("POST /review/undo", "review.undo", _undo_review),
     Step("POST /trust/proposals", "trust.proposed", _propose_change),
     Step("POST /trust/proposals/{proposal}/signatures", "trust.signed", _sign),
     Step("POST /trust/proposals/{proposal}/withdraw", "trust.withdrawn", _withdraw_proposal),
@@ -509,6 +553,7 @@ PEOPLE = {
 
 NOT_DECISIONS = {
     "POST /blobs/missing": "a question",
+    "POST /review/next": "a place in a queue, for some minutes",
     "POST /datasets/looks": "what an import would find out",
     "POST /datasets/{dataset}/check": "finds out, decides nothing",
     "POST /blobs": "bytes that nothing names yet",

@@ -36,6 +36,7 @@ from lineside.contract.error_codes import (
     people,
     recipes,
     registry,
+    reviews,
     rollouts,
     runtime,
     secrets,
@@ -84,6 +85,7 @@ _AREAS = (
     environments,
     exports,
     twins,
+    reviews,
 )
 
 PROBLEMS: dict[str, Problem] = {row.code: row for area in _AREAS for row in area.ROWS}

@@ -48,7 +48,7 @@ class ItemRow(Base):
 
 
 class AnswerRow(Base):
-    """What a person said; `undone` when they took it back."""
+    """What a person said; `undone` when they took it back. `before` and `turn`: where the capture stood until then."""
 
     __tablename__ = "review_answers"
     __table_args__ = (
@@ -65,6 +65,8 @@ class AnswerRow(Base):
     boxes: Mapped[tuple[Box, ...]] = mapped_column(Json(tuple[Box, ...]))
     seconds: Mapped[float]
     tool: Mapped[str] = mapped_column(String(32))
+    before: Mapped[str] = mapped_column(String(12))
+    turn: Mapped[int] = mapped_column(BIG)
     undone: Mapped[bool] = mapped_column(default=False)
 
 

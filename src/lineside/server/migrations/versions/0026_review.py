@@ -22,6 +22,8 @@ def upgrade() -> None:
         sa.Column("boxes", sa.Text(), nullable=False),
         sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("tool", sa.String(length=32), nullable=False),
+        sa.Column("before", sa.String(length=12), nullable=False),
+        sa.Column("turn", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("undone", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_review_answers")),
     )
@@ -30,6 +32,11 @@ def upgrade() -> None:
         batch_op.create_index("ix_review_answers_capture", ["capture", "number"], unique=False)
         batch_op.create_index("ix_review_answers_person", ["person", "undone", "number"], unique=False)
 
+    _items()
+    _others()
+
+
+def _items() -> None:
     op.create_table(
         "review_items",
         sa.Column("capture", sa.String(length=64), nullable=False),
@@ -67,6 +74,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_review_items_strategy", ["state", "strategy", "turn", "capture"], unique=False)
         batch_op.create_index("ix_review_items_unused", ["state", "dataset", "reviewed_at"], unique=False)
 
+
+def _others() -> None:
     op.create_table(
         "review_leases",
         sa.Column("capture", sa.String(length=64), nullable=False),
