@@ -63,7 +63,7 @@ def download_folder(
 
 
 def _download(client: Client, dataset: str, form: str, folder: Path, progress: Progress) -> Exported:
-    listing = _listing(client, dataset, form, progress)
+    listing = export_listing(client, dataset, form, progress)
     targets = {_place(folder, relative): digest for relative, digest in listing.files.items()}
     _claim(folder, _Mark(listing.dataset, listing.format))
     wanted: dict[str, list[Path]] = {}
@@ -85,7 +85,7 @@ def _download(client: Client, dataset: str, form: str, folder: Path, progress: P
     )
 
 
-def _listing(client: Client, dataset: str, form: str, progress: Progress) -> ExportListing:
+def export_listing(client: Client, dataset: str, form: str, progress: Progress) -> ExportListing:
     """Asked for until all labels are written: a request writes for some seconds, and one batch at least."""
     progress(0, 1, "writing labels")
     while True:
