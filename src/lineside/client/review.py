@@ -7,10 +7,13 @@ from lineside.client.connection import path
 from lineside.contract.review import (
     Answer,
     Batch,
+    MadeDataset,
+    MakeDataset,
     NextRequest,
     ReviewItem,
     ReviewPage,
     ReviewPolicy,
+    ReviewRule,
     ReviewState,
     ReviewStats,
 )
@@ -65,3 +68,19 @@ class Reviewing(Calls):
         """The near-duplicates of a capture, itself among them, the oldest first."""
         where = path("review", "captures", capture, "alike")
         return self.connection.call("GET", where, ReviewPage, query={"limit": limit})
+
+    def make_dataset(self, request: MakeDataset) -> MadeDataset:
+        """Make the next version of a dataset of what was reviewed since."""
+        return self.connection.call("POST", "/review/datasets", MadeDataset, body=request)
+
+    def review_rules(self) -> list[ReviewRule]:
+        """Datasets that take reviews of themselves, by name."""
+        return self.connection.call("GET", "/review/rules", list[ReviewRule])
+
+    def apply_review_rule(self, rule: ReviewRule) -> ReviewRule:
+        """Let a dataset take reviews of itself, whenever so many wait."""
+        return self.connection.call("PUT", path("review", "rules", rule.name), ReviewRule, body=rule)
+
+    def remove_review_rule(self, name: str) -> ReviewRule:
+        """Let a dataset take no more reviews of itself."""
+        return self.connection.call("POST", path("review", "rules", name, "remove"), ReviewRule)

@@ -79,6 +79,7 @@ _PEOPLE = {
         GET /api/v1/captures/{capture:str}/lineage
         GET /api/v1/review
         GET /api/v1/review/stats
+        GET /api/v1/review/rules
         GET /api/v1/review/policy
         GET /api/v1/review/captures/{capture:str}
         GET /api/v1/review/captures/{capture:str}/alike
@@ -210,6 +211,9 @@ _PEOPLE = {
         POST /api/v1/review/answers
         POST /api/v1/review/undo
         POST /api/v1/review/policy
+        POST /api/v1/review/datasets
+        PUT /api/v1/review/rules/{name:str}
+        POST /api/v1/review/rules/{name:str}/remove
         POST /datasets/{dataset:str}/checks
         POST /datasets/{dataset:str}/field
         POST /api/v1/datasets/looks

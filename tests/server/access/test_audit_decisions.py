@@ -33,7 +33,7 @@ from lineside.contract.inquiry import InquiryKind, InquiryRequest
 from lineside.contract.loop import LoopDocument
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.registry import EditCard, PointAlias, RemoveAlias
-from lineside.contract.review import Answer, AnswerKind, ReviewPolicy
+from lineside.contract.review import Answer, AnswerKind, MakeDataset, ReviewPolicy, ReviewRule
 from lineside.contract.rollout import DeviceProgress
 from lineside.contract.run import RunRequest
 from lineside.contract.webhook import WebhookRequest
@@ -448,6 +448,23 @@ def _rebase_drift(world: World) -> Said:
     return Said(stream, None, "what is usual there: the lamp stays")
 
 
+def _make_of_reviews(world: World) -> Said:
+    world.client.answer_review(Answer(capture="kept-1", kind=AnswerKind.NOTHING))
+    made = world.client.make_dataset(MakeDataset(name=world.dataset.name, field_share=0.0))
+    assert made.version is not None
+    return Said(made.version.id, made.version.digest, "1 images")
+
+
+def _review_rule(world: World) -> Said:
+    world.client.apply_review_rule(ReviewRule(name="plates", reviewed=50))
+    return Said("plates", None, "takes 50 reviews at a time")
+
+
+def _remove_review_rule(world: World) -> Said:
+    world.client.remove_review_rule("plates")
+    return Said("plates", None, "takes no reviews of itself any more")
+
+
 def _export_dataset(world: World) -> Said:
     world.client.export_dataset(world.dataset.id, "csv")
     return Said(world.dataset.id, world.dataset.digest, f"{world.dataset.name} as csv")
@@ -530,6 +547,9 @@ STEPS = (
     Step("POST /review/policy", "review.policy", _review_policy),
     Step("POST /review/answers", "review.answer", _answer_review),
     Step("POST /review/undo", "review.undo", _undo_review),
+    Step("POST /review/datasets", "review.dataset", _make_of_reviews),
+    Step("PUT /review/rules/{name}", "review.rule", _review_rule),
+    Step("POST /review/rules/{name}/remove", "review.rule", _remove_review_rule),
     Step("POST /trust/proposals", "trust.proposed", _propose_change),
     Step("POST /trust/proposals/{proposal}/signatures", "trust.signed", _sign),
     Step("POST /trust/proposals/{proposal}/withdraw", "trust.withdrawn", _withdraw_proposal),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import msgspec
@@ -27,6 +28,15 @@ from lineside.server.services import Core
 _AT_ONCE = 500
 
 
+@dataclass(frozen=True)
+class _Offer:
+    """Pictures that may go into a field set: those that are not `held` there, how many of the others were left out and
+    why, and the classes they may have."""
+
+    found: Callable[[set[str]], tuple[list[ImageRecord], Counter[str]]]
+    classes: tuple[str, ...]
+
+
 class FieldSets:
     """Field sets. `taken_at` says when devices took pictures, by digest; the captures room gives it."""
 
@@ -46,18 +56,30 @@ class FieldSets:
         if not is_name(name + FIELD):
             raise LinesideError("request.invalid", why=f"{name + FIELD!r} is too long a name for a field set")
         sources = [self._datasets.version(one) for one in request.sources] or [base]
+        classes = tuple(label for one in sources for label in one.classes)
+        return self._grown(name, base, _Offer(lambda held: self._found(sources, held, since), classes))
+
+    def add(self, name: str, images: Sequence[ImageRecord], classes: tuple[str, ...]) -> FieldReport:
+        """As `grow`, from labelled pictures that are in no dataset: each has its `taken_at`, and is on the side test.
+
+        Raises `request.not_found`, `dataset.field_empty`.
+        """
+        base = self._datasets.version(name)
+        return self._grown(
+            name, base, _Offer(lambda held: ([one for one in images if one.digest not in held], Counter()), classes)
+        )
+
+    def _grown(self, name: str, base: DatasetVersion, offer: _Offer) -> FieldReport:
         report = None
         while report is None:  # once more where the series has grown meanwhile
-            report = self._grow(name, base, sources, since)
+            report = self._grow(name, base, offer)
         return report
 
-    def _grow(
-        self, name: str, base: DatasetVersion, sources: Sequence[DatasetVersion], since: str | None
-    ) -> FieldReport | None:
+    def _grow(self, name: str, base: DatasetVersion, offer: _Offer) -> FieldReport | None:
         """`base` is the newest version of the series `name`, or the one asked for; it may be called as another series
         that had the same content first."""
         before, held = self._before(name)
-        found, left_out = self._found(sources, {image.digest for image in held}, since)
+        found, left_out = offer.found({image.digest for image in held})
         images = [(image.digest, image.group) for image in found]
         known, keys = what_is_known(
             self._core.database, self._datasets.looks, name, images, bool(found), self._core.root
@@ -68,7 +90,7 @@ class FieldSets:
                 reasons = ", ".join(f"{count} {why}" for why, count in left_out.items()) or "no image"
                 raise LinesideError("dataset.field_empty", name=name, reasons=reasons)
             return FieldReport(version=before, created=False, added=0, left_out=dict(left_out))
-        version, everything = self._version(name, base, before, sources, [*held, *_renamed(held, new)])
+        version, everything = self._version(name, base, before, offer.classes, [*held, *_renamed(held, new)])
         return self._store(name, keys, version, everything, FieldReport(
             version=version, created=True, added=len(new), left_out=dict(left_out)
         ))  # fmt: skip
@@ -138,11 +160,11 @@ class FieldSets:
         name: str,
         base: DatasetVersion,
         before: DatasetVersion | None,
-        sources: Sequence[DatasetVersion],
+        more: Sequence[str],
         images: Sequence[ImageRecord],
     ) -> tuple[DatasetVersion, tuple[ImageRecord, ...]]:
         ordered = tuple(sorted(images, key=lambda image: image.file_name))
-        told = [*(before.classes if before else ()), *base.classes, *(c for one in sources for c in one.classes)]
+        told = [*(before.classes if before else ()), *base.classes, *more]
         classes = tuple(dict.fromkeys(told))
         digest = content_digest(content_of(classes, ordered))
         return DatasetVersion(

@@ -71,7 +71,7 @@ class DatasetsService:
             known, keys = self._known(request.name, kept)
             assembled = assemble(reading, kept, patches, noticed, known)
             version = self._version(request, form.name, reading, assembled, noticed)
-            report = self._store(request.name, version, assembled, keys)
+            report = self.store_version(request.name, version, assembled, keys)
         return report
 
     def versions(self, name: str | None = None, offset: int = 0, limit: int = 100) -> DatasetPage:
@@ -166,7 +166,7 @@ class DatasetsService:
             warnings=warnings.counted(),
         )
 
-    def _store(self, name: str, version: DatasetVersion, assembled: Assembled, keys: int) -> ImportReport | None:
+    def store_version(self, name: str, version: DatasetVersion, assembled: Assembled, keys: int) -> ImportReport | None:
         """Store a version and the sides of its series; None when that knows more than the `keys` it knew."""
         with self._core.database.write() as session:
             if how_many(session, name) != keys:

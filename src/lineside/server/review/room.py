@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from lineside.server.datasets.looks import Looks
-from lineside.server.review import api
+from lineside.server.review import api, making_api
+from lineside.server.review.making import Making
+from lineside.server.review.rules import Rules
 from lineside.server.review.service import ReviewService
 from lineside.server.services import Core, Loop, Room
 
 
 def room(core: Core) -> Room:
-    """Reviews of captures. Uploads come into the queue every two seconds."""
+    """Reviews of captures. Uploads come into the queue every two seconds; rules are looked at every five."""
     reviews = ReviewService(core, Looks(core.database, core.objects))
 
     def take_in() -> None:
         reviews.intake.step()
 
-    return Room(services={"reviews": reviews}, people=api.routes, loops=[Loop("reviews", take_in, seconds=2.0)])
+    making = Making(core)
+    rules = Rules(core, making)
+    return Room(
+        services={"reviews": reviews, "review_making": making, "review_rules": rules},
+        people=[*api.routes, *making_api.routes],
+        loops=[Loop("reviews", take_in, seconds=2.0), Loop("review-rules", rules.step, seconds=5.0)],
+    )
