@@ -116,6 +116,18 @@ def test_a_batch_is_kept_in_rows_of_a_bounded_size() -> None:
     assert list(portions([])) == []
 
 
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 200])
+def test_inputs_of_batches_of_any_size_are_remembered_once(tmp_path: Path, count: int) -> None:
+    spool = Spool(tmp_path / "spool.db")
+    keys = [InputKey(f"{number}.jpg", number, -number) for number in range(count)]
+    spool.append([], keys)
+    spool.append([], keys[::-1] + keys[:70])
+    spool.close()
+    reopened = Spool(tmp_path / "spool.db")
+    assert reopened.inputs() == set(keys)
+    reopened.close()
+
+
 def test_forgotten_inputs_are_gone(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool.db")
     add(spool, 3)

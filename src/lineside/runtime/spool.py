@@ -40,6 +40,10 @@ CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL,
 """
 _READ_ROWS = 8  # rows kept in memory after they were written or read
 _TAKEN_OVER = 1000  # results of the earlier format at a time
+_INPUTS_AT_ONCE = 64  # rows of one statement: less than half as dear as a statement a row
+_INSERT = "INSERT OR IGNORE INTO inputs VALUES "
+_ROW = "(?, ?, ?)"
+_MANY = _INSERT + ", ".join([_ROW] * _INPUTS_AT_ONCE)
 
 
 class InputKey(NamedTuple):
@@ -101,7 +105,7 @@ class Spool:
                 cursors = self._write_cursors()
                 gone = self._delete_passed()
                 self._db.executemany("INSERT INTO batches VALUES (?, ?, ?)", rows)
-                self._db.executemany("INSERT OR IGNORE INTO inputs VALUES (?, ?, ?)", inputs)
+                _write_inputs(self._db, list(inputs))
                 if rows:
                     _number(self._db, last)
                 lost, freed = self._drop_oldest(self._held.bytes - gone.bytes + added.bytes - self.max_bytes)
@@ -310,6 +314,14 @@ def _changed(held: _Held, added: _Held, *gone: _Held) -> _Held:
         held.results + added.results - sum(each.results for each in gone),
         held.bytes + added.bytes - sum(each.bytes for each in gone),
     )
+
+
+def _write_inputs(db: sqlite3.Connection, keys: Sequence[InputKey]) -> None:
+    """Within the caller's transaction."""
+    whole = len(keys) - len(keys) % _INPUTS_AT_ONCE
+    for start in range(0, whole, _INPUTS_AT_ONCE):
+        db.execute(_MANY, [value for key in keys[start : start + _INPUTS_AT_ONCE] for value in key])
+    db.executemany(_INSERT + _ROW, keys[whole:])
 
 
 def _number(db: sqlite3.Connection, last: int) -> None:
