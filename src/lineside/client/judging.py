@@ -29,6 +29,7 @@ _HEAD = {
 }
 _FILES = frozenset({"model.onnx", "signature.json", "golden.zip", "model.json"})
 _PREVIOUS = frozenset({"previous.onnx", "previous.json"})
+_BASELINE = frozenset({"baseline.json"})
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _check_recipe(
         recipe.keys() - _HEAD
         or manifest.keys() - {"Platform", "Artifacts"}
         or packed
-        or found.keys() - _PREVIOUS != _FILES
+        or found.keys() - _PREVIOUS - _BASELINE != _FILES
     ):
         raise _wrong(label, "its recipe has more than a model's files")
     if head != (RECIPE_FORMAT, *component):

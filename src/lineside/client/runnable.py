@@ -1,4 +1,5 @@
-"""A model version as the folder that the runtime loads: model.onnx, signature.json, model.json, golden.zip."""
+"""A model version as the folder that the runtime loads: model.onnx, signature.json, model.json, golden.zip, and
+baseline.json where it has one."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lineside.client.client import Client
+from lineside.contract.drift import BASELINE_FILE
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.model import ModelVersion
@@ -23,4 +25,6 @@ def fetch_runnable(client: Client, model: ModelVersion, folder: Path) -> Path:
     identity = {"name": model.name, "version": model.version, "digest": model.digest}
     (folder / "signature.json").write_bytes(msgspec.json.encode(model.signature))
     (folder / "model.json").write_bytes(msgspec.json.encode(identity))
+    if model.baseline is not None:
+        (folder / BASELINE_FILE).write_bytes(msgspec.json.encode(model.baseline))
     return folder

@@ -21,7 +21,7 @@ import msgspec
 
 from lineside.contract.drift import OTHER, QUANTITIES, DriftWindow, Sketch
 
-ENOUGH = 30
+ENOUGH = 20
 """Values of a quantity from which a window tells of it."""
 MARGIN, CHANCE = 0.15, 1.0
 """Beyond what is usual, a limit lies by so many spreads, and by at least so many chance errors of the window's mean."""
@@ -76,7 +76,7 @@ class Usual(msgspec.Struct, frozen=True, kw_only=True):
     levels: dict[str, Level]
 
 
-class Point(msgspec.Struct, frozen=True, kw_only=True):
+class Point(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What a window tells of a quantity."""
 
     mean: float
@@ -87,7 +87,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 def points_of(window: DriftWindow) -> dict[str, Point]:
     """Every quantity of which a window has enough values."""
     points = {
-        name: Point(mean=sketch.mean, spread=sketch.spread, count=sketch.count)
+        name: Point(mean=round(sketch.mean, 4), spread=round(sketch.spread, 4), count=sketch.count)
         for name, sketch in window.sketches.items()
         if name in QUANTITIES and sketch.mean is not None and sketch.count >= ENOUGH
     }
@@ -96,7 +96,8 @@ def points_of(window: DriftWindow) -> dict[str, Point]:
         for label, count in window.classes.items():
             if label != OTHER:
                 share = count / found
-                points[_CLASS + label] = Point(mean=share, spread=math.sqrt(share * (1 - share)), count=found)
+                spread = round(math.sqrt(share * (1 - share)), 4)
+            points[_CLASS + label] = Point(mean=round(share, 4), spread=spread, count=found)
     return points
 
 

@@ -12,9 +12,9 @@ from lineside.contract.model import Prediction, Predictions
 from lineside.pipeline.pictures import sample_pictures
 from lineside.pipeline.scoring import Found
 from lineside.pipeline.step import Context
+from lineside.runtime.drift.gathering import baseline_of
 from lineside.runtime.golden import USUAL, Tolerance, write_golden
 from lineside.runtime.model import Model
-from lineside.runtime.quantities import baseline_of
 
 _GOLDEN_BUSY = 3  # pictures with something on them, and one without where there is one
 _INT8 = Tolerance(min_iou=0.65, max_confidence_gap=0.15)

@@ -94,9 +94,9 @@ class Line:
         delivery: Delivery,
         ledger: Ledger,
         meter: Measuring | None = None,
-        live: Watching | None = None,
+        watching: Sequence[Watching] = (),
     ) -> None:
-        self.ledger, self.meter, self.live = ledger, meter, live
+        self.ledger, self.meter, self.watching = ledger, meter, watching
         self.deciders = tuple(desk.decider for desk in desks)
         self._delivery = delivery
         self._sources: Mapping[str, Source] = {one.name: one for desk in desks for one in desk.sources}
@@ -181,5 +181,5 @@ class _Giver:
         self.line.ledger.decided(frame.source, late=verdict.late)
         if self.line.meter is not None:
             self.line.meter.decided(frame.source, verdict.answer.inference.latency_ms, verdict.waited_ms)
-        if self.line.live is not None:
-            self.line.live.saw(frame, verdict)
+        for watcher in self.line.watching:
+            watcher.saw(frame, verdict)

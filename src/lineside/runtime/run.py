@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Protocol
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.accounting import Ledger
@@ -18,6 +19,7 @@ from lineside.runtime.announce import announce, rfc3339
 from lineside.runtime.api.api import Api
 from lineside.runtime.captures.captures import Captures
 from lineside.runtime.delivery import Delivery
+from lineside.runtime.drift.making import say_of, watch_of
 from lineside.runtime.frames import Source
 from lineside.runtime.line import Line
 from lineside.runtime.live import Live
@@ -106,14 +108,16 @@ def _serve(
     spool = patiently(stop, partial(Spool, settings.work / SPOOL_FILE))
     if spool.recovered:
         announce("spool.recovered", next_sequence=spool.next_sequence)
-    captures = patiently(stop, partial(captures_of, settings, environment))
+    drift = watch_of(settings, library)
+    captures = patiently(stop, partial(captures_of, settings, environment, drift))
     delivery = Delivery(spool, captures)
     sources = sources_of(settings, spool)
     ledger, live = Ledger(sources), Live()
     meter = Meter(lambda: {name: ledger.of(name) for name in sources})
     shadow = shadow_of(settings, library, captures)
+    watching = (live, drift) if drift else (live,)
     line = line_of(
-        settings, library, sources, delivery, ledger, captures=captures, shadow=shadow, meter=meter, live=live
+        settings, library, sources, delivery, ledger, captures=captures, shadow=shadow, meter=meter, watching=watching
     )
     following = following_of(settings, library, line, environment)
     running = _Running(settings, library, sources, line, delivery, spool, status, file, shadow, following, captures)
@@ -130,24 +134,19 @@ def _serve(
     for part in (api, teller, shadow, following):
         if part:
             part.start()
+    if drift:
+        drift.start(say_of(sinks))
     status.state = RuntimeState.READY
     running.report()
     announce("runtime.ready", sources=",".join(sources), waiting=len(spool))
     try:
         _watch(running, stop)
     finally:
-        for part in (api, following, shadow):
-            if part:
-                part.stop()
-        line.stop()
-        if teller:
-            teller.stop()
-        delivery.stop()
-        running.report()
-        if captures:
-            captures.close()
-        spool.close()
-        library.close()
+        running.stop((api, following, shadow), (drift, teller))
+
+
+class _Part(Protocol):
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +169,20 @@ class _Running:
         """Writes the status as it is now."""
         self._refresh()
         self.file.write(self.status)
+
+    def stop(self, before: Iterable[_Part | None], after: Iterable[_Part | None]) -> None:
+        """Stops the line, and what is beside it: before it, or after its last decision."""
+        for part in filter(None, before):
+            part.stop()
+        self.line.stop()
+        for part in filter(None, after):
+            part.stop()
+        self.delivery.stop()
+        self.report()
+        if self.captures:
+            self.captures.close()
+        self.spool.close()
+        self.library.close()
 
     def _refresh(self) -> None:
         status = self.status

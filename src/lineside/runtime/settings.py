@@ -5,7 +5,7 @@ sources: {NAME: {kind, …}}         several, instead; kind: folder, video, rtsp
 models: {NAME: {folder}}           several models; without, the one of --model, which is named "model"
 routes: [{source, model}]          which model decides for which source; without, the only one for all
 deadline_ms                        after which a decision is late
-topic, capture, threads, compare_every
+topic, capture, drift, threads, compare_every
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from lineside.contract.errors import LinesideError
 from lineside.runtime.api.settings import ApiSettings
 from lineside.runtime.captures.settings import CaptureSettings
+from lineside.runtime.drift.settings import DriftSettings
 from lineside.runtime.models.settings import ModelSettings, ShadowSettings
 from lineside.runtime.rules.settings import RuleSettings
 from lineside.runtime.sinks.mqtt import MqttSettings
@@ -78,6 +79,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     soak_seconds: float = SOAK_SECONDS
     topic: str = ""  # the user's MQTT topic beside Lineside's own
     capture: CaptureSettings | None = CaptureSettings()  # null keeps nothing
+    drift: DriftSettings | None = DriftSettings()  # null watches nothing
     threads: int = 0  # 0: the cores this process may use
     compare_every: int = 20  # the previous model looks at every so manieth image, too; 0: it is not even loaded
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lineside.contract.configuration import FOLLOWED_VARIABLE
@@ -11,6 +11,7 @@ from lineside.runtime.captures.captures import Captures
 from lineside.runtime.compare import comparer_of
 from lineside.runtime.decider import Companion, Decider, Shadowing
 from lineside.runtime.delivery import Delivery
+from lineside.runtime.drift.watch import DriftWatch
 from lineside.runtime.frames import Source
 from lineside.runtime.line import Desk, Line, Measuring, Watching
 from lineside.runtime.model import Model
@@ -33,7 +34,7 @@ def line_of(
     captures: Captures | None = None,
     shadow: Shadowing | None = None,
     meter: Measuring | None = None,
-    live: Watching | None = None,
+    watching: Sequence[Watching] = (),
 ) -> Line:
     """One desk for each model that a source is routed to. Raises `rules.invalid`."""
     configuration = settings.configuration
@@ -52,7 +53,7 @@ def line_of(
             named=settings.named,
         )
         desks.append(Desk(decider, [sources[source] for source in mine], lanes=slot.model.lanes))
-    line = Line(desks, delivery, ledger, meter, live)
+    line = Line(desks, delivery, ledger, meter, watching)
     accompany(line, settings)
     return line
 
@@ -80,13 +81,17 @@ def following_of(settings: Settings, library: Library, line: Line, environment: 
     )
 
 
-def captures_of(settings: Settings, environment: Mapping[str, str]) -> Captures | None:
-    """What keeps images, if anything does. Raises OSError, `capture.no_key`, `capture.no_hook`."""
+def captures_of(settings: Settings, environment: Mapping[str, str], drift: DriftWatch | None) -> Captures | None:
+    """What keeps images, if anything does; `drift` knows when a source has drifted. Raises OSError, `capture.no_key`,
+    `capture.no_hook`."""
     configuration = settings.configuration
     if configuration.capture is None:
         return None
     per_hour = configuration.shadow.per_hour if configuration.shadow else 0.0
-    return Captures(configuration.capture, settings.work, settings.captures, environment, shadow_per_hour=per_hour)
+    kept = settings.work, settings.captures, environment
+    if drift is None:
+        return Captures(configuration.capture, *kept, shadow_per_hour=per_hour)
+    return Captures(configuration.capture, *kept, drifting=drift.drifting, shadow_per_hour=per_hour)
 
 
 def shadow_of(settings: Settings, library: Library, captures: Captures | None) -> Shadow | None:

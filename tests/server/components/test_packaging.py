@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from lineside.contract.component import ComponentKind
+from lineside.contract.drift import BASELINE_FILE, BASELINE_SCHEMA, Baseline, sketch_of
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of, from_greengrass_digest
 from lineside.contract.model import PreviousModel
@@ -65,6 +66,19 @@ def test_the_version_before_comes_along_by_its_digest():
     objects.delete(first.digest)
     with pytest.raises(LinesideError, match=r"request\.not_found"):
         pack_model(objects, model, about)
+
+
+def test_a_baseline_comes_along_when_devices_can_use_it():
+    objects = MemoryObjects()
+    model = model_version(objects, 1)
+    sketches = {"confidence": sketch_of("confidence", [0.5])}
+    old = msgspec.structs.replace(model, baseline=Baseline(images=1, sketches=sketches))
+    assert pack_model(objects, old) == pack_model(objects, model)
+    baseline = Baseline(schema=BASELINE_SCHEMA, images=1, sketches=sketches, classes={"tag": 1.0})
+    packed = pack_model(objects, msgspec.structs.replace(model, baseline=baseline))
+    named = {one.name: one.digest for one in packed.artifacts}
+    assert msgspec.json.decode(objects.get(named[BASELINE_FILE]), type=Baseline) == baseline
+    assert named.keys() - {one.name for one in pack_model(objects, model).artifacts} == {BASELINE_FILE}
 
 
 def test_packing_again_gives_the_same_bytes(sources):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lineside import __version__
 from lineside.contract.component import Artifact, ComponentKind
+from lineside.contract.drift import BASELINE_FILE, BASELINE_SCHEMA, Baseline
 from lineside.contract.ids import canonical, digest_of
 from lineside.contract.model import PREVIOUS_ABOUT, PREVIOUS_FILE, ModelVersion, PreviousModel
 from lineside.server.adapters.objects import ObjectStore
@@ -41,6 +42,7 @@ def pack_model(objects: ObjectStore, model: ModelVersion, previous: PreviousMode
         _kept(objects, "signature.json", canonical(model.signature)),
         _there(objects, "golden.zip", model.golden),
         _kept(objects, "model.json", canonical(about)),
+        *_of_baseline(objects, model.baseline),
         *_of_previous(objects, previous),
     )
     return Packed(
@@ -74,6 +76,14 @@ def _next_version(released: Mapping[str, str]) -> str:
     series = ".".join(__version__.split(".")[:2])
     numbers = [int(one.rpartition(".")[2]) for one in released if one.rpartition(".")[0] == series]
     return f"{series}.{max(numbers, default=-1) + 1}"
+
+
+def _of_baseline(objects: ObjectStore, baseline: Baseline | None) -> tuple[Artifact, ...]:
+    """What devices hold against what they see. One of an older version tells them nothing, and its component stays as
+    it is."""
+    if baseline is None or baseline.schema != BASELINE_SCHEMA:
+        return ()
+    return (_kept(objects, BASELINE_FILE, canonical(baseline)),)
 
 
 def _of_previous(objects: ObjectStore, previous: PreviousModel | None) -> tuple[Artifact, ...]:

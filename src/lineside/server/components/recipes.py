@@ -22,6 +22,7 @@ _CONFIGURATION = {
     "source": {"folder": "inbox"},
     "topic": "",
     "capture": {"uncertain": [0.2, 0.5], "random": 0.05, "per_hour": 200},
+    "drift": {"every_minutes": 10},
     "threads": 0,
     "compare_every": 20,
 }

@@ -1,0 +1,22 @@
+"""How drift is watched: the key `drift` of the configuration; null watches nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Minutes = Annotated[float, msgspec.Meta(gt=0, le=60)]
+Windows = Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class DriftSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A window each `every_minutes`; a quantity that is far in `k` of its last `n` windows counts."""
+
+    every_minutes: Minutes = 10.0
+    k: Windows = 2
+    n: Windows = 3
+
+    def __post_init__(self) -> None:
+        if self.k > self.n:
+            raise ValueError(f"{self.k} of {self.n} windows cannot be")
