@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="run|probe|try|bench|carry")
 
     run = commands.add_parser("run", help="decide on every image that arrives, until SIGTERM")
-    run.add_argument("--model", type=Path, required=True, help="folder of the model's component")
+    run.add_argument("--model", type=Path, required=True, help="the folder of a model; none: there is none yet")
     run.add_argument("--work", type=Path, required=True, help="folder for the spool and the status")
     run.set_defaults(command=_run)
 

@@ -99,14 +99,8 @@ def test_thinning_keeps_every_nth_by_time() -> None:
 
 
 def test_what_a_power_cut_left_is_cleaned_and_what_others_write_just_now_is_not(tmp_path: Path) -> None:
-    for name in (
-        "whole.bin",
-        "whole.json",
-        "torn.bin",
-        ".half.json.4999999.tmp",
-        "fresh.bin",
-        f".x.{os.getppid()}.tmp",
-    ):
+    mine, dead = f".x.{os.getppid()}.tmp", ".half.json.4999999.tmp"
+    for name in ("whole.bin", "whole.json", "torn.bin", dead, "fresh.bin", mine):
         (tmp_path / name).write_bytes(b"x")
     long_ago = time.time() - STRAY_SECONDS - 1
     for name in ("whole.bin", "torn.bin"):

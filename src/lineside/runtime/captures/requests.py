@@ -8,6 +8,7 @@ that cannot be read changes nothing: what was read last goes on.
 from __future__ import annotations
 
 import datetime
+import math
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -125,7 +126,7 @@ class Requests:
             return request.count
         gone = self._passed() - began
         whole = max(1.0, (gone + end - self._wall()) * _IN_TIME)
-        return request.count * gone / whole + 1
+        return math.floor(request.count * gone / whole) + 1
 
     def _look(self) -> None:
         now = self._passed()

@@ -116,7 +116,7 @@ class Nothing:
 
 
 class Drifting(_Plain):
-    """While the device's last window is far from the model's baseline, which `drifting` says of its source in a sentence."""
+    """While the device's last window is far from the model's baseline, as `drifting` says of a source."""
 
     def __init__(self, settings: DriftSettings, drifting: Callable[[str], str]) -> None:
         self._drifting = drifting

@@ -14,6 +14,7 @@ from lineside.runtime.announce import announce
 from lineside.runtime.engines import MOST_LANES, Port, bring
 from lineside.runtime.engines.cores import usable_cores
 from lineside.runtime.model import MODEL_FILE, described
+from lineside.runtime.models.blank import blank, is_blank
 from lineside.runtime.models.memory import Memory, check, estimate, give_back, memory, resident
 from lineside.runtime.models.proof import Proven, prove
 from lineside.runtime.models.settings import ModelSettings
@@ -182,6 +183,8 @@ class Library:
             return self._proven(name, folder, threads)
 
     def _proven(self, name: str, folder: Path, threads: int | None = None) -> Proven:
+        if is_blank(folder):
+            return blank()
         settings = self._settings.get(name) or ModelSettings(folder=str(folder))
         wanted = settings.threads or self._threads if threads is None else threads
         if self._slots or self._memory_mb is not None:  # an estimate alone keeps no device from its only model
