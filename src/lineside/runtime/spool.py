@@ -338,6 +338,7 @@ def _opened(path: Path, busy_seconds: float) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA secure_delete = OFF")  # on, freeing room needs room: what goes is overwritten
+        db.execute("PRAGMA cache_size = -3000")  # KiB: the pages of a whole batch, which are let go soon after
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
