@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lineside.contract.model import Signature
 from lineside.runtime.heads import Candidates, locations
+from lineside.runtime.heads.columns import finite, highest, place_of_highest
 
 
 class CompactHead:
@@ -22,8 +23,6 @@ class CompactHead:
     def candidates(self, outputs: list[NDArray[np.float32]], score_threshold: float) -> Candidates:
         """Every location whose best class scores at least `score_threshold`."""
         rows = outputs[0][0]
-        best = rows[:, 4:].max(axis=1)
-        rows = rows[best >= np.float32(score_threshold)]
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        classes = rows[:, 4:].argmax(axis=1)
+        rows = finite(rows[highest(rows[:, 4:]) >= np.float32(score_threshold)])
+        classes = place_of_highest(rows[:, 4:])
         return Candidates(rows[:, :4], rows[np.arange(len(rows)), 4 + classes], classes)

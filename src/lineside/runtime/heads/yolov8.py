@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lineside.contract.model import Signature
 from lineside.runtime.heads import Candidates, corners, locations
+from lineside.runtime.heads.columns import finite, place_of_highest
 
 
 class Yolov8Head:
@@ -22,7 +23,6 @@ class Yolov8Head:
     def candidates(self, outputs: list[NDArray[np.float32]], score_threshold: float) -> Candidates:
         """Every location whose best class scores at least `score_threshold`."""
         columns = outputs[0][0]
-        rows = columns[:, columns[4:].max(axis=0) >= np.float32(score_threshold)].T
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        classes = rows[:, 4:].argmax(axis=1)
+        rows = finite(columns[:, columns[4:].max(axis=0) >= np.float32(score_threshold)].T)
+        classes = place_of_highest(rows[:, 4:])
         return Candidates(corners(rows[:, :4]), rows[np.arange(len(rows)), 4 + classes], classes)
