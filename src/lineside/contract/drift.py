@@ -98,6 +98,11 @@ class Sketch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+def edges_of(name: str, sketch: Sketch) -> tuple[float, ...]:
+    """The edges of a sketch's bins; none for a quantity that is not in `QUANTITIES` and brings none."""
+    return sketch.edges or (QUANTITIES[name].edges if name in QUANTITIES else ())
+
+
 class Tally:
     """Makes the sketch of one quantity, value by value. Not for two threads."""
 

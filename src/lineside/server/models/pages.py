@@ -15,7 +15,7 @@ from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.model import Decision, ModelState
 from lineside.contract.registry import Alias
 from lineside.server.adapters.objects import ObjectStore
-from lineside.server.models import drawing
+from lineside.server.models import baselines, drawing
 from lineside.server.models.aliases import Aliases
 from lineside.server.models.decisions import DECISIONS, Row
 from lineside.server.models.evaluations import read_predictions
@@ -142,6 +142,7 @@ def _shown(
         predictions=[(one, mistakes(one.truth, one.detections)) for one in read_predictions(objects, model)],
         gates=[(gate, drawing.gate(gate)) for gate in model.gates],
         ladder=drawing.ladder(model.variants),
+        baseline=baselines.rows(model.baseline),
         others=sorted(
             (one for one in others if one.version != model.version),
             key=lambda one: (one.version > model.version, -one.version),

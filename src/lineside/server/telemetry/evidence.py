@@ -26,6 +26,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, FromClause, and_, exists, func, not_, select
 from sqlalchemy.orm import Session
 
+from lineside.contract.drift import edges_of
 from lineside.contract.histogram import CONFIDENCE_STEPS, confidence_step, quantile
 from lineside.contract.model import ModelVersion
 from lineside.contract.rollout import GateKind
@@ -226,11 +227,12 @@ def _of_tests(model: ModelVersion) -> _Baseline:
     assert baseline is not None
     sketch, found = baseline.sketches.get("confidence"), baseline.sketches.get("detections")
     if sketch is not None:
-        for low, high, count in zip(sketch.edges, sketch.edges[1:], sketch.counts, strict=False):
+        edges = edges_of("confidence", sketch)
+        for low, high, count in zip(edges, edges[1:], sketch.counts, strict=False):
             confidences[confidence_step((low + high) / 2)] += count
     detections = sum(confidences)
     mix = {label: share * detections for label, share in baseline.classes.items()}
-    nothing = found.counts[0] if found is not None and found.edges[1] <= 1.0 else 0
+    nothing = found.counts[0] if found is not None and edges_of("detections", found)[1] <= 1.0 else 0
     return _Baseline(confidences=confidences, mix={**mix, NOTHING: nothing})
 
 

@@ -1,0 +1,150 @@
+"""How often healthy devices are said to drift, and how soon devices that do.
+
+python -m benchmarks.drift [--quick] [--json] [--table]
+
+50 devices run for 30 days in daylight, weather and with changing products (`drift_world`), and are judged by the very
+code that devices and the control plane judge by. `false_a_year`: alarms of healthy devices, by device and year, the
+first week included, in which there is only the model's baseline. `found`: of shifts by one standard deviation of the
+baseline, begun at any moment after the first week, the share that is held within three windows; a new class is a tenth
+of the detections.
+`--table` prints what docs/drift.md shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.drift_world import DAY, DIGEST, KINDS, Device, Hardness, new_class
+from benchmarks.measure import table
+from lineside.contract.drift_distance import Held, Usual, distance
+from lineside.contract.drift_judge import Judge
+from lineside.contract.drift_usual import DAYS, usual_of_tests
+
+NEW = "a class that is new"
+SHIFTS: dict[str, tuple[str, float]] = {
+    "confidence down": ("confidence", -1.0),
+    "detections down": ("detections", -1.0),
+    "box area up": ("box_area", 1.0),
+    "place sideways": ("place_x", 1.0),
+    "sharpness down": ("sharpness", -1.0),
+    "brightness down": ("brightness", -1.0),
+    "warmth up": ("warmth", 1.0),
+    "latency up": ("latency", 1.0),
+}
+WORLDS: dict[str, Hardness] = {
+    "as described": Hardness(),
+    "without daylight": Hardness(light=0.0),
+    "products twice as different": Hardness(products=2.0),
+    "a third of the daylight on dark days": Hardness(overcast=0.33),
+    "a frame every ten seconds": Hardness(frames=(60, 60)),
+}
+ONE_OF = "as described"
+
+
+class Judged(NamedTuple):
+    """What came of one device."""
+
+    alarms: int
+    early: int  # of them, in the first week
+    quantities: Counter[str]
+    found: dict[str, list[bool]]
+
+
+def judged(device: Device, days: int, tries: int, drawn: np.random.Generator) -> Judged:
+    """A device through its days, and shifts from some of its windows on."""
+    judge = Judge(usual_of_tests(device.baseline(), DIGEST))
+    alarms = early = 0
+    quantities: Counter[str] = Counter()
+    before: set[str] = set()
+    for number in range(days * DAY):
+        judge.after(device.window(number))
+        sides = set(judge.held.sides)
+        if sides and not before:
+            alarms += 1
+            early += number < DAYS * DAY
+            quantities.update(sides)
+        before = sides
+    found: dict[str, list[bool]] = {}
+    usual = judge.usual
+    if usual is not None and usual.field:
+        for name in (*SHIFTS, NEW):
+            begins = drawn.integers(DAYS * DAY, days * DAY - 3, tries)
+            found[name] = [_found(device, usual, name, int(begin)) for begin in begins]
+    return Judged(alarms, early, quantities, found)
+
+
+def _found(device: Device, usual: Usual, name: str, begin: int) -> bool:
+    held = Held()
+    quantity, by = SHIFTS.get(name, ("class:crack", 0.0))
+    shifts = {quantity: by * usual.levels[quantity].spread} if by else {}
+    for number in range(begin, begin + 3):
+        window = device.window(number, shifts)
+        held = held.after(distance(window if by else new_class(window, "crack", 0.1), usual))
+        if quantity in held.sides:
+            return True
+    return False
+
+
+def world(hard: Hardness, devices: int, days: int, tries: int, seed: int) -> dict[str, object]:
+    """One world's figures."""
+    drawn = np.random.default_rng(seed)
+    all_ = [judged(Device(days, hard, drawn), days, tries, drawn) for _ in range(devices)]
+    years = devices * days / 365
+    alarms, early = sum(one.alarms for one in all_), sum(one.early for one in all_)
+    quantities: Counter[str] = Counter()
+    for one in all_:
+        quantities.update(one.quantities)
+    return {
+        "device_years": round(years, 2),
+        "false_alarms": alarms,
+        "false_alarms_first_week": early,
+        "false_a_year": round(alarms / years, 2),
+        "by_quantity": dict(quantities.most_common()),
+        "learned": sum(bool(one.found) for one in all_),
+        "found": {name: _share([hit for one in all_ for hit in one.found.get(name, [])]) for name in (*SHIFTS, NEW)},
+    }
+
+
+def _share(hits: list[bool]) -> float:
+    return round(sum(hits) / len(hits), 3) if hits else 0.0
+
+
+def shown(worlds: dict[str, dict[str, object]]) -> str:
+    """The table of the docs."""
+    heads = ["", "false alarms a device-year", *(f"{name}" for name in (*SHIFTS, NEW))]
+    rows = [heads]
+    for name, told in worlds.items():
+        found = told["found"]
+        assert isinstance(found, dict)
+        rows.append([name, f"{told['false_a_year']}", *(f"{share:.1%}" for share in found.values())])
+    return table([list(column) for column in zip(*rows, strict=True)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="10 devices and one world")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--table", action="store_true", help="the table of docs/drift.md alone")
+    chosen = parser.parse_args()
+    devices, days, tries = (10, 30, 20) if chosen.quick else (50, 30, 20)
+    worlds = {}
+    for number, (name, hard) in enumerate(WORLDS.items()):
+        if not chosen.quick or name == ONE_OF:
+            worlds[name] = world(hard, devices if name == ONE_OF else max(10, devices // 5), days, tries, number)
+    first = worlds[ONE_OF]
+    report = {"devices": devices, "days": days, "quantities": len(KINDS) + 4, **first, "worlds": worlds}
+    if chosen.json:
+        print(json.dumps(report))
+    else:
+        print(shown(worlds))
+        if not chosen.table:
+            print(json.dumps(first, indent=1))
+
+
+if __name__ == "__main__":
+    main()
