@@ -75,6 +75,9 @@ _PEOPLE = {
         GET /api/v1/broker
         GET /api/v1/bundles
         GET /api/v1/captures
+        GET /api/v1/collection-schedules
+        GET /api/v1/collections
+        GET /api/v1/collections/{collection:str}
         GET /api/v1/captures/{capture:str}
         GET /api/v1/captures/{capture:str}/lineage
         GET /api/v1/review
@@ -153,7 +156,12 @@ _PEOPLE = {
         GET /audit
         GET /audit/state
         GET /captures
+        GET /captures/of/{device:str}
+        GET /collections
+        GET /collections/{collection:str}
         GET /captures/{capture:str}/lineage
+        GET /review
+        GET /review/captures
         GET /components
         GET /components/{name:str}/{version:str}
         GET /datasets
@@ -216,6 +224,7 @@ _PEOPLE = {
         POST /api/v1/review/rules/{name:str}/remove
         POST /datasets/{dataset:str}/checks
         POST /datasets/{dataset:str}/field
+        POST /review/datasets
         POST /api/v1/datasets/looks
         POST /api/v1/deliveries
         POST /api/v1/deliveries/{delivery:str}/cancel
@@ -225,6 +234,10 @@ _PEOPLE = {
         POST /api/v1/deployments
         POST /api/v1/devices/tokens
         POST /api/v1/devices/labels
+        DELETE /api/v1/collection-schedules/{name:str}
+        POST /api/v1/collections
+        POST /api/v1/collections/{collection:str}/cancel
+        PUT /api/v1/collection-schedules/{name:str}
         POST /api/v1/groups
         POST /api/v1/groups/{group:str}
         POST /api/v1/groups/{group:str}/add
@@ -266,6 +279,8 @@ _PEOPLE = {
         POST /devices/{name:str}/revoke
         POST /devices/{name:str}/labels
         POST /devices/{name:str}/labels/remove
+        POST /collections
+        POST /collections/{collection:str}/cancel
         POST /groups
         POST /groups/{group:str}
         POST /groups/{group:str}/add
@@ -380,6 +395,8 @@ _DEVICES = {
     Device.ACCEPTED: """
         GET /device/v1/artifacts/{digest:str}
         GET /device/v1/secrets
+        GET /device/v1/collections
+        POST /device/v1/collections/{collection:str}/kept
         POST /device/v1/captures
         POST /device/v1/uploads/{ticket:str}/done
         POST /device/v1/certificate
