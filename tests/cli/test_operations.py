@@ -26,6 +26,7 @@ _NOT_OPERATIONS = {
     "objects copy": "reads the root, which need not run",
     "components check": "reads a file of this machine",
     "runtime bench": "runs a model on this machine",
+    "runtime status": "reads the work folder of a run on this machine",
     "runtime try": "runs a model on this machine",
     "models export": "writes what other operations answer",
     "trust key make": "makes a file on this machine",

@@ -48,6 +48,15 @@ def bench(
     raise typer.Exit(status)
 
 
+@app.command()
+def status(
+    work: Annotated[Path, typer.Option("--work", help="The work folder of a run: <root>/work/COMPONENT.")],
+    json: Json = False,
+) -> None:
+    """Show what a run says of itself: its images, and what its captures kept and refused, by strategy and reason."""
+    raise typer.Exit(program("runtime", ["status", "--work", str(work), *(["--json"] if json else [])]))
+
+
 @app.command("try")
 def try_(
     model: Model,

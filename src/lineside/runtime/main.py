@@ -47,6 +47,12 @@ def _probe(options: argparse.Namespace) -> int:
     return probe(options.work)
 
 
+def _status(options: argparse.Namespace) -> int:
+    from lineside.runtime.told import tell_status
+
+    return tell_status(options.work, json=options.json)
+
+
 def _try(options: argparse.Namespace) -> int:
     from lineside.runtime.try_image import try_image
 
@@ -67,7 +73,7 @@ def _carry(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lineside.runtime", description="Runs a model on this device.")
-    commands = parser.add_subparsers(required=True, metavar="run|probe|try|bench|carry")
+    commands = parser.add_subparsers(required=True, metavar="run|probe|status|try|bench|carry")
 
     run = commands.add_parser("run", help="decide on every image that arrives, until SIGTERM")
     run.add_argument("--model", type=Path, required=True, help="the folder of a model; none: there is none yet")
@@ -77,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     probe = commands.add_parser("probe", help="exit 0 when ready, 2 when it failed, 1 when not yet")
     probe.add_argument("--work", type=Path, required=True, help="work folder of the run")
     probe.set_defaults(command=_probe)
+
+    status = commands.add_parser("status", help="what a run says of itself and of its captures")
+    status.add_argument("--work", type=Path, required=True, help="work folder of the run")
+    status.add_argument("--json", action="store_true", help="print one JSON document")
+    status.set_defaults(command=_status)
 
     trial = commands.add_parser("try", help="show what a model finds on one image")
     trial.add_argument("model", type=Path, help=_MODEL)

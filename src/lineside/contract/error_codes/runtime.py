@@ -41,6 +41,12 @@ ROWS = (
         "Keep the version before, and compare this device's runtime with the twin's.",
     ),
     Problem(
+        "runtime.no_status",
+        Kind.MISSING,
+        "No runtime has written its status in {path}.",
+        "Name the work folder of a run: <root>/work/COMPONENT on a device.",
+    ),
+    Problem(
         "capture.not_blurred",
         Kind.REFUSED,
         "An image was not blurred, and so it was not stored: {why}.",

@@ -243,8 +243,9 @@ class Chooser:
 
 def _order(settings: CaptureSettings) -> tuple[StrategySettings, ...]:
     """All strategies in their order; the sample and requests are always among them."""
-    old = (UncertainSettings(band=settings.uncertain),) if settings.uncertain else ()
-    listed: tuple[StrategySettings, ...] = old if settings.strategies is None else settings.strategies
+    band = (UncertainSettings(band=settings.uncertain),) if settings.uncertain else ()
+    usual: tuple[StrategySettings, ...] = (DriftSettings(), NothingSettings(), *band)
+    listed = usual if settings.strategies is None else settings.strategies
     sample = tuple(one for one in listed if isinstance(one, RandomSettings)) or (RandomSettings(share=settings.random),)
     rest = tuple(one for one in listed if not isinstance(one, RandomSettings))
     kinds = {type(one) for one in rest}

@@ -117,8 +117,10 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`random`: share of all images to keep; `uncertain`: keep images with a detection whose confidence lies in this
     band; `per_hour`: how many at most, a quarter of them reserved for the random sample.
 
-    `strategies` takes the place of `uncertain`: they are asked in this order, the first that wants an image and has
-    budget left keeps it. The random sample is asked before all of them, and so are requests that are not listed.
+    Without `strategies` an image is kept while its source drifts, when nothing is found where something is usual, and
+    when the model is `uncertain`. `strategies` takes the place of these three: they are asked in this order, the first
+    that wants an image and has budget left keeps it. The random sample is asked before all of them, and so are requests
+    that are not listed; the shadow, unless it is listed, comes last.
     """
 
     uncertain: tuple[float, float] | None = (0.2, 0.5)

@@ -1,0 +1,273 @@
+"""Whether the capture policy teaches a rare class sooner than chance does, at the same labelling budget.
+
+Rendered tags (`lineside.pipeline.render`), where the truth is known: scratches shine, and a rare groove is dark. For
+each seed a model learns from a few labelled pictures, looks at a day of the line through `lineside.runtime`, and two
+hundred pictures of that day are labelled: those that the device's own chooser kept (filled up by chance if they are
+fewer), or as many by chance. Both train the same model again, from scratch, for the same number of steps, and both are
+scored on the same pictures, half of which show a groove.
+
+Two lines: `known`, where the first pictures hold a few grooves, and `unseen`, where they hold none, so that the model
+has no word for what is rare and the policy can only notice that it is unsure. The report says what both give, and where
+the policy does not help (`no_better`): every measure whose margin reaches zero or below on some seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import finish, table
+from lineside.contract.dataset import Box, ImageRecord, Split
+from lineside.contract.ids import digest_of
+from lineside.pipeline.metrics import score
+from lineside.pipeline.render import HEIGHT, WIDTH, Plate, photograph, plate
+from lineside.pipeline.trainers.base import TrainImage, TrainJob, trainer
+from lineside.runtime.captures.chooser import Chooser
+from lineside.runtime.captures.counts import CaptureStatus, Tally
+from lineside.runtime.captures.passed import Passed
+from lineside.runtime.captures.settings import (
+    CaptureSettings,
+    ClassSettings,
+    NothingSettings,
+    RandomSettings,
+    UncertainSettings,
+)
+from lineside.runtime.captures.strategies import Seen
+from lineside.runtime.model import Model, load
+
+COMMON, RARE = "scratch", "groove"
+CLASSES = (COMMON, RARE)
+_DAY = 86400.0
+_FAINTEST = 0.01  # average precision wants the unsure ones too
+_PLATES = 48
+_GOOD = 0.2  # share of pictures without anything
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything."""
+
+    first: int  # labelled pictures before the day
+    day: int  # pictures of the day
+    budget: int  # of them that are labelled
+    test: int
+    rare: float = 0.02  # share of the day's pictures with a groove
+    rare_first: float = 0.04  # of the first pictures, on the line `known`
+
+
+FULL, QUICK = Sizes(120, 3000, 200, 240), Sizes(12, 60, 10, 12, rare=0.2, rare_first=0.2)
+
+
+class Line:
+    """Pictures of one line, from a pool of plates; each is written to the folder."""
+
+    def __init__(self, folder: Path, seed: int, plates: int) -> None:
+        self._folder, self._rng = folder, np.random.default_rng(seed)
+        self._plates = [plate(self._rng, good=False) for _ in range(plates)]
+        self._made = 0
+
+    def pictures(self, count: int, rare: float, split: Split) -> list[ImageRecord]:
+        """So many, of which about the share `rare` shows a groove."""
+        return [self._picture(self._rng.random() < rare, split) for _ in range(count)]
+
+    def _picture(self, rare: bool, split: Split) -> ImageRecord:
+        metal, marks = (self._plates[int(n)] for n in self._rng.integers(len(self._plates), size=2))
+        scratches = [replace(one, bright=True) for one in marks.scratches]
+        if rare:
+            scratches[0] = replace(scratches[0], bright=False)
+        elif self._rng.random() < _GOOD:
+            scratches = []
+        dx, dy = (float(value) for value in self._rng.uniform(-9, 9, 2))
+        name = f"{self._made:05}.jpg"
+        self._made += 1
+        subject = Plate(metal.metal, metal.hole, tuple(scratches))
+        photograph(subject, dx, dy, self._rng).save(self._folder / name, quality=88)
+        boxes = []
+        for one in scratches:
+            x, y, width, height = (float(value) for value in one.box(dx, dy))
+            boxes.append(Box(label=COMMON if one.bright else RARE, x=x, y=y, width=width, height=height))
+        return ImageRecord(
+            digest=name, file_name=name, width=WIDTH, height=HEIGHT, split=split, boxes=tuple(boxes), group=name
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """Trains models on the pictures of a folder."""
+
+    folder: Path
+    parameters: dict[str, Any]
+    threads: int
+
+    def learn(self, records: Sequence[ImageRecord], seed: int, name: str) -> Model:
+        """A model that saw these pictures."""
+        made, work = trainer("compact"), self.folder / name
+        work.mkdir()
+        images = [
+            TrainImage(
+                self.folder / one.file_name,
+                [(CLASSES.index(box.label), box.x, box.y, box.width, box.height) for box in one.boxes],
+            )
+            for one in records
+        ]
+        job = TrainJob(
+            train=images,
+            val=[],
+            labels=CLASSES,
+            parameters=self.parameters,
+            seed=seed,
+            init=None,
+            workdir=work,
+            threads=self.threads,
+        )
+        checkpoint = made.train(job, lambda progress: None)
+        made.export(checkpoint, CLASSES, self.parameters, work / "model.onnx")
+        return load(work / "model.onnx", made.signature(CLASSES, self.parameters), threads=self.threads)
+
+    def scores(self, model: Model, records: Sequence[ImageRecord]) -> dict[str, float]:
+        """Average precision at an overlap of half, by class."""
+        found = {one.digest: model.detect(self._bytes(one), score_threshold=_FAINTEST) for one in records}
+        each = {}
+        for label in CLASSES:
+            only = [replace_boxes(one, label) for one in records]
+            each[label] = score(only, [label], found).map50
+        return each
+
+    def chosen(self, model: Model, day: Sequence[ImageRecord], budget: int) -> tuple[list[ImageRecord], dict[str, int]]:
+        """What the device's own chooser keeps of a day, and under which strategy."""
+        now, tally = [0.0], Tally()
+        passed = Passed(counter=lambda: now[0], wall=lambda: now[0], boot="day")
+        chooser = Chooser(policy(budget), passed=passed, tally=tally)
+        threshold, kept = model.signature.score_threshold, []
+        for one in day:
+            now[0] += _DAY / len(day)
+            data = self._bytes(one)
+            told = model.detect_timed(data, score_threshold=min(threshold, chooser.lowest_score))
+            published = [found for found in told.detections if found.confidence >= threshold]
+            seen = Seen(digest_of(data), "line", told.detections, published, told.picture.image)
+            if wanted := chooser.choose(seen):
+                chooser.kept(wanted)
+                kept.append(one)
+        tally.into(status := CaptureStatus())
+        return kept[:budget], {name: each.kept for name, each in status.strategies.items()}
+
+    def _bytes(self, record: ImageRecord) -> bytes:
+        return (self.folder / record.file_name).read_bytes()
+
+
+def replace_boxes(record: ImageRecord, label: str) -> ImageRecord:
+    """A picture with the boxes of one class alone."""
+    boxes = tuple(box for box in record.boxes if box.label == label)
+    return ImageRecord(
+        digest=record.digest,
+        file_name=record.file_name,
+        width=record.width,
+        height=record.height,
+        split=record.split,
+        boxes=boxes,
+    )
+
+
+def policy(budget: int) -> CaptureSettings:
+    """As a device has it: a quarter by chance, then the rare class, what the model is unsure of, what it misses. A
+    bucket gives its limit twice on the first day: once at the start, once as it fills again."""
+    half = budget / 2
+    return CaptureSettings(
+        strategies=(
+            RandomSettings(share=0.05, per_day=half * 0.25),
+            ClassSettings(classes=(RARE,), above=0.1, per_day=half * 0.4),
+            UncertainSettings(band=(0.15, 0.5), per_day=half * 0.25),
+            NothingSettings(usual=0.6, per_day=half * 0.1),
+        )
+    )
+
+
+def one_seed(
+    seed: int, known: bool, sizes: Sizes, learner: Callable[[Path], Learner], plates: int
+) -> dict[str, dict[str, float]]:
+    """Both ways on one line: rare pictures among the labelled ones, and both classes' average precision."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        line, learn = Line(folder, seed, plates), learner(folder)
+        first = line.pictures(sizes.first, sizes.rare_first if known else 0.0, Split.TRAIN)
+        day = line.pictures(sizes.day, sizes.rare, Split.TRAIN)
+        test = line.pictures(sizes.test, 0.5, Split.TEST)
+        before = learn.learn(first, seed, "before")
+        kept, strategies = learn.chosen(before, day, sizes.budget)
+        rng = np.random.default_rng(seed)
+        left = [day[int(n)] for n in rng.permutation(len(day))]
+        names = {one.digest for one in kept}
+        filled = kept + [one for one in left if one.digest not in names][: sizes.budget - len(kept)]
+        report = {"before": learn.scores(before, test) | {"rare": 0.0}}
+        for name, labelled in (("policy", filled), ("random", left[: sizes.budget])):
+            scores = learn.scores(learn.learn([*first, *labelled], seed, name), test)
+            report[name] = scores | {"rare": float(sum(any(b.label == RARE for b in one.boxes) for one in labelled))}
+        report["kept"] = {strategy: float(count) for strategy, count in strategies.items()}
+        return report
+
+
+def summed(done: Sequence[dict[str, dict[str, float]]]) -> dict[str, object]:
+    """Means over the seeds, and the policy's margin over chance, seed by seed."""
+    out: dict[str, object] = {}
+    for measure in ("rare", *CLASSES):
+        margins = [one["policy"][measure] - one["random"][measure] for one in done]
+        for way in ("before", "policy", "random"):
+            out[f"{way}_{measure}"] = round(statistics.mean(one[way][measure] for one in done), 3)
+        out[f"margin_{measure}"] = round(statistics.mean(margins), 3)
+        out[f"margin_{measure}_spread"] = [round(min(margins), 3), round(max(margins), 3)]
+    return out
+
+
+def main() -> None:
+    """Both lines, seed after seed."""
+    options = _options()
+    sizes, plates = (QUICK, 6) if options.quick else (FULL, _PLATES)
+    parameters: dict[str, Any] = (
+        {"input_width": 64, "input_height": 64, "epochs": 2, "settle_epochs": 1}
+        if options.quick
+        else {"epochs": options.epochs, "settle_epochs": max(1, options.epochs // 6), "batch": 8}
+    )
+    report: dict[str, object] = {"budget": sizes.budget, "day": sizes.day, "seeds": options.seeds}
+    rows = [("line", "seed", "grooves kept", "by chance", "AP groove", "by chance", "AP scratch", "by chance")]
+    for line, known in (("known", True), ("unseen", False)):
+        done = []
+        for seed in range(options.seeds):
+            one = one_seed(seed, known, sizes, lambda folder: Learner(folder, parameters, options.threads), plates)
+            done.append(one)
+            print(line, seed, json.dumps(one), flush=True)
+            told = [(one[way]["rare"], one[way][RARE], one[way][COMMON]) for way in ("policy", "random")]
+            figures = [f"{value:.3g}" for pair in zip(*told, strict=True) for value in pair]
+            rows.append((line, str(seed), *figures))
+        report[line] = summed(done)
+    report["no_better"] = [
+        f"{measure}, {line}"
+        for line in ("known", "unseen")
+        for measure in ("rare", *CLASSES)
+        if report[line][f"margin_{measure}_spread"][0] <= 0  # type: ignore[index]
+    ]
+    print(table(rows))
+    finish(report, as_json=options.json)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=None, help="5 when left out")
+    parser.add_argument("--epochs", type=int, default=30, help="of every training")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="two epochs at 64 pixels, ten pictures of sixty, one seed")
+    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    options = parser.parse_args()
+    options.seeds = options.seeds or (1 if options.quick else 5)
+    return options
+
+
+if __name__ == "__main__":
+    main()
