@@ -52,7 +52,7 @@ SWAPS = {
     "done": (SwapStatus(folder="/new", state=SwapState.DONE), READY, READY),
     "another": (SwapStatus(folder="/old", state=SwapState.DONE), READY, NOT_YET),  # it has not looked yet
     "loads": (SwapStatus(folder="/new", state=SwapState.LOADING), READY, NOT_YET),
-    "refused": (SwapStatus(folder="/new", state=SwapState.REFUSED), NEVER, NEVER),
+    "refused": (SwapStatus(folder="/new", state=SwapState.REFUSED), READY, NEVER),  # the model before decides
     "of no use": (SwapStatus(folder="", state=SwapState.UNUSED), READY, READY),
     "said nothing": (None, READY, NOT_YET),
 }

@@ -22,11 +22,11 @@ PATIENCE = 25.0
 
 
 def probe(work: Path, environment: Mapping[str, str] = os.environ, patience: float = PATIENCE) -> int:
-    """Prints the status and returns the exit code. One that refused the version that the agent has named is well again
-    once the agent names another.
+    """Prints the status and returns the exit code.
 
-    While the process swaps, the model before decides, and it is ready; but when the agent asks whether the new version
-    decides (`SETTLING_VARIABLE`), this waits for it."""
+    While the process swaps, and when it has refused a version, the model before decides, and it is ready: to start it
+    again would only stop decisions. But when the agent asks whether the version that it has named decides
+    (`SETTLING_VARIABLE`), this waits for it, and one that was refused never will."""
     settling = bool(environment.get(SETTLING_VARIABLE))
     until = time.monotonic() + patience
     while True:
@@ -34,7 +34,8 @@ def probe(work: Path, environment: Mapping[str, str] = os.environ, patience: flo
         if status is None or not _swaps(status, wanted) or time.monotonic() >= until:
             break
         time.sleep(_LOOK)
-    refused = [one for one in status.swaps.values() if one.state is SwapState.REFUSED] if status else []
+    swaps = status.swaps.values() if status is not None and settling else ()
+    refused = [one for one in swaps if one.state is SwapState.REFUSED]
     if status is not None and refused:
         status.state, status.error = RuntimeState.FAILED, refused[0].error
         if status.error is not None and status.error.code == "golden.mismatched":

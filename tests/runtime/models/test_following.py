@@ -155,6 +155,33 @@ def test_what_is_refused_changes_nothing_and_says_why(followed: Followed, tmp_pa
     assert followed.swaps == 0
 
 
+def test_every_model_of_a_component_follows_it_and_one_that_refuses_is_heard(
+    tmp_path: Path, folders: dict[int, Path]
+) -> None:
+    library = Library(threads=1)
+    names, looked_for = ("left", "right"), {COMPONENT: folders[1]}
+    slots = [library.load(name, folders[1]) for name in names]
+    models = dict.fromkeys(names, folders[1])
+    following = Following(library, lambda found: slots_of(found, models, folders[1]), lambda: dict(looked_for))
+    following.start()
+
+    def reached(folder: Path, state: SwapState) -> list[int] | None:
+        status = following.status[COMPONENT]
+        if (status.folder, status.state) != (str(folder), state):
+            return None
+        return [slot.detect(PICTURE).model.identity.version for slot in slots]
+
+    looked_for[COMPONENT] = folders[2]
+    assert eventually(lambda: reached(folders[2], SwapState.DONE)) == [2, 2]
+    looked_for[COMPONENT] = folders[3]
+    assert eventually(lambda: reached(folders[3], SwapState.REFUSED)) == [2, 2]
+    library.load("right", folders[1])  # somebody else was quicker
+    looked_for[COMPONENT] = folders[1]
+    assert eventually(lambda: reached(folders[1], SwapState.DONE)) == [1, 1]
+    following.stop()
+    library.close()
+
+
 @pytest.mark.parametrize(
     ("text", "folders"),
     [
@@ -176,16 +203,18 @@ def test_the_file_may_say_anything(tmp_path: Path, text: str, folders: dict[str,
 
 def test_a_component_is_the_model_that_lies_in_its_folder() -> None:
     a, b, c = Path("/a"), Path("/b"), Path("/c")
-    assert slots_of({"one": b, "two": a}, {"x": a, "y": b}, a) == {"two": "x", "one": "y"}
-    assert slots_of({"one": b}, {"x": a, "y": b}, a) == {"one": "y"}
-    assert slots_of({"one": c}, {"x": a, "y": b}, a) == {"one": "x"}  # that of the process, wherever it lies
+    assert slots_of({"one": b, "two": a}, {"x": a, "y": b}, a) == {"two": ("x",), "one": ("y",)}
+    assert slots_of({"one": b}, {"x": a, "y": b}, a) == {"one": ("y",)}
+    assert slots_of({"one": c}, {"x": a, "y": b}, a) == {"one": ("x",)}  # that of the process, wherever it lies
     assert slots_of({"one": c}, {"own": b}, a) == {}  # not one that was configured
     assert slots_of({"one": c, "two": c}, {"x": a}, a) == {}
     assert slots_of({}, {"x": a}, a) == slots_of({"one": a}, {}, a) == {}
+    assert slots_of({"one": b}, {"x": a, "y": b, "z": b}, a) == {"one": ("y", "z")}  # two models of one folder
+    assert slots_of({"one": c}, {"x": a, "y": a}, a) == {"one": ("x", "y")}
 
 
 def test_a_component_is_the_model_that_lies_beside_another_of_its_versions() -> None:
     a, b = Path("/artifacts/a.model"), Path("/artifacts/b.model")
     models = {"x": a / "1.0.0", "y": b / "1.0.0"}
-    assert slots_of({"b.model": b / "2.0.0"}, models, a / "1.0.0") == {"b.model": "y"}
+    assert slots_of({"b.model": b / "2.0.0"}, models, a / "1.0.0") == {"b.model": ("y",)}
     assert slots_of({"b.model": b / "2.0.0"}, {"x": a / "1.0.0"}, a / "1.0.0") == {}  # b is of no use here

@@ -23,23 +23,18 @@ def followed_folders(environment: Mapping[str, str]) -> dict[str, Path]:
     return {component: Path(folder) for component, folder in folders.items() if folder}
 
 
-def slots_of(folders: Mapping[str, Path], models: Mapping[str, Path], main: Path) -> dict[str, str]:
-    """The model that each followed component is, by component: the one in its folder, or in the folder of another of
+def slots_of(folders: Mapping[str, Path], models: Mapping[str, Path], main: Path) -> dict[str, tuple[str, ...]]:
+    """The models that each followed component is, by component: those in its folder, or in the folder of another of
     its versions (`…/COMPONENT/VERSION`, as the agent lays them out). Where folders do not say so, a single component
-    is the model of `main`, the process's own. What no model is of is left out."""
-    found = {
-        component: name
-        for component, folder in folders.items()
-        for name in [_of(component, folder, models)]
-        if name is not None
-    }
-    own = [name for name, folder in models.items() if folder == main]
+    is the models of `main`, the process's own folder. What no model is of is left out."""
+    found = {component: names for component, folder in folders.items() if (names := _of(component, folder, models))}
+    own = tuple(name for name, folder in models.items() if folder == main)
     said = found or any(folder.parent.name == component for component, folder in folders.items())
-    return found if said or len(folders) != 1 or len(own) != 1 else dict(zip(folders, own, strict=True))
+    return found if said or len(folders) != 1 or not own else dict.fromkeys(folders, own)
 
 
-def _of(component: str, folder: Path, models: Mapping[str, Path]) -> str | None:
-    exact = next((name for name, own in models.items() if own == folder), None)
-    if exact is not None or folder.parent.name != component:
+def _of(component: str, folder: Path, models: Mapping[str, Path]) -> tuple[str, ...]:
+    exact = tuple(name for name, own in models.items() if own == folder)
+    if exact or folder.parent.name != component:
         return exact
-    return next((name for name, own in models.items() if own.parent == folder.parent), None)
+    return tuple(name for name, own in models.items() if own.parent == folder.parent)
