@@ -15,7 +15,7 @@ SKETCHES = {"brightness": sketch_of("brightness", [96.0, 100.0, 140.0]), "confid
 
 def test_a_row_tells_mean_and_spread_and_draws_what_there_is() -> None:
     first, second = rows(Baseline(schema=BASELINE_SCHEMA, images=3, sketches=SKETCHES))
-    assert (first.name, first.mean, first.spread, first.count) == ("brightness", "112", "20", 3)
+    assert (first.name, first.mean, first.spread, first.values) == ("brightness", "112", "20", 3)
     assert first.unit == "levels of 0..255"
     assert [bar.height for bar in first.bars] == [HEIGHT / 1, HEIGHT / 2]
     assert max(bar.x + bar.width for bar in first.bars) <= WIDTH + 0.1
@@ -25,7 +25,7 @@ def test_a_row_tells_mean_and_spread_and_draws_what_there_is() -> None:
 def test_an_older_baseline_has_no_mean_and_still_its_bars() -> None:
     old = Baseline(images=1, sketches={"box_area": Sketch(edges=(0.0, 1.0, 2.0), counts=(0, 4))})
     (row,) = rows(old)
-    assert (row.name, row.mean, row.spread, row.unit, row.count) == ("box area", "–", "–", "", 4)
+    assert (row.name, row.mean, row.spread, row.unit, row.values) == ("box area", "–", "–", "", 4)
     assert len(row.bars) == 1
     assert rows(None) == ()
 

@@ -26,7 +26,7 @@ class Row(NamedTuple):
     mean: str
     spread: str
     unit: str
-    count: int
+    values: int
     bars: tuple[Bar, ...]
 
 
@@ -45,7 +45,7 @@ def _row(name: str, sketch: Sketch) -> Row:
         mean=f"{sketch.mean:.3g}" if known else "–",
         spread=f"{sketch.spread:.2g}" if known else "–",
         unit=quantity.unit if quantity is not None and known else "",
-        count=sketch.count,
+        values=sketch.count,
         bars=_bars(sketch.counts),
     )
 
