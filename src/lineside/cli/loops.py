@@ -131,8 +131,5 @@ def _table(loops: Sequence[Loop]) -> RenderableType:
         )
         for loop in loops
     )
-    return rows(
-        ("loop", "dataset", "starts", "next", "waits for", "last run"),
-        lines,
-        "No loop yet: lineside loops apply -f loop.yaml",
-    )
+    headings = ("loop", "dataset", "starts", "next", "waits for", "last run")
+    return rows(headings, lines, "No loop yet: lineside loops apply -f loop.yaml")

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, rows
+from lineside.contract.field_accuracy import FieldAccuracy
 from lineside.contract.overview import Overview
 
 
@@ -26,5 +27,12 @@ def _draw(overview: Overview) -> RenderableType:
         )
     )
     stages = rows(("stage", "count", "note"), ((s.name, s.count, s.note) for s in overview.stages), "")
+    field = rows(("model", "field accuracy", "reviewed"), map(_field, overview.field), "No field accuracy yet.")
     needs = rows(("needs you", "command"), ((n.what, n.command) for n in overview.needs), "Nothing needs you.")
-    return Group(head, stages, needs)
+    return Group(head, stages, field, needs)
+
+
+def _field(one: FieldAccuracy) -> tuple[str, str, int]:
+    found, few = one.accuracy, f"too few reviews: {one.pictures} of {one.enough}"
+    said = few if found is None else f"{found.value:.3f} ({found.low or 0:.3f} to {found.high or 0:.3f})"
+    return f"{one.model}:{one.version}", said, one.pictures

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from lineside.contract.field_accuracy import FieldAccuracy
+
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One stage of the loop."""
@@ -31,4 +33,5 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     ca_sha256: str
     trust_mode: str  # "developer": all keys are on this machine
     stages: tuple[Stage, ...]
+    field: tuple[FieldAccuracy, ...] = ()  # of the newest reviewed version of each model, without its classes
     needs: tuple[Need, ...] = ()

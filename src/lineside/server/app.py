@@ -27,6 +27,7 @@ from lineside.server.deployments.room import room as deployments
 from lineside.server.devices.guard import accepted_device, caller
 from lineside.server.devices.lane import FastLane
 from lineside.server.devices.room import room as devices
+from lineside.server.drift.room import room as drift
 from lineside.server.groups.room import room as groups
 from lineside.server.house import House, Housed, service
 from lineside.server.learning.room import room as learning
@@ -68,6 +69,7 @@ ROOMS: tuple[Callable[[Core], Room], ...] = (
     captures,
     review,
     telemetry,
+    drift,
     webhooks,
     overview,
     lineage,
@@ -124,6 +126,8 @@ def _connect(services: Mapping[str, Any]) -> None:
         services["field_sets"].taken_at = services["captures"].taken_at
     if "rollouts" in services and "result_evidence" in services:
         services["rollouts"].evidence = services["result_evidence"]
+    if "loops" in services and "field_signals" in services:
+        services["loops"].signals = services["field_signals"]
     if "deliveries" in services and "approvals" in services:
         services["deliveries"].approvals = services["approvals"]
     if "approvals" in services:

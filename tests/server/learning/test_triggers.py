@@ -1,4 +1,4 @@
-"""What starts a loop beside the clock, data and messages: reviews, drift held, accuracy in the field; and its budget."""
+"""What starts a loop beside the clock, data and messages: reviews, drift, accuracy in the field; and its budget."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ from lineside.server.datasets.service import DatasetsService
 from lineside.server.deployments.service import Deployments
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.inquiries import Inquiries
+from lineside.server.drift.field import FieldAccuracies
+from lineside.server.drift.signals import FieldSignals
 from lineside.server.learning.service import Loops
 from lineside.server.loops.delivery import DeliveryLoop
 from lineside.server.loops.lease import LeaseRow  # noqa: F401 its table belongs to the schema
@@ -35,10 +37,12 @@ def room(core: Core) -> Room:
     deployments = Deployments(core, components, models, rollouts)
     twin_tests = TwinTests(core, models, components, deployments, Inquiries(core))
     delivery = DeliveryLoop(core.database, models, twin_tests)
+    learning = Loops(core, runs, datasets)
+    learning.signals = FieldSignals(core, FieldAccuracies(core))
     loops = (
         Loop("rollouts", RolloutLoop(core.database, rollouts, share=0.05).step, seconds=0.5),
         Loop("delivery", delivery.step, seconds=0.5),
-        Loop("schedules", SchedulesLoop(Loops(core, runs, datasets)).step, seconds=5.0),
+        Loop("schedules", SchedulesLoop(learning).step, seconds=5.0),
         Loop("runs", RunsLoop(Tidying(core, runs.leasing)).step, seconds=600.0),
         Loop("timestamp", TimestampLoop(core, components.repository).step, seconds=60.0),
     )

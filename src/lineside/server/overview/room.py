@@ -14,6 +14,8 @@ from lineside.server.access.permissions import PUBLIC
 from lineside.server.captures.service import CapturesService
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.devices.service import Devices
+from lineside.server.drift.field import FieldAccuracies
+from lineside.server.drift.looking import DriftLooks
 from lineside.server.models.service import ModelsService
 from lineside.server.overview import api, pages
 from lineside.server.overview.service import OverviewService
@@ -49,5 +51,20 @@ def _overview(
     results: NamedDependency[ResultsService],
     captures: NamedDependency[CapturesService],
     trust_page: NamedDependency[TrustPage],
+    drift_looks: NamedDependency[DriftLooks],
+    field_accuracies: NamedDependency[FieldAccuracies],
 ) -> OverviewService:
-    return OverviewService(core, join_tokens, datasets, runs, models, devices, rollouts, results, captures, trust_page)
+    return OverviewService(
+        core=core,
+        join_tokens=join_tokens,
+        datasets=datasets,
+        runs=runs,
+        models=models,
+        devices=devices,
+        rollouts=rollouts,
+        results=results,
+        captures=captures,
+        trust=trust_page,
+        drift=drift_looks,
+        field=field_accuracies,
+    )

@@ -6,8 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 import lineside
 from lineside.contract.device import Device
+from lineside.contract.drift_alarm import AlarmState
+from lineside.contract.field_accuracy import FieldAccuracy
 from lineside.contract.model import ModelState, ModelVersion
 from lineside.contract.overview import Need, Overview, Stage
 from lineside.contract.rollout import RolloutState
@@ -17,6 +21,8 @@ from lineside.server.captures.service import CapturesService
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.devices.listing import WRONG, Counts
 from lineside.server.devices.service import Devices
+from lineside.server.drift.field import FieldAccuracies
+from lineside.server.drift.looking import DriftLooks
 from lineside.server.models.service import ModelsService
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.runs.service import RunsService
@@ -43,6 +49,8 @@ class OverviewService:
     results: ResultsService
     captures: CapturesService
     trust: TrustPage
+    drift: DriftLooks
+    field: FieldAccuracies
 
     def look(self, fleet: Counts | None = None) -> Overview:
         """The loop as it stands now; the devices are counted unless `fleet` says how many there are."""
@@ -53,11 +61,13 @@ class OverviewService:
             device_url=self.core.addresses.device_url,
             ca_sha256=self.join_tokens.ca_sha256,
             trust_mode=self.trust.mode().value,
-            stages=(*self._made(models), *self._running(models, fleet.devices)),
+            stages=(*self._made(models), *self._running(models, fleet.devices), self._drift()),
+            field=self._field(),
             needs=(
                 *self.core.needs,
                 *self.core.hints.needs(),
                 *self._decisions(models, fleet),
+                *self._drifting(),
                 *self._signing(),
                 *self._worries(),
             ),
@@ -66,6 +76,29 @@ class OverviewService:
     def _signing(self) -> list[Need]:
         with self.core.database.read() as session:
             return list(self.trust.needs(session))
+
+    def _drift(self) -> Stage:
+        alarms = self.drift.open()
+        note = ", ".join(f"{count} {word.value}" for word, count in alarms.items() if count)
+        watched = _part(self.drift.watched(), "watched")
+        return Stage(name="Drift", count=sum(alarms.values()), note=note or watched, href="/drift")
+
+    def _drifting(self) -> list[Need]:
+        raised = self.drift.alarms(AlarmState.RAISED, limit=_WORRIES).alarms
+        return [
+            Need(
+                what=f"Drift on {alarm.name}: {', '.join(alarm.quantities)}".replace("_", " "),
+                href=f"/drift/alarms/{alarm.number}",
+                command=f"lineside drift show {alarm.number}",
+            )
+            for alarm in raised
+        ]
+
+    def _field(self) -> tuple[FieldAccuracy, ...]:
+        newest: dict[str, FieldAccuracy] = {}
+        for one in self.field.of():
+            newest.setdefault(one.model, msgspec.structs.replace(one, classes=()))
+        return tuple(newest.values())
 
     def _made(self, models: Mapping[ModelState, int]) -> tuple[Stage, ...]:
         datasets, runs = self.datasets.versions(limit=1), self.runs.counts()
