@@ -82,6 +82,16 @@ class Paths:
         return self.root / "captures"
 
     @property
+    def uploads(self) -> Path:
+        """How many bytes of captures were sent, see `upload_ledger`."""
+        return self.root / "uploads.json"
+
+    @property
+    def all_work(self) -> Path:
+        """Components' work folders."""
+        return self.root / "work"
+
+    @property
     def secrets(self) -> Path:
         return self.root / "secrets"
 

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.collection import CaptureProgress, CaptureRequest
 from lineside.contract.desired import Desired
 from lineside.contract.export import ExportRecord
 from lineside.contract.inquiry import Inquiry, InquiryPart
@@ -97,7 +98,23 @@ class ControlPlane(Supplies, Protocol):
         ...
 
     def upload(self, ticket: Ticket, data: bytes | Content) -> None:
-        """Send a capture's or an export's bytes."""
+        """Send a capture's or an export's bytes; of what a ticket has `received`, only the rest."""
+        ...
+
+    def put_done(self, ticket: Ticket) -> None:
+        """A capture was put where its ticket's `direct` says."""
+        ...
+
+    def collecting(self) -> int:
+        """Another number when what is to be captured has changed; 0: nothing was asked, ever."""
+        ...
+
+    def capture_requests(self) -> list[CaptureRequest]:
+        """What people ask this device to capture now."""
+        ...
+
+    def tell_kept(self, request: str, progress: CaptureProgress) -> None:
+        """What was kept for one of them so far."""
         ...
 
     def asked(self) -> bool:

@@ -26,6 +26,7 @@ from lineside.agent.health.watch import Watch
 from lineside.agent.host import AgentHost
 from lineside.agent.keys.opening import open_keys
 from lineside.agent.link.answers import DeviceSources
+from lineside.agent.link.collecting import Collecting
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.exports import Exports
 from lineside.agent.link.hints import spread
@@ -39,7 +40,8 @@ from lineside.agent.link.polling import Listener, Poller
 from lineside.agent.link.renewal import renewals
 from lineside.agent.link.report import Reporter
 from lineside.agent.link.secrets import SecretsLink
-from lineside.agent.link.uploads import Uploader
+from lineside.agent.link.upload_budget import RuledBudget
+from lineside.agent.link.uploads import Captures, Uploader
 from lineside.agent.loader.control import SelfUpdate
 from lineside.agent.local.alone import Alone, identity, is_alone
 from lineside.agent.local.deployments import LocalDeployments
@@ -70,7 +72,7 @@ from lineside.contract import topics
 from lineside.contract.desired import Desired
 from lineside.contract.errors import RemoteError
 from lineside.contract.inquiry import CheckResult
-from lineside.contract.recipes.builtin import STREAM_MANAGER
+from lineside.contract.recipes.builtin import NUCLEUS, STREAM_MANAGER
 
 DISK_SECONDS = 5.0
 """Seconds between two tries to open the state on a disk that takes nothing."""
@@ -193,7 +195,10 @@ class Agent:
         self._watchdog = Watchdog(self._notifier, self._pulse)
         self.attention.pulse = lambda seconds: self._pulse.beat("update", seconds)
         exports = Exports(paths.work(STREAM_MANAGER) / "exports", joined.device, control, self.attention.stop)
-        self._uploader = Uploader(paths.captures, control, self.attention.stop, exports.send)
+        budget = RuledBudget(lambda: host.configuration(NUCLEUS), paths.uploads, DEVICE)
+        captures = Captures(paths.captures, control, self.attention.stop, budget, open_keys(paths).open)
+        self._uploader = Uploader(captures, self.attention.stop, exports.send)
+        self._collecting = Collecting(paths.all_work, control)
 
     def end(self) -> None:
         """Ask the agent to end. Safe in a signal handler and from any thread."""
@@ -257,6 +262,7 @@ class Agent:
         if answered:
             self._given.look()
             self._inquiries.look()
+            self._collecting.look()
 
     def _checks(self) -> Iterator[CheckResult]:
         """What a diagnosis looks at; imported when somebody asks."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from lineside.agent.link.error import LinkError
 from lineside.agent.ports import Content, Download
 from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.collection import CaptureProgress, CaptureRequest
 from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError, RemoteError
 from lineside.contract.export import ExportRecord
@@ -30,6 +31,9 @@ class FakeControlPlane:
         self.captures: dict[str, CaptureRecord] = {}
         self.exports: dict[str, ExportRecord] = {}
         self.uploaded: dict[str, bytes] = {}
+        self.collections = 0
+        self.requests: list[CaptureRequest] = []
+        self.kept: dict[str, CaptureProgress] = {}
         self.questions: dict[str, Inquiry] = {}
         self.answers: dict[str, list[InquiryPart]] = {}
         self.away = False
@@ -91,7 +95,26 @@ class FakeControlPlane:
     def upload(self, ticket: Ticket, data: bytes | Content) -> None:
         """See `ControlPlane.upload`."""
         self._answer()
-        self.uploaded[ticket.digest] = data if isinstance(data, bytes) else b"".join(data)
+        sent = data if isinstance(data, bytes) else b"".join(data)
+        self.uploaded[ticket.digest] = self.uploaded.get(ticket.digest, b"")[: ticket.received] + sent
+
+    def put_done(self, ticket: Ticket) -> None:
+        """See `ControlPlane.put_done`."""
+        self._answer()
+
+    def collecting(self) -> int:
+        """See `ControlPlane.collecting`."""
+        return self.collections
+
+    def capture_requests(self) -> list[CaptureRequest]:
+        """See `ControlPlane.capture_requests`."""
+        self._answer()
+        return list(self.requests)
+
+    def tell_kept(self, request: str, progress: CaptureProgress) -> None:
+        """See `ControlPlane.tell_kept`."""
+        self._answer()
+        self.kept[request] = progress
 
     def asked(self) -> bool:
         """See `ControlPlane.asked`."""

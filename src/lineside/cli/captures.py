@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
+from lineside.cli.collections import COMMANDS
 from lineside.cli.lineage import of_capture
 from lineside.cli.options import Json, Limit, Offset, Root, Url
 from lineside.cli.output import session
@@ -16,6 +17,8 @@ from lineside.contract.capture import Capture, CapturePage
 
 app = typer.Typer(name="captures", help="Captures: images devices kept, and why.", no_args_is_help=True)
 app.command("lineage")(of_capture)
+for _command in COMMANDS:
+    app.command(_command.__name__)(_command)
 
 
 @app.command("list")

@@ -22,6 +22,7 @@ from lineside.client.tls_keys import TlsKey
 from lineside.contract.audit import AuditEntry
 from lineside.contract.broker import BrokerCertificateRequest
 from lineside.contract.ceremony import ProposalState, ProposeChange
+from lineside.contract.collection import CollectionRequest, CollectionSchedule
 from lineside.contract.component import AddComponent
 from lineside.contract.dataset_check import FieldRequest
 from lineside.contract.delivery import DeliveryRequest, HookRequest, RuleRequest
@@ -470,6 +471,29 @@ def _export_dataset(world: World) -> Said:
     return Said(world.dataset.id, world.dataset.digest, f"{world.dataset.name} as csv")
 
 
+def _collect(world: World) -> Said:
+    request = CollectionRequest(group="default", count=5, until="2099-01-01T00:00:00Z")
+    made = world.client.collect(request)
+    return Said(made.id, None, "5 images")
+
+
+def _cancel_collection(world: World) -> Said:
+    made = world.client.collections().collections[0]
+    world.client.cancel_collection(made.id)
+    return Said(made.id, None, "was cancelled")
+
+
+def _schedule_collection(world: World) -> Said:
+    document = CollectionSchedule(name="mondays", schedule="0 6 * * mon", hours=12, group="default", count=5)
+    world.client.schedule_collection(document)
+    return Said("mondays", None, "0 6 * * mon")
+
+
+def _unschedule_collection(world: World) -> Said:
+    world.client.unschedule_collection("mondays")
+    return Said("mondays", None, "was removed")
+
+
 def _export(world: World) -> Said:
     assert sum(1 for _ in world.client.export_audit(since=3))
     return Said("audit", None, "rows after 3")
@@ -526,6 +550,10 @@ STEPS = (
     Step("POST /join-tokens/{id}/revoke", "token.revoke", _revoke_token),
     Step("POST /preauthorised", "device.preauthorise", _preauthorise),
     Step("POST /preauthorised/{fingerprint}/remove", "device.preauthorise", _remove_preauthorised),
+    Step("POST /collections", "collection.begin", _collect),
+    Step("POST /collections/{collection}/cancel", "collection.cancel", _cancel_collection),
+    Step("PUT /collection-schedules/{name}", "collection.schedule", _schedule_collection),
+    Step("DELETE /collection-schedules/{name}", "collection.unschedule", _unschedule_collection),
     Step("POST /groups", "group.create", _group),
     Step("POST /groups/{group}", "group.change", _change_group),
     Step("POST /groups/{group}/add", "group.add", _add_to_group),

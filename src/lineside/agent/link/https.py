@@ -27,6 +27,7 @@ from lineside.agent.link.instance import Instance
 from lineside.agent.link.tls import for_server
 from lineside.agent.ports import Content, Download
 from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.collection import CaptureProgress, CaptureRequest
 from lineside.contract.desired import Desired
 from lineside.contract.device import (
     AccessToken,
@@ -131,7 +132,7 @@ class Link:
         self._lock = threading.Lock()
         self._token = ""
         self._renew_at = 0.0
-        self._asked = False
+        self._asked, self._collecting = False, 0
 
     def close(self) -> None:
         """Close all connections."""
@@ -143,6 +144,8 @@ class Link:
         """See `ControlPlane.desired`."""
         response = self._request("GET", "desired", If_None_Match=etag or "")
         self._asked = "Lineside-Asked" in response.headers
+        collecting = response.headers.get("Lineside-Collecting", "")
+        self._collecting = int(collecting) if collecting.isdigit() else 0
         body = response.read()
         if response.status == 304:
             return None
@@ -195,8 +198,29 @@ class Link:
     def upload(self, ticket: Ticket, data: bytes | Content) -> None:
         """See `ControlPlane.upload`."""
         path = ticket.url.removeprefix(PREFIX).lstrip("/")
-        length = "" if isinstance(data, bytes) else str(data.size)
-        self._request("PUT", path, data, Content_Type="application/octet-stream", Content_Length=length).read()
+        headers = {"Content_Type": "application/octet-stream"}
+        if not isinstance(data, bytes):
+            headers["Content_Length"] = str(data.size)
+        if ticket.received:
+            headers["Content_Range"] = f"bytes {ticket.received}-{ticket.max_bytes - 1}/{ticket.max_bytes}"
+        self._request("PUT", path, data, **headers).read()
+
+    def put_done(self, ticket: Ticket) -> None:
+        """See `ControlPlane.put_done`."""
+        self._request("POST", f"{ticket.url.removeprefix(PREFIX)}/done", b"").read()
+
+    def collecting(self) -> int:
+        """See `ControlPlane.collecting`."""
+        return self._collecting
+
+    def capture_requests(self) -> list[CaptureRequest]:
+        """See `ControlPlane.capture_requests`."""
+        return decode(self._request("GET", "collections").read(), list[CaptureRequest], "collections")
+
+    def tell_kept(self, request: str, progress: CaptureProgress) -> None:
+        """See `ControlPlane.tell_kept`."""
+        path = f"collections/{quote(request, safe='')}/kept"
+        self._request("POST", path, msgspec.json.encode(progress)).read()
 
     def asked(self) -> bool:
         """See `ControlPlane.asked`."""

@@ -1,7 +1,8 @@
 """Captures on their way home: `<id>.json` and `<id>.bin` in the captures folder, sent by ticket, then deleted.
 
 The record is renamed into the folder last and its image deleted first, so that whenever the power goes the next round
-either sends the capture again (the control plane knows its id) or finishes deleting it.
+either sends the capture again (the control plane knows its id) or finishes deleting it. Who writes the folder may take
+either back at any time.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from pathlib import Path
 import msgspec
 
 from lineside.agent.link.error import LinkError
+from lineside.agent.link.upload_budget import NoBudget, UploadBudget
+from lineside.agent.link.upload_sending import Sending, Waits
 from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.processes import StopSignal
 from lineside.contract.capture import CaptureRecord
+from lineside.contract.captured import about, boxed
 from lineside.contract.errors import Kind, LinesideError, RemoteError
+from lineside.contract.ids import digest_of
 from lineside.contract.reading import UNREADABLE
+from lineside.contract.sealing import Sealed
 
 LOOK_SECONDS = 1.0
 MAX_WAIT = 60.0
@@ -31,49 +37,97 @@ _TRY_LATER = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.TOO_MANY)
 _log = logging.getLogger(__name__)
 
 
+def _not_sealed(sealed: Sealed, capture: str) -> bytes:
+    raise ValueError("there is no key to open it with")
+
+
+class Captures:
+    """The captures of one device. `opened` opens the box of a sealed image (see `contract.captured`)."""
+
+    def __init__(
+        self,
+        folder: Path,
+        control: ControlPlane,
+        stop: StopSignal,
+        budget: UploadBudget | None = None,
+        opened: Callable[[Sealed, str], bytes] = _not_sealed,
+    ) -> None:
+        self._folder, self._control, self._stop, self._opened = folder, control, stop, opened
+        self._budget = budget or NoBudget()
+        self._sending = Sending(control, self._budget)
+        self._said = ""
+
+    def send(self) -> int:
+        """Send what is in the folder and may go now, oldest first; how many were settled. One that has to wait holds up
+        no other. Raises `LinkError`, `RemoteError`: try later."""
+        settled, why = 0, self._budget.why_not(0)
+        if not why:
+            for record in sorted(self._folder.glob("*.json"), key=_age):
+                if self._stop.is_set():
+                    break
+                try:
+                    settled += self._settle(record)
+                except Waits as waits:
+                    why = str(waits)
+        if why and why != self._said:
+            _log.info("captures wait: %s", why)
+        self._said = why
+        _remove_strays(self._folder)
+        return settled
+
+    def _settle(self, path: Path) -> bool:
+        """Send one capture and delete it; one that can never be sent is deleted too, and logged. Whether it was."""
+        image = path.with_suffix(".bin")
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=CaptureRecord)
+            self._send(record, image)
+        except RemoteError as error:
+            if error.kind in _TRY_LATER:
+                raise
+            _log.warning("capture %s is not wanted: %s", path.stem, error.message)
+        except FileNotFoundError as error:
+            if not path.exists():
+                return False  # taken back
+            _log.warning("capture %s cannot be read: %s", path.stem, error)
+        except (ValueError, *UNREADABLE) as error:
+            _log.warning("capture %s cannot be read: %s", path.stem, error)
+        image.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        return True
+
+    def _send(self, record: CaptureRecord, image: Path) -> None:
+        self._sending.wait_for(record)
+        ticket = self._control.ticket(record)
+        if ticket.uploaded:
+            return
+        data = image.read_bytes()
+        box = boxed(data)
+        data = data if box is None else self._opened(box, about(record.id))
+        if digest_of(data) != record.digest:
+            raise ValueError("its image is not the one that was kept")
+        self._sending.send(record, ticket, data)
+
+
 def send_captures(folder: Path, control: ControlPlane, stop: StopSignal) -> int:
-    """Send what is in the folder, oldest first; how many were settled. Raises `LinkError`, `RemoteError`: try later."""
-    settled = 0
-    for record in sorted(folder.glob("*.json"), key=_age):
-        if stop.is_set():
-            break
-        _settle(record, control)
-        settled += 1
-    _remove_strays(folder)
-    return settled
-
-
-def _settle(path: Path, control: ControlPlane) -> None:
-    """Send one capture and delete it; one that can never be sent is deleted too, and logged."""
-    image = path.with_suffix(".bin")
-    try:
-        _send(path, image, control)
-    except RemoteError as error:
-        if error.kind in _TRY_LATER:
-            raise
-        _log.warning("capture %s is not wanted: %s", path.stem, error.message)
-    except (FileNotFoundError, *UNREADABLE) as error:
-        _log.warning("capture %s cannot be read: %s", path.stem, error)
-    image.unlink(missing_ok=True)
-    path.unlink()
-
-
-def _send(path: Path, image: Path, control: ControlPlane) -> None:
-    record = msgspec.json.decode(path.read_bytes(), type=CaptureRecord)
-    ticket = control.ticket(record)
-    if not ticket.uploaded:
-        control.upload(ticket, image.read_bytes())
+    """Send what is in a folder, by no other rules. See `Captures.send`."""
+    return Captures(folder, control, stop).send()
 
 
 def _age(path: Path) -> tuple[float, str]:
-    return path.stat().st_mtime, path.name
+    try:
+        return path.stat().st_mtime, path.name
+    except FileNotFoundError:  # taken back
+        return 0.0, path.name
 
 
 def _remove_strays(folder: Path) -> None:
     for image in folder.glob("*.bin"):
-        old = time.time() - image.stat().st_mtime > STRAY_SECONDS
+        try:
+            old = time.time() - image.stat().st_mtime > STRAY_SECONDS
+        except FileNotFoundError:
+            continue
         if old and not image.with_suffix(".json").exists():
-            image.unlink()
+            image.unlink(missing_ok=True)
 
 
 class Uploader:
@@ -82,11 +136,8 @@ class Uploader:
     `also` is what else is to be sent, after the captures.
     """
 
-    def __init__(
-        self, folder: Path, control: ControlPlane, stop: StopSignal, also: Callable[[], object] | None = None
-    ) -> None:
-        self._folder = folder
-        self._control = control
+    def __init__(self, captures: Captures, stop: StopSignal, also: Callable[[], object] | None = None) -> None:
+        self._captures = captures
         self._stop = stop
         self._also = also
         self._thread = threading.Thread(target=self._work, name="uploads", daemon=True)
@@ -103,7 +154,7 @@ class Uploader:
         wait = LOOK_SECONDS
         while not self._stop.wait(wait):
             try:
-                send_captures(self._folder, self._control, self._stop)
+                self._captures.send()
                 if self._also is not None:
                     self._also()
                 wait = LOOK_SECONDS

@@ -17,6 +17,7 @@ from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
 from lineside.agent.ports import Content, Download
 from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.collection import CaptureProgress, CaptureRequest
 from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError
 from lineside.contract.export import ExportRecord
@@ -83,6 +84,22 @@ class Alone:
     def upload(self, ticket: Ticket, data: bytes | Content) -> None:
         """See `ControlPlane.upload`."""
         self._nobody(ticket.id)
+
+    def put_done(self, ticket: Ticket) -> None:
+        """See `ControlPlane.put_done`."""
+        self._nobody(ticket.id)
+
+    def collecting(self) -> int:
+        """See `ControlPlane.collecting`."""
+        return 0
+
+    def capture_requests(self) -> list[CaptureRequest]:
+        """See `ControlPlane.capture_requests`."""
+        return []
+
+    def tell_kept(self, request: str, progress: CaptureProgress) -> None:
+        """See `ControlPlane.tell_kept`."""
+        self._nobody(request)
 
     def asked(self) -> bool:
         """See `ControlPlane.asked`."""

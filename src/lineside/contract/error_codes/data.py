@@ -108,6 +108,18 @@ ROWS = (
         "Try again tomorrow, or raise captures_per_day.",
     ),
     Problem(
+        "collection.no_devices",
+        Kind.CONFLICT,
+        "The group {group} has no accepted device that could be asked.",
+        "Look who is in it: lineside devices list --group {group}",
+    ),
+    Problem(
+        "collection.over",
+        Kind.CONFLICT,
+        "The collection {id} is {state} already.",
+        "Begin another one: lineside captures collect --group GROUP --count N --until TIME",
+    ),
+    Problem(
         "ticket.unknown",
         Kind.MISSING,
         "There is no upload ticket {ticket} for this device.",

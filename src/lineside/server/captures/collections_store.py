@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from collections import Counter
+
+from sqlalchemy import Index, String, case, exists, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.collection import (
+    Collection,
     CollectionDevice,
+    CollectionPage,
     CollectionRequest,
     CollectionSchedule,
+    CollectionState,
     ScheduledCollection,
 )
+from lineside.contract.device import DeviceState
+from lineside.server.among import among
 from lineside.server.database import Base, Json
+from lineside.server.devices.store import DeviceRow, GroupRow
+
+_OPEN = CollectionState.OPEN.value
 
 
 class CollectionRow(Base):
@@ -81,3 +91,120 @@ class CollectionScheduleRow(Base):
             last=self.last,
             problem=self.problem,
         )
+
+
+def value(session: Session, row: CollectionRow, devices: tuple[int, int] | None = None) -> Collection:
+    """A collection with its sums, and with the devices of a page (offset, limit)."""
+    return _with_sums(session, [row], devices)[0]
+
+
+def page(session: Session, offset: int, limit: int) -> CollectionPage:
+    """Collections, newest first."""
+    rows = select(CollectionRow).order_by(CollectionRow.created_at.desc(), CollectionRow.id)
+    found = list(session.scalars(rows.offset(offset).limit(limit)))
+    total = session.scalar(select(func.count()).select_from(CollectionRow)) or 0
+    return CollectionPage(collections=tuple(_with_sums(session, found, None)), total=total)
+
+
+def _with_sums(session: Session, rows: list[CollectionRow], devices: tuple[int, int] | None) -> list[Collection]:
+    part = CollectionDeviceRow
+    kept = case((part.kept > part.uploaded, part.kept), else_=part.uploaded)
+    sums = (
+        select(part.collection, func.sum(part.asked), func.sum(kept), func.sum(part.uploaded), func.count())
+        .add_columns(func.count(part.told_at))
+        .where(part.collection.in_([row.id for row in rows]))
+        .group_by(part.collection)
+    )
+    summed = {row[0]: tuple(int(one) for one in row[1:]) for row in session.execute(sums)}
+    refused: dict[str, Counter[str]] = {row.id: Counter() for row in rows}
+    said = select(part.collection, part.refused).where(part.collection.in_(refused), part.refused.is_not(None))
+    for id_, reasons in session.execute(said.execution_options(yield_per=1000)):
+        refused[id_].update(reasons)
+    found = []
+    for row in rows:
+        asked, kept_, uploaded_, count, told = summed.get(row.id, (0, 0, 0, 0, 0))
+        found.append(
+            Collection(
+                id=row.id,
+                request=row.request,
+                state=CollectionState(row.state),
+                created_at=row.created_at,
+                by=row.by,
+                ended_at=row.ended_at,
+                schedule=row.schedule,
+                asked=asked,
+                kept=kept_,
+                uploaded=uploaded_,
+                refused=dict(refused[row.id]),
+                told=told,
+                device_count=count,
+                devices=_devices(session, row.id, *devices) if devices else (),
+            )
+        )
+    return found
+
+
+def _devices(session: Session, id_: str, offset: int, limit: int) -> tuple[CollectionDevice, ...]:
+    rows = select(CollectionDeviceRow).where(CollectionDeviceRow.collection == id_)
+    found = session.scalars(rows.order_by(CollectionDeviceRow.device).offset(offset).limit(limit))
+    return tuple(row.value() for row in found)
+
+
+def able_devices(session: Session, group: str) -> list[str]:
+    """Accepted devices of a group."""
+    members = select(GroupRow.device).join(DeviceRow, DeviceRow.name == GroupRow.device).where(GroupRow.group == group)
+    return list(session.scalars(members.where(DeviceRow.state == DeviceState.ACCEPTED.value).distinct()))
+
+
+def devices_of(session: Session, id_: str) -> list[str]:
+    """Devices of a collection."""
+    return list(session.scalars(select(CollectionDeviceRow.device).where(CollectionDeviceRow.collection == id_)))
+
+
+def bump(session: Session, devices: list[str]) -> None:
+    """What devices should capture has changed."""
+    changed = update(DeviceRow).where(among(DeviceRow.name, devices)).values(collecting=DeviceRow.collecting + 1)
+    session.execute(changed, execution_options={"synchronize_session": False})
+
+
+def open_parts(session: Session, device: str, now: str) -> list[tuple[CollectionDeviceRow, CollectionRow]]:
+    """A device's parts of collections that are open, oldest first."""
+    query = (
+        select(CollectionDeviceRow, CollectionRow)
+        .join(CollectionRow, CollectionRow.id == CollectionDeviceRow.collection)
+        .where(CollectionDeviceRow.device == device, CollectionRow.state == _OPEN, CollectionRow.until > now)
+        .order_by(CollectionRow.created_at, CollectionRow.id)
+    )
+    return [(part, row) for part, row in session.execute(query)]
+
+
+def uploaded(session: Session, id_: str) -> int:
+    """How many images of a collection came."""
+    total = select(func.sum(CollectionDeviceRow.uploaded)).where(CollectionDeviceRow.collection == id_)
+    return int(session.scalar(total) or 0)
+
+
+def over(session: Session, now: str) -> list[str]:
+    """Open collections whose time is over."""
+    return list(
+        session.scalars(select(CollectionRow.id).where(CollectionRow.state == _OPEN, CollectionRow.until <= now))
+    )
+
+
+def short(session: Session, now: str) -> list[str]:
+    """Open collections in which a device cannot give what it was asked for."""
+    part = CollectionDeviceRow
+    unable_ = exists().where(part.collection == CollectionRow.id, part.why != "", part.asked > part.uploaded)
+    return list(session.scalars(select(CollectionRow.id).where(CollectionRow.state == _OPEN, unable_)))
+
+
+def unable(session: Session, id_: str) -> list[CollectionDeviceRow]:
+    """Devices that keep nothing, and were asked for something."""
+    part = CollectionDeviceRow
+    return list(session.scalars(select(part).where(part.collection == id_, part.why != "", part.asked > part.uploaded)))
+
+
+def able(session: Session, id_: str) -> list[CollectionDeviceRow]:
+    """Devices that heard of a collection and do not say that they keep nothing."""
+    part = CollectionDeviceRow
+    return list(session.scalars(select(part).where(part.collection == id_, part.why == "", part.told_at.is_not(None))))

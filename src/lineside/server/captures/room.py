@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from lineside.server.captures import api, collections_store, device_api, exports_api, pages  # noqa: F401 its tables
+from lineside.server.captures import api, collections_api, device_api, exports_api, pages
+from lineside.server.captures.collections import Collections
 from lineside.server.captures.exports import ExportsService
+from lineside.server.captures.scheduled import ScheduledCollections
 from lineside.server.captures.service import CapturesService
-from lineside.server.services import Core, Room
+from lineside.server.services import Core, Loop, Room
 
 
 def room(core: Core) -> Room:
-    """Captures and exports with their upload tickets."""
+    """Captures and exports with their upload tickets; collections of captures, which end and begin by the clock."""
+    collections = Collections(core)
+    captures, scheduled = CapturesService(core, collections), ScheduledCollections(core, collections)
+
+    def step() -> None:
+        collections.step()
+        scheduled.step()
+
     return Room(
-        services={"captures": CapturesService(core), "exports": ExportsService(core)},
-        people=[*api.routes, *exports_api.people],
+        services={
+            "captures": captures,
+            "exports": ExportsService(core),
+            "collections": collections,
+            "scheduled_collections": scheduled,
+        },
+        people=[*api.routes, *exports_api.people, *collections_api.people],
         pages=pages.routes,
-        devices=[*device_api.routes, *exports_api.devices],
+        devices=[*device_api.routes, *exports_api.devices, *collections_api.devices],
+        loops=[
+            Loop("collections", step, seconds=5.0),
+            Loop("uploads", captures.tidy, seconds=3600.0, everywhere=True),
+        ],
     )

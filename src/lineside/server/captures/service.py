@@ -22,6 +22,7 @@ from lineside.contract.capture import (
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest, is_name
 from lineside.server.captures import finding, store
+from lineside.server.captures.collections import Collections
 from lineside.server.captures.partials import Partials
 from lineside.server.captures.pieces import exactly
 from lineside.server.captures.store import CaptureRow, TicketRow
@@ -35,8 +36,9 @@ _TICKETS_AT_ONCE = 1000  # that are forgotten in one transaction
 class CapturesService:
     """Captures and their upload tickets."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, collections: Collections | None = None) -> None:
         self._core = core
+        self._collections = collections or Collections(core)
         self._partials = Partials(core.root / "uploads")
 
     # --- devices --------------------------------------------------------------------------------------------------
@@ -187,7 +189,8 @@ class CapturesService:
         return row
 
     def _arrived(self, session: Session, row: CaptureRow) -> None:
-        store.mark_uploaded(session, row, self._now())
+        if store.mark_uploaded(session, row, self._now()) and row.request is not None:
+            self._collections.arrived(session, row.device, row.request)
 
     def _check_budget(self, session: Session, device: str) -> None:
         since = rfc3339(self._core.clock.now() - timedelta(days=1))

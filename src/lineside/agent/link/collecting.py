@@ -1,0 +1,124 @@
+"""What people ask this device to capture: fetched when the control plane says that it has changed, written into the
+work folders of the components that take requests, and what became of it told.
+
+A component that takes them has a file `takes-capture-requests`, reads `capture-requests.json` and writes
+`capture-requests-kept.json`. Those folders are the components' own: nothing in them is followed or waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from lineside.agent.durable import write_atomically
+from lineside.agent.ports import ControlPlane
+from lineside.contract.collection import CaptureProgress, CaptureRequest
+from lineside.contract.errors import LinesideError, RemoteError
+from lineside.contract.reading import UNREADABLE
+
+TAKES = "takes-capture-requests"
+ASKED = "capture-requests.json"
+KEPT = "capture-requests-kept.json"
+
+_TELL_SECONDS = 10.0  # between two words on what was kept
+_MOST = 1 << 20
+_NOBODY = "No component of this device keeps images on request."
+
+_log = logging.getLogger(__name__)
+
+
+class _Kept(msgspec.Struct):
+    kept: int = 0
+    refused: dict[str, int] = {}
+
+
+class Collecting:
+    """The requests of one device. For the link's thread."""
+
+    def __init__(self, work: Path, control: ControlPlane) -> None:
+        self._work, self._control = work, control
+        self._requests: tuple[CaptureRequest, ...] = ()
+        self._seen: int | None = None
+        self._written: dict[Path, bytes] = {}
+        self._told: dict[str, CaptureProgress] = {}
+        self._tell_at = 0.0
+
+    def look(self) -> None:
+        """The control plane has just answered. What fails now is tried again after the next poll."""
+        try:
+            number = self._control.collecting()
+            if number == 0:
+                return
+            if number != self._seen:
+                self._requests = tuple(self._control.capture_requests())
+                self._seen = number
+            self._hand_out()
+            self._tell()
+        except LinesideError as error:
+            _log.warning("collections: %s", error.message)
+        except OSError as error:
+            _log.warning("collections: %s", error)
+
+    def _takers(self) -> list[Path]:
+        if not self._work.is_dir():
+            return []
+        return sorted(folder for folder in self._work.iterdir() if os.path.lexists(folder / TAKES))
+
+    def _hand_out(self) -> None:
+        takers = self._takers()
+        shares: dict[Path, list[CaptureRequest]] = {folder: [] for folder in takers}
+        for request in self._requests:
+            meant = [folder for folder in takers if request.component in ("", folder.name)]
+            for index, folder in enumerate(meant):
+                count = request.count // len(meant) + (index < request.count % len(meant))
+                shares[folder].append(msgspec.structs.replace(request, component=folder.name, count=count))
+        for folder, rows in shares.items():
+            data = msgspec.json.encode(rows)
+            if self._written.get(folder) != data:
+                write_atomically(folder / ASKED, data)
+                self._written[folder] = data
+
+    def _tell(self) -> None:
+        if not self._requests or time.monotonic() < self._tell_at:
+            return
+        self._tell_at = time.monotonic() + _TELL_SECONDS
+        takers = self._takers()
+        kept = [_kept(folder / KEPT) for folder in takers]
+        for request in self._requests:
+            said = [one[request.id] for one in kept if request.id in one]
+            refused = sum((Counter(one.refused) for one in said), Counter[str]())
+            meant = any(request.component in ("", folder.name) for folder in takers)
+            progress = CaptureProgress(
+                kept=sum(one.kept for one in said), refused=dict(refused), why="" if meant else _NOBODY
+            )
+            if self._told.get(request.id) != progress:
+                self._tell_one(request.id, progress)
+
+    def _tell_one(self, request: str, progress: CaptureProgress) -> None:
+        try:
+            self._control.tell_kept(request, progress)
+        except RemoteError as error:  # it has ended meanwhile
+            _log.info("collection %s: %s", request, error.message)
+        self._told[request] = progress
+
+
+def _kept(file: Path) -> dict[str, _Kept]:
+    """What a component says it kept, by request; nothing when there is no such file, or no plain one."""
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return {}
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return {}
+        return msgspec.json.decode(os.read(handle, _MOST), type=dict[str, _Kept])
+    except (OSError, *UNREADABLE):
+        return {}
+    finally:
+        os.close(handle)

@@ -1,0 +1,225 @@
+"""Collections: spread over a group, told to its devices, counted as images come, ended by completion or by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from lineside.cli.collections import end_of
+from lineside.client import Client
+from lineside.contract.capture import Ticket
+from lineside.contract.collection import (
+    CaptureProgress,
+    CaptureRequest,
+    Collection,
+    CollectionRequest,
+    CollectionSchedule,
+    CollectionState,
+)
+from lineside.contract.errors import LinesideError
+from lineside.server.captures.spreading import moved, spread
+from lineside.server.testing import FakeClock, Running, running
+from lineside.server.testing_device import TestDevice
+from tests.server.captures.test_captures import record
+
+UNTIL = "2026-01-03T00:00:00.000Z"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def lineside(tmp_path: Path, clock: FakeClock) -> Iterator[Running]:
+    with running(tmp_path / "root", clock, access_token_seconds=1_000_000) as found:
+        yield found
+
+
+@pytest.fixture
+def client(lineside: Running) -> Client:
+    return Client(lineside.people_url)
+
+
+@pytest.fixture
+def cameras(lineside: Running) -> list[TestDevice]:
+    return [TestDevice.join(lineside, f"cam-{n}", group="b") for n in range(3)]
+
+
+def asked(camera: TestDevice) -> list[CaptureRequest]:
+    return msgspec.json.decode(camera.get("/collections").content, type=list[CaptureRequest])
+
+
+def collecting(camera: TestDevice) -> str:
+    return camera.get("/desired").headers.get("Lineside-Collecting", "0")
+
+
+def send(camera: TestDevice, n: int, collection: str) -> None:
+    data = f"{camera.name} {n}".encode()
+    announced = record(camera.name, data, id=f"{camera.name}-{n}", strategy="requested", request=collection)
+    ticket = msgspec.json.decode(camera.post("/captures", announced).content, type=Ticket)
+    path = ticket.url.removeprefix("/device/v1")
+    assert camera.request("PUT", path, content=data).status_code == 204
+
+
+def collect(client: Client, count: int = 7, **fields: Any) -> Collection:
+    return client.collect(CollectionRequest(**{"group": "b", "count": count, "until": UNTIL} | fields))
+
+
+def loop(lineside: Running) -> None:
+    next(one for one in lineside.apps.loops if one.name == "collections").step()
+
+
+def test_spread_evenly_and_moved_to_who_can() -> None:
+    assert sorted(spread(7, ["a", "b", "c"], "seed").values()) == [2, 2, 3]
+    assert sum(spread(2, [str(n) for n in range(100)], "seed").values()) == 2
+    assert spread(5, [], "seed") == {}
+    assert moved(5, {"a": 2, "b": 3}) == {"a": 5, "b": 5}
+    assert moved(5, {}) == moved(0, {"a": 1}) == {}
+
+
+def test_from_the_request_to_the_report(client: Client, cameras: list[TestDevice], lineside: Running) -> None:
+    assert {collecting(camera) for camera in cameras} == {"0"}
+    made = collect(client, classes=("scratch",))
+    assert (made.state, made.asked, made.told) == (CollectionState.OPEN, 7, 0)
+    assert "0" not in {collecting(camera) for camera in cameras}
+    parts = {camera.name: asked(camera) for camera in cameras}
+    assert sorted(part.count for (part,) in parts.values()) == [2, 2, 3]
+    assert {part.classes for (part,) in parts.values()} == {("scratch",)}
+    first = cameras[0]
+    assert first.post(f"/collections/{made.id}/kept", CaptureProgress(kept=2, refused={"store full": 4})).is_success
+    send(first, 0, made.id)
+    report = client.collection(made.id)
+    line = next(one for one in report.devices if one.device == first.name)
+    assert (line.kept, line.uploaded, line.refused) == (2, 1, {"store full": 4})
+    assert (report.kept, report.uploaded, report.refused, report.told) == (2, 1, {"store full": 4}, 3)
+    before = collecting(first)
+    for camera in cameras:
+        for n in range(1 if camera is first else 0, parts[camera.name][0].count):
+            send(camera, n, made.id)
+    report = client.collection(made.id)
+    assert (report.state, report.uploaded) == (CollectionState.COMPLETE, 7)
+    assert (asked(first), collecting(first) != before) == ([], True)
+    assert client.captures(request=made.id).total == 7
+    assert [event.kind for event in client.events().events if event.subject == made.id] == [
+        "collection.complete",
+        "collection.begun",
+    ]
+
+
+def test_a_collection_ends_by_its_time_with_what_came(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    made = collect(client)
+    send(cameras[0], 0, made.id)
+    clock.advance(2 * 24 * 3600 + 1)
+    assert asked(cameras[1]) == []
+    loop(lineside)
+    report = client.collection(made.id)
+    assert (report.state, report.uploaded, report.ended_at is not None) == (CollectionState.ENDED, 1, True)
+    send(cameras[0], 1, made.id)  # kept in time, and late
+    assert client.collection(made.id).uploaded == 2
+
+
+def test_what_one_cannot_give_is_asked_of_the_others(
+    client: Client, cameras: list[TestDevice], lineside: Running
+) -> None:
+    made = collect(client, 9)
+    for camera in cameras[:2]:
+        asked(camera)
+    cameras[0].post(f"/collections/{made.id}/kept", CaptureProgress(why="No component keeps images."))
+    loop(lineside)
+    lines = {one.device: one for one in client.collection(made.id).devices}
+    assert [lines[camera.name].asked for camera in cameras] == [0, 6, 3]
+    assert lines["cam-0"].why == "No component keeps images."
+    loop(lineside)
+    assert client.collection(made.id).asked == 9
+
+
+def test_only_who_was_asked_counts(client: Client, cameras: list[TestDevice], lineside: Running) -> None:
+    made = collect(client)
+    stranger = TestDevice.join(lineside, "stranger")
+    send(stranger, 0, made.id)
+    answer = stranger.post(f"/collections/{made.id}/kept", CaptureProgress(kept=7))
+    assert answer.json()["error"]["code"] == "request.not_found"
+    send(cameras[0], 0, made.id)
+    assert client.collection(made.id).uploaded == 1
+
+
+def test_cancelled_by_hand_once(client: Client, cameras: list[TestDevice]) -> None:
+    made = collect(client)
+    assert client.cancel_collection(made.id).state is CollectionState.CANCELLED
+    assert asked(cameras[0]) == []
+    with pytest.raises(LinesideError, match=r"^collection.over:"):
+        client.cancel_collection(made.id)
+    assert client.collections().total == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"group": "nobody"}, "group.unknown"),
+        ({"until": "2025-12-31T00:00:00Z"}, "request.invalid"),
+        ({"until": "tomorrow"}, "request.invalid"),
+        ({"until": "2026-01-03T00:00:00"}, "request.invalid"),
+        ({"count": 0}, "request.invalid"),
+        ({"strategy": "all"}, "request.invalid"),
+        ({"component": "../x"}, "request.invalid"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(client: Client, cameras: list[TestDevice], fields: Any, code: str) -> None:
+    with pytest.raises(LinesideError, match=f"^{code}:"):
+        collect(client, **fields)
+
+
+def test_a_schedule_begins_collections(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    document = CollectionSchedule(name="daily", schedule="0 6 * * *", hours=12, group="b", count=3)
+    assert client.schedule_collection(document).next_at == "2026-01-01T06:00:00.000Z"
+    loop(lineside)
+    assert client.collections().total == 0
+    clock.advance(3 * 24 * 3600)  # missed twice: begun once
+    loop(lineside)
+    loop(lineside)
+    (made,) = client.collections().collections
+    assert (made.schedule, made.request.until) == ("daily", "2026-01-04T12:00:00.000Z")
+    assert client.collection_schedules()[0].last == made.id
+    client.unschedule_collection("daily")
+    assert client.collection_schedules() == []
+
+
+def test_pages(lineside: Running, client: Client, cameras: list[TestDevice]) -> None:
+    form = {"count": "4", "group": "b", "until": "2026-01-05"}
+    answer = httpx.post(f"{lineside.people_url}/collections", data=form, follow_redirects=True)
+    made = client.collections().collections[0]
+    assert made.request.until == "2026-01-06T00:00:00.000Z"
+    assert "cam-1" in answer.text
+    send(cameras[1], 0, made.id)
+    listed = httpx.get(f"{lineside.people_url}/captures", params={"request": made.id, "device": "cam-1"}).text
+    assert "/devices/cam-1" in listed
+    assert "that fits" in httpx.get(f"{lineside.people_url}/captures", params={"model": "none:1"}).text
+    assert made.id in httpx.get(f"{lineside.people_url}/collections").text
+    assert "requested" in httpx.get(f"{lineside.people_url}/captures/of/cam-1").text
+    assert httpx.post(f"{lineside.people_url}/collections/{made.id}/cancel").status_code in (200, 303)
+    assert client.collection(made.id).state is CollectionState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        ("friday", "2026-11-27T23:59:59+00:00"),
+        ("Sun", "2026-11-22T23:59:59+00:00"),
+        ("2026-11-30", "2026-11-30T23:59:59+00:00"),
+        ("2026-11-30T08:00:00+01:00", "2026-11-30T08:00:00+01:00"),
+        ("36h", "2026-11-24T00:00:00+00:00"),
+    ],
+)
+def test_until_as_people_say_it(said: str, end: str) -> None:
+    assert end_of(said, datetime(2026, 11, 22, 12, tzinfo=UTC)) == end
