@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
@@ -60,7 +61,11 @@ def test_what_looks_like_something_of_today_is_dropped_over_restarts_and_not_tom
 
 def test_the_random_sample_is_never_left_out_for_that(tmp_path: Path) -> None:
     device = Device(tmp_path, strategies=(RandomSettings(share=1.0, per_hour=100),))
-    assert all(device.offer(image(number), (), noisy(plate(), number)) for number in range(5))
+    records = [device.offer(image(number), (), noisy(plate(), number)) for number in range(5)]
+    first = records[0]
+    assert first
+    assert [record and record.similar_to for record in records[:2]] == [msgspec.UNSET, first.id]
+    assert all(records)
 
 
 def test_what_could_not_be_stored_does_not_stand_in_the_way(tmp_path: Path) -> None:

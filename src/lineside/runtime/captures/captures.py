@@ -20,7 +20,7 @@ from lineside.runtime.captures.memory import Memory
 from lineside.runtime.captures.passed import Passed
 from lineside.runtime.captures.requests import Requests
 from lineside.runtime.captures.sealing import sealing_of
-from lineside.runtime.captures.settings import CaptureSettings
+from lineside.runtime.captures.settings import MEGABYTE, CaptureSettings
 from lineside.runtime.captures.store import CaptureFolder
 from lineside.runtime.decode import Picture
 from lineside.runtime.files import write_atomic
@@ -87,7 +87,7 @@ class Captures:
             rule=self._folder.rule,
         )
         with suppress(OSError):
-            status.limit_bytes = self._folder.limit
+            status.limit_bytes = self._folder.limit // MEGABYTE * MEGABYTE  # so that it rarely changes
         self._tally.into(status)
         self._tell()
         return status

@@ -56,6 +56,7 @@ class Wanted:
     request: str = ""
     found: str = ""
     look: bytes = b""
+    similar_to: str = ""  # of the random sample alone: id of a capture that looks nearly the same
 
     @property
     def facts(self) -> dict[str, float]:
@@ -178,6 +179,7 @@ class Chooser:
             request=request.id if request else "",
             found=found,
             look=look,
+            similar_to=like.id if like else "",
         )
         self._remember(wanted)
         return wanted, False

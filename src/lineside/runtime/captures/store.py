@@ -84,6 +84,7 @@ class CaptureFolder:
             result=result,
             request=wanted.request or msgspec.UNSET,
             facts=wanted.facts or msgspec.UNSET,
+            similar_to=wanted.similar_to or msgspec.UNSET,
         )
         stored = self._seal(record.id, data) if self._seal else data
         if not self._make_room(len(stored)):
