@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from lineside.contract.dataset import Split
+from lineside.contract.drift import BASELINE_SCHEMA
 from lineside.contract.model import ModelState, Predictions
 from lineside.contract.run import RunState, StepState
 from tests.pipeline.conftest import Workplace, states
@@ -43,6 +44,8 @@ def test_a_model_version_brings_its_evidence(office: Workplace) -> None:
         assert 4 <= len(golden.namelist()) <= 5
     assert model.baseline is not None
     assert model.baseline.images == 5
+    assert model.baseline.schema == BASELINE_SCHEMA
+    assert model.baseline.sketches["brightness"].count == 5
     assert model.predictions is not None
     shown = msgspec.json.decode(blobs[model.predictions], type=Predictions).images
     assert len(shown) == 5
