@@ -1,0 +1,161 @@
+"""A million capture records: how long a page, a filter and a count take: `python -m benchmarks.captures`.
+
+Records of 50 devices, five reasons and six models over 90 days lie in one database (SQLite, or --database-url).
+Each question is what the captures page asks; its time is the median of several, the slowest counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import insert
+
+from benchmarks.measure import finish, table
+from lineside.contract.capture import CaptureFilter, CaptureRecord
+from lineside.contract.result import Result
+from lineside.server.captures.service import CapturesService
+from lineside.server.captures.store import CaptureCountRow, CaptureRow
+from lineside.server.clock import rfc3339
+from lineside.server.testing import make_core
+
+MILLISECONDS = 200.0
+_STRATEGIES = ("random", "uncertain", "class", "requested", "drift")
+_WEIGHTS = (50, 30, 15, 4, 1)
+_BATCH = 5000
+_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def main() -> int:
+    """Print a table and the figures; 1 when something took longer than it may."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.captures")
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--quick", action="store_true", help="20,000 records")
+    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    parser.add_argument("--database-url", default="", help="another database than SQLite in a temporary folder")
+    options = parser.parse_args()
+    count = 20_000 if options.quick else options.records
+    with tempfile.TemporaryDirectory(prefix="lineside-captures-") as folder:
+        core = make_core(Path(folder), database_url=options.database_url)
+        captures = CapturesService(core)
+        with core.database.write() as session:
+            for rows in _batches(count):
+                session.execute(insert(CaptureRow), rows)
+            session.execute(insert(CaptureCountRow), _counts)
+        found = {name: _asked(captures, which) for name, which in _questions(count).items()}
+        found["counts by reason"] = _median(captures.counts)
+        core.database.close()
+    slowest = max(found.values())
+    print(table([("question", "ms"), *((name, f"{took:.1f}") for name, took in found.items())]))
+    finish({"records": count, "slowest_ms": round(slowest, 1), "limit_ms": MILLISECONDS}, as_json=options.json)
+    return int(slowest > MILLISECONDS)
+
+
+_counts: list[dict[str, Any]] = []
+
+
+def _batches(count: int) -> Iterator[list[dict[str, Any]]]:
+    dice, rows = random.Random(8), []
+    counts: dict[tuple[str, str], int] = {}
+    step = timedelta(days=90) / count
+    for number in range(count):
+        row = _row(dice, number, rfc3339(_BEGAN + number * step))
+        counts[row["strategy"], row["model"]] = counts.get((row["strategy"], row["model"]), 0) + 1
+        rows.append(row)
+        if len(rows) == _BATCH:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+    _counts[:] = [{"strategy": s, "model": m, "count": n} for (s, m), n in counts.items()]
+
+
+def _row(dice: random.Random, number: int, at: str) -> dict[str, Any]:
+    device, version = f"cam-{dice.randrange(50):02}", dice.randint(1, 6)
+    strategy, digest = dice.choices(_STRATEGIES, _WEIGHTS)[0], f"sha256:{number:064x}"
+    request = f"collection-{number // 5000:04}" if strategy == "requested" else None
+    result = Result(
+        device=device,
+        model="tags",
+        version=version,
+        digest=digest,
+        image=f"{number}.jpg",
+        captured_at=at,
+        sequence=number,
+        width=640,
+        height=480,
+        latency_ms=4.0,
+    )
+    record = CaptureRecord(
+        id=f"{dice.getrandbits(128):032x}",
+        device=device,
+        digest=digest,
+        size=100_000,
+        content_type="image/jpeg",
+        strategy=strategy,
+        reason="One of twenty images, by chance.",
+        captured_at=at,
+        result=result,
+        request=request if request else msgspec.UNSET,
+    )
+    return {
+        "id": record.id,
+        "device": device,
+        "strategy": strategy,
+        "record": record,
+        "requested_at": at,
+        "uploaded_at": at,
+        "digest": digest,
+        "model": f"tags:{version}",
+        "request": request,
+    }
+
+
+def _questions(count: int) -> dict[str, CaptureFilter]:
+    week = {"since": rfc3339(_BEGAN + timedelta(days=30)), "until": rfc3339(_BEGAN + timedelta(days=37))}
+    request = f"collection-{count // 10_000:04}"
+    return {
+        "all": CaptureFilter(),
+        "one device": CaptureFilter(device="cam-07"),
+        "one reason": CaptureFilter(strategy="drift"),
+        "one model": CaptureFilter(model="tags:3"),
+        "one collection": CaptureFilter(request=request),
+        "a week": CaptureFilter(**week),
+        "device and reason": CaptureFilter(device="cam-07", strategy="drift"),
+        "device and model": CaptureFilter(device="cam-07", model="tags:3"),
+        "device, reason, model, week": CaptureFilter(device="cam-07", strategy="random", model="tags:3", **week),
+        "reason and model": CaptureFilter(strategy="drift", model="tags:3"),
+        "reason, model, week": CaptureFilter(strategy="random", model="tags:3", **week),
+        "collection, device, model": CaptureFilter(request=request, device="cam-07", model="tags:3"),
+        "nothing fits": CaptureFilter(device="cam-99", strategy="drift", model="tags:3"),
+    }
+
+
+def _asked(captures: CapturesService, which: CaptureFilter) -> float:
+    """Milliseconds of the slowest of: the first page, the next, and one far behind."""
+    first = captures.page(which, 0, 100)
+    took = [_median(lambda: captures.page(which, 0, 100)), _median(lambda: captures.page(which, 5000, 100))]
+    if first.next is not None:
+        took.append(_median(lambda: captures.page(which, 0, 100, first.next)))
+    return max(took)
+
+
+def _median(call: Any) -> float:
+    def once() -> float:
+        began = time.perf_counter()
+        call()
+        return 1000 * (time.perf_counter() - began)
+
+    return statistics.median(once() for _ in range(5))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
