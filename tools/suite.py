@@ -6,6 +6,7 @@ passes alone has met the machine, or a race: it is named at the end, so that som
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +33,7 @@ class Failures:
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status of pytest; that of the second run where there was one."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a thousand processes are started: none compiles what one has
     failures = Failures()
     status = int(pytest.main([*_BESIDE, *arguments], plugins=[failures]))
     names = list(failures.names)

@@ -60,10 +60,18 @@ def house_of(scope: Scope) -> House:
     return house
 
 
+class _Service(Provide):
+    """Equal to itself alone: Litestar compares every service with every other, for each route."""
+
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
 def service(name: str) -> Provide:
     """A dependency: the service of this name, of the control plane whose request it is."""
 
     def give(scope: Scope) -> Any:
         return house_of(scope).services[name]
 
-    return Provide(give, sync_to_thread=False)
+    return _Service(give, sync_to_thread=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,9 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LinesideError as error:
         sys.stderr.write(f"{error.message}\n{error.next}\n")
         return 1
+    finally:
+        gc.enable()
 
 
 def _run(path: Path, settings: Settings, asked: Mapping[str, str]) -> int:
+    gc.disable()  # what is imported and wired stays: nobody looks for garbage in it, now or later
     from lineside.server import logs  # the rest is imported only when the root is ours: a refusal comes at once
     from lineside.server.root import Root
 
@@ -41,7 +45,10 @@ def _run(path: Path, settings: Settings, asked: Mapping[str, str]) -> int:
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(ControlPlane(path, settings, listeners).run(print_ready))
+            control_plane = ControlPlane(path, settings, listeners)
+            gc.freeze()
+            gc.enable()
+            runner.run(control_plane.run(print_ready))
     finally:
         listeners.close()
         (path / "server.json").unlink(missing_ok=True)
