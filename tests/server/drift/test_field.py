@@ -152,7 +152,7 @@ def test_people_see_it_on_the_overview_the_page_and_by_the_command(
     assert "0.853" in capsys.readouterr().out
     with pytest.raises(RemoteError) as caught:
         client.field_accuracy(model="tags:x")
-    assert caught.value.report.code == "request.invalid"
+    assert caught.value.code == "request.invalid"
 
 
 def _page(lineside: Running, where: str) -> str:

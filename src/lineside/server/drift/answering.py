@@ -64,8 +64,8 @@ class DriftAnswers:
             if row is None:
                 raise LinesideError("request.not_found", what="drift stream", name=stream[:40])
             since = since_of(row, DAYS)
-            if not self._judging.accept(session, row, since, current().name):
-                windows = sum(1 for _ in store.seen_since(session, row.id, row.digest, since))
+            if not self._judging.accept(session, row, since, current().name, held=True):
+                windows = sum(1 for _ in store.seen_since(session, row.id, row.digest, since, held=True))
                 raise LinesideError(
                     "drift.few_windows", stream=where(row), windows=windows, since=since, enough=WINDOWS_ENOUGH,
                     days=DAYS_ENOUGH,

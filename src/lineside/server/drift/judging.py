@@ -22,7 +22,7 @@ from lineside.server.drift.store import AlarmRow, DriftWindowRow, StreamRow
 from lineside.server.models.store import by_label
 from lineside.server.services import Core
 
-BY_ITSELF = "the first week without an alarm"
+BY_ITSELF = "the first week, without what drifted"
 _ANOTHER_DAY = timedelta(days=1)
 
 
@@ -45,24 +45,29 @@ class Judging:
         usual = row.usual or self._of_tests(session, window)
         row.baseline = "" if usual is None else ("field" if usual.field else "tests")
         told = {} if usual is None else distance(window, usual)
+        before = row.held.sides
+        if not late:
+            row.held, row.told, row.last_at = row.held.after(told), told, window.began_at
+            row.windows += 1
         self._remember(session, row, window, key, told)
         if not late:
-            self._count(session, row, window, told)
+            self._alarm(session, row, told, before)
         return True
 
     def settle(self, session: Session, row: StreamRow) -> None:
-        """Make the first week without an alarm what is usual, once it is over."""
+        """Make the first week what is usual, once it is over: the windows in which no drift was held, as devices do,
+        and not while an alarm is raised."""
         since = parse_rfc3339(row.first_at)
         if row.usual is not None or parse_rfc3339(row.last_at) - since < timedelta(days=DAYS):
             return
-        if row.alarm is None and self.accept(session, row, row.first_at, BY_ITSELF):
+        if row.alarm is None and self.accept(session, row, row.first_at, BY_ITSELF, held=False):
             return
         row.first_at = rfc3339(since + _ANOTHER_DAY)
 
-    def accept(self, session: Session, row: StreamRow, since: str, by: str) -> bool:
-        """Make the windows since a moment what is usual; False when they are too few for that. Drift that was held is
-        no drift any more."""
-        week = store.seen_since(session, row.id, row.digest, since)
+    def accept(self, session: Session, row: StreamRow, since: str, by: str, *, held: bool) -> bool:
+        """Make the windows since a moment what is usual; False when they are too few for that. With `held` those, too,
+        in which drift was held: it is no drift any more."""
+        week = store.seen_since(session, row.id, row.digest, since, held=held)
         usual = usual_of_field(row.digest, week, self._sketches(session, row, since))
         if usual is None:
             return False
@@ -74,7 +79,7 @@ class Judging:
     def clear(self, session: Session, row: StreamRow, why: str) -> None:
         """End the alarm of a stream, if it has one."""
         alarm = None if row.alarm is None else session.get(AlarmRow, row.alarm)
-        row.alarm, row.first_at = None, row.last_at  # its week begins anew
+        row.alarm = None
         if alarm is None:
             return
         alarm.cleared_at, alarm.cleared_why = self._now(), why
@@ -114,17 +119,21 @@ class Judging:
         short = {name: (one.shift, one.limit) for name, one in told.items()}
         session.add(
             DriftWindowRow(
-                stream=row.id, key=key, at=window.began_at, digest=window.digest, seen=seen(window), told=short
+                stream=row.id,
+                key=key,
+                at=window.began_at,
+                digest=window.digest,
+                held=bool(row.held.sides),
+                seen=seen(window),
+                told=short,
             )
         )
         session.flush()
         before = parse_rfc3339(max(row.last_at, window.began_at)) - store.KEPT_WINDOWS
         store.drop_windows(session, row.id, rfc3339(before))
 
-    def _count(self, session: Session, row: StreamRow, window: DriftWindow, told: dict[str, Distance]) -> None:
-        before = row.held.sides
-        row.held, row.told, row.last_at = row.held.after(told), told, window.began_at
-        row.windows += 1
+    def _alarm(self, session: Session, row: StreamRow, told: dict[str, Distance], before: dict[str, int]) -> None:
+        """Raise, change or clear the alarm of a stream; `before`: what was held before this window."""
         sides = row.held.sides
         alarm = None if row.alarm is None else session.get(AlarmRow, row.alarm)
         if alarm is None and sides and self._wanted(session, row):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -112,9 +111,8 @@ class DriftLooks:
 
     def watched(self) -> int:
         """How many sources of devices tell of drift."""
-        of_devices: list[Any] = [StreamRow.scope == DriftScope.DEVICE.value]
         with self._core.database.read() as session:
-            return store.streams(session, of_devices, "", 0)[1]
+            return store.sources(session)
 
     def _now(self) -> str:
         return rfc3339(self._core.clock.now())

@@ -97,6 +97,7 @@ class DriftWindowRow(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     at: Mapped[str] = mapped_column(String(32))
     digest: Mapped[str] = mapped_column(String(80))
+    held: Mapped[bool]  # whether drift was held just then: such a window becomes usual only if a person says so
     seen: Mapped[Seen] = mapped_column(Json(Seen))
     told: Mapped[Told] = mapped_column(Json(Told))
 
@@ -182,9 +183,11 @@ def alarms(
     return list(rows), total
 
 
-def seen_since(session: Session, stream: str, digest: str, since: str) -> Iterator[Seen]:
-    """A stream's windows since a moment, oldest first."""
-    mine = (DriftWindowRow.stream == stream, DriftWindowRow.digest == digest, DriftWindowRow.at >= since)
+def seen_since(session: Session, stream: str, digest: str, since: str, *, held: bool) -> Iterator[Seen]:
+    """A stream's windows since a moment, oldest first; without `held` those in which no drift was."""
+    mine = [DriftWindowRow.stream == stream, DriftWindowRow.digest == digest, DriftWindowRow.at >= since]
+    if not held:
+        mine.append(DriftWindowRow.held.is_(False))
     yield from session.scalars(select(DriftWindowRow.seen).where(*mine).order_by(DriftWindowRow.at))
 
 
@@ -246,6 +249,12 @@ def windows_of(session: Session, stream: str, since: str) -> Iterator[tuple[str,
     mine = (DriftWindowRow.stream == stream, DriftWindowRow.at >= since)
     for row in session.execute(select(DriftWindowRow.at, DriftWindowRow.told).where(*mine).order_by(DriftWindowRow.at)):
         yield row[0], row[1]
+
+
+def sources(session: Session) -> int:
+    """How many sources of devices are watched."""
+    of_devices = StreamRow.scope == DriftScope.DEVICE.value
+    return session.scalar(select(func.count()).select_from(StreamRow).where(of_devices)) or 0
 
 
 def streams(

@@ -57,6 +57,7 @@ def _windows() -> None:
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("at", sa.String(length=32), nullable=False),
         sa.Column("digest", sa.String(length=80), nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("seen", sa.Text(), nullable=False),
         sa.Column("told", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("stream", "key", name=op.f("pk_drift_windows")),
