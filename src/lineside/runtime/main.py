@@ -4,6 +4,7 @@ needs it, and a missing extra is one sentence."""
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ _MODEL = "folder of the model's component, or an ONNX file with its signature.js
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code of the process."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads for products that nobody here makes
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
@@ -36,6 +38,7 @@ def _refused(error: LinesideError) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    gc.disable()  # what a start makes stays; `run` turns it on again
     from lineside.runtime.run import run
 
     return run(options.model, options.work, os.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -136,6 +137,8 @@ def _serve(
             part.start()
     if drift:
         drift.start(say_of(sinks))
+    gc.freeze()  # what is there by now stays: no frame waits until all of it was looked through again
+    gc.enable()
     status.state = RuntimeState.READY
     running.report()
     announce("runtime.ready", sources=",".join(sources), waiting=len(spool))
