@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.result import Result
 from lineside.runtime.announce import announce
-from lineside.runtime.captures.blurring import blur_of
 from lineside.runtime.captures.chooser import Chooser, Wanted
 from lineside.runtime.captures.counts import CaptureStatus, Tally
 from lineside.runtime.captures.keeper import Keeper
@@ -24,6 +23,10 @@ from lineside.runtime.captures.settings import MEGABYTE, CaptureSettings
 from lineside.runtime.captures.store import CaptureFolder
 from lineside.runtime.decode import Picture
 from lineside.runtime.files import write_atomic
+
+if TYPE_CHECKING:
+    from lineside.runtime.captures.blurring import Blur
+    from lineside.runtime.captures.settings import BlurSettings
 
 TAKES_REQUESTS = "takes-capture-requests"
 """An empty file in the work folder: the agent gives requests to components that have one."""
@@ -46,7 +49,7 @@ class Captures:
     ) -> None:
         """Raises OSError, `capture.no_key`, `capture.no_hook`."""
         seal = sealing_of(environment) if settings.sealed else None
-        blur = blur_of(settings.blur) if settings.blur else None
+        blur = _blur(settings.blur) if settings.blur else None
         self._memory = Memory(work)
         self._tally, passed = Tally(), Passed(self._memory.mark)
         component = environment.get("LINESIDE_COMPONENT", "")
@@ -121,3 +124,9 @@ class Captures:
                 lost += 1
         if lost:
             announce("captures.interrupted", images=lost)
+
+
+def _blur(settings: BlurSettings) -> Blur:
+    from lineside.runtime.captures.blurring import blur_of  # what draws takes memory of every device that need not
+
+    return blur_of(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.errors import LinesideError
@@ -10,12 +11,14 @@ from lineside.contract.ids import digest_of
 from lineside.contract.result import Result
 from lineside.runtime.announce import announce
 from lineside.runtime.captures import counts
-from lineside.runtime.captures.blurring import Blur
 from lineside.runtime.captures.chooser import Chooser, Wanted
 from lineside.runtime.captures.store import CaptureFolder
 from lineside.runtime.captures.strategies import Seen
 from lineside.runtime.decode import Picture
 from lineside.runtime.stills import still, trace_of
+
+if TYPE_CHECKING:
+    from lineside.runtime.captures.blurring import Blur
 
 _ANNOUNCED_AT_MOST = 20  # refusals; the status goes on counting
 
