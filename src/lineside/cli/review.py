@@ -8,7 +8,7 @@ import typer
 from msgspec.structs import replace
 from rich.console import RenderableType
 
-from lineside.cli import review_datasets
+from lineside.cli import review_datasets, review_labels
 from lineside.cli.options import Json, Limit, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, rows, when
@@ -29,6 +29,9 @@ from lineside.contract.review import (
 app = typer.Typer(name="review", help="Review: what people say about captures.", no_args_is_help=True)
 app.command("dataset")(review_datasets.dataset)
 app.add_typer(review_datasets.rules)
+app.command("export")(review_labels.export)
+app.command("import")(review_labels.import_)
+app.add_typer(review_labels.labelstudio)
 
 CaptureId = Annotated[str, typer.Argument(help="Id of a capture.")]
 Strategy = Annotated[str | None, typer.Option("--strategy", help="Only captures kept by this strategy.")]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from lineside.client.calls import Calls
 from lineside.client.connection import path
+from lineside.contract.dataset_export import ExportListing
 from lineside.contract.review import (
     Answer,
     Batch,
+    LabelsReport,
+    LabelsRequest,
     MadeDataset,
     MakeDataset,
     NextRequest,
+    ReviewExport,
     ReviewItem,
     ReviewPage,
     ReviewPolicy,
@@ -84,3 +88,11 @@ class Reviewing(Calls):
     def remove_review_rule(self, name: str) -> ReviewRule:
         """Let a dataset take no more reviews of itself."""
         return self.connection.call("POST", path("review", "rules", name, "remove"), ReviewRule)
+
+    def export_reviews(self, request: ReviewExport) -> ExportListing:
+        """Captures as files that another tool labels; see `lineside.client.labels` for the folder itself."""
+        return self.connection.call("POST", "/review/export", ExportListing, body=request)
+
+    def import_labels(self, request: LabelsRequest) -> LabelsReport:
+        """Take label files, which were sent as blobs, as the caller's answers."""
+        return self.connection.call("POST", "/review/labels", LabelsReport, body=request)

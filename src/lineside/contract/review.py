@@ -166,6 +166,17 @@ class ReviewRule(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""  # why it could not, last time
 
 
+class ReviewExport(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for captures as files that another tool labels; the caller has them leased for `hours`."""
+
+    format: str = "coco"
+    count: int = 100
+    hours: int = 24
+    strategy: str | None = None
+    device: str | None = None
+    model: str | None = None
+
+
 class LabelsRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Label files of another tool, as blobs by path. Images need not be among them: the captures they name are here."""
 

@@ -219,6 +219,8 @@ _PEOPLE = {
         POST /api/v1/review/answers
         POST /api/v1/review/undo
         POST /api/v1/review/policy
+        POST /api/v1/review/export
+        POST /api/v1/review/labels
         POST /api/v1/review/datasets
         PUT /api/v1/review/rules/{name:str}
         POST /api/v1/review/rules/{name:str}/remove

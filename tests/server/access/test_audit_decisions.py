@@ -34,7 +34,15 @@ from lineside.contract.inquiry import InquiryKind, InquiryRequest
 from lineside.contract.loop import LoopDocument
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.registry import EditCard, PointAlias, RemoveAlias
-from lineside.contract.review import Answer, AnswerKind, MakeDataset, ReviewPolicy, ReviewRule
+from lineside.contract.review import (
+    Answer,
+    AnswerKind,
+    LabelsRequest,
+    MakeDataset,
+    ReviewExport,
+    ReviewPolicy,
+    ReviewRule,
+)
 from lineside.contract.rollout import DeviceProgress
 from lineside.contract.run import RunRequest
 from lineside.contract.webhook import WebhookRequest
@@ -449,6 +457,20 @@ def _rebase_drift(world: World) -> Said:
     return Said(stream, None, "what is usual there: the lamp stays")
 
 
+def _export_reviews(world: World) -> Said:
+    world.client.export_reviews(ReviewExport(format="csv"))
+    return Said("review", None, "as csv, for 24 hours")
+
+
+def _import_labels(world: World) -> Said:
+    categories = [{"id": 1, "name": "scratch"}]
+    document = {"images": [{"id": 1, "file_name": "kept-1.png"}], "annotations": [], "categories": categories}
+    blob = world.client.put_blob(json.dumps(document).encode())
+    world.client.import_labels(LabelsRequest(files={"labels.json": blob}))
+    world.client.undo_review()
+    return Said("kept-1", None, "nothing: 0 boxes")
+
+
 def _make_of_reviews(world: World) -> Said:
     world.client.answer_review(Answer(capture="kept-1", kind=AnswerKind.NOTHING))
     made = world.client.make_dataset(MakeDataset(name=world.dataset.name, field_share=0.0))
@@ -575,6 +597,8 @@ STEPS = (
     Step("POST /review/policy", "review.policy", _review_policy),
     Step("POST /review/answers", "review.answer", _answer_review),
     Step("POST /review/undo", "review.undo", _undo_review),
+    Step("POST /review/export", "review.export", _export_reviews),
+    Step("POST /review/labels", "review.answer", _import_labels),
     Step("POST /review/datasets", "review.dataset", _make_of_reviews),
     Step("PUT /review/rules/{name}", "review.rule", _review_rule),
     Step("POST /review/rules/{name}/remove", "review.rule", _remove_review_rule),

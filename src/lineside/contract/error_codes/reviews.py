@@ -57,7 +57,7 @@ ROWS = (
         "review.labels_refused",
         Kind.REFUSED,
         "The labels cannot be taken: {why}.",
-        "Export captures, label these, and give the file back: lineside review list",
+        "Export captures, label these, and give the file back: lineside review export --to DIR",
     ),
     Problem(
         "labelstudio.refused",

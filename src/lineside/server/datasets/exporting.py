@@ -24,7 +24,7 @@ def write_folder(database: Database, objects: ObjectStore, version: DatasetVersi
     a page is in memory, of label files a piece or a few hundred small ones. Raises
     `dataset.format_unnamed`, and `dataset.export_unfinished` where the disk is slow: what is written is kept for when
     it is asked for again."""
-    writer = named(form)
+    named(form)
 
     def images() -> Iterator[ImageRecord]:
         with database.read() as session:
@@ -32,11 +32,17 @@ def write_folder(database: Database, objects: ObjectStore, version: DatasetVersi
                 yield image
 
     export = Export(version.classes, version.origin, version.created_at, images)
+    return write_files(objects, export, form, version.id, version.images)
+
+
+def write_files(objects: ObjectStore, export: Export, form: str, dataset: str, total: int) -> ExportListing:
+    """As `write_folder`, of `total` images that need not be a dataset's."""
+    writer = named(form)
     files: dict[str, str] = {}
     small, done = _Small(objects), 0
     for file in writer.write(export):
         if small.seconds > _SECONDS:
-            raise LinesideError("dataset.export_unfinished", done=done, total=version.images)
+            raise LinesideError("dataset.export_unfinished", done=done, total=total)
         if isinstance(file, Stored):
             files[file.path] = file.digest
             done += 1
@@ -45,7 +51,7 @@ def write_folder(database: Database, objects: ObjectStore, version: DatasetVersi
         else:
             files[file.path] = objects.put(file.pieces)
     small.store()
-    return ExportListing(dataset=version.id, format=form, files=files, warnings=export.warnings.counted())
+    return ExportListing(dataset=dataset, format=form, files=files, warnings=export.warnings.counted())
 
 
 class _Small:

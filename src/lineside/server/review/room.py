@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lineside.server.datasets.looks import Looks
-from lineside.server.review import api, making_api, pages
+from lineside.server.review import api, exchange_api, making_api, pages
+from lineside.server.review.exchange import Exchange
 from lineside.server.review.making import Making
 from lineside.server.review.rules import Rules
 from lineside.server.review.service import ReviewService
@@ -20,8 +21,13 @@ def room(core: Core) -> Room:
     making = Making(core)
     rules = Rules(core, making)
     return Room(
-        services={"reviews": reviews, "review_making": making, "review_rules": rules},
-        people=[*api.routes, *making_api.routes],
+        services={
+            "reviews": reviews,
+            "review_making": making,
+            "review_rules": rules,
+            "review_exchange": Exchange(core, reviews),
+        },
+        people=[*api.routes, *making_api.routes, *exchange_api.routes],
         pages=pages.routes,
         loops=[Loop("reviews", take_in, seconds=2.0), Loop("review-rules", rules.step, seconds=5.0)],
     )

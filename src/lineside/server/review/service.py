@@ -48,11 +48,15 @@ class ReviewService:
 
     def next(self, request: NextRequest) -> Batch:
         """Lease captures to the caller; what they have leased already comes first, with a new lease."""
+        return self.lease(request, None)
+
+    def lease(self, request: NextRequest, length: timedelta | None) -> Batch:
+        """As `next`, for so long; None: as long as the policy says."""
         wanted = Wanted(strategy=request.strategy, device=request.device, model=request.model)
         now, person = self._core.clock.now(), current().name
         with self._core.database.write() as session:
             policy = policy_of(session)
-            until = rfc3339(now + timedelta(minutes=policy.lease_minutes))
+            until = rfc3339(now + (length or timedelta(minutes=policy.lease_minutes)))
             rows = queue.lease(session, person, wanted, request.count, policy.people, rfc3339(now), until)
             items = _shown(session, rows, until)
         found = (box.label for item in items for box in item.predicted)
