@@ -28,6 +28,7 @@ from lineside.contract.ids import digest_of
 DEVICE = "cell-0"
 _MANY = 1000  # images that wait at once
 _LOSSY = Weather(latency=0.005, bandwidth=4_000_000, stall=0.005, stall_seconds=0.3, cut=0.01, deaf=0.05)
+_SLOW = 30.0
 _PATIENCE = 300.0  # seconds without an image that came
 
 
@@ -58,7 +59,7 @@ def _run(folder: Path, count: int, size: int, dice: random.Random) -> dict[str, 
         while len(made) < count or any(captures.glob("*.json")):
             while len(made) < count and len(list(captures.glob("*.json"))) < _MANY:
                 made |= _kept(captures, dice, size)
-            time.sleep(dice.uniform(1.0, 6.0))
+            _wait(captures, dice.randint(1, 20), dice.uniform(1.0, 6.0))
             _kill(plant, station, kills, dice)
             if time.monotonic() - began > _PATIENCE + count:
                 break
@@ -78,6 +79,16 @@ def _joined(plant: Plant, folder: Path, proxy: Proxy) -> Station:
     paths.captures.mkdir(parents=True, exist_ok=True)
     station.start()
     return station
+
+
+def _wait(captures: Path, settled: int, seconds: float) -> None:
+    """Wait a while, and until so many images have gone or half a minute is over: a machine may be slow to start."""
+    began, before = time.monotonic(), len(list(captures.glob("*.json")))
+    while (passed := time.monotonic() - began) < seconds or passed < _SLOW:
+        gone = before - len(list(captures.glob("*.json")))
+        if passed >= seconds and (gone >= settled or gone == before):
+            return
+        time.sleep(0.1)
 
 
 def _kept(folder: Path, dice: random.Random, size: int) -> dict[str, str]:
