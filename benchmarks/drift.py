@@ -81,6 +81,8 @@ def judged(device: Device, days: int, tries: int, drawn: np.random.Generator) ->
 def _found(device: Device, usual: Usual, name: str, begin: int) -> bool:
     held = Held()
     quantity, by = SHIFTS.get(name, ("class:crack", 0.0))
+    if by and quantity not in usual.levels:
+        return False  # too few values: nobody watches it
     shifts = {quantity: by * usual.levels[quantity].spread} if by else {}
     for number in range(begin, begin + 3):
         window = device.window(number, shifts)
@@ -114,15 +116,21 @@ def _share(hits: list[bool]) -> float:
     return round(sum(hits) / len(hits), 3) if hits else 0.0
 
 
-def shown(worlds: dict[str, dict[str, object]]) -> str:
-    """The table of the docs."""
-    heads = ["", "false alarms a device-year", *(f"{name}" for name in (*SHIFTS, NEW))]
+def rows_of(worlds: dict[str, dict[str, object]]) -> list[list[str]]:
+    """A column a world."""
+    heads = ["", "false alarms a device-year", *SHIFTS, NEW]
     rows = [heads]
     for name, told in worlds.items():
         found = told["found"]
         assert isinstance(found, dict)
-        rows.append([name, f"{told['false_a_year']}", *(f"{share:.1%}" for share in found.values())])
-    return table([list(column) for column in zip(*rows, strict=True)])
+        rows.append([name, str(told["false_a_year"]), *(f"{share:.1%}" for share in found.values())])
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """The table of the docs."""
+    first, *others = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([first, "|---" * len(rows[0]) + "|", *others])
 
 
 def main() -> None:
@@ -141,9 +149,7 @@ def main() -> None:
     if chosen.json:
         print(json.dumps(report))
     else:
-        print(shown(worlds))
-        if not chosen.table:
-            print(json.dumps(first, indent=1))
+        print(markdown(rows_of(worlds)) if chosen.table else table(rows_of(worlds)))
 
 
 if __name__ == "__main__":

@@ -37,11 +37,11 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "brightness": Kind(110.0, 8.0, 1.0, 0.5, 0.3),
-    "contrast": Kind(45.0, 4.0, 0.4, 0.5, 0.3),
-    "sharpness": Kind(6.0, 0.5, 0.2, 0.3, 0.3),
-    "warmth": Kind(5.0, 4.0, -0.6, 0.3, 0.3),
-    "tint": Kind(0.0, 3.0, 0.2, 0.3, 0.3),
+    "brightness": Kind(110.0, 8.0, 1.0, 0.5, 0.5),
+    "contrast": Kind(45.0, 4.0, 0.4, 0.5, 0.5),
+    "sharpness": Kind(6.0, 0.5, 0.2, 0.3, 0.5),
+    "warmth": Kind(5.0, 4.0, -0.6, 0.3, 0.5),
+    "tint": Kind(0.0, 3.0, 0.2, 0.3, 0.5),
     "detections": Kind(1.5, 0.9, 0.0, 0.15, 1.0),
     "confidence": Kind(0.8, 0.08, -0.08, 0.12, 1.5),
     "box_area": Kind(-5.0, 0.6, 0.0, 0.3, 1.5),
