@@ -1,0 +1,140 @@
+"""How long the review queue and its lists take with 1,000,000 captures in review (100,000 with --quick).
+
+    python -m benchmarks.review_queue [--quick] [--json]
+
+Rows are written straight into the tables of SQLite: 50 devices, seven strategies, a tenth of them reviewed. Then each
+question is asked 20 times through the service behind people's API, as another person each time where a lease is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from benchmarks.measure import options, table
+from lineside.contract.capture import CaptureRecord
+from lineside.contract.people import Permission
+from lineside.contract.review import Answer, AnswerKind, NextRequest, ReviewState
+from lineside.server.access.caller import Caller, acting
+from lineside.server.captures.store import CaptureRow
+from lineside.server.datasets.looks import Looks
+from lineside.server.review import tallies
+from lineside.server.review.queue import Wanted
+from lineside.server.review.service import ReviewService
+from lineside.server.review.store import ItemRow
+from lineside.server.services import Core
+from lineside.server.testing import make_core
+
+_STRATEGIES = ("random", "uncertain", "nothing", "class", "shadow", "drift", "requested")
+_AT_ONCE, _TIMES = 20_000, 20
+
+
+def main() -> None:
+    """Fill, ask, print."""
+    chosen = options(__doc__ or "")
+    count = 100_000 if chosen.quick else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        core = make_core(Path(folder))
+        _fill(core, count)
+        figures = {name: _asked(ask) for name, ask in _questions(core, count).items()}
+        core.database.close()
+    rows = [("question", "median", "slowest")]
+    rows += [(name, f"{median:.1f} ms", f"{slowest:.1f} ms") for name, (median, slowest) in figures.items()]
+    print(table(rows))
+    if chosen.json:
+        said = {name: {"median_ms": median, "slowest_ms": slowest} for name, (median, slowest) in figures.items()}
+        print(json.dumps({"captures": count, "questions": said}))
+
+
+def _questions(core: Core, count: int) -> dict[str, Callable[[int], object]]:
+    reviews = ReviewService(core, Looks(core.database, core.objects))
+    middle = f"{count // 2}:c{count // 2:07}"
+
+    def listed(where: ReviewState, after: str | None = None, **wanted: str) -> Callable[[int], object]:
+        return lambda number: reviews.page(where, Wanted(**wanted), after, 100)
+
+    def leased(number: int, **wanted: str) -> object:
+        with acting(Caller(name=f"person-{number}", by="session", permissions=frozenset(Permission))):
+            batch = reviews.next(NextRequest(count=20, **wanted))
+            return reviews.answer(Answer(capture=batch.items[0].record.id, kind=AnswerKind.NOTHING))
+
+    return {
+        "list: waiting, 100": listed(ReviewState.WAITING),
+        "list: waiting, in the middle": listed(ReviewState.WAITING, middle),
+        "list: a strategy": listed(ReviewState.WAITING, strategy="drift"),
+        "list: a device": listed(ReviewState.WAITING, device="cam-7"),
+        "list: a device and a strategy": listed(ReviewState.WAITING, device="cam-7", strategy="random"),
+        "list: a model": listed(ReviewState.WAITING, model="tags"),
+        "list: reviewed": listed(ReviewState.REVIEWED),
+        "next 20 and an answer": leased,
+        "next 20 of a strategy and an answer": lambda number: leased(number + _TIMES, strategy="random"),
+        "stats": lambda number: reviews.stats(),
+    }
+
+
+def _asked(ask: Callable[[int], object]) -> tuple[float, float]:
+    taken = []
+    for number in range(_TIMES):
+        began = time.perf_counter()
+        ask(number)
+        taken.append(1000 * (time.perf_counter() - began))
+    return round(statistics.median(taken), 1), round(max(taken), 1)
+
+
+def _fill(core: Core, count: int) -> None:
+    for start in range(0, count, _AT_ONCE):
+        numbers = range(start, min(start + _AT_ONCE, count))
+        with core.database.write() as session:
+            session.execute(insert(CaptureRow), [_capture(number) for number in numbers])
+            session.execute(insert(ItemRow), [_item(number) for number in numbers])
+            reviewed = sum(number % 10 == 0 for number in numbers)
+            tallies.moved(session, None, ReviewState.REVIEWED, reviewed)
+            tallies.moved(session, None, ReviewState.WAITING, len(numbers) - reviewed)
+
+
+def _capture(number: int) -> dict[str, object]:
+    at = f"2026-01-01T00:00:{number % 60:02}.000Z"
+    record = CaptureRecord(
+        id=f"c{number:07}",
+        device=f"cam-{number % 50}",
+        digest=f"sha256:{number:064x}",
+        size=50_000,
+        content_type="image/jpeg",
+        strategy=_STRATEGIES[number // 50 % 7],
+        reason="One of 20 images, by chance.",
+        captured_at=at,
+    )
+    same = {"device": record.device, "strategy": record.strategy, "digest": record.digest}
+    return {"id": record.id, "record": record, "requested_at": at, "uploaded_at": at} | same
+
+
+def _item(number: int) -> dict[str, object]:
+    done = number % 10 == 0
+    return {
+        "capture": f"c{number:07}",
+        "device": f"cam-{number % 50}",
+        "strategy": _STRATEGIES[number // 50 % 7],
+        "model": "tags" if number % 3 else "plates",
+        "version": 1,
+        "digest": f"sha256:{number:064x}",
+        "width": 640,
+        "height": 480,
+        "alike": f"c{number:07}",
+        "arrival": number,
+        "turn": number,
+        "state": (ReviewState.REVIEWED if done else ReviewState.WAITING).value,
+        "first_by": "",
+        "labels": () if done else None,
+        "people": ("ada",) if done else (),
+        "reviewed_at": "2026-01-02T00:00:00.000Z" if done else None,
+    }
+
+
+if __name__ == "__main__":
+    main()
