@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -92,10 +94,24 @@ def _found(device: Device, usual: Usual, name: str, begin: int) -> bool:
     return False
 
 
-def world(hard: Hardness, devices: int, days: int, tries: int, seed: int) -> dict[str, object]:
+class Task(NamedTuple):
+    """One device of a world, by its number: the same whatever runs beside it."""
+
+    hard: Hardness
+    days: int
+    tries: int
+    seed: tuple[int, int]
+
+    def __call__(self) -> Judged:
+        drawn = np.random.default_rng(self.seed)
+        return judged(Device(self.days, self.hard, drawn), self.days, self.tries, drawn)
+
+
+def world(hard: Hardness, devices: int, days: int, tries: int, seed: int, processes: int) -> dict[str, object]:
     """One world's figures."""
-    drawn = np.random.default_rng(seed)
-    all_ = [judged(Device(days, hard, drawn), days, tries, drawn) for _ in range(devices)]
+    tasks = [Task(hard, days, tries, (seed, number)) for number in range(devices)]
+    with ProcessPoolExecutor(processes) as pool:
+        all_ = list(pool.map(Task.__call__, tasks))
     years = devices * days / 365
     alarms, early = sum(one.alarms for one in all_), sum(one.early for one in all_)
     quantities: Counter[str] = Counter()
@@ -138,12 +154,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="10 devices and one world")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--table", action="store_true", help="the table of docs/drift.md alone")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="at once")
     chosen = parser.parse_args()
     devices, days, tries = (10, 30, 20) if chosen.quick else (50, 30, 20)
     worlds = {}
     for number, (name, hard) in enumerate(WORLDS.items()):
         if not chosen.quick or name == ONE_OF:
-            worlds[name] = world(hard, devices if name == ONE_OF else max(10, devices // 5), days, tries, number)
+            worlds[name] = world(hard, devices if name == ONE_OF else 10, days, tries, number, chosen.processes)
     first = worlds[ONE_OF]
     report = {"devices": devices, "days": days, "quantities": len(KINDS) + 4, **first, "worlds": worlds}
     if chosen.json:

@@ -24,7 +24,7 @@ DAYS = 7
 """Days that are made what is usual."""
 DAYS_ENOUGH, WINDOWS_ENOUGH = 4, 100
 """Fewer are no week."""
-GROW, GROW_PICTURE = 0.1, 0.2
+GROW, GROW_PICTURE = 0.1, 0.4
 """How much wider limits are than what was seen, as a share of it."""
 
 _NARROWEST = 0.25  # of the mean variance: no hour is taken for steadier
