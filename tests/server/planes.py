@@ -19,6 +19,7 @@ from lineside.server.clock import SystemClock
 from lineside.server.database import Database
 from lineside.server.loops.lease import LeaseRow, home_of
 from lineside.server.testing_device import make_assertion, make_csr, make_key
+from tests.eventually import PATIENCE
 from tests.server.processes import ControlPlaneProcess
 
 FREE = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
@@ -62,7 +63,9 @@ class Device:
     def __init__(self, plane: ControlPlaneProcess, name: str, group: str) -> None:
         """Join at one of them."""
         self.name, self._key, self._sequence = name, make_key(), 0
-        self._http = httpx.Client(verify=ssl.create_default_context(cafile=str(plane.root / "keys" / "ca.pem")))
+        self._http = httpx.Client(
+            verify=ssl.create_default_context(cafile=str(plane.root / "keys" / "ca.pem")), timeout=PATIENCE
+        )
         token = plane.post("/devices/tokens", {"group": group})["token"]
         request = JoinRequest(token=token, name=name, csr=make_csr(self._key, name))
         answer = self._post(plane, "/join", request)

@@ -24,6 +24,7 @@ from lineside.server.settings import Settings
 from lineside.server.testing import free_socket, until
 from lineside.server.testing_device import make_csr, make_key
 from lineside.server.worker import worker_command
+from tests.eventually import PATIENCE
 from tests.server.processes import ControlPlaneProcess, alive, worker
 
 FREE = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
@@ -46,7 +47,7 @@ def test_a_device_that_keeps_its_connection_and_sleeps_does_not_keep_it_from_end
     """TLS asks the other end for a farewell, for half a minute."""
     with ControlPlaneProcess(tmp_path / "r", *FREE) as lineside:
         trusted = ssl.create_default_context(cafile=str(tmp_path / "r" / "keys" / "ca.pem"))
-        with httpx.Client(verify=trusted) as device:
+        with httpx.Client(verify=trusted, timeout=PATIENCE) as device:
             assert device.get(f"{lineside.found['device_url']}/device/v1/ca").is_success
             assert lineside.end(signal.SIGTERM) == 0
 

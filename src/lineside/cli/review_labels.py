@@ -40,7 +40,7 @@ def export(
     with session(url, root, json) as (client, out):
         listing = client.export_reviews(ReviewExport(format=form, count=count, hours=hours, strategy=strategy))
         save_labels(client, listing, to)
-        out.show(listing, lambda found: details((("files", len(found.files)), ("in", to))))
+        out.show(listing, lambda found: details((("files", len(found.files)), ("in", str(to)))))
 
 
 def import_(

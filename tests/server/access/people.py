@@ -22,6 +22,7 @@ from lineside.server.app import ROOMS
 from lineside.server.clock import Clock
 from lineside.server.devices.room import room as devices
 from lineside.server.testing import Running, running
+from tests.eventually import PATIENCE
 
 CHEAP = {"password_rounds": 1, "password_memory_kib": 64, "password_lanes": 1}
 PASSWORD = "correct horse battery"
@@ -51,7 +52,7 @@ class House:
         """Somebody's browser: it keeps cookies, and says that its requests come from our own pages. Closed with the
         house."""
         options = {"headers": {"Origin": self.up.people_url}} | options
-        return self._open.enter_context(httpx.Client(base_url=self.up.people_url, **options))
+        return self._open.enter_context(httpx.Client(base_url=self.up.people_url, timeout=PATIENCE, **options))
 
     def with_token(self, token: str) -> httpx.Client:
         """A program that shows a token."""

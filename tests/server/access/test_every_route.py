@@ -15,6 +15,7 @@ from litestar.routes import HTTPRoute
 from lineside.contract.people import Permission, Role
 from lineside.server.testing import FakeClock
 from lineside.server.testing_device import TestDevice, make_token
+from tests.eventually import PATIENCE
 from tests.server.access.decisions import DEVICES, PEOPLE, ROLES, Device
 from tests.server.access.people import House, house
 
@@ -189,7 +190,7 @@ def test_devices_get_in_where_they_may_and_nowhere_else(plant: House, clock: Fak
     shown = _device_credential(plant, clock, role)
     headers = {"Authorization": f"Bearer {shown}"} if shown else {}
     wrong = {}
-    with httpx.Client(base_url=plant.up.device_url, headers=headers) as client:
+    with httpx.Client(base_url=plant.up.device_url, headers=headers, timeout=PATIENCE) as client:
         for asking in routes_of(plant.up.apps.devices):
             who = DEVICES[asking.name]
             may = who is Device.STRANGER or role == "accepted" or (role == "quarantined" and who is Device.STANDING)
