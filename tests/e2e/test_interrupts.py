@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("control plane")]
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _STAND_IN = shlex.join([sys.executable, "-m", "tests.e2e.stand_in_worker"])
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")

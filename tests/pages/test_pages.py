@@ -111,7 +111,7 @@ def test_refusals_are_visible(page: Page, house: House, screenshots: Path) -> No
 def test_the_overview_counts_every_stage(page: Page, house: House, screenshots: Path, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     open_page(page, house, "/")
-    expect(page.locator(".loop li")).to_have_count(10)
+    expect(page.locator(".loop li")).to_have_count(11)
     expect(page.locator(".loop li", has_text="Results").locator("b")).to_have_text("1")
     expect(page.locator(".squares a")).to_have_count(2)
     keep(page, screenshots, f"overview-{scheme}")

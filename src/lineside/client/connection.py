@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import IO, Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -34,7 +35,7 @@ class Connection:
 
     Connections are kept open for the next request until `close`; a broken-off answer closes its own at once. Raises
     `client.unreachable` when nothing answers and `RemoteError` when the answer is an error. Nothing is retried
-    here: whoever calls knows whether the operation may be repeated.
+    here but a GET whose kept connection ended: whoever calls knows whether the operation may be repeated.
     """
 
     def __init__(
@@ -87,9 +88,7 @@ class Connection:
         url = self.url + _BASE + where + ("?" + urlencode(fields) if fields else "")
         headers = self._headers | ({"Content-Type": content_type} if data is not None else {})
         try:
-            response = self._pool.request(
-                method, url, body=data, headers=headers, preload_content=False, redirect=False
-            )
+            response = self._asked(method, url, data, headers)
             try:
                 if response.status >= 400:
                     raise _error(response)
@@ -99,6 +98,20 @@ class Connection:
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as failure:
             raise LinesideError("client.unreachable", url=self.url, why=failure) from failure
+
+    def _asked(
+        self, method: str, url: str, data: bytes | IO[bytes] | None, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        """A connection that was kept may end just when it is used again; then a GET is asked once more."""
+        ask = partial(
+            self._pool.request, method, url, body=data, headers=headers, preload_content=False, redirect=False
+        )
+        try:
+            return ask()
+        except urllib3.exceptions.ProtocolError:
+            if method != "GET":
+                raise
+            return ask()
 
 
 def _error(response: urllib3.BaseHTTPResponse) -> LinesideError:
