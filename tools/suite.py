@@ -1,4 +1,4 @@
-"""Every test, several at a time; what fails there is run once more, alone, and counts as it ends then.
+"""Every test, several at a time; a file in which one fails is run once more, alone, and counts as it ends then.
 
 Two cores may stand still for half a minute while four plants train, roll out and are killed on them. A test that
 passes alone has met the machine, or a race: it is named at the end, so that somebody looks.
@@ -39,8 +39,9 @@ def main(arguments: Sequence[str]) -> int:
     names = list(failures.names)
     if status != pytest.ExitCode.TESTS_FAILED or not 0 < len(names) <= _MOST:
         return status
-    _say(f"{len(names)} failed beside others; once more, alone:", names)
-    status = subprocess.run([sys.executable, "-m", "pytest", "-n", "0", *names], check=False).returncode
+    files = dict.fromkeys(name.partition("::")[0] for name in names)  # whole: a test may tell on where others ended
+    _say(f"{len(names)} failed beside others; their files once more, alone:", names)
+    status = subprocess.run([sys.executable, "-m", "pytest", "-n", "0", *files], check=False).returncode
     if status == 0:
         _say("Passed alone, failed beside others:", names)
     return status

@@ -1,4 +1,4 @@
-"""`make test`: a test that fails beside others has one more try, alone, and no more than that."""
+"""`make test`: a file with a test that fails beside others has one more try, alone, and no more than that."""
 
 from __future__ import annotations
 
@@ -28,17 +28,26 @@ def test_wants_the_machine(word):
 def test_bad():
     assert Path("good").exists()
 """
+_OTHERS = """
+from pathlib import Path
+
+def test_elsewhere():
+    with Path("elsewhere").open("a") as stream:
+        stream.write("x")
+"""
 
 
 @pytest.mark.parametrize(("good", "status"), [(True, 0), (False, 1)])
-def test_what_fails_is_run_once_more_alone(tmp_path: Path, good: bool, status: int) -> None:
+def test_a_file_in_which_one_fails_is_run_once_more_alone(tmp_path: Path, good: bool, status: int) -> None:
     (tmp_path / "test_some.py").write_text(_TESTS)
+    (tmp_path / "test_other.py").write_text(_OTHERS)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     if good:
         (tmp_path / "good").touch()
     done = subprocess.run([sys.executable, _SUITE], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stdout + done.stderr
-    assert (tmp_path / "seen").read_text() == "x"
+    assert (tmp_path / "seen").read_text() == "xx"
+    assert (tmp_path / "elsewhere").read_text() == "x"
     again = done.stdout.split("once more, alone:")[1]
     assert again.count("test_some.py::test_wants_the_machine[a@b]") >= 1
     assert again.count("test_some.py::test_wants_the_machine[c d]") >= 1
