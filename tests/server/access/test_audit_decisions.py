@@ -494,7 +494,7 @@ def _export_dataset(world: World) -> Said:
 
 
 def _collect(world: World) -> Said:
-    request = CollectionRequest(group="default", count=5, until="2099-01-01T00:00:00Z")
+    request = CollectionRequest(group="line-1", count=5, until="2099-01-01T00:00:00Z")
     made = world.client.collect(request)
     return Said(made.id, None, "5 images")
 
@@ -506,7 +506,7 @@ def _cancel_collection(world: World) -> Said:
 
 
 def _schedule_collection(world: World) -> Said:
-    document = CollectionSchedule(name="mondays", schedule="0 6 * * mon", hours=12, group="default", count=5)
+    document = CollectionSchedule(name="mondays", schedule="0 6 * * mon", hours=12, group="line-1", count=5)
     world.client.schedule_collection(document)
     return Said("mondays", None, "0 6 * * mon")
 
