@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,13 @@ def test_elsewhere():
 """
 
 
+def _suite(folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return subprocess.run(
+        [sys.executable, _SUITE], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
 @pytest.mark.parametrize(("good", "status"), [(True, 0), (False, 1)])
 def test_a_file_in_which_one_fails_is_run_once_more_alone(tmp_path: Path, good: bool, status: int) -> None:
     (tmp_path / "test_some.py").write_text(_TESTS)
@@ -44,7 +52,7 @@ def test_a_file_in_which_one_fails_is_run_once_more_alone(tmp_path: Path, good: 
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     if good:
         (tmp_path / "good").touch()
-    done = subprocess.run([sys.executable, _SUITE], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = _suite(tmp_path)
     assert done.returncode == status, done.stdout + done.stderr
     assert (tmp_path / "seen").read_text() == "xx"
     assert (tmp_path / "elsewhere").read_text() == "x"
@@ -59,6 +67,6 @@ def test_many_failures_have_no_second_try(tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(
         "import pytest\n@pytest.mark.parametrize('n', range(21))\ndef test_bad(n):\n    assert False\n"
     )
-    done = subprocess.run([sys.executable, _SUITE], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = _suite(tmp_path)
     assert done.returncode == 1
     assert "once more" not in done.stdout
