@@ -22,11 +22,10 @@ from lineside.agent.testing import FakeControlPlane
 from lineside.agent.updating.installed import ComponentSet
 from lineside.agent.updating.state import State
 from lineside.agent.updating.store import Store
-from lineside.contract.capture import CaptureRecord
 from lineside.contract.errors import ErrorReport, LinesideError, RemoteError
-from lineside.contract.ids import digest_of
 from lineside.contract.reported import Phase, Report
 from tests.agent.agents import AgentProcess
+from tests.agent.captures import kept
 from tests.agent.control_plane import ControlPlane
 
 
@@ -187,26 +186,9 @@ def test_a_trial_is_remembered_committed_or_failed(tmp_path: Path) -> None:
     assert outcome.document == "r2"
 
 
-def capture(folder: Path, name: str, data: bytes = b"image") -> CaptureRecord:
-    folder.mkdir(exist_ok=True)
-    record = CaptureRecord(
-        id=name,
-        device="cell-1",
-        digest=digest_of(data),
-        size=len(data),
-        content_type="image/jpeg",
-        strategy="random",
-        reason="1 in 20",
-        captured_at="2026-01-01T00:00:00.000Z",
-    )
-    (folder / f"{name}.bin").write_bytes(data)
-    (folder / f"{name}.json").write_bytes(msgspec.json.encode(record))
-    return record
-
-
 def test_captures_go_home_and_are_deleted(plane: ControlPlane, agent: AgentProcess) -> None:
     folder, link = agent.paths.captures, connect(agent)
-    first, second = capture(folder, "a1", b"one"), capture(folder, "b2", b"two")
+    first, second = kept(folder, "a1", b"one"), kept(folder, "b2", b"two")
     assert send_captures(folder, link, StopSignal()) == 2
     assert plane.captures == {"a1": first, "b2": second}
     assert plane.uploaded == {"a1": b"one", "b2": b"two"}
@@ -216,7 +198,7 @@ def test_captures_go_home_and_are_deleted(plane: ControlPlane, agent: AgentProce
 
 def test_a_capture_that_was_sent_but_not_deleted_is_finished(tmp_path: Path) -> None:
     control, folder = FakeControlPlane(), tmp_path / "captures"
-    record = capture(folder, "a1")
+    record = kept(folder, "a1")
     control.uploaded[record.digest] = b"image"
     (folder / "a1.bin").unlink()  # the power went between the two deletions
     send_captures(folder, control, StopSignal())
@@ -225,7 +207,7 @@ def test_a_capture_that_was_sent_but_not_deleted_is_finished(tmp_path: Path) -> 
 
 def test_captures_wait_while_nobody_answers_and_go_when_they_are_not_wanted(tmp_path: Path) -> None:
     control, folder = FakeControlPlane(), tmp_path / "captures"
-    capture(folder, "a1")
+    kept(folder, "a1")
     control.away = True
     with pytest.raises(LinkError):
         send_captures(folder, control, StopSignal())

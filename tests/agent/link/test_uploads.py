@@ -27,28 +27,10 @@ from lineside.contract.capture import CaptureRecord, SignedPut, Ticket
 from lineside.contract.captured import packed
 from lineside.contract.collection import CaptureProgress, CaptureRequest
 from lineside.contract.errors import LinesideError, RemoteError
-from lineside.contract.ids import digest_of
 from lineside.contract.sealing import Sealed, seal
+from tests.agent.captures import kept
 
 MONDAY_NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC).timestamp()
-
-
-def kept(folder: Path, name: str, data: bytes, stored: bytes | None = None) -> CaptureRecord:
-    """An image as a runtime leaves it for the agent."""
-    folder.mkdir(exist_ok=True)
-    record = CaptureRecord(
-        id=name,
-        device="cell-1",
-        digest=digest_of(data),
-        size=len(data),
-        content_type="image/jpeg",
-        strategy="random",
-        reason="1 in 20",
-        captured_at="2026-01-01T00:00:00.000Z",
-    )
-    (folder / f"{name}.bin").write_bytes(data if stored is None else stored)
-    (folder / f"{name}.json").write_bytes(msgspec.json.encode(record))
-    return record
 
 
 class Breaking(FakeControlPlane):
