@@ -10,10 +10,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from lineside.contract.model import Signature
+from lineside.contract.rectangles import iou
 from lineside.contract.result import Detection
 from lineside.runtime.decode import Picture, decode
 from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
-from lineside.runtime.golden import iou
 from lineside.runtime.heads import head_of
 from lineside.runtime.model import Model, load
 from lineside.runtime.preprocess import Preprocessor

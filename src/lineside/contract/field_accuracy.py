@@ -22,6 +22,7 @@ import msgspec
 
 from lineside.contract.dataset import Box
 from lineside.contract.evaluation import Estimate
+from lineside.contract.rectangles import iou
 from lineside.contract.result import Detection
 
 ENOUGH_PICTURES, ENOUGH_OBJECTS = 30, 10
@@ -153,17 +154,8 @@ def _wilson(value: float, number: float) -> Estimate:
 def _of_class(labels: list[Box], found: list[Detection]) -> tuple[int, int, int]:
     left, matched = list(labels), 0
     for one in sorted(found, key=lambda one: -one.confidence):
-        best = max(left, key=lambda box: _iou(box, one), default=None)
-        if best is not None and _iou(best, one) >= _IOU:
+        best = max(left, key=lambda box: iou(box, one), default=None)
+        if best is not None and iou(best, one) >= _IOU:
             left.remove(best)
             matched += 1
     return len(labels), len(found), matched
-
-
-def _iou(box: Box, one: Detection) -> float:
-    wide = min(box.x + box.width, one.x + one.width) - max(box.x, one.x)
-    high = min(box.y + box.height, one.y + one.height) - max(box.y, one.y)
-    if wide <= 0 or high <= 0:
-        return 0.0
-    both = wide * high
-    return both / (box.width * box.height + one.width * one.height - both)

@@ -14,10 +14,10 @@ import msgspec
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import PREVIOUS_ABOUT, PREVIOUS_FILE, PreviousModel
+from lineside.contract.rectangles import iou
 from lineside.contract.result import Compared, Detection
 from lineside.runtime.announce import announce
 from lineside.runtime.decode import Picture, decode
-from lineside.runtime.golden import iou
 from lineside.runtime.model import Inference, Model, load
 
 MIN_IOU = 0.5

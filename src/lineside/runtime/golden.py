@@ -13,6 +13,7 @@ import msgspec
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.golden import GoldenCase, GoldenSet
+from lineside.contract.rectangles import iou
 from lineside.contract.result import Detection
 from lineside.runtime.files import write_atomic
 from lineside.runtime.model import Model
@@ -79,16 +80,6 @@ def _read(path: Path) -> tuple[GoldenSet, dict[str, bytes]]:
             return golden, {case.image: archive.read(case.image) for case in golden.cases}
     except (OSError, zipfile.BadZipFile, KeyError, msgspec.MsgspecError, NotImplementedError) as error:
         raise LinesideError("golden.unreadable", path=path, why=error) from error
-
-
-def iou(a: Detection, b: Detection) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    if width <= 0 or height <= 0:
-        return 0.0
-    overlap = width * height
-    return overlap / (a.width * a.height + b.width * b.height - overlap)
 
 
 def _difference(case: GoldenCase, found: list[Detection], golden: GoldenSet, threshold: float) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lineside.contract.dataset import Box, ImageRecord, Split
+from lineside.contract.rectangles import iou
 from lineside.server.datasets import label_problems
-from lineside.server.datasets.label_problems import CONTRADICTING, DOUBLED, overlap_of, problems
+from lineside.server.datasets.label_problems import CONTRADICTING, DOUBLED, problems
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -30,13 +31,13 @@ def test_the_pairs_found_are_those_that_all_pairs_have(seed: int) -> None:
     random = np.random.default_rng(seed)
     boxes = [box(*map(float, random.uniform(0, 30, 2)), str(random.choice(["dent", "rust"]))) for _ in range(60)]
     least = {True: DOUBLED, False: CONTRADICTING}
-    wanted = sum(overlap_of(a, b) >= least[a.label == b.label] for a, b in combinations(boxes, 2))
+    wanted = sum(iou(a, b) >= least[a.label == b.label] for a, b in combinations(boxes, 2))
     assert wanted > 5
     assert len(list(problems(record(boxes)))) == wanted
 
 
 def test_boxes_side_by_side_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_problems, "overlap_of", lambda one, other: pytest.fail("compared"))
+    monkeypatch.setattr(label_problems, "iou", lambda one, other: pytest.fail("compared"))
     assert list(problems(record([box(at * 10.0, 5) for at in range(80)]))) == []
 
 

@@ -8,8 +8,9 @@ from lineside.contract.compared import CurvePair
 from lineside.contract.dataset import Box
 from lineside.contract.evaluation import Estimate
 from lineside.contract.model import GateResult, Metrics, Variant
+from lineside.contract.rectangles import iou
 from lineside.server.models import drawing
-from lineside.server.models.mistakes import Mistakes, iou, mistakes
+from lineside.server.models.mistakes import Mistakes, mistakes
 from tests.server.models.making import TRUTH, evaluation, found
 
 

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from lineside.contract.dataset import Box
+from lineside.contract.rectangles import iou
 from lineside.contract.result import Detection
 
 _FOUND = 0.5  # IoU
-
-
-class Rectangle(Protocol):
-    """A box in pixels, from the top left."""
-
-    @property
-    def x(self) -> float: ...
-    @property
-    def y(self) -> float: ...
-    @property
-    def width(self) -> float: ...
-    @property
-    def height(self) -> float: ...
 
 
 class Wrong(NamedTuple):
@@ -44,13 +32,3 @@ def wrong(boxes: Sequence[Box], detections: Sequence[Detection]) -> Wrong:
         else:
             free.remove(nearest)
     return Wrong(tuple(sorted(free)), tuple(sorted(alarms)))
-
-
-def iou(a: Rectangle, b: Rectangle) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    if width <= 0 or height <= 0:
-        return 0.0
-    overlap = width * height
-    return overlap / (a.width * a.height + b.width * b.height - overlap)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from lineside.contract.dataset import Box, ImageRecord
+from lineside.contract.rectangles import iou
 
 TINY_PIXELS = 3.0
 TINY_SHARE = 0.005  # of the image's longer side
@@ -30,7 +31,7 @@ def problems(image: ImageRecord) -> Iterator[tuple[str, str]]:
 def _between(boxes: Sequence[Box]) -> Iterator[tuple[str, str]]:
     """Problems of two boxes."""
     for one, other in _near(boxes):
-        overlap = overlap_of(one, other)
+        overlap = iou(one, other)
         if one.label == other.label and overlap >= DOUBLED:
             yield "check.box_doubled", f"{_said(one)} and {_said(other)} overlap by {overlap:.2f}"
         elif one.label != other.label and overlap >= CONTRADICTING:
@@ -45,15 +46,6 @@ def _near(boxes: Sequence[Box]) -> Iterator[tuple[Box, Box]]:
         while after < len(ordered) and ordered[after].x <= reach:
             yield one, ordered[after]
             after += 1
-
-
-def overlap_of(one: Box, other: Box) -> float:
-    """Intersection over union, 0..1."""
-    wide = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    high = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if wide <= 0 or high <= 0:
-        return 0.0
-    return wide * high / (one.width * one.height + other.width * other.height - wide * high)
 
 
 def _said(box: Box) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lineside.contract.dataset import Box
+from lineside.contract.rectangles import iou
 from lineside.contract.result import Detection
 
 _ENOUGH = 0.5
@@ -35,12 +36,3 @@ def mistakes(truth: Sequence[Box], found: Sequence[Detection]) -> Mistakes:
         else:
             left.remove(best[1])
     return Mistakes(tuple(sorted(left)), tuple(sorted(wrong)))
-
-
-def iou(one: Box | Detection, other: Box | Detection) -> float:
-    """Intersection over union of two rectangles, 0..1."""
-    across = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    down = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    both = max(0.0, across) * max(0.0, down)
-    whole = one.width * one.height + other.width * other.height - both
-    return both / whole if whole > 0 else 0.0

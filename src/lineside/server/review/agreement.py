@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lineside.contract.dataset import Box
+from lineside.contract.rectangles import iou
 
 
 def agree(one: Sequence[Box], other: Sequence[Box], least: float) -> bool:
@@ -13,22 +14,12 @@ def agree(one: Sequence[Box], other: Sequence[Box], least: float) -> bool:
     if len(one) != len(other):
         return False
     pairs = sorted(
-        ((overlap(a, b), i, j) for i, a in enumerate(one) for j, b in enumerate(other) if a.label == b.label),
+        ((iou(a, b), i, j) for i, a in enumerate(one) for j, b in enumerate(other) if a.label == b.label),
         key=lambda pair: (-pair[0], pair[1], pair[2]),
     )
     mine, theirs = set(range(len(one))), set(range(len(other)))
-    for iou, i, j in pairs:
-        if iou >= least and i in mine and j in theirs:
+    for both, i, j in pairs:
+        if both >= least and i in mine and j in theirs:
             mine.remove(i)
             theirs.remove(j)
     return not mine
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    wide = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    high = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if wide <= 0 or high <= 0:
-        return 0.0
-    both = wide * high
-    return both / (one.width * one.height + other.width * other.height - both)
