@@ -11,7 +11,7 @@ help:  ## Show this menu
 demo: $(READY)  ## The whole loop on rendered tags: train, approve, roll out to three devices (about 5 minutes)
 	$(BIN)/lineside demo --yes --exit --json $(ARGS)
 
-test: $(READY)  ## Every test; a file in which one fails beside others is run once more, alone
+test: $(READY)  ## Every test; a file in which one fails beside others is run again, alone
 	$(BIN)/python tools/suite.py $(ARGS)
 
 check: $(READY)  ## ruff, mypy --strict, import rules, generated files, licences, known vulnerabilities

@@ -9,11 +9,18 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import HealthCheck, settings
+
+from tests.eventually import PATIENCE
 
 # Two shared cores: how long a made-up input takes says nothing about the code.
 settings.register_profile("lineside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lineside")
+
+# httpx waits 5 s unless told otherwise; on a machine that may stand still for longer, that is a race.
+for _part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _part, PATIENCE)
 
 # A shell starts background jobs with Ctrl-C ignored, children inherit that, and tests of Ctrl-C then wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds for what takes a moment, on a machine that may stand still for half a minute (for its disk, say)."""
 
 

@@ -58,7 +58,7 @@ class AgentProcess:
         self.process.wait()
         self.process = None
 
-    def end(self, timeout: float = 60.0) -> int:
+    def end(self, timeout: float = 240.0) -> int:
         """SIGTERM, and wait."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)

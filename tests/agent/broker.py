@@ -62,7 +62,7 @@ class Mosquitto:
         """kill -9; everything it knew is gone."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
-            self._process.wait(60)
+            self._process.wait(240)
             self._process = None
 
     def freeze(self) -> None:
@@ -111,11 +111,11 @@ class Listener:
         self.client.on_message = lambda client, data, message: self.heard.append((message.topic, message.payload))
         if self.client.is_connected():
             self._subscribe(self.client)
-        assert self._ready.wait(60)
+        assert self._ready.wait(240)
 
     def wait_back(self) -> None:
         """Wait until it is subscribed (again)."""
-        assert self._ready.wait(60)
+        assert self._ready.wait(240)
 
     def payloads(self, topic: str) -> list[bytes]:
         """Everything heard on a topic, in order."""

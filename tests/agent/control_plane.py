@@ -117,7 +117,7 @@ class ControlPlane:
         self.document = msgspec.structs.replace(self.document, components=components, revision=revision, **changes)
         return revision
 
-    def wait_report(self, revision: int, *phases: Phase, timeout: float = 120.0) -> Report:
+    def wait_report(self, revision: int, *phases: Phase, timeout: float = 240.0) -> Report:
         """The first report about a revision in one of these phases."""
 
         def found() -> Report | None:

@@ -199,7 +199,7 @@ def test_killed_in_the_middle_the_agent_goes_on_with_the_new_version(
     process = agent.start(crash_at="component.configured")
     plane.wait_report(revision, Phase.HEALTHY)
     revision = plane.want(app, plane.release(files(plane, "2.0.0", "two")))
-    assert process.wait(60) == 137
+    assert process.wait(240) == 137
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     eventually(lambda: said(agent)[-1] == "taken two")

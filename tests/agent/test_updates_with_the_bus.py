@@ -182,7 +182,7 @@ def test_killed_in_the_middle_of_a_live_change_it_starts_with_the_new_configurat
     plane.wait_report(revision, Phase.HEALTHY)
     eventually(lambda: "listens" in log(agent))
     revision = change(plane, made, speed=5)
-    assert process.wait(60) == 137
+    assert process.wait(240) == 137
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     assert agent.configuration("app") == {"speed": 5}

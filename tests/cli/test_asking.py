@@ -37,7 +37,7 @@ def test_following_shows_each_part_once_and_ctrl_c_ends_the_inquiry(
         plane.answers[ANSWER] = msgspec.structs.replace(first, parts=())
         eventually(lambda: len(plane.asked) > 3)
         command.send_signal(signal.SIGINT)
-        out, err = command.communicate(timeout=60)
+        out, err = command.communicate(timeout=240)
     assert (command.returncode, out, err) == (130, "", "")
     if options:
         assert msgspec.json.decode(line, type=InquiryPart) == values.ANSWER.parts[0]

@@ -26,7 +26,7 @@ def test_following_shows_each_result_once_and_asks_for_what_came_after(
         plane.answers["GET /results"] = ResultPage(results=(), total=1)
         eventually(lambda: len(plane.asked) > 1)
         tail.send_signal(signal.SIGINT)
-        _, err = tail.communicate(timeout=60)
+        _, err = tail.communicate(timeout=240)
     assert (tail.returncode, err) == (130, "")
     assert plane.asked[1].query["after"] == "5"
     if options:

@@ -27,7 +27,7 @@ class Forgetful:
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(10)
+        self._thread.join(240)
 
     def _serve(self) -> None:
         while True:

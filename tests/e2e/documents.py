@@ -53,4 +53,4 @@ def _components(database: sqlite3.Connection, device: str) -> Components:
 
 
 def _opened(root: Path) -> sqlite3.Connection:
-    return sqlite3.connect(root / "lineside.db", timeout=10)
+    return sqlite3.connect(root / "lineside.db", timeout=240)

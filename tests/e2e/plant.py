@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -152,9 +152,16 @@ class Plant:
         eventually(lambda: self.client.model(made.name, made.version).state not in waiting)
         return self.client.approve_model(made.name, made.version, Decision())
 
-    def deploy(self, model: ModelVersion, *, policy: str = "ROLLBACK", topic: str = "") -> Deployment:
-        """Deploy a released model to the plant's group."""
-        merge = {"capture": None, "threads": 1} | ({"topic": topic} if topic else {})
+    def deploy(
+        self,
+        model: ModelVersion,
+        *,
+        policy: str = "ROLLBACK",
+        topic: str = "",
+        capture: Mapping[str, object] | None = None,
+    ) -> Deployment:
+        """Deploy a released model to the plant's group; without `capture` it keeps no images."""
+        merge = {"capture": capture, "threads": 1} | ({"topic": topic} if topic else {})
         document = release_document(self.client.components(), GROUP, ModelRef(model.name, model.version), merge)
         policies = DeploymentPolicies(failure_handling_policy=policy)
         return self.client.deploy(msgspec.structs.replace(document, deployment_policies=policies))
@@ -169,10 +176,10 @@ class Plant:
         """A join token for a group, or for a twin."""
         return self.client.create_join_token(JoinTokenRequest(group=group, uses=uses, ttl_seconds=ttl, twin=twin))
 
-    def device(self, name: str, *, twin: bool = False) -> Station:
+    def device(self, name: str, *, group: str = GROUP, twin: bool = False) -> Station:
         """Join a device and run its agent."""
         station = Station(self.folder, name)
-        joined = station.join(self.token(twin=twin), *(["--twin"] if twin else []))
+        joined = station.join(self.token(group=group, twin=twin), *(["--twin"] if twin else []))
         assert joined.returncode == 0, joined.stdout + joined.stderr
         self.stations.append(station)
         station.start()

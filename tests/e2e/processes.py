@@ -48,7 +48,7 @@ def run(*program: str, **variables: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", *program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         env=environment(variables),
     )

@@ -8,15 +8,12 @@ import sys
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from lineside.contract.deployment import ComponentSpec, ConfigurationUpdate, DeploymentDocument
 from lineside.contract.inquiry import CheckResult
 from tests.e2e import processes
 from tests.e2e.plant import GROUP, Plant, Station
 from tests.eventually import PATIENCE, eventually
-
-pytestmark = [pytest.mark.timeout(180)]
 
 NAME = "com.example.Counter"
 RECIPE = f"""

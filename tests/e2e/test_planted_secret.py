@@ -16,7 +16,7 @@ from tests.e2e.plant import GROUP, Plant, Station
 from tests.eventually import eventually
 
 pytest.importorskip("awsiot")
-pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 NAME = "com.example.Reader"
 RECIPE = f"""
@@ -62,7 +62,7 @@ def fed(words: tuple[str, ...], text: str) -> None:
     """A command of ours that reads a value from standard input."""
     command = [sys.executable, "-m", *words]
     environment = processes.environment()
-    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=60, check=False, env=environment)
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=240, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert not planted.traces(done.stdout + done.stderr, [text])
 

@@ -22,7 +22,6 @@ from tests.server.test_external_broker_process import mosquitto
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.mosquitto,
-    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # sockets of paho
 ]
 

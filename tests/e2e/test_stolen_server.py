@@ -31,7 +31,7 @@ from tests.e2e.plant import GROUP, MODEL, Plant
 from tests.e2e.thief import Thief, target_of
 from tests.eventually import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plant"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plant")]
 
 FILES = f"{MODEL}.model"
 EVIL = "9.0.0"

@@ -18,7 +18,7 @@ from tests.e2e import processes
 from tests.e2e.plant import GROUP, Plant, Station
 from tests.eventually import eventually
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 _SECONDS = str(12 / 86_400)
 """A certificate's life in days."""

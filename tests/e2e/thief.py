@@ -119,7 +119,7 @@ class Thief:
 
     def write(self, statement: str, values: tuple[Any, ...]) -> None:
         """Anything in the database."""
-        with contextlib.closing(sqlite3.connect(self.plant.root / "lineside.db", timeout=10)) as database, database:
+        with contextlib.closing(sqlite3.connect(self.plant.root / "lineside.db", timeout=240)) as database, database:
             database.execute(statement, values)
 
     def want(self, station: Station, changes: dict[str, dict[str, Any]]) -> int:

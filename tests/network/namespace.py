@@ -108,7 +108,7 @@ class FarStation(Station):
         command += ["--token", token.token, "--ca-sha256", token.ca_sha256]
         command += ["--root", str(self.root), "--name", self.name, *options]
         environment = processes.environment()
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
 
     def start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)

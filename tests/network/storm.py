@@ -70,7 +70,7 @@ class Camera:
 
     def close(self) -> None:
         self._ended.set()
-        self._thread.join(10)
+        self._thread.join(240)
         self._sink.close(0.5)
 
     def _send(self) -> None:

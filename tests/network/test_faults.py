@@ -12,7 +12,6 @@ from tests.network.storm import Storm
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(400),
     pytest.mark.xdist_group("plant"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # sockets of paho
 ]

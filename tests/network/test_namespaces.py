@@ -14,7 +14,6 @@ from tests.network.storm import Storm
 _AGAINST = reason_against()
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
     pytest.mark.xdist_group("plant"),
     pytest.mark.skipif(bool(_AGAINST), reason=_AGAINST),
 ]

@@ -9,9 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lineside.server.testing import running
+from tests.eventually import PATIENCE
 from tests.pages.story import House
 
-expect.set_options(timeout=20_000)  # other tests train and start whole plants meanwhile
+_PATIENCE = 1000 * PATIENCE  # ms: other tests train and start whole plants meanwhile
+expect.set_options(timeout=_PATIENCE)
 
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
@@ -38,6 +40,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page that fails its test when a script fails or the browser refuses something."""
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(_PATIENCE)
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

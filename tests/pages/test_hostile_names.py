@@ -30,7 +30,7 @@ from lineside.server.testing import Running, running
 from lineside.server.testing_device import TestDevice, make_csr, make_key
 from tests.pages.story import labelled_folder, picture
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 EVIL = """'"><b data-owned></b><img data-owned src=x onerror="document.title='owned'"><script>document.title='owned'"""
 LINK = "javascript:document.title='owned'"

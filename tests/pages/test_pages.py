@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from lineside.server.testing_device import TestDevice
 from tests.pages.story import House
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 
 def open_page(page: Page, house: House, path: str) -> None:
@@ -121,7 +121,7 @@ def test_pages_refresh_themselves(page: Page, house: House) -> None:
     open_page(page, house, "/devices")
     expect(page.get_by_role("link", name="late-comer")).to_have_count(0)
     TestDevice.join(house.lineside, "late-comer", group="spare")
-    expect(page.get_by_role("link", name="late-comer")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("link", name="late-comer")).to_be_visible()
 
 
 def test_an_unknown_thing_is_a_page_with_a_next_step(house: House) -> None:

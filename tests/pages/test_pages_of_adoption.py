@@ -14,7 +14,7 @@ from lineside.server.telemetry.adoption import AdoptionLoop
 from lineside.server.testing import FakeClock, Running, running
 from lineside.server.testing_device import TestDevice
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 
 @pytest.fixture

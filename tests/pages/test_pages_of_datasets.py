@@ -13,7 +13,7 @@ from lineside.contract.dataset import DatasetVersion
 from tests.pages.story import House, labelled_folder
 from tests.pages.test_pages import keep, open_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from lineside.server.testing_device import TestDevice
 from tests.pages.story import House
 from tests.pages.test_pages import keep, open_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 HOT = ErrorReport(code="device.too_hot", message="cpu is at 92 °C.", next="Look at the device's fan.")
 BROKEN = ErrorReport(code="component.broken", message="It failed 3 times in a row.", next="See its log.")

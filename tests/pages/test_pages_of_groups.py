@@ -11,7 +11,7 @@ from lineside.server.testing_device import TestDevice
 from tests.pages.story import House
 from tests.pages.test_pages import keep, open_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 
 def test_a_label_brings_a_device_into_a_group(house: House, page: Page, screenshots: Path) -> None:

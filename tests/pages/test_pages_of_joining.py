@@ -12,7 +12,7 @@ from lineside.server.testing_device import make_csr, make_key
 from tests.pages.story import House
 from tests.pages.test_pages import open_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 
 def test_a_waiting_device_is_accepted_quarantined_and_revoked(page: Page, house: House) -> None:

@@ -12,7 +12,7 @@ from lineside.server.access.entry_pages import within
 from tests.pages.test_pages import keep
 from tests.server.access.people import PASSWORD, House, house
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.pages.story import House
 from tests.pages.test_pages import keep, open_page
 from tests.server.review.world import HEIGHT, SCRATCH, WIDTH, made
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 DEVICE = "desk-cam"
 

@@ -14,7 +14,7 @@ from lineside.server.testing_device import TestDevice
 from tests.pages.test_pages import keep
 from tests.server.secrets.conftest import recipe
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 VALUE = "hunter2-planted"
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from lineside.contract.people import Role
 from tests.server.access.people import PASSWORD, house
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 
 def test_a_live_page_whose_session_ends_asks_to_sign_in(browser: Browser, tmp_path: Path) -> None:
@@ -23,5 +23,5 @@ def test_a_live_page_whose_session_ends_asks_to_sign_in(browser: Browser, tmp_pa
         page.get_by_role("button", name="Sign in").click()
         expect(page).to_have_url(here.up.people_url + "/devices")
         here.accounts.users.disable("ann")
-        expect(page).to_have_url(here.up.people_url + "/login?next=%2Fdevices", timeout=20_000)
+        expect(page).to_have_url(here.up.people_url + "/login?next=%2Fdevices")
         page.close()

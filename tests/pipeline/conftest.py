@@ -34,7 +34,7 @@ def worker_command(url: str) -> list[str]:
     return [sys.executable, "-m", "lineside.pipeline", "--url", url]
 
 
-def until(reached: Callable[[], bool], seconds: float = 180.0) -> None:
+def until(reached: Callable[[], bool], seconds: float = 300.0) -> None:
     """Wait for a condition, with a deadline."""
     deadline = time.monotonic() + seconds
     while not reached():
@@ -154,7 +154,7 @@ class Workplace:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def finish(self, run: Run, seconds: float = 180.0) -> Run:
+    def finish(self, run: Run, seconds: float = 300.0) -> Run:
         """Wait until the run has ended; a worker that dies is started again."""
 
         def ended() -> bool:

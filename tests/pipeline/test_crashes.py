@@ -39,7 +39,7 @@ def test_stopped_while_training_it_goes_on_after_the_last_epoch(workplace: Workp
         worker = workplace.start_worker()
         until_held_at(workplace, epoch)
         worker.send_signal(number)
-        assert worker.wait(60) == status
+        assert worker.wait(240) == status
         let_go(workplace, epoch)
     assert workplace.finish(run).state is RunState.SUCCEEDED
     assert workplace.epochs() == epochs_to(9)
@@ -88,7 +88,7 @@ def test_a_folder_has_one_worker_and_it_ends_with_its_parent(
     assert (caught.value.code, caught.value.params["pid"]) == ("start.root_in_use", str(worker.pid))
     assert worker.stdin is not None
     worker.stdin.close()
-    assert worker.wait(60) == 0
+    assert worker.wait(240) == 0
 
 
 def test_without_a_place_to_write_it_says_so() -> None:

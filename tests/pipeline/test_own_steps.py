@@ -246,7 +246,7 @@ def test_a_worker_that_is_told_to_end_gives_back_what_it_has_at_work(workplace: 
     until(lambda: pid.exists() and pid.read_text().strip())
     assert not alive(left)
     worker.terminate()
-    assert worker.wait(30) == 0
+    assert worker.wait(240) == 0
     assert workplace.control.left == [Held(run.id, 2)]
     assert workplace.control.run(run.id).state is RunState.RUNNING
     assert not alive(int(pid.read_text()))

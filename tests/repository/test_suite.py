@@ -1,4 +1,4 @@
-"""`make test`: a file with a test that fails beside others has one more try, alone, and no more than that."""
+"""`make test`: a file with a test that fails beside others has two more tries, alone, and no more than that."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def test_wants_the_machine(word):
     assert not beside_others()
 
 def test_bad():
-    assert Path("good").exists()
+    Path("tries").mkdir(exist_ok=True)
+    Path("tries", str(len(list(Path("tries").iterdir())))).touch()
+    assert len(list(Path("tries").iterdir())) > int(Path("bad").read_text())
 """
 _OTHERS = """
 from pathlib import Path
@@ -45,21 +47,21 @@ def _suite(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("good", "status"), [(True, 0), (False, 1)])
-def test_a_file_in_which_one_fails_is_run_once_more_alone(tmp_path: Path, good: bool, status: int) -> None:
+@pytest.mark.parametrize(("bad", "runs", "status"), [(1, 2, 0), (2, 3, 0), (3, 3, 1)])
+def test_a_file_in_which_one_fails_is_run_again_alone(tmp_path: Path, bad: int, runs: int, status: int) -> None:
     (tmp_path / "test_some.py").write_text(_TESTS)
     (tmp_path / "test_other.py").write_text(_OTHERS)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    if good:
-        (tmp_path / "good").touch()
+    (tmp_path / "bad").write_text(str(bad))
     done = _suite(tmp_path)
     assert done.returncode == status, done.stdout + done.stderr
-    assert (tmp_path / "seen").read_text() == "xx"
+    assert (tmp_path / "seen").read_text() == "x" * runs
     assert (tmp_path / "elsewhere").read_text() == "x"
     again = done.stdout.split("once more, alone:")[1]
     assert again.count("test_some.py::test_wants_the_machine[a@b]") >= 1
     assert again.count("test_some.py::test_wants_the_machine[c d]") >= 1
-    assert ("Passed alone, failed beside others:" in again) is good
+    assert ("Passed alone, failed beside others:" in again) is (status == 0)
+    assert ("Failed alone, too:\n  test_some.py\n" in again) is (status == 1)
 
 
 def test_many_failures_have_no_second_try(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ class Gated(Slot):
 
     def detect(self, data: bytes | Picture, down_to: float | None = None) -> Answer:
         self.deciding.set()
-        assert self.gate.wait(60)
+        assert self.gate.wait(240)
         return super().detect(data, down_to)
 
 

@@ -41,7 +41,7 @@ class Sink:
         return 0 if self.away else 100
 
     def send(self, entries: Sequence[Entry]) -> None:
-        self.free.wait(30)
+        self.free.wait(240)
         if self.failing is not None:
             raise self.failing
         self.sizes.append(len(entries))
@@ -186,7 +186,7 @@ def test_what_comes_while_the_disk_is_busy_makes_one_batch(bench: Bench, monkeyp
 
     def slow(entries: Sequence[Entry], inputs: Sequence[InputKey] = ()) -> None:
         sizes.append(len(entries))
-        free.wait(30)
+        free.wait(240)
         append(entries, inputs)
 
     monkeypatch.setattr(bench.spool, "append", slow)
@@ -261,7 +261,7 @@ def test_a_full_disk_holds_the_line_and_loses_nothing(bench: Bench, monkeypatch:
     eventually(lambda: len(refused) > 2)
     assert line.is_alive()
     full.clear()
-    line.join(30)
+    line.join(240)
     eventually(lambda: sink.given == list(range(1, 101)))
 
 
@@ -301,5 +301,5 @@ def test_the_line_waits_while_too_many_bytes_wait_for_the_disk(bench: Bench, mon
     eventually(lambda: through == [0, 1])
     assert line.is_alive()
     bench.delivery.start({"a": Sink()})
-    line.join(30)
+    line.join(240)
     assert through == [0, 1, 2]

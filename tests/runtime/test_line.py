@@ -47,7 +47,7 @@ def test_of_a_live_source_the_newest_frame_wins(slot: Gated, tmp_path: Path) -> 
     bench = Bench(tmp_path, [(slot, [camera])])
     slot.gate.clear()
     camera.push("0", PIXELS)
-    assert slot.deciding.wait(60)
+    assert slot.deciding.wait(240)
     for number in range(1, 6):
         camera.push(str(number), PIXELS)
     counts = bench.ledger.of("cam")
@@ -82,7 +82,7 @@ def test_a_slow_model_holds_up_no_source_of_another(bright: Model, slot: Gated, 
     bench = Bench(tmp_path, [(slot, [slow]), (Gated(bright), [fast])])
     slot.gate.clear()
     slow.push("s", GOOD)
-    assert slot.deciding.wait(60)
+    assert slot.deciding.wait(240)
     for number in range(2 * ROOM):
         fast.push(str(number), GOOD)
     eventually(lambda: bench.ledger.of("fast").decided == 2 * ROOM)
@@ -97,7 +97,7 @@ def test_two_sources_of_one_model_are_served_in_turn(slot: Gated, tmp_path: Path
     bench = Bench(tmp_path, [(slot, [busy, calm])])
     slot.gate.clear()
     busy.push("0", GOOD)
-    assert slot.deciding.wait(60)
+    assert slot.deciding.wait(240)
     for number in range(1, ROOM):
         busy.push(str(number), GOOD)
     calm.push("c", GOOD)
@@ -157,7 +157,7 @@ def test_what_still_waits_at_the_end_comes_again_or_is_told(slot: Gated, tmp_pat
     bench = Bench(tmp_path, [(slot, [camera, folder, asked])])
     slot.gate.clear()
     folder.push("deciding", GOOD, key=True)
-    assert slot.deciding.wait(60)
+    assert slot.deciding.wait(240)
     heard: list[Result | LinesideError] = []
     camera.push("1", PIXELS)
     folder.push("waits", GOOD, key=True)
@@ -189,9 +189,9 @@ def test_an_image_without_memory_is_decided_once_there_is_some(
         swapping.setattr(decoding, "memory", lambda: Memory(2, 0, "cgroup"))
         source = FolderSource("in", folder, interval=0.01, watched=False)
         bench = Bench(tmp_path, [(slot, [source])])
-        assert slot.deciding.wait(60)
+        assert slot.deciding.wait(240)
         slot.deciding.clear()
-        assert slot.deciding.wait(60)  # again
+        assert slot.deciding.wait(240)  # again
     bench.settled()
     eventually(lambda: bench.ledger.of("in").decided == 1)
     bench.stop()

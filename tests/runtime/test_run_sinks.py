@@ -114,7 +114,7 @@ def test_what_cannot_be_followed_is_said_by_name_at_start(
     device.configuration |= configuration
     device.start()
     assert device.process
-    assert device.process.wait(60) == 2
+    assert device.process.wait(240) == 2
     status = read_status(device.work)
     assert status
     assert status.state is RuntimeState.FAILED

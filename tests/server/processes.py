@@ -68,7 +68,7 @@ class ControlPlaneProcess:
 
     def refused(self) -> tuple[int, str]:
         """Exit status and standard error of one that does not start."""
-        _, errors = self.process.communicate(timeout=60)
+        _, errors = self.process.communicate(timeout=240)
         return self.process.returncode, errors
 
     @property
@@ -93,7 +93,7 @@ class ControlPlaneProcess:
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait; the exit status."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(240)
 
 
 def alive(pid: int) -> bool:

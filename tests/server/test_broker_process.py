@@ -75,5 +75,5 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         until(lambda: again.get("/results?limit=1")["total"] == 200)
         lost.clear()
         again.post("/devices/cam-1/revoke")
-        assert lost.wait(60)
+        assert lost.wait(240)
         client.loop_stop()

@@ -272,5 +272,5 @@ with Database(sys.argv[1]).write() as session:
     assert messages(core.database) == []
     child.kill()
     child.communicate()
-    waiting.join(10)
+    waiting.join(240)
     assert messages(core.database) == ["one"]

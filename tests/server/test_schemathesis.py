@@ -61,7 +61,7 @@ def _wrong(operation: schemathesis.APIOperation, url: str, callers: dict[str, di
     def ask(case: schemathesis.Case) -> None:
         for name, headers in callers.items():
             try:
-                case.call_and_validate(base_url=url, headers=headers, checks=CHECKS, timeout=30)
+                case.call_and_validate(base_url=url, headers=headers, checks=CHECKS, timeout=240)
             except (Failure, FailureGroup) as error:
                 words = error.exceptions if isinstance(error, FailureGroup) else (error,)
                 found.append(f"as {name}: {' / '.join(str(one) for one in words)}")

@@ -45,7 +45,7 @@ class FakeClock:
         self._now += timedelta(seconds=seconds)
 
 
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 240.0) -> Any:
     """Wait for `condition` to give something true, and return it. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()

@@ -20,7 +20,7 @@ def round_of(client: GreengrassCoreIPCClientV2) -> None:
     _, operation = client.subscribe_to_topic(topic="a", on_stream_event=heard.append)
     for _ in range(3):
         client.publish_to_topic(topic="a", publish_message=json_message)
-    operation.close().result(10)
+    operation.close().result(240)
     client.get_configuration()
     client.list_components()
     now = datetime.datetime.now(datetime.UTC)

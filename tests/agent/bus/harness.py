@@ -92,5 +92,5 @@ class House:
                 closed = one.close()
                 if closed is not None:
                     with contextlib.suppress(Exception):
-                        closed.result(10)
+                        closed.result(240)
             self.bus.stop()

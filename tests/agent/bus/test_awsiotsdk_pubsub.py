@@ -88,7 +88,7 @@ def test_awsiotsdk_a_closed_subscription_hears_nothing_more(house: House, versio
     _, events = sdk.open(m.SubscribeToTopicRequest(topic="a"))
     _, witness = sdk.open(m.SubscribeToTopicRequest(topic="a"))
     events.close()
-    events.closed.get(timeout=10)
+    events.closed.get(timeout=240)
     sdk.call(_json("a", {}))
     witness.next()
     assert events.none()

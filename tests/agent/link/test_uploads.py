@@ -311,8 +311,12 @@ def test_requests_go_to_components_that_take_them_and_what_was_kept_is_told(tmp_
     assert not (tmp_path / "other" / ASKED).exists()
     assert control.kept["c1"] == CaptureProgress(kept=3, refused={"store full": 2})
     assert "No component" in control.kept["c3"].why
+    (tmp_path / "seer" / KEPT).write_text('{"c1": {"kept": 5, "refused": {"same image": 4}}}')
+    collecting.look()
+    assert control.kept["c1"].kept == 3  # told every few seconds
     control.requests, control.collections = [], 2
     collecting.look()
+    assert control.kept["c1"] == CaptureProgress(kept=5, refused={"same image": 4})  # the last word, at once
     assert json.loads((tmp_path / "seer" / ASKED).read_text()) == []
 
 

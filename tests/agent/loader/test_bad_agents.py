@@ -36,7 +36,7 @@ def test_the_agent_before_runs_again_and_says_why(
     plane.wait_report(revision, Phase.HEALTHY)
     bad = release(plane, write(tmp_path, "9.0.0", program, whole=whole), confirmSeconds=seconds)
     revision = plane.want(app, bad)
-    report = plane.wait_report(revision, Phase.ROLLED_BACK, timeout=60)
+    report = plane.wait_report(revision, Phase.ROLLED_BACK, timeout=240)
     assert report.error is not None
     assert (report.error.code, report.error.params["why"]) == ("agent.update_failed", why)
     assert report.facts["agent"] == __version__
@@ -56,7 +56,7 @@ def test_a_control_plane_that_was_away_before_is_not_asked_for(
     device = Device(agent, capsys)
     agent.start()
     made = write(tmp_path, "9.0.0", CANNOT_REACH)
-    words = ("--recipe", made, "--artifacts", made.parent / "artifacts", "--wait", 60)
+    words = ("--recipe", made, "--artifacts", made.parent / "artifacts", "--wait", 240)
     assert device.command("deploy", *words)["status"] == "SUCCEEDED"
     assert device.versions() == {"lineside.agent": "9.0.0"}
 

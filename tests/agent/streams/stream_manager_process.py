@@ -51,7 +51,7 @@ class StreamManagerProcess:
     def _end(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(60)
+        code = self.process.wait(240)
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.process = None

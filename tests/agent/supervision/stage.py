@@ -94,7 +94,7 @@ class Stage:
         self.wait(lambda: service.ready_since is not None)
         return service
 
-    def wait(self, condition: Callable[[], T], timeout: float = 60.0) -> T:
+    def wait(self, condition: Callable[[], T], timeout: float = 240.0) -> T:
         """The first true value, looked at at each change (and now and then)."""
         deadline = time.monotonic() + timeout
         while not (found := condition()):

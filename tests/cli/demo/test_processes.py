@@ -69,7 +69,7 @@ def test_a_signal_ends_everybody_the_devices_first(parent: Path, number: signal.
     with subprocess.Popen([sys.executable, "-c", DEMO, str(parent)]) as demo:
         family = _family(parent, "plane") + _family(parent, "station")
         demo.send_signal(number)
-        assert demo.wait(timeout=60) == 128 + number
+        assert demo.wait(timeout=240) == 128 + number
     assert (parent / "ended").read_text().split() == ["station", "plane"]
     eventually(lambda: not [pid for pid in family if alive(pid)])
 

@@ -132,7 +132,7 @@ def test_when_it_is_busy_frames_go_without_it(bright: Model, clock: Clock) -> No
         identity, signature, digest = bright.identity, bright.signature, bright.digest
 
         def detect(self, data: bytes) -> list[Detection]:
-            gate.wait(60)
+            gate.wait(240)
             return []
 
     shadow = made(Slow(), clock)  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ class Broker:
     def kill(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
-            self._process.wait(60)
+            self._process.wait(240)
             self._process = None
 
     def settings(self, device: str, topic: str = "") -> MqttSettings:

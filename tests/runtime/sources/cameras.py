@@ -84,7 +84,7 @@ class Camera:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(240)
         self._connections, self._threads = [], []
 
     def _start(self, act: object, *arguments: object) -> None:

@@ -75,7 +75,7 @@ def test_the_system_says_what_is_whole_and_not_what_is_being_written(tmp_path: P
             assert watch.wait(1).names == [".hidden", "moved"]
         assert watch.wait(1).names == ["growing"]
         watch.wake()
-        assert watch.wait(60) == ([], False, False)
+        assert watch.wait(240) == ([], False, False)
         (tmp_path / "moved").unlink()
         (tmp_path / "growing").unlink()
         tmp_path.rmdir()

@@ -123,7 +123,7 @@ def own_provider() -> Iterator[Provider]:
     finally:
         provider.server.shutdown()
         provider.server.server_close()
-        thread.join(10)
+        thread.join(240)
 
 
 def _json(value: Any) -> Answer:

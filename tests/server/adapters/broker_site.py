@@ -45,7 +45,7 @@ class Site:
     leader: bool = True
 
     def on_result(self, device: str, payload: bytes) -> None:
-        self.gate.wait(60)
+        self.gate.wait(240)
         if self.trouble:
             raise self.trouble.pop()
         self.results.append((device, payload))
@@ -71,7 +71,7 @@ class Site:
 
     def wait(self, job: Any) -> None:
         """Run a coroutine in the loop's thread to its end."""
-        asyncio.run_coroutine_threadsafe(job, self.loop).result(15)
+        asyncio.run_coroutine_threadsafe(job, self.loop).result(240)
 
     def external(self, leads: Callable[[], bool] | None = None) -> Broker:
         """Another control plane's side of the same Mosquitto, not yet started."""

@@ -73,7 +73,7 @@ class Mosquitto:
             self._process.send_signal(number)
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGCONT)
-            self._process.wait(60)
+            self._process.wait(240)
             self._process = None
 
     def log(self) -> str:

@@ -71,7 +71,7 @@ def seaweed(folder: Path) -> Iterator[Seaweed]:
         yield found
     finally:
         process.kill()
-        process.wait(60)
+        process.wait(240)
 
 
 def _start(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
@@ -84,7 +84,7 @@ def _start(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
             until(lambda found=found, process=process: process.poll() is not None or _make_bucket(found), 60)
         except TimeoutError:
             process.kill()
-            process.wait(60)
+            process.wait(240)
         if process.poll() is None:
             return found, process
     raise RuntimeError(f"no S3 endpoint: {(folder / 'log').read_text(errors='replace')[-2000:]}")

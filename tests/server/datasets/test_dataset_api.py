@@ -144,7 +144,7 @@ def test_a_blob_larger_than_a_request_may_be_is_streamed(lineside: Running) -> N
     size, piece = lineside.core.settings.request_bytes + 1, b"x" * 65536
     pieces = [piece] * (size // len(piece)) + [b"y"]
     sha = hashlib.sha256(b"".join(pieces)).hexdigest()
-    answer = httpx.put(f"{lineside.people_url}/api/v1/blobs/sha256:{sha}", content=iter(pieces), timeout=60)
+    answer = httpx.put(f"{lineside.people_url}/api/v1/blobs/sha256:{sha}", content=iter(pieces), timeout=240)
     assert answer.status_code == 201
 
 

@@ -168,7 +168,7 @@ def test_the_runner_runs_loops_until_it_is_cancelled(core):
         here = asyncio.get_running_loop()
 
         def step() -> None:
-            asyncio.run_coroutine_threadsafe(both.wait(), here).result(10)
+            asyncio.run_coroutine_threadsafe(both.wait(), here).result(240)
 
         loops = [Loop("one", step, seconds=0.01), Loop("two", step, seconds=0.01)]
         running = asyncio.create_task(runner.run(core, loops))

@@ -57,7 +57,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def client(plane: Running, who: str) -> httpx.Client:
-    return httpx.Client(base_url=plane.people_url, headers={"Authorization": f"Bearer {who}"}, timeout=60)
+    return httpx.Client(base_url=plane.people_url, headers={"Authorization": f"Bearer {who}"}, timeout=240)
 
 
 def test_who_may_propose_and_who_may_sign(quiet: Running) -> None:
