@@ -54,7 +54,7 @@ def test_a_python_component_is_deployed_updated_rolled_back_and_removed(
     assert device.versions() == {"other": "1.0.0"}
     listed = device.command("deployments")
     assert [one["status"] for one in listed] == ["SUCCEEDED", "FAILED", "SUCCEEDED", "SUCCEEDED"]
-    assert not list((device.agent.paths.root / "local" / "spool").iterdir())
+    eventually(lambda: not list((device.agent.paths.root / "local" / "spool").iterdir()))
 
 
 def test_a_failed_version_is_tried_again_when_somebody_deploys_it_again(
