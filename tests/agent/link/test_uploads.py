@@ -19,7 +19,7 @@ from lineside.agent.link.error import LinkError
 from lineside.agent.link.upload_budget import RuledBudget
 from lineside.agent.link.upload_ledger import UploadLedger
 from lineside.agent.link.upload_rules import UploadRules, Used, default_link, local_time, read_rules, why_not
-from lineside.agent.link.uploads import Captures
+from lineside.agent.link.uploads import LOOK_SECONDS, Captures, Uploader
 from lineside.agent.ports import Content
 from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
@@ -98,6 +98,50 @@ def test_what_broke_off_goes_on_and_only_the_rest_is_sent(tmp_path: Path, stop: 
     used = UploadLedger(tmp_path / "uploads.json", lambda: datetime.date(2026, 11, 23)).used()
     assert len(image) <= used.day < len(image) + 2 * 65536  # the first 100,000 bytes went once
     assert list((tmp_path / "captures").iterdir()) == []
+
+
+class Waiting(StopSignal):
+    """One that waits in no time, remembers how long it was to wait, and is set after so many waits."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most, self.waited = most, list[float]()
+
+    def wait(self, timeout: float) -> bool:
+        self.waited.append(timeout)
+        if len(self.waited) == self.most:
+            self.set()
+        return self.is_set()
+
+
+class Lossy(FakeControlPlane):
+    """One to which the link breaks at each third ticket, or at every one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dead, self.asked = False, 0
+
+    def ticket(self, record: CaptureRecord) -> Ticket:
+        self.asked += 1
+        if self.dead or self.asked % 3 == 0:
+            raise LinkError("link.unreachable", url="memory", why="it broke off")
+        return super().ticket(record)
+
+
+def test_a_link_that_breaks_all_the_time_carries_what_it_can_and_a_dead_one_is_tried_ever_less(tmp_path: Path) -> None:
+    control, waits = Lossy(), Waiting(6)
+    for number in range(12):
+        kept(tmp_path / "captures", f"a{number:02}", b"image %d" % number)
+    uploader = Uploader(Captures(tmp_path / "captures", control, waits), waits)
+    uploader.start()
+    uploader.join()
+    assert waits.waited == [LOOK_SECONDS] * 6
+    assert len(control.uploaded) == 10  # two before each break, five times
+    control.dead, waits = True, Waiting(5)
+    dead = Uploader(Captures(tmp_path / "captures", control, waits), waits)
+    dead.start()
+    dead.join()
+    assert waits.waited == [LOOK_SECONDS * factor for factor in (1, 2, 4, 8, 16)]
 
 
 @pytest.mark.parametrize("code", ["ticket.used", "ticket.wrong_offset", "blob.digest_mismatch"])

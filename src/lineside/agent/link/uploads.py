@@ -54,26 +54,28 @@ class Captures:
     ) -> None:
         self._folder, self._control, self._stop, self._opened = folder, control, stop, opened
         self._budget = budget or NoBudget()
+        self.settled = 0
+        """How many were sent, or found never to be sendable, so far."""
         self._sending = Sending(control, self._budget)
         self._said = ""
 
     def send(self) -> int:
         """Send what is in the folder and may go now, oldest first; how many were settled. One that has to wait holds up
         no other. Raises `LinkError`, `RemoteError`: try later."""
-        settled, why = 0, self._budget.why_not(0)
+        before, why = self.settled, self._budget.why_not(0)
         if not why:
             for record in sorted(self._folder.glob("*.json"), key=_age):
                 if self._stop.is_set():
                     break
                 try:
-                    settled += self._settle(record)
+                    self.settled += self._settle(record)
                 except Waits as waits:
                     why = str(waits)
         if why and why != self._said:
             _log.info("captures wait: %s", why)
         self._said = why
         _remove_strays(self._folder)
-        return settled
+        return self.settled - before
 
     def _settle(self, path: Path) -> bool:
         """Send one capture and delete it; one that can never be sent is deleted too, and logged. Whether it was."""
@@ -133,7 +135,8 @@ def _remove_strays(folder: Path) -> None:
 class Uploader:
     """Looks into the captures folder in a thread of its own, so that a long deployment does not hold captures up.
 
-    `also` is what else is to be sent, after the captures.
+    It waits longer from failure to failure, up to a minute, unless captures have gone since the last one: a link that
+    breaks all the time still carries what it can. `also` is what else is to be sent, after the captures.
     """
 
     def __init__(self, captures: Captures, stop: StopSignal, also: Callable[[], object] | None = None) -> None:
@@ -151,7 +154,7 @@ class Uploader:
         self._thread.join(timeout=10.0)
 
     def _work(self) -> None:
-        wait = LOOK_SECONDS
+        wait, settled = LOOK_SECONDS, 0
         while not self._stop.wait(wait):
             try:
                 self._captures.send()
@@ -159,7 +162,8 @@ class Uploader:
                     self._also()
                 wait = LOOK_SECONDS
             except (LinesideError, OSError) as error:
-                wait = min(MAX_WAIT, wait * 2)
+                wait = min(MAX_WAIT, wait * 2) if self._captures.settled == settled else LOOK_SECONDS
+                settled = self._captures.settled
                 if isinstance(error, LinkError) and error.retry_after is not None:
                     wait = error.retry_after
                 _log.info("captures wait: %s", error)
