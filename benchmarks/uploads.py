@@ -1,7 +1,8 @@
 """Many uploads over a lossy link, agent and control plane killed at random: `python -m benchmarks.uploads`.
 
 A real agent sends images through a proxy that cuts, stalls and slows connections; agent and control plane are killed
-with SIGKILL every few seconds. At the end each image must be there once: none lost, none doubled, each with its bytes.
+with SIGKILL, one of them or neither, whenever up to `--between` images have gone since the last time. At the end each
+image must be there once: none lost, none doubled, each with its bytes.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import sys
 import tempfile
 import time
 import uuid
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -27,8 +30,8 @@ from lineside.contract.ids import digest_of
 
 DEVICE = "cell-0"
 _MANY = 1000  # images that wait at once
-_LOSSY = Weather(latency=0.005, bandwidth=4_000_000, stall=0.005, stall_seconds=0.3, cut=0.01, deaf=0.05)
-_SLOW = 30.0
+_LOSSY = Weather(latency=0.005, bandwidth=4_000_000, stall=0.005, stall_seconds=0.3, cut=0.003, deaf=0.05)
+_SLOW = 60.0
 _PATIENCE = 300.0  # seconds without an image that came
 
 
@@ -37,29 +40,33 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.uploads")
     parser.add_argument("--uploads", type=int, default=10_000)
     parser.add_argument("--bytes", type=int, default=60_000, help="of an image, about")
+    parser.add_argument("--between", type=int, default=200, help="images between two kills, at most")
+    parser.add_argument("--cut", type=float, default=_LOSSY.cut, help="how often 4 KiB end a connection")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="200 uploads")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options = parser.parse_args()
     count = 200 if options.quick else options.uploads
     with tempfile.TemporaryDirectory(prefix="lineside-uploads-") as folder:
-        report = _run(Path(folder), count, options.bytes, random.Random(options.seed))
+        report = _run(Path(folder), count, options)
     finish(report, as_json=options.json)
     return int(any(report[name] for name in ("lost", "doubled", "changed")))
 
 
-def _run(folder: Path, count: int, size: int, dice: random.Random) -> dict[str, object]:
+def _run(folder: Path, count: int, options: argparse.Namespace) -> dict[str, object]:
+    dice, most = random.Random(options.seed), max(1, min(options.between, count // 10))
     plant = Plant(folder, "--worker", "off", "--captures-per-day", str(count + 1000))
     made: dict[str, str] = {}
     kills: Counter[str] = Counter()
     with plant, Proxy(int(plant.client.overview().device_url.rpartition(":")[2]), 1) as proxy:
         station = _joined(plant, folder, proxy)
         captures, began = Paths(station.root).captures, time.monotonic()
-        proxy.weather = _LOSSY
+        proxy.weather = replace(_LOSSY, cut=options.cut)
         while len(made) < count or any(captures.glob("*.json")):
             while len(made) < count and len(list(captures.glob("*.json"))) < _MANY:
-                made |= _kept(captures, dice, size)
-            _wait(captures, dice.randint(1, 20), dice.uniform(1.0, 6.0))
+                made |= _kept(captures, dice, options.bytes)
+            _wait(captures, dice.randint(1, most), dice.uniform(1.0, 6.0))
+            print(f"{len(made) - len(list(captures.glob('*.json')))} gone", file=sys.stderr, flush=True)
             _kill(plant, station, kills, dice)
             if time.monotonic() - began > _PATIENCE + count:
                 break
@@ -82,7 +89,7 @@ def _joined(plant: Plant, folder: Path, proxy: Proxy) -> Station:
 
 
 def _wait(captures: Path, settled: int, seconds: float) -> None:
-    """Wait a while, and until so many images have gone or half a minute is over: a machine may be slow to start."""
+    """Wait a while, and until so many images have gone or a minute is over: a machine may be slow to start."""
     began, before = time.monotonic(), len(list(captures.glob("*.json")))
     while (passed := time.monotonic() - began) < seconds or passed < _SLOW:
         gone = before - len(list(captures.glob("*.json")))
