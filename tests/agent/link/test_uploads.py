@@ -119,11 +119,11 @@ class Lossy(FakeControlPlane):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dead, self.asked = False, 0
+        self.dead, self.heard = False, 0
 
     def ticket(self, record: CaptureRecord) -> Ticket:
-        self.asked += 1
-        if self.dead or self.asked % 3 == 0:
+        self.heard += 1
+        if self.dead or self.heard % 3 == 0:
             raise LinkError("link.unreachable", url="memory", why="it broke off")
         return super().ticket(record)
 
