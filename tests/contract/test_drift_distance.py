@@ -76,6 +76,14 @@ def test_a_class_that_is_missing_is_below() -> None:
     assert (told["class:hole"].side, told["class:tag"].side) == (-1, 1)
 
 
+def test_what_has_no_name_of_its_own_counts_and_is_no_class() -> None:
+    usual = baseline_of({"tag": 1.0})
+    assert set(distance(window(classes={"other": 100, "tag": 100}), usual)) == {"class:tag"}
+    told = distance(window(classes={"tag": 150, "other": 50}), usual)
+    assert set(told) == {"class:tag"}
+    assert told["class:tag"].shift == pytest.approx(-2.5)  # a quarter fewer, in deviations of 0.1
+
+
 def test_histograms_without_a_common_value_are_wholly_apart() -> None:
     low, high = sketch_of("confidence", [0.1] * 9), sketch_of("confidence", [0.9] * 5)
     assert apart(low, high) == 1.0

@@ -97,7 +97,7 @@ def points_of(window: DriftWindow) -> dict[str, Point]:
             if label != OTHER:
                 share = count / found
                 spread = round(math.sqrt(share * (1 - share)), 4)
-            points[_CLASS + label] = Point(mean=round(share, 4), spread=spread, count=found)
+                points[_CLASS + label] = Point(mean=round(share, 4), spread=spread, count=found)
     return points
 
 
