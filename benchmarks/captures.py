@@ -1,62 +1,52 @@
 """A million capture records: how long a page, a filter and a count take: `python -m benchmarks.captures`.
 
 Records of 50 devices, five reasons and six models over 90 days lie in one database (SQLite, or --database-url).
-Each question is what the captures page asks; its time is the median of several, the slowest counts.
+Each question is what the captures page asks: its first page, one 5,000 behind, and the one after the first by `next`.
+A question is as slow as the slowest of its pages; that is the median of several. `--keep FOLDER` keeps the database.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import statistics
-import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import insert
 
-from benchmarks.measure import finish, table
+from benchmarks.many_records import MILLISECONDS, Asked, arguments, asked, filled, report, told
+from benchmarks.measure import finish
 from lineside.contract.capture import CaptureFilter, CaptureRecord
 from lineside.contract.result import Result
 from lineside.server.captures.service import CapturesService
 from lineside.server.captures.store import CaptureCountRow, CaptureRow
 from lineside.server.clock import rfc3339
-from lineside.server.testing import make_core
+from lineside.server.services import Core
 
-MILLISECONDS = 200.0
 _STRATEGIES = ("random", "uncertain", "class", "requested", "drift")
 _WEIGHTS = (50, 30, 15, 4, 1)
-_BATCH = 5000
+_BATCH, _TIMES = 5000, 9
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def main() -> int:
     """Print a table and the figures; 1 when something took longer than it may."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.captures")
-    parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--quick", action="store_true", help="20,000 records")
-    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
-    parser.add_argument("--database-url", default="", help="another database than SQLite in a temporary folder")
-    options = parser.parse_args()
-    count = 20_000 if options.quick else options.records
-    with tempfile.TemporaryDirectory(prefix="lineside-captures-") as folder:
-        core = make_core(Path(folder), database_url=options.database_url)
+    chosen = arguments(__doc__ or "", "captures", 20_000)
+    with filled(chosen, _fill) as core:
         captures = CapturesService(core)
-        with core.database.write() as session:
-            for rows in _batches(count):
-                session.execute(insert(CaptureRow), rows)
-            session.execute(insert(CaptureCountRow), _counts)
-        found = {name: _asked(captures, which) for name, which in _questions(count).items()}
-        found["counts by reason"] = _median(captures.counts)
-        core.database.close()
-    slowest = max(found.values())
-    print(table([("question", "ms"), *((name, f"{took:.1f}") for name, took in found.items())]))
-    finish({"records": count, "slowest_ms": round(slowest, 1), "limit_ms": MILLISECONDS}, as_json=options.json)
-    return int(slowest > MILLISECONDS)
+        found = {name: _slowest(captures, which) for name, which in _questions(chosen.records).items()}
+        found["counts by reason"] = asked(lambda number: captures.counts(), _TIMES)
+    print(told(found))
+    finish(figures := report(found, chosen.records), as_json=chosen.json)
+    return int(float(str(figures["slowest_median_ms"])) > MILLISECONDS)
+
+
+def _fill(core: Core, count: int) -> None:
+    with core.database.write() as session:
+        for rows in _batches(count):
+            session.execute(insert(CaptureRow), rows)
+        session.execute(insert(CaptureCountRow), _counts)
 
 
 _counts: list[dict[str, Any]] = []
@@ -139,22 +129,16 @@ def _questions(count: int) -> dict[str, CaptureFilter]:
     }
 
 
-def _asked(captures: CapturesService, which: CaptureFilter) -> float:
-    """Milliseconds of the slowest of: the first page, the next, and one far behind."""
+def _slowest(captures: CapturesService, which: CaptureFilter) -> Asked:
+    """The slowest of: the first page, one that is 5,000 behind, and the one after the first."""
     first = captures.page(which, 0, 100)
-    took = [_median(lambda: captures.page(which, 0, 100)), _median(lambda: captures.page(which, 5000, 100))]
+    pages: list[Callable[[int], object]] = [
+        lambda number: captures.page(which, 0, 100),
+        lambda number: captures.page(which, 5000, 100),
+    ]
     if first.next is not None:
-        took.append(_median(lambda: captures.page(which, 0, 100, first.next)))
-    return max(took)
-
-
-def _median(call: Any) -> float:
-    def once() -> float:
-        began = time.perf_counter()
-        call()
-        return 1000 * (time.perf_counter() - began)
-
-    return statistics.median(once() for _ in range(5))
+        pages.append(lambda number: captures.page(which, 0, 100, first.next))
+    return max((asked(page, _TIMES) for page in pages), key=lambda one: one.median_ms)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,20 @@
 """How long the review queue and its lists take with 1,000,000 captures in review (100,000 with --quick).
 
-    python -m benchmarks.review_queue [--quick] [--json]
+    python -m benchmarks.review_queue [--quick] [--json] [--database-url URL] [--keep FOLDER]
 
-Rows are written straight into the tables of SQLite: 50 devices, seven strategies, a tenth of them reviewed. Then each
-question is asked 20 times through the service behind people's API, as another person each time where a lease is taken.
+Rows are written straight into the tables (SQLite, or --database-url): 50 devices, seven strategies, a tenth of them
+reviewed. Then each question is asked 20 times through the service behind people's API, as another person each time
+where a lease is taken. `--keep FOLDER` keeps the database: leases of earlier runs are ended, their answers stay.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
-from benchmarks.measure import options, table
+from benchmarks.many_records import MILLISECONDS, arguments, asked, filled, report, told
+from benchmarks.measure import finish
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.people import Permission
 from lineside.contract.review import Answer, AnswerKind, NextRequest, ReviewState
@@ -27,29 +24,23 @@ from lineside.server.datasets.looks import Looks
 from lineside.server.review import tallies
 from lineside.server.review.queue import Wanted
 from lineside.server.review.service import ReviewService
-from lineside.server.review.store import ItemRow
+from lineside.server.review.store import ItemRow, LeaseRow
 from lineside.server.services import Core
-from lineside.server.testing import make_core
 
 _STRATEGIES = ("random", "uncertain", "nothing", "class", "shadow", "drift", "requested")
 _AT_ONCE, _TIMES = 20_000, 20
 
 
-def main() -> None:
-    """Fill, ask, print."""
-    chosen = options(__doc__ or "")
-    count = 100_000 if chosen.quick else 1_000_000
-    with tempfile.TemporaryDirectory() as folder:
-        core = make_core(Path(folder))
-        _fill(core, count)
-        figures = {name: _asked(ask) for name, ask in _questions(core, count).items()}
-        core.database.close()
-    rows = [("question", "median", "slowest")]
-    rows += [(name, f"{median:.1f} ms", f"{slowest:.1f} ms") for name, (median, slowest) in figures.items()]
-    print(table(rows))
-    if chosen.json:
-        said = {name: {"median_ms": median, "slowest_ms": slowest} for name, (median, slowest) in figures.items()}
-        print(json.dumps({"captures": count, "questions": said}))
+def main() -> int:
+    """Fill, ask, print; 1 when something took longer than it may."""
+    chosen = arguments(__doc__ or "", "review_queue", 100_000)
+    with filled(chosen, _fill) as core:
+        with core.database.write() as session:
+            session.execute(delete(LeaseRow))
+        found = {name: asked(ask, _TIMES) for name, ask in _questions(core, chosen.records).items()}
+    print(told(found))
+    finish(figures := report(found, chosen.records), as_json=chosen.json)
+    return int(float(str(figures["slowest_median_ms"])) > MILLISECONDS)
 
 
 def _questions(core: Core, count: int) -> dict[str, Callable[[int], object]]:
@@ -59,11 +50,16 @@ def _questions(core: Core, count: int) -> dict[str, Callable[[int], object]]:
     def listed(where: ReviewState, after: str | None = None, **wanted: str) -> Callable[[int], object]:
         return lambda number: reviews.page(where, Wanted(**wanted), after, 100)
 
-    def leased(number: int, **wanted: str) -> object:
-        with acting(Caller(name=f"person-{number}", by="session", permissions=frozenset(Permission))):
+    def leased(number: int, **wanted: str) -> None:
+        with acting(_person(number)):
             batch = reviews.next(NextRequest(count=20, **wanted))
-            return reviews.answer(Answer(capture=batch.items[0].record.id, kind=AnswerKind.NOTHING))
+        before[number] = batch.items[0].record.id
 
+    def answered(number: int) -> object:
+        with acting(_person(number)):
+            return reviews.answer(Answer(capture=before[number], kind=AnswerKind.NOTHING))
+
+    before: dict[int, str] = {}  # the first capture of those that a person has leased
     return {
         "list: waiting, 100": listed(ReviewState.WAITING),
         "list: waiting, in the middle": listed(ReviewState.WAITING, middle),
@@ -72,19 +68,17 @@ def _questions(core: Core, count: int) -> dict[str, Callable[[int], object]]:
         "list: a device and a strategy": listed(ReviewState.WAITING, device="cam-7", strategy="random"),
         "list: a model": listed(ReviewState.WAITING, model="tags"),
         "list: reviewed": listed(ReviewState.REVIEWED),
-        "next 20 and an answer": leased,
-        "next 20 of a strategy and an answer": lambda number: leased(number + _TIMES, strategy="random"),
+        "next 20": leased,
+        "an answer": answered,
+        "next 20 of a strategy": lambda number: leased(number + _TIMES, strategy="random"),
+        "next 20 of a device": lambda number: leased(number + 2 * _TIMES, device="cam-7"),
+        "next 20, again": leased,
         "stats": lambda number: reviews.stats(),
     }
 
 
-def _asked(ask: Callable[[int], object]) -> tuple[float, float]:
-    taken = []
-    for number in range(_TIMES):
-        began = time.perf_counter()
-        ask(number)
-        taken.append(1000 * (time.perf_counter() - began))
-    return round(statistics.median(taken), 1), round(max(taken), 1)
+def _person(number: int) -> Caller:
+    return Caller(name=f"person-{number}", by="session", permissions=frozenset(Permission))
 
 
 def _fill(core: Core, count: int) -> None:
