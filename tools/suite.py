@@ -1,6 +1,6 @@
 """Every test, several at a time; a file in which one fails is run again, alone, and counts as it ends then.
 
-Two cores may stand still for half a minute while four plants train, roll out and are killed on them. A test that
+Two cores may stand still for half a minute while plants train, roll out and are killed on them. A test that
 passes alone, at the second try at the latest, has met the machine, or a race: it is named at the end, so that
 somebody looks.
 """
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import pytest
 
-_BESIDE = ("-n", "4", "--dist", "loadgroup")
+_BESIDE = ("-n", "3", "--dist", "loadgroup")
 _SHORT = "--tb=short"
 _MOST = 20  # failures that are looked at again: more are no accident
 _TRIES = 2  # of a file, alone
