@@ -1,7 +1,7 @@
 """Many uploads over a lossy link, agent and control plane killed at random: `python -m benchmarks.uploads`.
 
-A real agent sends images through a proxy that cuts, stalls and slows connections; agent and control plane are killed
-with SIGKILL, one of them or neither, whenever up to `--between` images have gone since the last time. At the end each
+Real agents send images through a proxy that cuts, stalls and slows connections. Whenever up to `--between` images have
+gone since the last time, one of the agents or the control plane, or nobody, is killed with SIGKILL. At the end each
 image must be there once: none lost, none doubled, each with its bytes.
 """
 
@@ -28,8 +28,7 @@ from lineside.agent.paths import Paths
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.ids import digest_of
 
-DEVICE = "cell-0"
-_MANY = 1000  # images that wait at once
+_MANY = 1000  # images that wait at once, of all devices
 _LOSSY = Weather(latency=0.005, bandwidth=4_000_000, stall=0.005, stall_seconds=0.3, cut=0.003, deaf=0.05)
 _SLOW = 60.0
 _PATIENCE = 300.0  # seconds without an image that came
@@ -39,6 +38,7 @@ def main() -> int:
     """Print the figures; 1 when an image was lost, doubled or changed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.uploads")
     parser.add_argument("--uploads", type=int, default=10_000)
+    parser.add_argument("--devices", type=int, default=4)
     parser.add_argument("--bytes", type=int, default=60_000, help="of an image, about")
     parser.add_argument("--between", type=int, default=200, help="images between two kills, at most")
     parser.add_argument("--cut", type=float, default=_LOSSY.cut, help="how often 4 KiB end a connection")
@@ -59,15 +59,16 @@ def _run(folder: Path, count: int, options: argparse.Namespace) -> dict[str, obj
     made: dict[str, str] = {}
     kills: Counter[str] = Counter()
     with plant, Proxy(int(plant.client.overview().device_url.rpartition(":")[2]), 1) as proxy:
-        station = _joined(plant, folder, proxy)
-        captures, began = Paths(station.root).captures, time.monotonic()
+        for number in range(options.devices):
+            _join(plant, folder, proxy, f"cell-{number}")
+        began = time.monotonic()
         proxy.weather = replace(_LOSSY, cut=options.cut)
-        while len(made) < count or any(captures.glob("*.json")):
-            while len(made) < count and len(list(captures.glob("*.json"))) < _MANY:
-                made |= _kept(captures, dice, options.bytes)
-            _wait(captures, dice.randint(1, most), dice.uniform(1.0, 6.0))
-            print(f"{len(made) - len(list(captures.glob('*.json')))} gone", file=sys.stderr, flush=True)
-            _kill(plant, station, kills, dice)
+        while len(made) < count or _waiting(plant):
+            for _ in range(min(count - len(made), _MANY - _waiting(plant))):
+                made |= _kept(dice.choice(plant.stations), dice, options.bytes)
+            _wait(plant, dice.randint(1, most), dice.uniform(1.0, 6.0))
+            print(f"{time.monotonic() - began:.0f} s: {len(made) - _waiting(plant)} gone", file=sys.stderr, flush=True)
+            _kill(plant, kills, dice)
             if time.monotonic() - began > _PATIENCE + count:
                 break
         seconds = time.monotonic() - began
@@ -75,35 +76,44 @@ def _run(folder: Path, count: int, options: argparse.Namespace) -> dict[str, obj
         return _judged(plant, made) | {"seconds": round(seconds, 1), "kills": dict(kills), "cut": proxy.counted["cut"]}
 
 
-def _joined(plant: Plant, folder: Path, proxy: Proxy) -> Station:
-    station = Station(folder, DEVICE)
+def _join(plant: Plant, folder: Path, proxy: Proxy, name: str) -> None:
+    station = Station(folder, name)
     joined = station.join(msgspec.structs.replace(plant.token(), url=f"https://127.0.0.1:{proxy.port}"))
     if joined.returncode:
         raise RuntimeError(joined.stdout + joined.stderr)
     paths = Paths(station.root)
     join_state.save(paths, msgspec.structs.replace(join_state.load(paths), mqtt_host=None, mqtt_port=None))
     plant.stations.append(station)
-    paths.captures.mkdir(parents=True, exist_ok=True)
+    _captures(station).mkdir(parents=True, exist_ok=True)
     station.start()
-    return station
 
 
-def _wait(captures: Path, settled: int, seconds: float) -> None:
+def _captures(station: Station) -> Path:
+    return Paths(station.root).captures
+
+
+def _waiting(plant: Plant) -> int:
+    """Images that wait, on all devices."""
+    return sum(len(list(_captures(station).glob("*.json"))) for station in plant.stations)
+
+
+def _wait(plant: Plant, settled: int, seconds: float) -> None:
     """Wait a while, and until so many images have gone or a minute is over: a machine may be slow to start."""
-    began, before = time.monotonic(), len(list(captures.glob("*.json")))
+    began, before = time.monotonic(), _waiting(plant)
     while (passed := time.monotonic() - began) < seconds or passed < _SLOW:
-        gone = before - len(list(captures.glob("*.json")))
+        gone = before - _waiting(plant)
         if passed >= seconds and (gone >= settled or gone == before):
             return
         time.sleep(0.1)
 
 
-def _kept(folder: Path, dice: random.Random, size: int) -> dict[str, str]:
+def _kept(station: Station, dice: random.Random, size: int) -> dict[str, str]:
     """One image more, as a runtime leaves it; its digest by its id."""
+    folder = _captures(station)
     data = b"\xff\xd8" + os.urandom(dice.randint(size // 2, 3 * size // 2))
     record = CaptureRecord(
         id=uuid.uuid4().hex,
-        device=DEVICE,
+        device=station.name,
         digest=digest_of(data),
         size=len(data),
         content_type="image/jpeg",
@@ -118,11 +128,12 @@ def _kept(folder: Path, dice: random.Random, size: int) -> dict[str, str]:
     return {record.id: record.digest}
 
 
-def _kill(plant: Plant, station: Station, kills: Counter[str], dice: random.Random) -> None:
-    """Kill the agent, the control plane or neither, and start what was killed."""
+def _kill(plant: Plant, kills: Counter[str], dice: random.Random) -> None:
+    """Kill an agent, the control plane or nobody, and start what was killed."""
     whom = dice.choice(("agent", "agent", "control plane", "nobody"))
     kills[whom] += 1
     if whom == "agent":
+        station = dice.choice(plant.stations)
         station.kill()
         station.start()
     elif whom == "control plane":
@@ -135,7 +146,7 @@ def _judged(plant: Plant, made: dict[str, str]) -> dict[str, object]:
     came: Counter[str] = Counter()
     changed, before = 0, None
     while True:
-        page = plant.client.captures(device=DEVICE, before=before, limit=1000)
+        page = plant.client.captures(before=before, limit=1000)
         for capture in page.captures:
             record = capture.record
             came[record.id] += 1
