@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lineside.pipeline.render import render
+from lineside.pipeline.render import plate, render
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,27 @@ def test_it_says_that_it_is_rendered_and_brings_an_inbox(folder):
     inbox = list((folder / "inbox").iterdir())
     assert any(".jpg_" in path.name for path in inbox)
     assert any("unreadable" in path.name for path in inbox)
+
+
+def test_a_changed_day_is_darker_and_has_marks_of_another_kind(folder, tmp_path):
+    changed = tmp_path / "changed"
+    render(changed, count=8, seed=3, groups=4, light=0.6, zigzag=1.0)
+    assert _brightness(changed) < 0.75 * _brightness(folder)
+    rng = np.random.default_rng(1)
+    turns = {sum(_turns(mark) for mark in plate(rng, good=False, zigzag=1.0).scratches) > 0 for _ in range(3)}
+    assert turns == {True}
+    assert not any(_turns(mark) for _ in range(3) for mark in plate(rng, good=False).scratches)
+
+
+def _brightness(folder):
+    pictures = sorted((folder / "images").iterdir())
+    return np.mean([np.asarray(Image.open(path).convert("L")).mean() for path in pictures])
+
+
+def _turns(mark):
+    """How often a mark changes from going up to going down."""
+    steps = np.diff([y for _, y in mark.points])
+    return int((steps[1:] * steps[:-1] < 0).sum())
 
 
 def digests(folder):

@@ -1,10 +1,13 @@
 """Rendered tags: made-up pictures of brushed metal tags, some of them scratched, with their labels. For the demo.
 
     python -m lineside.pipeline.render OUT --count 240 --seed 0 --groups 24
+    python -m lineside.pipeline.render OUT --count 160 --seed 7 --groups 40 --light 0.6 --zigzag 0.6
 
 A group is one plate: it is photographed several times, slightly shifted and relit, its scratches stay where they are.
 The folder is COCO (`annotations.json` with `group` and `split` on each image, split by plate) and says that it is
 rendered; `inbox/` holds unlabelled pictures as a device's folder really looks like. The same seed makes the same bytes.
+The second line is a day on which something has changed: 60 % of the light, and six in ten marks are zigzags, which the
+first pictures have none of.
 """
 
 from __future__ import annotations
@@ -55,8 +58,8 @@ class Plate:
     scratches: tuple[Scratch, ...]
 
 
-def plate(rng: np.random.Generator, *, good: bool) -> Plate:
-    """A plate with one to three scratches, or none."""
+def plate(rng: np.random.Generator, *, good: bool, zigzag: float = 0.0) -> Plate:
+    """A plate with one to three scratches, or none; about the share `zigzag` of them is of that kind."""
     height, width = HEIGHT * _FINE, WIDTH * _FINE
     grain = rng.normal(0.0, 1.0, (height, width + 256)).astype(np.float32)
     sums = np.cumsum(grain, axis=1)
@@ -67,13 +70,13 @@ def plate(rng: np.random.Generator, *, good: bool) -> Plate:
     metal = rng.uniform(120, 165) + brushed * rng.uniform(5, 9) + stains * rng.uniform(2, 6)
     hole = (rng.uniform(30, 60), rng.uniform(40, HEIGHT - 40), rng.uniform(12, 18))
     count = 0 if good else int(rng.integers(1, 4))
-    return Plate(metal.astype(np.float32), hole, tuple(_scratches(rng, count)))
+    return Plate(metal.astype(np.float32), hole, tuple(_scratches(rng, count, zigzag)))
 
 
-def _scratches(rng: np.random.Generator, count: int) -> list[Scratch]:
+def _scratches(rng: np.random.Generator, count: int, zigzag: float) -> list[Scratch]:
     found: list[Scratch] = []
     while len(found) < count:
-        candidate = _scratch(rng)
+        candidate = _zigzag(rng) if zigzag and rng.random() < zigzag else _scratch(rng)
         if all(_apart(candidate, other) for other in found):
             found.append(candidate)
     return found
@@ -92,14 +95,24 @@ def _scratch(rng: np.random.Generator) -> Scratch:
     return Scratch(points, rng.uniform(2.0, 4.0), bool(rng.random() < 0.7))
 
 
+def _zigzag(rng: np.random.Generator) -> Scratch:
+    """Something that shook while it was drawn along the plate: teeth side by side."""
+    teeth, pitch = int(rng.integers(5, 10)), rng.uniform(11, 16)
+    x = rng.uniform(80, WIDTH - 20 - teeth * pitch)
+    y, height = rng.uniform(40, HEIGHT - 40), rng.uniform(12, 20)
+    points = [(x + pitch * step, y + height * (1 if step % 2 else -1)) for step in range(teeth + 1)]
+    return Scratch(points, rng.uniform(2.0, 4.0), bool(rng.random() < 0.7))
+
+
 def _apart(one: Scratch, other: Scratch) -> bool:
     ax, ay, aw, ah = one.box(0, 0)
     bx, by, bw, bh = other.box(0, 0)
     return ax + aw + 12 < bx or bx + bw + 12 < ax or ay + ah + 12 < by or by + bh + 12 < ay
 
 
-def photograph(subject: Plate, dx: float, dy: float, rng: np.random.Generator) -> Image.Image:
-    """A picture of a plate moved by dx, dy pixels, under light that differs from picture to picture."""
+def photograph(subject: Plate, dx: float, dy: float, rng: np.random.Generator, *, light: float = 1.0) -> Image.Image:
+    """A picture of a plate moved by dx, dy pixels, under light that differs from picture to picture; of all of it, the
+    share `light` is there."""
     canvas = Image.fromarray(np.clip(subject.metal, 0, 255).astype(np.uint8))
     draw = ImageDraw.Draw(canvas)
     for scratch in subject.scratches:
@@ -110,7 +123,7 @@ def photograph(subject: Plate, dx: float, dy: float, rng: np.random.Generator) -
         canvas.size, Image.Transform.AFFINE, (1, 0, -dx * _FINE, 0, 1, -dy * _FINE), Image.Resampling.BILINEAR
     )
     small = moved.filter(ImageFilter.GaussianBlur(0.8)).resize((WIDTH, HEIGHT), Image.Resampling.BOX)
-    return _lit(np.asarray(small, dtype=np.float32), rng)
+    return _lit(np.asarray(small, dtype=np.float32) * light, rng)
 
 
 def _draw_scratch(draw: ImageDraw.ImageDraw, scratch: Scratch) -> None:
@@ -130,19 +143,19 @@ def _lit(grey: NDArray[np.float32], rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.clip(noisy[:, :, None] * tint, 0, 255).astype(np.uint8))
 
 
-def render(out: Path, count: int, seed: int, groups: int) -> None:
-    """Render a labelled folder. `out` is complete once `annotations.json` is there."""
+def render(out: Path, count: int, seed: int, groups: int, *, light: float = 1.0, zigzag: float = 0.0) -> None:
+    """Render a labelled folder, see `plate` and `photograph`. `out` is complete once `annotations.json` is there."""
     rng = np.random.default_rng(seed)
     (out / "images").mkdir(parents=True, exist_ok=True)
     splits = _splits(groups)
     images: list[dict[str, object]] = []
     boxes: list[dict[str, object]] = []
     for group in range(groups):
-        subject = plate(rng, good=group % round(1 / _GOOD_SHARE) == 2)
+        subject = plate(rng, good=group % round(1 / _GOOD_SHARE) == 2, zigzag=zigzag)
         for number in range(count // groups + (group < count % groups)):
             dx, dy = rng.uniform(-9, 9, 2)
             name = f"tag-{group:02d}-{number:02d}.jpg"
-            photograph(subject, dx, dy, rng).save(out / "images" / name, quality=88)
+            photograph(subject, dx, dy, rng, light=light).save(out / "images" / name, quality=88)
             image = len(images) + 1
             place = {"id": image, "file_name": name, "width": WIDTH, "height": HEIGHT}
             images.append(place | {"group": group, "split": splits[group]})
@@ -194,10 +207,12 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=240, help="labelled pictures")
     parser.add_argument("--groups", type=int, default=24, help="plates, at least 3")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--light", type=float, default=1.0, help="share of the usual light")
+    parser.add_argument("--zigzag", type=float, default=0.0, help="share of the marks that are zigzags")
     wanted = parser.parse_args()
     if wanted.groups < 3 or wanted.count < wanted.groups:
         parser.error("at least 3 plates, and a picture of each")
-    render(wanted.out, wanted.count, wanted.seed, wanted.groups)
+    render(wanted.out, wanted.count, wanted.seed, wanted.groups, light=wanted.light, zigzag=wanted.zigzag)
     return 0
 
 
