@@ -58,9 +58,11 @@ def predictions(context: Context, tested: Sequence[ImageRecord], answers: Found)
     return context.blobs.put_value(Predictions(images=tuple(shown)))
 
 
-def baseline(context: Context, model: Model, tested: Sequence[ImageRecord]) -> Baseline:
-    """What devices are compared with: quantities of the test pictures and of what the model finds on them."""
-    return baseline_of(model, (_picture(context, record) for record in tested))
+def baseline(context: Context, model: Model, shown: Sequence[ImageRecord]) -> Baseline:
+    """What devices are compared with: quantities of pictures that it never learned from, and of what it finds on them.
+    Those of the field set are what devices see now: without them a model that was trained for another light would be
+    told apart from the light before."""
+    return baseline_of(model, (_picture(context, record) for record in {one.digest: one for one in shown}.values()))
 
 
 def _picture(context: Context, record: ImageRecord) -> bytes:

@@ -45,6 +45,7 @@ class Candidate:
     metrics: dict[str, Metrics]  # of the chosen variant, by split; the field set among them
     found: Found  # on val, test and the field set
     tested: Sequence[ImageRecord]
+    recent: Sequence[ImageRecord] = ()  # of the field set
 
 
 def examine(context: Context, material: Material, chosen: Variant, signature: Signature) -> Candidate:
@@ -62,9 +63,11 @@ def examine(context: Context, material: Material, chosen: Variant, signature: Si
     collect.fetch_images(context, tested)
     sides = [Pictures(name=TEST, dataset=material.dataset, classes=material.classes, images=tested)]
     metrics = dict(chosen.metrics)
+    recent: Sequence[ImageRecord] = ()
     if material.field is not None:
         field = field_set(context, material.field, records, whole=signature.head == HEAD)
         sides.append(field)
+        recent = field.images
         found |= found_by(context, f"{FIELD} set", chosen.digest, signature, field.images)
         metrics[FIELD] = score(field.images, field.classes, found)
     evaluation = evaluate(
@@ -75,7 +78,9 @@ def examine(context: Context, material: Material, chosen: Variant, signature: Si
         no_threshold=no_threshold,
         champion=None if material.champion is None else _scorer(context, material.champion, sides),
     )
-    return Candidate(signature=signature, evaluation=evaluation, metrics=metrics, found=found, tested=tested)
+    return Candidate(
+        signature=signature, evaluation=evaluation, metrics=metrics, found=found, tested=tested, recent=recent
+    )
 
 
 def field_set(context: Context, dataset: str, seen: Sequence[ImageRecord], *, whole: bool) -> Pictures:

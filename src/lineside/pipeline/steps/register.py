@@ -94,7 +94,7 @@ def register(context: Context, given: Inputs) -> Outputs:
     candidate = examine(context, given.material, chosen, signature) if given.material else None
     if candidate is not None:
         signature = candidate.signature
-    tested = candidate.tested if candidate else ()
+    tested, recent = (candidate.tested, candidate.recent) if candidate else ((), ())
     answers = evidence.confident(candidate.found if candidate else {}, signature.score_threshold)
     variants = tuple(
         _shipped(context, variant, given.signature, signature, candidate, answers) for variant in given.variants
@@ -118,7 +118,7 @@ def register(context: Context, given: Inputs) -> Outputs:
             gates=gates.judge(facts),
             lineage=given.lineage,
             golden=chosen.golden or evidence.golden(context, model, tested, answers, chosen.name),
-            baseline=evidence.baseline(context, model, tested) if tested else None,
+            baseline=evidence.baseline(context, model, [*tested, *recent]) if tested else None,
             predictions=evidence.predictions(context, tested, answers) if tested else None,
             evaluation=None if evaluation is None else context.blobs.put_value(evaluation),
         )
