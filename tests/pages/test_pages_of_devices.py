@@ -29,6 +29,7 @@ from tests.pages.test_pages import keep, open_page
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 HOT = ErrorReport(code="device.too_hot", message="cpu is at 92 °C.", next="Look at the device's fan.")
+ALARM = {"subject": "source cam", "code": "source.away", "message": "It is gone.", "next": "Look at its power."}
 BROKEN = ErrorReport(code="component.broken", message="It failed 3 times in a row.", next="See its log.")
 SERIES = {"unit": "Count", "count": 4, "mean": 5.5, "min": 2, "max": 9, "last": 7}
 RECIPE = """
@@ -67,6 +68,7 @@ def station(house: House, tmp_path_factory: pytest.TempPathFactory) -> TestDevic
         error=BROKEN,
         usage=Usage(cpu_percent=12.34, memory_bytes=48_500_000),
         limits="cgroup v2",
+        probe={"alarms": [ALARM]},
     )
     metrics = {"app": {"parts": SERIES}}
     facts = {"disk_free_bytes": 3_200_000_000, "uptime_seconds": 200_000, "metrics": metrics}
@@ -87,6 +89,8 @@ def test_what_is_wrong_stands_first_and_components_beside_what_is_wanted(
 ) -> None:
     open_page(page, house, "/devices/station-9")
     expect(page.locator("#live > .error", has_text="device.too_hot")).to_contain_text("Next: Look at the device's fan.")
+    alarm = page.locator("#live > .error", has_text="source.away")
+    expect(alarm).to_contain_text("com.example.Counter, source cam: It is gone.Next: Look at its power.")
     row = page.locator("tr", has=page.get_by_role("link", name="com.example.Counter"))
     for words in ("1.2.0", "1.1.0", "BROKEN", "12.3 %", "48.5 MB", "cgroup v2", "differs"):
         expect(row).to_contain_text(words)
@@ -100,9 +104,9 @@ def test_what_is_wrong_stands_first_and_components_beside_what_is_wanted(
 
 def test_what_is_wrong_with_a_device_needs_a_person(page: Page, house: House, station: TestDevice) -> None:
     open_page(page, house, "/devices")
-    expect(page.locator("tr", has_text="station-9")).to_contain_text("device.too_hot")
+    expect(page.locator("tr", has_text="station-9")).to_contain_text("device.too_hot source.away")
     open_page(page, house, "/")
-    page.locator(".needs").get_by_role("link", name="station-9: cpu is at 92 °C.").click()
+    page.locator(".needs").get_by_role("link", name="station-9: cpu is at 92 °C. (and 1 more)").click()
     expect(page.locator("h1")).to_contain_text("station-9")
     assert any(event.error == HOT for event in house.client.events().events)
 

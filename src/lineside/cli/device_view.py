@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from lineside.cli.table import BAD, DIM, details, mark, rows, short, size, spaced, when
+from lineside.contract.alarm import raised
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import Device
 from lineside.contract.errors import ErrorReport
@@ -28,6 +29,7 @@ def device_view(device: Device) -> RenderableType:
     parts = [_head(device)]
     if report is not None:
         parts += _problems([("", report.error), *(("device", one) for one in report.conditions)])
+        parts += _problems(("", one.report()) for one in raised(report))
     parts.append(_components(device))
     if report is not None:
         parts += _problems((one.name, one.error) for one in report.running)

@@ -16,7 +16,9 @@ from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import mark, rows, when
 from lineside.cli.telemetry import telemetry
+from lineside.contract.alarm import raised
 from lineside.contract.device import Device
+from lineside.contract.reported import Report
 
 app = typer.Typer(name="devices", help="Devices of the fleet.", no_args_is_help=True)
 app.command("logs")(logs)
@@ -62,6 +64,12 @@ def show(name: Name, url: Url = None, root: Root = None, json: Json = False) -> 
         out.show(client.device(name), device_view)
 
 
+def _troubles(report: Report | None) -> str | None:
+    """What is wrong with a device and what runs on it, by code."""
+    codes = [one.code for one in report.conditions] if report else []
+    return ", ".join([*codes, *(one.alarm.code for one in raised(report))]) or None
+
+
 def _table(devices: Sequence[Device]) -> RenderableType:
     lines = (
         (
@@ -74,7 +82,7 @@ def _table(devices: Sequence[Device]) -> RenderableType:
             device.fingerprint[:12] or None,
             when(device.certificate_ends),
             when(device.last_seen),
-            ", ".join(one.code for one in device.report.conditions) or None if device.report else None,
+            _troubles(device.report),
         )
         for device in devices
     )

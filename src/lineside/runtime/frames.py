@@ -53,6 +53,7 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     state: SourceState = SourceState.STARTING
     code: str = ""  # of the error behind it
     why: str = ""  # one sentence; empty when it is well
+    next: str = ""  # what to do about it
     since: float = 0.0  # seconds since 1970 when this state began
     frames: int = 0  # that it brought since the start
     reconnects: int = 0

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.accounting import Ledger
+from lineside.runtime.alarms import alarms_of
 from lineside.runtime.announce import announce, rfc3339
 from lineside.runtime.api.api import Api
 from lineside.runtime.captures.captures import Captures
@@ -206,6 +207,7 @@ class _Running:
         status.published, status.captured = self.delivery.counts.published, self.delivery.counts.captured
         status.captures = self.captures.status() if self.captures else None
         status.dropped = self.spool.dropped
+        status.alarms = alarms_of(status, time.time())
 
 
 def _watch(running: _Running, stop: Event) -> None:

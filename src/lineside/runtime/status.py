@@ -11,12 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from lineside.contract.alarm import Alarm
 from lineside.contract.errors import ErrorReport
 from lineside.runtime.accounting import Counts
 from lineside.runtime.announce import announce
 from lineside.runtime.captures.counts import CaptureStatus
 from lineside.runtime.files import write_atomic
-from lineside.runtime.frames import UNWELL, SourceHealth
+from lineside.runtime.frames import SourceHealth
 from lineside.runtime.models.shadow_status import ShadowStatus
 from lineside.runtime.models.swap_status import SwapStatus
 
@@ -58,15 +59,6 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     since: str = ""  # RFC 3339: since when
 
 
-class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a person should look at; it ends by itself when it is mended."""
-
-    subject: str  # "source NAME"
-    code: str
-    why: str
-    since: float  # seconds since 1970
-
-
 class Status(msgspec.Struct, kw_only=True):
     """Counts are of this process, and of all sources: `seen` = `decided` + `skipped` + `failed` + `waiting`."""
 
@@ -97,16 +89,11 @@ class Status(msgspec.Struct, kw_only=True):
 
 
 def sum_up(status: Status) -> None:
-    """Brings the counts and the alarms to what the sources say."""
+    """Brings the counts to what the sources say."""
     counts = [one.counts for one in status.sources.values()]
     for name in ("seen", "decided", "failed", "waiting", "late"):
         setattr(status, name, sum(getattr(one, name) for one in counts))
     status.skipped = sum(one.skips for one in counts)
-    status.alarms = tuple(
-        Alarm(subject=f"source {name}", code=one.health.code, why=one.health.why, since=one.health.since)
-        for name, one in status.sources.items()
-        if one.health.state in UNWELL
-    )
 
 
 def process_born(pid: int) -> int:

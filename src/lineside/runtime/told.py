@@ -1,4 +1,5 @@
-"""`status`: what a run says of its captures, for people. Imports no numpy."""
+"""`status`: what a run says of itself, for people: alarms first, then its frames by source, sinks, models, captures.
+Imports no numpy."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ def tell_status(work: Path, *, json: bool) -> int:
     status = read_status(work)
     if status is None:
         raise LinesideError("runtime.no_status", path=work)
-    lines = [msgspec.json.encode(status).decode()] if json else [*_run(status), *_captures(status.captures)]
+    lines = [msgspec.json.encode(status).decode()] if json else [*_run(status), *_beside(status)]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
@@ -25,7 +26,50 @@ def tell_status(work: Path, *, json: bool) -> int:
 def _run(status: Status) -> list[str]:
     state = status.state.value if is_alive(status) else f"{status.state.value}, and not running any more"
     counts = f"{status.seen} seen, {status.decided} decided, {status.skipped} skipped, {status.failed} failed"
-    return [f"{status.model or 'no model'} {status.version}: {state}", f"images: {counts}, {status.captured} captured"]
+    lines = [f"{status.model or 'no model'} {status.version}: {state}", f"images: {counts}, {status.captured} captured"]
+    if status.error:
+        lines.append(f"{status.error.code}: {status.error.message}\n  Next: {status.error.next}")
+    for alarm in status.alarms:
+        lines.append(f"alarm, {alarm.subject}, since {alarm.since}: {alarm.code}: {alarm.message}")
+        lines += [f"  Next: {alarm.next}"] if alarm.next else []
+    return lines
+
+
+def _beside(status: Status) -> list[str]:
+    return [*_sources(status), *_sinks(status), *_models(status), *_captures(status.captures)]
+
+
+def _sources(status: Status) -> list[str]:
+    lines = []
+    for name, one in status.sources.items():
+        counts = one.counts
+        skipped = ", ".join(f"{count} {why}" for why, count in sorted(counts.skipped.items())) or "none"
+        lines.append(
+            f"source {name} ({one.kind}, to {one.model}): {one.health.state.value}; {counts.seen} seen, "
+            f"{counts.decided} decided, {counts.late} late, {counts.failed} failed, {counts.waiting} waiting; "
+            f"skipped: {skipped}"
+        )
+    return lines
+
+
+def _sinks(status: Status) -> list[str]:
+    return [
+        f"sink {name}: {one.delivered} delivered, {one.missed} missed, {one.failures} failures"
+        + (f"; since {one.since}: {one.trouble}" if one.trouble else "")
+        for name, one in status.sinks.items()
+    ]
+
+
+def _models(status: Status) -> list[str]:
+    lines = [f"follows {name}: {one.state.value}, {one.folder}".rstrip(", ") for name, one in status.swaps.items()]
+    shadow = status.shadow
+    if shadow is not None:
+        lines.append(
+            f"shadow {shadow.model or '?'} {shadow.version}: {shadow.state.value}; {shadow.sampled} sampled, "
+            f"{shadow.looked} looked, {shadow.agreed} agreed, {shadow.only_new} only new, {shadow.only_old} only old, "
+            f"{shadow.kept} kept, {shadow.cpu_seconds:.1f} s CPU"
+        )
+    return lines
 
 
 def _captures(captures: CaptureStatus | None) -> list[str]:

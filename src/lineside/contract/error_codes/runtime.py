@@ -70,6 +70,18 @@ ROWS = (
         "The model {name} needs about {needed} MB; {used} MB of {limit} MB are in use ({source}). What runs goes on.",
         "Unload another model, or give the component more memory: memory_mb in its configuration, or its group's limit.",
     ),
+    Problem(
+        "model.refused",
+        Kind.CONFLICT,
+        "The model in {folder} does not decide: {why} The model before goes on.",
+        "{next} Then deploy a version that is mended, or the one before: lineside deployments create --group GROUP --model NAME:VERSION",
+    ),
+    Problem(
+        "model.shadow_off",
+        Kind.CONFLICT,
+        "The candidate in the shadow looks at nothing: {why}",
+        "Mend or remove `shadow` in the component's configuration; decisions go on.",
+    ),
     Problem("model.not_loaded", Kind.MISSING, "No model {name} is loaded; loaded are: {known}.", "Load it first."),
     Problem(
         "model.in_use",
@@ -181,6 +193,12 @@ ROWS = (
         Kind.REFUSED,
         "The sink {sink} cannot be used: {key} is wrong: {why}.",
         "Correct the sink in the component's configuration: docs/runtime.md, Sinks and rules.",
+    ),
+    Problem(
+        "sink.away",
+        Kind.UNAVAILABLE,
+        "The sink {sink} takes no results: {why}.",
+        "Look at where it sends to: it is tried again by itself, and results of a durable sink wait on the disk.",
     ),
     Problem(
         "telemetry.invalid",

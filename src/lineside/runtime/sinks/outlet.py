@@ -128,7 +128,9 @@ class Outlet:
         """Announces what changed: a failure once, not at each try."""
         if trouble == self.state.trouble:
             return
-        was, self.state.trouble, self.state.since = self.state.trouble, trouble, rfc3339(time.time())
+        was, self.state.trouble = self.state.trouble, trouble
+        if not (was and trouble):
+            self.state.since = rfc3339(time.time())
         if trouble and not was:
             announce("sink.failed", sink=self.name, why=trouble)
         elif not trouble:

@@ -56,14 +56,14 @@ class ThreadedSource:
 
     def become(self, state: SourceState, error: LinesideError | None = None) -> None:
         """Notes and announces a change of state, and what is behind it."""
-        code, why = (error.code, f"{error.message} {error.next}") if error else ("", "")
+        code, why, after = (error.code, error.message, error.next) if error else ("", "", "")
         with self._lock:
             old = self._health
             changed = (state, code) != (old.state, old.code)
             since = time.time() if changed else old.since
-            self._health = msgspec.structs.replace(old, state=state, code=code, why=why, since=since)
+            self._health = msgspec.structs.replace(old, state=state, code=code, why=why, next=after, since=since)
         if changed:
-            announce("source.changed", source=self.name, state=state.value, code=code, why=why)
+            announce("source.changed", source=self.name, state=state.value, code=code, why=f"{why} {after}".strip())
 
     def brought(self) -> None:
         """One frame more."""

@@ -11,6 +11,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
+from lineside.contract.alarm import raised
 from lineside.contract.device import Device, DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import is_builtin
@@ -141,6 +142,7 @@ def devices_page(
         "devices/list.html",
         here="/devices",
         page=found,
+        alarms={device.name: raised(device.report) for device in found.devices},
         counts=counts,
         which=which,
         query=urlencode(msgspec.structs.asdict(which)),
@@ -168,6 +170,7 @@ def device_page(
         here="/devices",
         live=True,
         device=device,
+        alarms=raised(device.report),
         rows=rows_of(device),
         inference=[row.name for row in rows_of(device) if row.running and row.name.endswith(_RUNS_A_MODEL)],
         facts=list(facts_of(device.report.facts)) if device.report else [],

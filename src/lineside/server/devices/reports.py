@@ -1,4 +1,5 @@
-"""Reports: what devices say they run. Stored once each, by sequence; the newest is what counts."""
+"""Reports: what devices say they run. Stored once each, by sequence; the newest is what counts. What is new in one
+becomes an event: an error, the end of an update, an alarm of a component and its end."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lineside.contract.alarm import raised
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequest
 from lineside.server.clock import rfc3339
@@ -72,18 +74,32 @@ class Reports:
 
     def _store(self, session: Session, row: DeviceRow, report: Report) -> None:
         before, row.report, row.sequence = row.report, report, report.sequence
-        row.conditions = len(report.conditions)
+        row.conditions = len(report.conditions) + len(raised(report))
         self._judge(session, row, report)
         remember(session, row, report.facts)
         told = set(_errors(before)) if before is not None and before.revision == report.revision else set()
         for error in _errors(report):
             if error not in told:
                 self._event(session, row.name, report, error)
+        self._alarms(session, row.name, before, report)
         ended_before = before is not None and (before.revision, before.phase) == (report.revision, report.phase)
         if report.phase in _ENDINGS and not ended_before:
             kind = f"device.{report.phase.value}"
             words = f"revision {report.revision}: {report.phase.value.replace('_', ' ')}"
-            self._core.events.record(session, kind=kind, subject=row.name, message=words, actor=row.name)
+            self._record(session, kind, row.name, words)
+
+    def _alarms(self, session: Session, device: str, before: Report | None, report: Report) -> None:
+        """An event for each alarm that is new, whatever revision is wanted by now, and for each that is over."""
+        was = {(one.where, one.alarm.code): one for one in raised(before)}
+        now = {(one.where, one.alarm.code): one for one in raised(report)}
+        for each in sorted(now.keys() - was.keys()):
+            error = now[each].report()
+            self._record(session, "device.alarm", device, error.message, error)
+        for where, code in sorted(was.keys() - now.keys()):
+            self._record(session, "device.alarm_over", device, f"{where}: {code} is over")
+
+    def _record(self, session: Session, kind: str, device: str, words: str, error: ErrorReport | None = None) -> None:
+        self._core.events.record(session, kind=kind, subject=device, message=words, actor=device, error=error)
 
     def _judge(self, session: Session, row: DeviceRow, report: Report) -> None:
         """Keep what the report comes to in columns, so that fleets are counted without reading reports.
@@ -105,7 +121,7 @@ class Reports:
         where, _ = error
         found = next(found for place, found in _located(report) if (place, found.code) == error)
         words = f"revision {report.revision}, {where}: {found.message}" if where else found.message
-        self._core.events.record(session, kind="device.error", subject=device, message=words, actor=device, error=found)
+        self._record(session, "device.error", device, words, found)
 
 
 def _is_countable(report: Report) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 import lineside
+from lineside.contract.alarm import raised
 from lineside.contract.device import Device
 from lineside.contract.drift_alarm import AlarmState
 from lineside.contract.field_accuracy import FieldAccuracy
@@ -201,7 +202,7 @@ def _worries_of(device: Device) -> Iterator[str]:
     """
     if device.summary in WRONG:
         yield f"{device.name} is {device.summary}"
-    conditions = device.report.conditions if device.report else ()
+    conditions = (*device.report.conditions, *(one.report() for one in raised(device.report))) if device.report else ()
     if conditions and device.summary not in _SILENT:
         more = f" (and {len(conditions) - 1} more)" if len(conditions) > 1 else ""
         yield f"{device.name}: {conditions[0].message}{more}"
