@@ -6,9 +6,10 @@ hundred pictures of that day are labelled: those that the device's own chooser k
 fewer), or as many by chance. Both train the same model again, from scratch, for the same number of steps, and both are
 scored on the same pictures, half of which show a groove.
 
-Two lines: `known`, where the first pictures hold a few grooves, and `unseen`, where they hold none, so that the model
-has no word for what is rare and the policy can only notice that it is unsure. The report says what both give, and where
-the policy does not help (`no_better`): every measure whose margin reaches zero or below on some seed.
+Two lines, which see the same day: `known`, where the first pictures hold a few grooves, and `unseen`, where they hold
+none, so that the model has no word for what is rare and the policy can only notice that it is unsure. The report says
+what both give, and where the policy does not help (`no_better`): every measure whose margin reaches zero or below on
+some seed. `wins`: on how many seeds the margin is above zero.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import argparse
 import json
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,14 @@ class Sizes:
 
 
 FULL, QUICK = Sizes(120, 3000, 200, 240), Sizes(12, 60, 10, 12, rare=0.2, rare_first=0.2)
+LINES = {"known": True, "unseen": False}
 
 
 class Line:
     """Pictures of one line, from a pool of plates; each is written to the folder."""
 
     def __init__(self, folder: Path, seed: int, plates: int) -> None:
-        self._folder, self._rng = folder, np.random.default_rng(seed)
+        self.folder, self._rng = folder, np.random.default_rng(seed)
         self._plates = [plate(self._rng, good=False) for _ in range(plates)]
         self._made = 0
 
@@ -89,7 +91,7 @@ class Line:
         name = f"{self._made:05}.jpg"
         self._made += 1
         subject = Plate(metal.metal, metal.hole, tuple(scratches))
-        photograph(subject, dx, dy, self._rng).save(self._folder / name, quality=88)
+        photograph(subject, dx, dy, self._rng).save(self.folder / name, quality=88)
         boxes = []
         for one in scratches:
             x, y, width, height = (float(value) for value in one.box(dx, dy))
@@ -190,28 +192,38 @@ def policy(budget: int) -> CaptureSettings:
     )
 
 
-def one_seed(
-    seed: int, known: bool, sizes: Sizes, learner: Callable[[Path], Learner], plates: int
-) -> dict[str, dict[str, float]]:
-    """Both ways on one line: rare pictures among the labelled ones, and both classes' average precision."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        line, learn = Line(folder, seed, plates), learner(folder)
-        first = line.pictures(sizes.first, sizes.rare_first if known else 0.0, Split.TRAIN)
-        day = line.pictures(sizes.day, sizes.rare, Split.TRAIN)
-        test = line.pictures(sizes.test, 0.5, Split.TEST)
-        before = learn.learn(first, seed, "before")
-        kept, strategies = learn.chosen(before, day, sizes.budget)
-        rng = np.random.default_rng(seed)
-        left = [day[int(n)] for n in rng.permutation(len(day))]
-        names = {one.digest for one in kept}
-        filled = kept + [one for one in left if one.digest not in names][: sizes.budget - len(kept)]
-        report = {"before": learn.scores(before, test) | {"rare": 0.0}}
-        for name, labelled in (("policy", filled), ("random", left[: sizes.budget])):
-            scores = learn.scores(learn.learn([*first, *labelled], seed, name), test)
-            report[name] = scores | {"rare": float(sum(any(b.label == RARE for b in one.boxes) for one in labelled))}
-        report["kept"] = {strategy: float(count) for strategy, count in strategies.items()}
-        return report
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a line shows in one go: its day and the pictures of the test are the same for both lines."""
+
+    first: dict[str, list[ImageRecord]]
+    day: list[ImageRecord]
+    test: list[ImageRecord]
+
+
+def shown(line: Line, sizes: Sizes) -> Shown:
+    """Pictures of a plant, rendered."""
+    day, test = line.pictures(sizes.day, sizes.rare, Split.TRAIN), line.pictures(sizes.test, 0.5, Split.TEST)
+    rare = {name: sizes.rare_first if known else 0.0 for name, known in LINES.items()}
+    first = {name: line.pictures(sizes.first, share, Split.TRAIN) for name, share in rare.items()}
+    return Shown(first, day, test)
+
+
+def both_ways(name: str, seed: int, learn: Learner, all_: Shown, budget: int) -> dict[str, dict[str, float]]:
+    """Policy and chance on one line: rare pictures among the labelled ones, and both classes' average precision."""
+    first = all_.first[name]
+    before = learn.learn(first, seed, f"{name}-before")
+    kept, strategies = learn.chosen(before, all_.day, budget)
+    rng = np.random.default_rng(seed)
+    left = [all_.day[int(n)] for n in rng.permutation(len(all_.day))]
+    names = {one.digest for one in kept}
+    filled = kept + [one for one in left if one.digest not in names][: budget - len(kept)]
+    report = {"before": learn.scores(before, all_.test) | {"rare": 0.0}}
+    for way, labelled in (("policy", filled), ("random", left[:budget])):
+        scores = learn.scores(learn.learn([*first, *labelled], seed, f"{name}-{way}"), all_.test)
+        report[way] = scores | {"rare": float(sum(any(b.label == RARE for b in one.boxes) for one in labelled))}
+    report["kept"] = {strategy: float(count) for strategy, count in strategies.items()}
+    return report
 
 
 def summed(done: Sequence[dict[str, dict[str, float]]]) -> dict[str, object]:
@@ -223,49 +235,58 @@ def summed(done: Sequence[dict[str, dict[str, float]]]) -> dict[str, object]:
             out[f"{way}_{measure}"] = round(statistics.mean(one[way][measure] for one in done), 3)
         out[f"margin_{measure}"] = round(statistics.mean(margins), 3)
         out[f"margin_{measure}_spread"] = [round(min(margins), 3), round(max(margins), 3)]
+        out[f"wins_{measure}"] = sum(margin > 0 for margin in margins)
     return out
 
 
 def main() -> None:
     """Both lines, seed after seed."""
     options = _options()
-    sizes, plates = (QUICK, 6) if options.quick else (FULL, _PLATES)
-    parameters: dict[str, Any] = (
-        {"input_width": 64, "input_height": 64, "epochs": 2, "settle_epochs": 1}
-        if options.quick
-        else {"epochs": options.epochs, "settle_epochs": max(1, options.epochs // 6), "batch": 8}
-    )
-    report: dict[str, object] = {"budget": sizes.budget, "day": sizes.day, "seeds": options.seeds}
-    rows = [("line", "seed", "grooves kept", "by chance", "AP groove", "by chance", "AP scratch", "by chance")]
-    for line, known in (("known", True), ("unseen", False)):
-        done = []
-        for seed in range(options.seeds):
-            one = one_seed(seed, known, sizes, lambda folder: Learner(folder, parameters, options.threads), plates)
-            done.append(one)
-            print(line, seed, json.dumps(one), flush=True)
-            told = [(one[way]["rare"], one[way][RARE], one[way][COMMON]) for way in ("policy", "random")]
-            figures = [f"{value:.3g}" for pair in zip(*told, strict=True) for value in pair]
-            rows.append((line, str(seed), *figures))
-        report[line] = summed(done)
-    report["no_better"] = [
-        f"{measure}, {line}"
-        for line in ("known", "unseen")
-        for measure in ("rare", *CLASSES)
-        if report[line][f"margin_{measure}_spread"][0] <= 0  # type: ignore[index]
+    sizes, plates = (QUICK, 6) if options.quick else (replace(FULL, day=options.day), _PLATES)
+    parameters: dict[str, Any] = {"input_width": options.width, "input_height": options.height, "batch": 8}
+    parameters |= {"epochs": options.epochs, "settle_epochs": max(1, options.epochs // 6)}
+    done: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in LINES}
+    rows: list[tuple[str, ...]] = [
+        ("line", "seed", "grooves kept", "by chance", "AP groove", "by chance", "AP scratch", "by chance")
     ]
+    for seed in range(options.seeds):
+        with tempfile.TemporaryDirectory() as scratch:
+            line = Line(Path(scratch), seed, plates)
+            all_, learn = shown(line, sizes), Learner(line.folder, parameters, options.threads)
+            for name, each in done.items():
+                each.append(one := both_ways(name, seed, learn, all_, sizes.budget))
+                print(name, seed, json.dumps(one), flush=True)
+                told = [(one[way]["rare"], one[way][RARE], one[way][COMMON]) for way in ("policy", "random")]
+                figures = [f"{value:.3g}" for pair in zip(*told, strict=True) for value in pair]
+                rows.append((name, str(seed), *figures))
     print(table(rows))
-    finish(report, as_json=options.json)
+    report: dict[str, object] = {"budget": sizes.budget, "day": sizes.day, "seeds": options.seeds}
+    sums = {name: summed(each) for name, each in done.items()}
+    worse = [f"{m}, {name}" for name, each in sums.items() for m in ("rare", *CLASSES) if _reaches_zero(each, m)]
+    finish(report | sums | {"no_better": worse}, as_json=options.json)
+
+
+def _reaches_zero(sums: dict[str, Any], measure: str) -> bool:
+    return bool(sums[f"margin_{measure}_spread"][0] <= 0)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=None, help="5 when left out")
-    parser.add_argument("--epochs", type=int, default=30, help="of every training")
+    parser.add_argument("--epochs", type=int, default=None, help="of every training; 30 when left out")
+    parser.add_argument("--day", type=int, default=FULL.day, help="pictures of the day")
+    parser.add_argument("--width", type=int, default=None, help="of what the model sees, in pixels; 320 when left out")
+    parser.add_argument("--height", type=int, default=None, help="224 when left out")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="two epochs at 64 pixels, ten pictures of sixty, one seed")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options = parser.parse_args()
     options.seeds = options.seeds or (1 if options.quick else 5)
+    options.epochs = options.epochs or (2 if options.quick else 30)
+    options.width, options.height = (
+        options.width or (64 if options.quick else 320),
+        options.height or (64 if options.quick else 224),
+    )
     return options
 
 
