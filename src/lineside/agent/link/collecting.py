@@ -12,6 +12,7 @@ import os
 import stat
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -56,10 +57,13 @@ class Collecting:
             if number == 0:
                 return
             if number != self._seen:
-                self._requests = tuple(self._control.capture_requests())
-                self._seen = number
+                asked = tuple(self._control.capture_requests())
+                self._tell(_gone(self._requests, asked))
+                self._requests, self._seen = asked, number
             self._hand_out()
-            self._tell()
+            if time.monotonic() >= self._tell_at:
+                self._tell_at = time.monotonic() + _TELL_SECONDS
+                self._tell(self._requests)
         except LinesideError as error:
             _log.warning("collections: %s", error.message)
         except OSError as error:
@@ -84,13 +88,10 @@ class Collecting:
                 write_atomically(folder / ASKED, data)
                 self._written[folder] = data
 
-    def _tell(self) -> None:
-        if not self._requests or time.monotonic() < self._tell_at:
-            return
-        self._tell_at = time.monotonic() + _TELL_SECONDS
-        takers = self._takers()
+    def _tell(self, requests: Sequence[CaptureRequest]) -> None:
+        takers = self._takers() if requests else []
         kept = [_kept(folder / KEPT) for folder in takers]
-        for request in self._requests:
+        for request in requests:
             said = [one[request.id] for one in kept if request.id in one]
             refused = sum((Counter(one.refused) for one in said), Counter[str]())
             meant = any(request.component in ("", folder.name) for folder in takers)
@@ -106,6 +107,12 @@ class Collecting:
         except RemoteError as error:  # it has ended meanwhile
             _log.info("collection %s: %s", request, error.message)
         self._told[request] = progress
+
+
+def _gone(before: Sequence[CaptureRequest], now: Sequence[CaptureRequest]) -> list[CaptureRequest]:
+    """What is asked no more: the report of a collection that has just ended needs the last word on it."""
+    left = {request.id for request in now}
+    return [request for request in before if request.id not in left]
 
 
 def _kept(file: Path) -> dict[str, _Kept]:
