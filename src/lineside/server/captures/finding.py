@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.capture import CaptureFilter, CapturePage
 from lineside.contract.errors import LinesideError
 from lineside.server.captures.store import CaptureCountRow, CaptureRow
+from lineside.server.hidden import hidden
 
 COUNTED = 10_000
 """Nobody counts captures beyond, where the count is not kept anyway."""
@@ -48,14 +49,8 @@ def _conditions(which: CaptureFilter) -> list[ColumnElement[bool]]:
         if value is not None:
             column = getattr(CaptureRow, name)
             shown = name == narrowest or (name == "strategy" and narrowest in ("device", "model"))
-            conditions.append(column == value if shown else _hidden(column) == value)
+            conditions.append(column == value if shown else hidden(column) == value)
     return conditions
-
-
-def _hidden(column: Any) -> ColumnElement[str]:
-    """A column as no index knows it."""
-    said: ColumnElement[str] = column.concat("")
-    return said
 
 
 def _older(before: str) -> ColumnElement[bool]:

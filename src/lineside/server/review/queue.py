@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from lineside.contract.review import ReviewState
+from lineside.server.hidden import hidden
 from lineside.server.review.store import ItemRow, LeaseRow
 from lineside.server.review.tallies import people as everybody
 from lineside.server.upserts import upsert
@@ -22,10 +23,10 @@ class Wanted:
     device: str | None = None
     model: str | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """As SQL."""
+    def conditions(self, *, found: bool = False) -> list[ColumnElement[bool]]:
+        """As SQL; `found`: for captures that something else finds."""
         asked = ((ItemRow.strategy, self.strategy), (ItemRow.device, self.device), (ItemRow.model, self.model))
-        return [column == value for column, value in asked if value is not None]
+        return [(hidden(column) if found else column) == value for column, value in asked if value is not None]
 
 
 def page(
@@ -72,9 +73,10 @@ def _in_turn(where: ReviewState, wanted: Wanted) -> Select[ItemRow]:
 
 
 def _held(session: Session, person: str, wanted: Wanted, count: int) -> list[ItemRow]:
+    """Found by the person's leases, which are few, and not among the many that wait."""
     states = (ReviewState.WAITING.value, ReviewState.SECOND.value)
     query = select(ItemRow).join(LeaseRow, LeaseRow.capture == ItemRow.capture)
-    query = query.where(LeaseRow.person == person, ItemRow.state.in_(states), *wanted.conditions())
+    query = query.where(LeaseRow.person == person, hidden(ItemRow.state).in_(states), *wanted.conditions(found=True))
     return list(session.scalars(query.order_by(ItemRow.turn.desc(), ItemRow.capture.desc()).limit(count)))
 
 
