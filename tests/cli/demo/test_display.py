@@ -46,3 +46,11 @@ def test_bars_move_in_place_on_a_terminal() -> None:
         stage.move("tag-station-1", 1.0, "healthy")
     assert "tag-station-1" in words.getvalue()
     assert "\x1b" in words.getvalue()
+
+
+def test_a_stage_that_is_played_again_keeps_the_seconds_of_both() -> None:
+    display = Display(Console(file=io.StringIO(), width=100))
+    for _ in range(3):
+        with display.stage("twin", "Try the model on a twin"):
+            pass
+    assert list(display.seconds) == ["twin", "twin-2", "twin-3"]

@@ -46,3 +46,19 @@ def test_a_root_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LinesideError) as refusal:
         hold_root(tmp_path / "file" / "root")
     assert refusal.value.code == "start.root_read_only"
+
+
+def test_a_story_that_needs_a_fresh_root_passes_over_those_whose_line_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with hold_root(None, fresh=True) as first:
+        first.told.touch()
+    with hold_root(None, fresh=True) as second:
+        assert second.path == tmp_path / "lineside-demo-2"
+    with hold_root(None) as any_root:
+        assert any_root.path == tmp_path / "lineside-demo"
+    with pytest.raises(LinesideError) as refusal:
+        hold_root(tmp_path / "lineside-demo", fresh=True)
+    assert refusal.value.code == "demo.told_before"
+    hold_root(tmp_path / "lineside-demo").lock.close()  # the refusal has let it go

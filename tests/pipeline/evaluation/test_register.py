@@ -251,6 +251,9 @@ def test_the_field_set_is_scored_beside_the_frozen_one(place: Place) -> None:
     floor = GateSpec(rule="class_floor", limit=0.5, parameters={"split": "field"})
     model = place.registered(detector(knows_grey=False), dataset, field=field.id, gates=(floor,))
     assert model.metrics["field"].images == 6
+    tested = model.metrics["test"].images
+    assert model.baseline is not None
+    assert model.baseline.images == tested + 6
     side = place.evaluation(model).side("field")
     assert side is not None
     assert (side.dataset, side.left_out) == (field.id, 0)

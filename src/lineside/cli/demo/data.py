@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lineside.cli.demo.display import Stage
@@ -16,7 +17,7 @@ from lineside.contract.dataset import DatasetVersion, ImportReport
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 
-_COUNT, _GROUPS, _SEED = 240, 24, 0
+_RENDERED = ("--count", "240", "--seed", "0", "--groups", "24")
 _RENDER = (sys.executable, "-m", "lineside.pipeline.render")
 _RENDER_SECONDS = 300.0
 
@@ -30,8 +31,8 @@ def the_data(scene: Scene) -> Path:
             scene.unchanged.append("render")
             stage.outcome = "rendered before"
         else:
-            _render(scene, stage)
-            stage.outcome = f"{_COUNT} pictures made by a program, not photographs"
+            made = render(scene, stage, scene.root.rendered, _RENDERED)
+            stage.outcome = f"{made} pictures made by a program, not photographs"
     return scene.root.rendered
 
 
@@ -60,10 +61,11 @@ def dataset_name(folder: Path) -> str:
     return name if is_name(name) else "data"
 
 
-def _render(scene: Scene, stage: Stage) -> None:
-    part = scene.root.rendered.with_suffix(".part")
+def render(scene: Scene, stage: Stage, folder: Path, options: Sequence[str]) -> int:
+    """Render labelled tags into a folder that is not there, with the renderer's options, `--count` first; answers how
+    many. Raises `demo.render_failed`, `demo.waited_in_vain`."""
+    part, count = folder.with_suffix(".part"), int(options[1])
     log = scene.root.logs / "render.log"
-    options = ("--count", str(_COUNT), "--seed", str(_SEED), "--groups", str(_GROUPS))
     child = scene.processes.start("render", "helpers", [*_RENDER, str(part), *options], log)
     deadline = time.monotonic() + _RENDER_SECONDS
     while child.status is None:
@@ -72,8 +74,9 @@ def _render(scene: Scene, stage: Stage) -> None:
                 "demo.waited_in_vain", what="the tags to be rendered", seconds=f"{_RENDER_SECONDS:.0f}", where=log
             )
         made = sum(1 for file in part.rglob("*") if file.is_file())
-        stage.move("pictures", min(made / _COUNT, 1.0), f"{made}")
+        stage.move(f"pictures of {folder.name}", min(made / count, 1.0), f"{made}")
         time.sleep(0.2)
     if child.status != 0:
         raise LinesideError("demo.render_failed", why=last_words(log), log=log)
-    part.rename(scene.root.rendered)
+    part.rename(folder)
+    return count

@@ -5,6 +5,7 @@ On a terminal the bars move; elsewhere each becomes a plain line now and then, s
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,7 +87,9 @@ class Display:
 
     @contextmanager
     def stage(self, key: str, title: str, *, still: bool = False) -> Iterator[Stage]:
-        """Work on one stage; its line is printed when it is over. While `still` nothing moves: somebody may type."""
+        """Work on one stage; its line is printed when it is over. While `still` nothing moves: somebody may type. A
+        stage that is played again counts as KEY-2."""
+        key = self._free(key)
         moving = self.console.is_terminal and not still
         bars: Bars = (TerminalBars if moving else PlainBars)(self.console, title)
         stage = Stage(bars)
@@ -100,6 +103,10 @@ class Display:
         bars.close()
         self.seconds[key] = round(time.monotonic() - began, 1)
         self._line("✓", "green", title, self.seconds[key], stage.outcome)
+
+    def _free(self, key: str) -> str:
+        names = (key if number == 1 else f"{key}-{number}" for number in itertools.count(1))
+        return next(name for name in names if name not in self.seconds)
 
     def say(self, text: str, style: str = "") -> None:
         """A sentence between or within stages."""

@@ -88,9 +88,9 @@ class Feed:
 
     def give(self, device: str, picture: Picture) -> None:
         """Put one picture into a device's inbox, whole or not at all, and remember it."""
-        _arrive(self._inboxes[device] / picture.name, picture.data)
+        arrive(self._inboxes[device] / picture.name, picture.data)
         self._given.setdefault(device, {})[picture.name] = picture.readable
-        _arrive(self._record, msgspec.json.encode(self._by_model))
+        arrive(self._record, msgspec.json.encode(self._by_model))
 
     def expected(self, device: str) -> int:
         """How many results a device owes for all it was given."""
@@ -104,14 +104,14 @@ class Feed:
             device, picture = entries[(number * 7) % len(entries)]
             moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
             target = self._inboxes[device] / f"{moment}-{number:06d}-{picture.name}"
-            _arrive(target, picture.data)
+            arrive(target, picture.data)
             given.append(target)
             if len(given) > _KEEP:
                 given.popleft().unlink(missing_ok=True)
             yield device
 
 
-def _arrive(target: Path, data: bytes) -> None:
+def arrive(target: Path, data: bytes) -> None:
     """A file appears whole: written outside the inbox, renamed in."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.parent.parent / f".arriving-{os.getpid()}-{target.name}"

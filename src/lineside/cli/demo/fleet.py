@@ -41,9 +41,10 @@ class Fleet:
         self.restarted: list[str] = []
 
     def start_twin(self) -> str:
-        """Start the twin as `lineside twin start` does; how its limits are held."""
+        """Start the twin as `lineside twin start` does, unless it runs; how its limits are held."""
         profile = PROFILES[TWIN_PROFILE]
-        self._plane.ask(lambda client: self._twins.start(client, TWIN, profile))
+        if not self._twins.running():
+            self._plane.ask(lambda client: self._twins.start(client, TWIN, profile))
         return self._twins.held(TWIN)
 
     def start(self, name: str) -> bool:

@@ -20,7 +20,9 @@ from lineside.contract.rollout import DeviceProgress, Rollout, RolloutDevice, Ro
 TOPIC = "factory/demo-line/tags"
 """The topic of the user's choice on which the demo's devices publish too."""
 
-_CONFIGURATION: dict[str, Any] = {"topic": TOPIC, "capture": {"random": 0.1}}
+CONFIGURATION: dict[str, Any] = {"topic": TOPIC, "capture": {"random": 0.1}}
+"""What the demo's devices are configured with."""
+
 _SECONDS = 300.0  # without any device getting on
 _LOST = {RolloutState.FAILED, RolloutState.ABORTED, RolloutState.SUPERSEDED}
 _DONE = {
@@ -34,15 +36,15 @@ _DONE = {
 }
 
 
-def roll_out(scene: Scene, model: ModelVersion) -> tuple[tuple[str, ...], Rollout]:
-    """Deploy the model to the demo's devices and wait until all are healthy; their names and the rollout."""
+def roll_out(
+    scene: Scene, model: ModelVersion, stations: Sequence[str] = (), configuration: dict[str, Any] = CONFIGURATION
+) -> tuple[tuple[str, ...], Rollout]:
+    """Deploy the model to the demo's devices and wait until all are healthy; their names and the rollout. Without
+    `stations` the devices are started first, and join if they never did."""
     with scene.display.stage("rollout", "Roll out to the devices") as stage:
-        began = _now()
-        stations = scene.fleet.stations(scene.settings.devices)
-        joined = [name for name in stations if scene.fleet.start(name)]
-        if not joined:
-            scene.unchanged.append("devices")
-        rollout = _deploy(scene, model)
+        began = now()
+        stations = tuple(stations) or _start_devices(scene)
+        rollout = _deploy(scene, model, configuration)
         if rollout.state is RolloutState.SUCCEEDED:
             scene.unchanged.append("rollout")
         rollout = _follow(scene, rollout, stage)
@@ -51,10 +53,18 @@ def roll_out(scene: Scene, model: ModelVersion) -> tuple[tuple[str, ...], Rollou
     return stations, rollout
 
 
-def _deploy(scene: Scene, model: ModelVersion) -> Rollout:
+def _start_devices(scene: Scene) -> tuple[str, ...]:
+    stations = scene.fleet.stations(scene.settings.devices)
+    joined = [name for name in stations if scene.fleet.start(name)]
+    if not joined:
+        scene.unchanged.append("devices")
+    return stations
+
+
+def _deploy(scene: Scene, model: ModelVersion, configuration: dict[str, Any]) -> Rollout:
     def deploy(client: Client) -> Rollout:
         reference = ModelRef(model.name, model.version)
-        document = release_document(client.components(), GROUP, reference, _CONFIGURATION)
+        document = release_document(client.components(), GROUP, reference, configuration)
         return client.rollout(client.deploy(document).rollout)
 
     return scene.plane.ask(deploy)
@@ -98,5 +108,6 @@ def _wait_healthy(scene: Scene, stations: Sequence[str], model: ModelVersion, be
     )
 
 
-def _now() -> str:
+def now() -> str:
+    """This moment, RFC 3339 in UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -38,6 +38,15 @@ class DemoRoot:
     def rendered(self) -> Path:
         return self.path / "demo" / "rendered-tags"
 
+    def line(self, day: str) -> Path:
+        """Pictures of the demo's line on a day."""
+        return self.path / "demo" / f"line-{day}"
+
+    @property
+    def told(self) -> Path:
+        """There once this root's line has changed: it cannot change from what it was a second time."""
+        return self.path / "demo" / "line-changed"
+
     @property
     def fed(self) -> Path:
         return self.path / "demo" / "fed.json"
@@ -51,21 +60,30 @@ class DemoRoot:
         return self.devices / name
 
 
-def hold_root(wanted: Path | None) -> DemoRoot:
-    """The named root, or the first free one of `lineside-demo`, `lineside-demo-2`, ….
+def hold_root(wanted: Path | None, *, fresh: bool = False) -> DemoRoot:
+    """The named root, or the first free one of `lineside-demo`, `lineside-demo-2`, …; `fresh`: one whose line has not
+    changed yet.
 
-    Raises `start.root_in_use` for a named one that is busy, `start.root_read_only` for one that cannot be written.
+    Raises `start.root_in_use` for a named one that is busy, `start.root_read_only` for one that cannot be written,
+    `demo.told_before` for a named one that is not fresh.
     """
     if wanted is not None:
-        return _hold(wanted.expanduser().resolve())
+        return _fresh(_hold(wanted.expanduser().resolve()), fresh)
     for number in itertools.count(1):
         candidate = DEFAULT if number == 1 else Path(f"{DEFAULT}-{number}")
         try:
-            return _hold(candidate.resolve())
+            return _fresh(_hold(candidate.resolve()), fresh)
         except LinesideError as error:
-            if error.code != "start.root_in_use":
+            if error.code not in ("start.root_in_use", "demo.told_before"):
                 raise
     raise AssertionError("there is always a next number")
+
+
+def _fresh(root: DemoRoot, wanted: bool) -> DemoRoot:
+    if wanted and root.told.exists():
+        root.lock.close()
+        raise LinesideError("demo.told_before", root=root.path)
+    return root
 
 
 def _hold(root: Path) -> DemoRoot:

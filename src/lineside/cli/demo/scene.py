@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from lineside.cli.demo.fleet import Fleet
 from lineside.cli.demo.plane import ControlPlane, start_control_plane
 from lineside.cli.demo.processes import Processes
 from lineside.cli.demo.root import DemoRoot
+
+
+class Story(enum.Enum):
+    """What the demo shows."""
+
+    LOOP = "loop"  # the whole loop, once
+    DRIFT = "drift"  # what one device sees changes, and the next model comes of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +32,7 @@ class Settings:
     exit: bool = False
     port: int | None = None
     epochs: int | None = None
+    story: Story = Story.LOOP
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lineside.cli.demo.display import Stage
@@ -24,21 +25,27 @@ _RENDERED: dict[str, Any] = {"epochs": 24, "scale": 0.2, "stretch": 0.0, "turn":
 
 def train(scene: Scene, dataset: DatasetVersion) -> tuple[Run, ModelVersion]:
     """Run the pipeline to its end; the run and the model version it registered, gated out or not."""
+    request = request_of(scene, dataset)
+    run, model = follow_training(scene, lambda client: find_or_start(client, request))
+    scene.unchanged.extend(step.name for step in run.steps if step.state is StepState.CACHED)
+    return run, model
+
+
+def follow_training(scene: Scene, begin: Callable[[Client], Run]) -> tuple[Run, ModelVersion]:
+    """Follow a run that trains, to its end, and what it registered. Raises `demo.run_failed`."""
     with scene.display.stage("pipeline", "Run the pipeline") as stage:
-        request = _request(scene, dataset)
-        begun = scene.plane.ask(lambda client: find_or_start(client, request))
-        run = _follow(scene, begun, stage)
+        run = follow(scene, scene.plane.ask(begin), stage)
         if run.model_version is None or run.state not in _REGISTERED:
             why = run.error.message if run.error else f"it ended as {run.state.value}"
             raise LinesideError("demo.run_failed", run=run.id, why=why.rstrip("."), log=scene.worker_log)
-        scene.unchanged.extend(step.name for step in run.steps if step.state is StepState.CACHED)
         verdict = "rejected by gate" if run.state is RunState.GATED else "passed its gates"
         stage.outcome = f"{run.request.model}:{run.model_version} {verdict}"
     name, version = run.request.model, run.model_version
     return run, scene.plane.ask(lambda client: client.model(name, version))
 
 
-def _follow(scene: Scene, begun: Run, stage: Stage) -> Run:
+def follow(scene: Scene, begun: Run, stage: Stage) -> Run:
+    """Any run at its end, with a bar for each of its steps."""
     scene.plane.wait(
         lambda client: client.run(begun.id),
         lambda run: run.state is not RunState.QUEUED,
@@ -71,7 +78,8 @@ def show_steps(run: Run, stage: Stage) -> object:
     return run.steps
 
 
-def _request(scene: Scene, dataset: DatasetVersion) -> RunRequest:
+def request_of(scene: Scene, dataset: DatasetVersion) -> RunRequest:
+    """How the demo trains on a dataset."""
     init, epochs = scene.settings.init, scene.settings.epochs
     parameters = dict(_RENDERED) if scene.settings.data is None and not init else {}
     return RunRequest(

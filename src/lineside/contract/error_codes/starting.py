@@ -76,6 +76,18 @@ ROWS = (
         "Start it: lineside up --root {root}; its log is {log}",
     ),
     Problem("demo.waited_in_vain", Kind.UNAVAILABLE, "Waited {seconds} s for {what}, in vain.", "Look at {where}"),
+    Problem(
+        "demo.only_rendered",
+        Kind.REFUSED,
+        "The story {story} renders its own pictures: it has to know what is on them.",
+        "Leave --data and --init out.",
+    ),
+    Problem(
+        "demo.told_before",
+        Kind.CONFLICT,
+        "The line of {root} has changed before, and its devices know it.",
+        "Give another --root, or none.",
+    ),
     Problem("demo.render_failed", Kind.INTERNAL, "The tags could not be rendered: {why}", "See {log}"),
     Problem("demo.run_failed", Kind.INTERNAL, "The run {run} failed: {why}.", "See {log}"),
     Problem(

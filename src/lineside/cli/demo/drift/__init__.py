@@ -1,0 +1,1 @@
+"""`lineside demo --story drift`: what one device sees changes, and the next model comes of it."""
