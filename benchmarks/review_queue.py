@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 
 from benchmarks.many_records import MILLISECONDS, arguments, asked, filled, report, told
 from benchmarks.measure import finish
@@ -28,7 +28,7 @@ from lineside.server.review.store import ItemRow, LeaseRow
 from lineside.server.services import Core
 
 _STRATEGIES = ("random", "uncertain", "nothing", "class", "shadow", "drift", "requested")
-_AT_ONCE, _TIMES = 20_000, 20
+_AT_ONCE, _TIMES, _EXPORTED = 20_000, 20, 5_000
 
 
 def main() -> int:
@@ -38,6 +38,8 @@ def main() -> int:
         with core.database.write() as session:
             session.execute(delete(LeaseRow))
         found = {name: asked(ask, _TIMES) for name, ask in _questions(core, chosen.records).items()}
+        _lease_many(core)
+        found |= {name: asked(ask, _TIMES) for name, ask in _behind(core).items()}
     print(told(found))
     finish(figures := report(found, chosen.records), as_json=chosen.json)
     return int(float(str(figures["slowest_median_ms"])) > MILLISECONDS)
@@ -75,6 +77,29 @@ def _questions(core: Core, count: int) -> dict[str, Callable[[int], object]]:
         "next 20, again": leased,
         "stats": lambda number: reviews.stats(),
     }
+
+
+def _behind(core: Core) -> dict[str, Callable[[int], object]]:
+    """What is asked while another tool has thousands of the newest."""
+    reviews = ReviewService(core, Looks(core.database, core.objects))
+
+    def leased(number: int, **wanted: str) -> object:
+        with acting(_person(number + 3 * _TIMES)):
+            return reviews.next(NextRequest(count=20, **wanted))
+
+    return {
+        f"next 20 behind {_EXPORTED:,} leases": leased,
+        f"next 20 of a strategy behind {_EXPORTED:,} leases": lambda number: leased(number + _TIMES, strategy="random"),
+    }
+
+
+def _lease_many(core: Core) -> None:
+    newest = select(ItemRow.capture).where(ItemRow.state == ReviewState.WAITING.value)
+    with core.database.write() as session:
+        session.execute(delete(LeaseRow))
+        found = session.scalars(newest.order_by(ItemRow.turn.desc(), ItemRow.capture.desc()).limit(_EXPORTED)).all()
+        until = "2999-01-01T00:00:00.000Z"
+        session.execute(insert(LeaseRow), [{"capture": one, "person": "studio", "until": until} for one in found])
 
 
 def _person(number: int) -> Caller:
