@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,26 @@ def test_a_stolen_ticket_cannot_read_list_overwrite_exceed_or_be_used_twice(plac
     assert Client(place.lineside.people_url).get_blob(place.ticket.digest) == IMAGE
 
 
+def test_a_ticket_alone_is_no_credential(place: Place) -> None:
+    address = f"{place.lineside.device_url}{place.ticket.url}"
+    for headers in ({}, {"Authorization": f"Bearer {place.ticket.id}"}):
+        assert httpx.put(address, headers=headers, content=IMAGE).status_code == 401
+        assert httpx.post(f"{address}/done", headers=headers).status_code == 401
+        assert httpx.get(f"{place.lineside.device_url}/device/v1/desired", headers=headers).status_code == 401
+    assert place.arrived == 0
+
+
+def test_a_ticket_used_many_times_at_once_brings_one_image_once(place: Place) -> None:
+    place.camera.token()
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(place.put, [IMAGE, OTHER] * 4))
+    assert set(said) <= {"", "ticket.used", "ticket.superseded", "ticket.wrong_size", "blob.digest_mismatch"}
+    assert said.count("") <= 1
+    assert place.put(IMAGE) in ("", "ticket.used")
+    assert place.arrived == 1
+    assert Client(place.lineside.people_url).get_blob(place.ticket.digest) == IMAGE
+
+
 def test_an_image_goes_past_the_control_plane_into_a_bucket(place: Place, direct: SignedPut) -> None:
     done = place.path("/done")
     assert code(place.camera.request("POST", done)) == "ticket.nothing_put"
@@ -140,7 +161,9 @@ def test_an_image_goes_past_the_control_plane_into_a_bucket(place: Place, direct
     assert code(place.camera.request("POST", done)) == ""
     assert place.arrived == 1
     assert Client(place.lineside.people_url).get_blob(place.ticket.digest) == IMAGE
+    assert httpx.put(direct.url, headers=direct.headers, content=IMAGE).status_code == 200  # until it expires
     assert code(place.camera.request("POST", done)) == "ticket.used"
+    assert place.arrived == 1
 
 
 def test_a_stolen_signature_is_good_for_nothing_else(
