@@ -18,6 +18,8 @@ _BEGINNING = b'{"schema":"lineside.drift/'
 MOST_CLASSES = 100
 """Classes that a window tells of; what was found less often is counted under `other`."""
 OTHER = "other"
+MOST_WINDOWS = 100
+"""The largest `n` of *k of n*."""
 
 
 class Quantity(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +158,8 @@ BASELINE_FILE = "baseline.json"
 
 class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     """What a device saw and said in some minutes. One device tells of a model, a source and a beginning once: a message
-    that comes twice is one window. `looked` frames were measured as pictures; every one of `frames` was decided."""
+    that comes twice is one window. `looked` frames were measured as pictures; every one of `frames` was decided.
+    There, a quantity counts when it is far in `k` of its last `n` windows."""
 
     schema: str = DRIFT_SCHEMA
     device: str
@@ -171,6 +174,8 @@ class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     looked: int = 0
     sketches: dict[str, Sketch]
     classes: dict[str, int] = {}
+    k: int = 2
+    n: int = 3
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:

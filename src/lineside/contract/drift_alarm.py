@@ -93,6 +93,8 @@ class DriftStream(msgspec.Struct, frozen=True, kw_only=True):
     windows: int
     told: dict[str, Distance] = {}  # of the last window
     held: dict[str, int] = {}  # 1 above, -1 below what is usual
+    k: int = 2  # a quantity is held when it is far in k of its last n windows
+    n: int = 3
     alarm: int | None = None
     muted_until: str | None = None
 

@@ -109,13 +109,14 @@ def test_a_baseline_is_of_the_test_images_by_the_code_that_devices_run(bright: M
 
 def test_a_window_tells_what_was_seen_and_said(bright: Model, tmp_path: Path) -> None:
     clock, broker = Clock(), Broker()
-    watch = watching(tmp_path, clock, broker)
+    watch = watching(tmp_path, clock, broker, k=3, n=4)
     run_through(watch, clock, [decided(bright, squares((8, 8), (40, 40)))], frames=50)
     watch.stop()
     (window,) = broker.said
     assert (window.device, window.component, window.source) == ("cam-1", "tags.inference", "")
     assert (window.model, window.version, window.digest) == ("bright", 3, bright.digest)
     assert (window.began_at, window.seconds, window.frames) == ("2026-01-01T00:00:00.000Z", 600.0, 50)
+    assert (window.k, window.n) == (3, 4)  # by which rule the control plane shall judge
     assert window.classes == {"bright": 100}
     assert window.sketches["detections"].mean == 2.0
     assert window.sketches["latency"].count == 50

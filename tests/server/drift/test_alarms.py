@@ -48,6 +48,24 @@ def test_the_second_far_window_of_three_raises_an_alarm_once_and_near_ones_clear
     assert (stream.alarm, stream.baseline, stream.windows) == (None, "tests", 9)
 
 
+def test_a_device_says_how_many_of_how_many_windows_count(core: Core, tell: Tell) -> None:
+    """As its own configuration has it; a change of that holds for the windows that were there before, too."""
+    for _ in range(2):
+        tell(light=-60, k=3, n=5)
+    assert rows(core, AlarmRow) == []
+    tell(light=-60, k=3, n=5)
+    (alarm,) = rows(core, AlarmRow)
+    (stream,) = [row for row in rows(core, StreamRow) if row.scope == "device"]
+    assert (stream.value().k, stream.value().n) == (3, 5)
+    for _ in range(4):
+        tell(k=3, n=5)
+    assert rows(core, AlarmRow)[0].cleared_at is None  # the last of five is far
+    tell(k=1, n=2)
+    assert rows(core, AlarmRow)[0].cleared_at is not None
+    tell(light=-60, k=1, n=2)
+    assert [row.number for row in rows(core, AlarmRow)] == [alarm.number, alarm.number + 1]
+
+
 def test_what_a_model_finds_drifts_too_and_a_steady_device_raises_nothing(core: Core, tell: Tell) -> None:
     a_device(core, "cam-2")
     for _ in range(3):

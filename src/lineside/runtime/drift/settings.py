@@ -6,8 +6,10 @@ from typing import Annotated
 
 import msgspec
 
+from lineside.contract.drift import MOST_WINDOWS
+
 Minutes = Annotated[float, msgspec.Meta(gt=0, le=60)]
-Windows = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Windows = Annotated[int, msgspec.Meta(ge=1, le=MOST_WINDOWS)]
 
 
 class DriftSettings(msgspec.Struct, frozen=True, kw_only=True):

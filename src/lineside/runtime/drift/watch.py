@@ -95,7 +95,8 @@ class DriftWatch:
 
     def step(self) -> None:
         """Judges and tells the windows that are over. Raises OSError when that cannot be kept."""
-        over = self._windows.over()
+        rule = {"k": self._settings.k, "n": self._settings.n}
+        over = [msgspec.structs.replace(one, **rule) for one in self._windows.over()]
         for window in over:
             self._judge(window)
         if self._say is not None:

@@ -47,7 +47,7 @@ class Judging:
         told = {} if usual is None else distance(window, usual)
         before = row.held.sides
         if not late:
-            row.held, row.told, row.last_at = row.held.after(told), told, window.began_at
+            row.held, row.told, row.last_at = _held(row, window).after(told), told, window.began_at
             row.windows += 1
         self._remember(session, row, window, key, told)
         if not late:
@@ -72,7 +72,7 @@ class Judging:
         if usual is None:
             return False
         row.usual, row.accepted_by, row.baseline = usual, by, "field"
-        row.held, row.told = Held(), {}
+        row.held, row.told = _nothing(row), {}
         self.clear(session, row, "what it shows was made what is usual")
         return True
 
@@ -100,7 +100,7 @@ class Judging:
         if row.digest:
             self.clear(session, row, f"another model runs, {window.model}:{window.version}")
         row.model, row.version, row.digest = window.model, window.version, window.digest
-        row.usual, row.accepted_by, row.held, row.told = None, "", Held(), {}
+        row.usual, row.accepted_by, row.held, row.told = None, "", _nothing(row), {}
         row.first_at, row.windows = window.began_at, 0
 
     def _of_tests(self, session: Session, window: DriftWindow) -> Usual | None:
@@ -184,6 +184,17 @@ class Judging:
 
     def _now(self) -> str:
         return rfc3339(self._core.clock.now())
+
+
+def _held(row: StreamRow, window: DriftWindow) -> Held:
+    """What is held, by the rule of the device's own configuration; hours of many devices have the usual one."""
+    if row.scope != DriftScope.DEVICE.value:
+        return row.held
+    return msgspec.structs.replace(row.held, k=window.k, n=window.n)
+
+
+def _nothing(row: StreamRow) -> Held:
+    return Held(k=row.held.k, n=row.held.n)
 
 
 def where(row: StreamRow | AlarmRow) -> str:

@@ -82,6 +82,8 @@ class StreamRow(Base):
             windows=self.windows,
             told=self.told,
             held=self.held.sides,
+            k=self.held.k,
+            n=self.held.n,
             alarm=self.alarm,
             muted_until=self.muted_until,
         )

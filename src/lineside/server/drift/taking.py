@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from lineside.contract.drift import DRIFT_SCHEMA, MOST_CLASSES, QUANTITIES, DriftWindow, Sketch
+from lineside.contract.drift import DRIFT_SCHEMA, MOST_CLASSES, MOST_WINDOWS, QUANTITIES, DriftWindow, Sketch
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest, is_name
 from lineside.contract.reading import UNREADABLE
@@ -67,6 +67,8 @@ def _what_is_wrong(device: str, window: DriftWindow) -> str:
         return "its version or seconds cannot be"
     if not (0 <= window.frames < _MOST and 0 <= window.looked < _MOST):
         return "its frames cannot be"
+    if not 1 <= window.k <= window.n <= MOST_WINDOWS:
+        return f"{window.k} of {window.n} windows cannot be"
     if len(window.classes) > MOST_CLASSES or not all(map(_class_can_be, window.classes.items())):
         return f"it has over {MOST_CLASSES} classes, or some that cannot be"
     wrong = next((name for name, sketch in window.sketches.items() if not _sketch_can_be(name, sketch)), None)
