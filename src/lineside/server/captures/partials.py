@@ -63,8 +63,12 @@ class Partials:
             raise LinesideError("ticket.wrong_size", actual=at, expected=size)
 
     def stream(self, capture: str) -> Iterator[bytes]:
-        """What is there, in pieces."""
-        with self._path(capture).open("rb") as file:
+        """What is there, in pieces. Raises `ticket.superseded` where another upload of it has ended just now."""
+        try:
+            file = self._path(capture).open("rb")
+        except FileNotFoundError:
+            raise LinesideError("ticket.superseded") from None
+        with file:
             while piece := file.read(CHUNK):
                 yield piece
 
