@@ -18,7 +18,7 @@ from lineside.runtime.status import GoldenState, RuntimeState, Status, is_alive,
 READY, NOT_YET, NEVER = 0, 1, 2
 _LOOK = 0.2  # seconds between two looks
 PATIENCE = 25.0
-"""Seconds for which it waits for a swap; the agent gives a probe 30."""
+"""Seconds for which it waits for a swap; the agent asks again until the recipe's time-out is over."""
 
 
 def probe(work: Path, environment: Mapping[str, str] = os.environ, patience: float = PATIENCE) -> int:

@@ -117,7 +117,8 @@ def test_the_inference_recipe_says_how_to_run_and_probe(sources):
     assert lifecycle["Setenv"] == {"PYTHONPATH": "{artifacts:decompressedPath}/inference"}
     assert lifecycle["Run"].startswith('exec "$LINESIDE_PYTHON" -m lineside.runtime run --model ')
     assert "{tags.model:artifacts:path}" in lifecycle["Run"]
-    assert lifecycle["Probe"] == '"$LINESIDE_PYTHON" -m lineside.runtime probe --work "{work:path}"'
+    assert lifecycle["Probe"]["Script"] == '"$LINESIDE_PYTHON" -m lineside.runtime probe --work "{work:path}"'
+    assert lifecycle["Probe"]["Timeout"] == 120
     assert recipe["ComponentDependencies"] == {
         "tags.model": {"VersionRequirement": ">=1.0.0", "DependencyType": "HARD"}
     }
