@@ -24,6 +24,7 @@ from lineside.runtime.captures.settings import CaptureSettings
 from lineside.runtime.drift.settings import DriftSettings
 from lineside.runtime.models.settings import ModelSettings, ShadowSettings
 from lineside.runtime.rules.settings import RuleSettings
+from lineside.runtime.sinks.bus_line import BusAddress, bus_of
 from lineside.runtime.sinks.mqtt import MqttSettings
 from lineside.runtime.sinks.settings import SinkSettings
 from lineside.runtime.sources.asked import AskedSettings
@@ -94,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     captures: Path
     configuration: Configuration
     mqtt: MqttSettings | None
+    bus: BusAddress | None = None
     sources: dict[str, SourceSettings]
     models: dict[str, ModelSettings]
     routes: dict[str, RouteSettings]  # of each source
@@ -126,6 +128,7 @@ def settings_of(model: Path, work: Path, environment: Mapping[str, str]) -> Sett
         captures=Path(environment.get("LINESIDE_CAPTURES") or work / "captures"),
         configuration=configuration,
         mqtt=_mqtt(environment, device, configuration.topic),
+        bus=bus_of(environment),
         sources=sources,
         models=models,
         routes=_routes(path or "", configuration, sources, models),

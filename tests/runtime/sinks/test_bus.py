@@ -22,8 +22,9 @@ from lineside.agent.bus import frames
 from lineside.contract.errors import LinesideError
 from lineside.runtime.delivery import Delivery
 from lineside.runtime.sinks import bus_frames, outlet
-from lineside.runtime.sinks.bus import PATH_VARIABLE, TOKEN_VARIABLE, BusSink, Publisher
+from lineside.runtime.sinks.bus import BusSink, Publisher
 from lineside.runtime.sinks.bus_frames import Decoder
+from lineside.runtime.sinks.bus_line import PATH_VARIABLE, TOKEN_VARIABLE, BusAddress, bus_of
 from lineside.runtime.sinks.settings import BusSinkSettings
 from lineside.runtime.spool import Spool
 from tests.agent.bus.harness import House
@@ -81,7 +82,7 @@ def test_a_component_that_may_not_publish_is_told_why(house: House) -> None:
 
 def test_a_wrong_token_is_not_let_in(house: House) -> None:
     with pytest.raises(OSError, match="does not let this component in"):
-        Publisher(house.environment()[PATH_VARIABLE], "wrong")
+        Publisher(BusAddress(house.environment()[PATH_VARIABLE], "wrong"))
 
 
 def test_through_delivery_it_connects_again_when_the_bus_comes_back(
@@ -96,13 +97,13 @@ def test_through_delivery_it_connects_again_when_the_bus_comes_back(
         for _ in range(20):
             delivery.decided(None, result, None)
         eventually(lambda: delivery.counts.published == 20)
-        token = house.environment()[TOKEN_VARIABLE]
     for _ in range(20):
         delivery.decided(None, result, None)
     eventually(lambda: delivery.sinks()["bus"].trouble)
     with House(tmp_path / "root").running() as house:
-        sink._token = house.environment()[TOKEN_VARIABLE]
-        assert token
+        address = bus_of(house.environment())
+        assert address
+        sink._address = address
         eventually(lambda: delivery.counts.published == 40)
     delivery.stop()
     spool.close()
@@ -165,7 +166,7 @@ class Recorder:
 def test_the_same_words_are_said_as_by_awsiotsdk(tmp_path: Path) -> None:
     ours, theirs = Recorder(tmp_path / "ours"), Recorder(tmp_path / "theirs")
     message = {"a": [1, None, "ä"], "b": {"c": 1.5}}
-    publisher = Publisher(ours.path, "token")
+    publisher = Publisher(BusAddress(ours.path, "token"))
     publisher.publish([("a/b", msgspec.json.encode(message))])
     publisher.publish([("a/b", msgspec.json.encode(message))] * 2)  # a ping of the bus was answered in between
     publisher.close()

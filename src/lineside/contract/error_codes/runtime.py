@@ -158,6 +158,12 @@ ROWS = (
         "Name a file below one of them, or add its folder to `folders` of the source.",
     ),
     Problem(
+        "request.bus_forbidden",
+        Kind.FORBIDDEN,
+        "The local bus refuses {operation} on {topic} to {component}: {why}",
+        "Allow it in the configuration of {component}: accessControl, aws.greengrass.ipc.pubsub, operations aws.greengrass#{operation}, resources {topic}.",
+    ),
+    Problem(
         "mqtt.topic_forbidden",
         Kind.FORBIDDEN,
         "The device {device} may not publish to the topic {topic}.",

@@ -13,7 +13,9 @@ from lineside.runtime.settings import INBOX, Settings
 from lineside.runtime.sources.asked import AskedSettings, AskedSource
 from lineside.runtime.sources.camera import CameraSource, RtspSettings, UsbSettings, rtsp, usb
 from lineside.runtime.sources.folder import FolderSettings, FolderSource
-from lineside.runtime.sources.requests import RequestSettings, RequestSource
+from lineside.runtime.sources.requests import RequestSettings
+from lineside.runtime.sources.requests_bus import BusRequests
+from lineside.runtime.sources.requests_mqtt import MqttRequests
 from lineside.runtime.sources.video import VideoSettings, VideoSource
 from lineside.runtime.spool import InputKey, Spool
 
@@ -76,6 +78,8 @@ def _made(name: str, settings: Settings, spool: Spool, done: set[InputKey]) -> S
             return CameraSource(name, usb(one))
         case RequestSettings():
             folders = [settings.folder(folder) for folder in one.folders]
-            return RequestSource(name, one, settings.mqtt, folders, component=settings.component)
+            if one.over == "bus":
+                return BusRequests(name, one, settings.bus, folders, component=settings.component)
+            return MqttRequests(name, one, settings.mqtt, folders, component=settings.component)
         case AskedSettings():
             return AskedSource(name)
