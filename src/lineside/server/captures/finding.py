@@ -1,9 +1,9 @@
 """Finding captures among millions: every filter has an index that is in the order of arrival, and counting is bounded.
 
-    request              narrows to one collection
-    device [+ strategy]  narrows to what one device sent
-    model [+ strategy]   narrows to what one model decided
-    strategy             narrows to one reason
+    request                       narrows to one collection
+    device [+ strategy or model]  narrows to what one device sent
+    model [+ strategy]            narrows to what one model decided
+    strategy                      narrows to one reason
 
 What else is asked for is looked at in the rows of the narrowest, and hidden from the database's planner, which would
 otherwise walk through all captures of a model to find one device's.
@@ -23,6 +23,17 @@ from lineside.server.hidden import hidden
 
 COUNTED = 10_000
 """Nobody counts captures beyond, where the count is not kept anyway."""
+
+_INDEXED: tuple[tuple[str, ...], ...] = (
+    ("request",),
+    ("device", "strategy"),
+    ("device", "model"),
+    ("device",),
+    ("model", "strategy"),
+    ("model",),
+    ("strategy",),
+)
+"""What an index narrows to, the narrowest first."""
 
 
 def page(session: Session, which: CaptureFilter, offset: int, limit: int, before: str | None = None) -> CapturePage:
@@ -44,12 +55,11 @@ def _conditions(which: CaptureFilter) -> list[ColumnElement[bool]]:
     since = CaptureRow.uploaded_at > (which.since or "")  # those that were not uploaded have no time
     conditions = [since] if which.until is None else [since, CaptureRow.uploaded_at <= which.until]
     asked = {name: getattr(which, name) for name in ("request", "device", "model", "strategy")}
-    narrowest = next((name for name, value in asked.items() if value is not None), None)
-    for name, value in asked.items():
-        if value is not None:
-            column = getattr(CaptureRow, name)
-            shown = name == narrowest or (name == "strategy" and narrowest in ("device", "model"))
-            conditions.append(column == value if shown else hidden(column) == value)
+    named = frozenset(name for name, value in asked.items() if value is not None)
+    narrowest = next((shown for shown in _INDEXED if set(shown) <= named), ())
+    for name in sorted(named):
+        column = getattr(CaptureRow, name)
+        conditions.append((column if name in narrowest else hidden(column)) == asked[name])
     return conditions
 
 

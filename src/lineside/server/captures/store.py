@@ -23,6 +23,7 @@ class CaptureRow(Base):
         Index("ix_captures_uploaded_at", "uploaded_at", "id"),
         Index("ix_captures_device", "device", "strategy", "uploaded_at", "id"),
         Index("ix_captures_device_uploaded_at", "device", "uploaded_at", "id"),
+        Index("ix_captures_device_model", "device", "model", "uploaded_at", "id"),
         Index("ix_captures_strategy", "strategy", "uploaded_at", "id"),
         Index("ix_captures_model", "model", "strategy", "uploaded_at", "id"),
         Index("ix_captures_model_uploaded_at", "model", "uploaded_at", "id"),
