@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,7 @@ from lineside.cli.lineage import of_capture
 from lineside.cli.options import Json, Limit, Offset, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, rows, size, when
+from lineside.client.saving import saved
 from lineside.contract.capture import Capture, CapturePage
 
 app = typer.Typer(name="captures", help="Captures: images devices kept, and why.", no_args_is_help=True)
@@ -21,14 +24,22 @@ for _command in COMMANDS:
     app.command(_command.__name__)(_command)
 
 
+_Device = Annotated[str | None, typer.Option("--device", help="Only captures of this device.")]
+_Strategy = Annotated[str | None, typer.Option("--strategy", help="Only this strategy: uncertain, random.")]
+_Model = Annotated[str | None, typer.Option("--model", help="Only what this model decided, NAME:VERSION.")]
+_Request = Annotated[str | None, typer.Option("--request", help="Only what answers this collection.")]
+_Since = Annotated[str | None, typer.Option("--since", help="Only what arrived after this time (RFC 3339).")]
+_Until = Annotated[str | None, typer.Option("--until", help="Only what arrived until this time (RFC 3339).")]
+
+
 @app.command("list")
 def list_(
-    device: Annotated[str | None, typer.Option("--device", help="Only captures of this device.")] = None,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="Only this strategy: uncertain, random.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="Only what this model decided, NAME:VERSION.")] = None,
-    request: Annotated[str | None, typer.Option("--request", help="Only what answers this collection.")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="Only what arrived after this time (RFC 3339).")] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Only what arrived until this time (RFC 3339).")] = None,
+    device: _Device = None,
+    strategy: _Strategy = None,
+    model: _Model = None,
+    request: _Request = None,
+    since: _Since = None,
+    until: _Until = None,
     before: Annotated[str | None, typer.Option("--before", help="Go on from here: `next` of the page before.")] = None,
     offset: Offset = 0,
     limit: Limit = 50,
@@ -53,6 +64,35 @@ def list_(
 
 
 @app.command()
+def export(
+    device: _Device = None,
+    strategy: _Strategy = None,
+    model: _Model = None,
+    request: _Request = None,
+    since: _Since = None,
+    until: _Until = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Into this file; else standard output.")] = None,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Write capture records as JSON lines, newest first: one schema, lineside.capture/1, as devices made them."""
+    with session(url, root, json) as (client, out):
+        pieces = client.export_captures(
+            device=device, strategy=strategy, model=model, request=request, since=since, until=until
+        )
+        if output is None:
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            return
+        count = _written(pieces, output)
+        out.say(f"{count} records are in {output}.")
+        if json:
+            out.line({"file": str(output), "records": count})
+
+
+@app.command()
 def show(
     capture: Annotated[str, typer.Argument(help="Id of a capture.")],
     save: Annotated[Path | None, typer.Option("--save", help="Write the image to this file.")] = None,
@@ -66,6 +106,20 @@ def show(
         if save:
             client.fetch_blob(found.record.digest, save)
         out.show(found, _details)
+
+
+def _written(pieces: Iterable[bytes], target: Path) -> int:
+    """Renamed in when all of it is on the disk; how many lines."""
+    count = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal count
+        for piece in pieces:
+            count += piece.count(b"\n")
+            yield piece
+
+    saved(counted(), target)
+    return count
 
 
 def _table(page: CapturePage) -> RenderableType:

@@ -160,6 +160,7 @@ OPERATIONS = (
     Operation("adoption", "GET /adoption/{name}", "components adoption"),
     Operation("device_exports", "GET /devices/{name}/exports", "devices exports"),
     Operation("captures", "GET /captures", "captures list"),
+    Operation("export_captures", "GET /captures/export", "captures export"),
     Operation("capture", "GET /captures/{capture}", "captures show"),
     Operation("collections", "GET /collections", "captures collections"),
     Operation("collect", "POST /collections", "captures collect"),

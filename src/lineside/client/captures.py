@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lineside.client.calls import Calls
 from lineside.client.connection import path
 from lineside.contract.capture import Capture, CapturePage
@@ -35,6 +37,20 @@ class Capturing(Calls):
         query = {"device": device, "strategy": strategy, "model": model, "request": request, "since": since}
         query |= {"until": until, "before": before}
         return self.connection.call("GET", "/captures", CapturePage, query={**query, "offset": offset, "limit": limit})
+
+    def export_captures(
+        self,
+        *,
+        device: str | None = None,
+        strategy: str | None = None,
+        model: str | None = None,
+        request: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Iterator[bytes]:
+        """The records of all captures that `captures` would find, newest first, as JSON lines, in pieces."""
+        query = {"device": device, "strategy": strategy, "model": model, "request": request, "since": since}
+        return self.connection.stream("/captures/export", query | {"until": until})
 
     def capture(self, capture: str) -> Capture:
         """One capture; its image is the blob `record.digest`."""

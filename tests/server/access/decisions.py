@@ -75,6 +75,7 @@ _PEOPLE = {
         GET /api/v1/broker
         GET /api/v1/bundles
         GET /api/v1/captures
+        GET /api/v1/captures/export
         GET /api/v1/collection-schedules
         GET /api/v1/collections
         GET /api/v1/collections/{collection:str}

@@ -7,9 +7,13 @@ from typing import Annotated
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
 
 from lineside.contract.capture import Capture, CaptureFilter, CapturePage
+from lineside.server.captures.records import lines
 from lineside.server.captures.service import CapturesService
+
+_JSON_LINES = "application/x-ndjson"
 
 
 @get("/captures", sync_to_thread=True, summary="Uploaded captures, newest first")
@@ -36,4 +40,21 @@ def get_capture(capture: FromPath[str], captures: NamedDependency[CapturesServic
     return captures.get(capture)
 
 
-routes = [list_captures, get_capture]
+@get("/captures/export", sync_to_thread=True, media_type=_JSON_LINES, summary="Capture records as JSON lines")
+def export_captures(
+    captures: NamedDependency[CapturesService],
+    device: FromQuery[str | None] = None,
+    strategy: FromQuery[str | None] = None,
+    model: FromQuery[str | None] = None,
+    request_id: Annotated[str | None, QueryParameter(name="request")] = None,
+    since: FromQuery[str | None] = None,
+    until: FromQuery[str | None] = None,
+) -> Stream:
+    """All that `GET /captures` finds, newest first, one record a line, as its device made it (`lineside.capture/1`)."""
+    which = CaptureFilter(device=device, strategy=strategy, model=model, request=request_id, since=since, until=until)
+    captures.page(which, 0, 1)  # what cannot be asked is refused before anything is sent
+    headers = {"Content-Disposition": 'attachment; filename="captures.jsonl"'}
+    return Stream(lines(captures, which), headers=headers, media_type=_JSON_LINES)
+
+
+routes = [list_captures, export_captures, get_capture]
