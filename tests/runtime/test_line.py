@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,31 @@ def test_of_pixels_a_still_is_captured(slot: Gated, tmp_path: Path) -> None:
     spool.close()
     (path,) = (tmp_path / "captures").glob("*.bin")
     assert abs(decode(path.read_bytes()).pixels.astype(int) - PIXELS.pixels).max() < 40
+
+
+class _Asides(Gated):
+    """Counts how often its model leaves cores to others."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.count = 0
+        self.proven.model.aside = self._aside  # type: ignore[method-assign]
+
+    def _aside(self) -> AbstractContextManager[None]:
+        self.count += 1
+        return nullcontext()
+
+
+def test_while_frames_wait_each_is_decided_on_one_core_and_one_alone_on_all(bright: Model, tmp_path: Path) -> None:
+    slot, folder = _Asides(bright), Pushed("in")
+    bench = Bench(tmp_path, [(slot, [folder])], lanes=2)
+    folder.push("alone", PIXELS)
+    bench.settled()
+    assert slot.count == 0
+    slot.gate.clear()
+    for number in range(2 + ROOM):  # one a lane; the others fill the queue
+        folder.push(str(number), PIXELS)
+    slot.gate.set()
+    bench.settled()
+    assert slot.count >= 1
+    bench.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,11 +84,12 @@ class Decider:
         self._chooser, self._shadow = chooser, shadow
         self._rules, self._deadline = rules or {}, deadline
 
-    def decide(self, frame: Frame) -> Verdict | LinesideError:
-        """What the model finds, or why it cannot."""
+    def decide(self, frame: Frame, *, aside: bool = False) -> Verdict | LinesideError:
+        """What the model finds, or why it cannot. `aside`: other cores are left to others."""
         waited = time.monotonic() - frame.arrived
         try:
-            answer = self.slot.detect(frame.data, self._chooser.lowest_score if self._chooser else None)
+            with self.slot.proven.model.aside() if aside else nullcontext():
+                answer = self.slot.detect(frame.data, self._chooser.lowest_score if self._chooser else None)
         except LinesideError as error:
             return error
         late = self._deadline is not None and time.monotonic() - frame.arrived > self._deadline

@@ -102,7 +102,7 @@ def decode(data: bytes, fit: tuple[int, int] | None = None) -> Picture:
         image = _OPENERS[name](io.BytesIO(data))
         size = image.size
         _check_size(*size, 0)
-        return _load(image, fit)
+        return _load(image, fit, len(data))
     except LinesideError:
         raise
     except MemoryError as error:
@@ -139,10 +139,13 @@ def _no_memory(width: int, height: int, needed: int, free: int) -> LinesideError
     return LinesideError("image.no_memory", width=width, height=height, **megabytes)
 
 
-def _load(image: ImageFile.ImageFile, fit: tuple[int, int] | None) -> Picture:
+def _load(image: ImageFile.ImageFile, fit: tuple[int, int] | None, size: int) -> Picture:
     width, height = image.size
     region: Region = (0.0, 0.0, float(width), float(height))
-    if fit is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
+    jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
+    if jpeg:
+        image.decodermaxblock = max(image.decodermaxblock, size)  # all is in memory: given to the decoder at once
+    if fit is not None and jpeg:
         drafted = image.draft(None, _size_within(image.size, fit, swapped=_orientation(image) in _SWAPS_SIDES))
         region = drafted[1] if drafted else region
     whole = _OF_PROGRESSIVE * width * height if image.info.get("progressive") else 0

@@ -6,7 +6,7 @@ decided is counted and passed over with a reason; it never stops the line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Thread
 from typing import Protocol
@@ -109,7 +109,7 @@ class Line:
             self._queues.append(queues)
             self._doors += [(one, _Door(self, one, queues)) for one in desk.sources]
             give = _Giver(self, desk.decider, self._sources, delivery)
-            self._lanes.append(Lanes(desk.lanes, queues.take, desk.decider.decide, give))
+            self._lanes.append(Lanes(desk.lanes, queues.take, _worker(desk, queues), give))
 
     @property
     def failure(self) -> BaseException | None:
@@ -157,6 +157,15 @@ class Line:
         elif self._announced < _ANNOUNCED_AT_MOST:
             self._announced += 1
             announce("image.passed_over", source=source.name, image=frame.name, code=error.code, why=error.message)
+
+
+def _worker(desk: Desk, queues: Queues) -> Callable[[Frame], Verdict | LinesideError]:
+    """Decides on a frame; with more of them waiting, on one core: the others are for those."""
+
+    def work(frame: Frame) -> Verdict | LinesideError:
+        return desk.decider.decide(frame, aside=desk.lanes > 1 and queues.waiting)
+
+    return work
 
 
 @dataclass(frozen=True, slots=True)

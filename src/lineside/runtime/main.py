@@ -39,6 +39,9 @@ def _refused(error: LinesideError) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     gc.disable()  # what a start makes stays; `run` turns it on again
+    from lineside.runtime.models.memory import one_heap
+
+    one_heap()
     from lineside.runtime.run import run
 
     return run(options.model, options.work, os.environ)

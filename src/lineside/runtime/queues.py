@@ -64,6 +64,11 @@ class Queues:
                 self._changed.wait()
             return None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a frame waits just now."""
+        return any(queue.frames for queue in self._queues.values())
+
     def close(self) -> list[Frame]:
         """Nothing goes in or out any more; what still waited."""
         with self._changed:

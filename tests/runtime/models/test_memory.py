@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -89,3 +93,32 @@ def test_bigger_files_and_bigger_inputs_need_more(size: int, width: int, height:
     assert estimate(size, signature, 2) > estimate(size, signature) >= 2 * size
     assert estimate(size, wider) > estimate(size, signature)
     assert estimate(size + 10, signature) > estimate(size, signature)
+
+
+_THREADS = """
+import ctypes, sys, threading
+from lineside.runtime.models.memory import one_heap
+if sys.argv[1] == "one":
+    one_heap()
+together = threading.Barrier(4)
+def use():
+    together.wait()
+    kept = [ctypes.create_string_buffer(50_000) for _ in range(20)]
+    together.wait()
+threads = [threading.Thread(target=use) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+library = ctypes.CDLL(None)
+library.fdopen.restype = ctypes.c_void_p
+library.malloc_info(0, ctypes.c_void_p(library.fdopen(1, b"w")))
+library.fflush(None)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="a C library without mallopt")
+@pytest.mark.parametrize(("how", "one"), [("one", True), ("many", False)])
+def test_threads_of_a_runtime_share_a_heap(how: str, one: bool) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    command = [sys.executable, "-c", _THREADS, how]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=own)
+    assert (done.stdout.count("<heap ") == 1) is one
