@@ -72,8 +72,16 @@ def test_a_model_that_is_nowhere_is_one_sentence(
 ) -> None:
     assert run(["runtime", "bench", "nobody:1", "--url", house.people_url]) != 0
     assert "nobody" in capsys.readouterr().err
-    assert run(["runtime", "try", str(tmp_path), "none.png"]) == 2
-    assert "model.missing" in capsys.readouterr().err
+    for nowhere in (str(tmp_path), str(tmp_path / "none"), "none.onnx"):  # of which the control plane is not asked
+        assert run(["runtime", "try", nowhere, "none.png", "--url", "http://127.0.0.1:9"]) == 2
+        assert "model.missing" in capsys.readouterr().err
+
+
+def test_a_drawing_that_cannot_be_written_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, picture = write_model(tmp_path / "bright"), tmp_path / "a.png"
+    picture.write_bytes(encoded(squares((8, 8))))
+    assert run(["runtime", "try", str(model), str(picture), "--out", str(tmp_path / "none" / "b.png")]) == 2
+    assert "cli.file_unwritable" in capsys.readouterr().err
 
 
 def test_what_arrives_with_another_digest_is_not_run(house: Running, tmp_path: Path) -> None:

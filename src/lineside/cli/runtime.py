@@ -82,8 +82,9 @@ def try_(
 
 @contextmanager
 def _runnable(model: str, url: str | None, root: Path | None, json: bool) -> Iterator[Path]:
-    """What is there on this machine, or what the control plane has by that name, for as long as it is needed."""
-    if Path(model).exists():
+    """What is there on this machine, or what the control plane has by that name, for as long as it is needed. What
+    can only be a path is one, there or not."""
+    if Path(model).exists() or "/" in model or model.endswith(".onnx"):
         yield Path(model)
         return
     with tempfile.TemporaryDirectory(prefix="lineside-model-") as place:

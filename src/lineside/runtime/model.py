@@ -199,13 +199,20 @@ def _built(data: bytes, signature: Signature, identity: ModelIdentity, threads: 
     if len(declared) != 1 or engine.inputs[0].element != fill.element or not may_be(declared[0], fill.shape):
         seen = tuple((*port.shape, port.element) for port in engine.inputs)
         wanted = (*fill.shape, fill.element) if signature.takes_pixels else fill.shape
-        raise _shape_unknown("input", seen, wanted, signature)
+        raise _shape_unknown("input", seen, (wanted,), signature)
     model.warm_up()
     return model
 
 
-def _shape_unknown(what: str, seen: object, wanted: object, signature: Signature) -> LinesideError:
-    return LinesideError("model.shape_unknown", what=what, seen=seen, wanted=wanted, head=signature.head)
+def _shape_unknown(what: str, seen: Sequence[object], wanted: Sequence[object], signature: Signature) -> LinesideError:
+    return LinesideError(
+        "model.shape_unknown", what=what, seen=_shapes(seen), wanted=_shapes(wanted), head=signature.head
+    )
+
+
+def _shapes(shapes: Sequence[object]) -> str:
+    """As people read them: `(1, any, 4) and (1, any, 80)`."""
+    return " and ".join(str(shape).replace("None", "any") for shape in shapes) or "none"
 
 
 def _read(path: Path) -> bytes:

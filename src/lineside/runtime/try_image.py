@@ -48,7 +48,7 @@ def any_model(path: Path, *, threads: int = 0) -> Model:
 
 def try_image(folder: Path, image: Path, out: Path | None, threshold: float | None, *, json: bool = False) -> int:
     """Prints one line a detection, or one JSON document; with `out`, writes the picture with its boxes. Returns the
-    exit code 0."""
+    exit code 0. Raises what the model and the image raise, and `cli.file_unwritable`."""
     model = any_model(folder)
     data = read_image(image)
     inference = model.detect_timed(data, score_threshold=threshold)
@@ -66,7 +66,7 @@ def try_image(folder: Path, image: Path, out: Path | None, threshold: float | No
     for found in () if json else inference.detections:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     if out is not None:
-        drawn(decode(data).image, inference.detections).save(out, format="PNG")
+        _write(drawn(decode(data).image, inference.detections), out)
     if not json:
         sys.stdout.write(f"{len(inference.detections)} found in {inference.latency_ms:.1f} ms\n")
     return 0
@@ -78,6 +78,13 @@ def read_image(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise LinesideError("image.missing", path=path, why=error.strerror or type(error).__name__) from error
+
+
+def _write(picture: Image.Image, path: Path) -> None:
+    try:
+        picture.save(path, format="PNG")
+    except OSError as error:
+        raise LinesideError("cli.file_unwritable", file=path, why=error.strerror or error) from error
 
 
 def drawn(image: Image.Image, detections: list[Detection]) -> Image.Image:

@@ -253,7 +253,7 @@ ROWS = (
     Problem(
         "model.shape_unknown",
         Kind.REFUSED,
-        "The model's {what} has the shapes {seen}; the head {head} and the signature want {wanted}.",
+        "The model's {what} has the shape {seen}; the head {head} and the signature want {wanted}.",
         "Check head, input size and labels of the signature against the model file.",
     ),
     Problem(
