@@ -142,6 +142,44 @@ def test_what_one_cannot_give_is_asked_of_the_others(
     assert client.collection(made.id).asked == 9
 
 
+def test_who_is_away_for_half_of_the_time_is_replaced(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    made = collect(client, 9)
+    asked(cameras[0])
+    asked(cameras[1])
+    loop(lineside)
+    assert {one.asked for one in client.collection(made.id).devices} == {3}  # it may come yet
+    clock.advance(24 * 3600)
+    loop(lineside)
+    lines = {one.device: one for one in client.collection(made.id).devices}
+    assert sorted(lines[camera.name].asked for camera in cameras) == [0, 4, 5]
+    assert lines["cam-2"].asked == 0
+    assert "was not there" in lines["cam-2"].why
+    assert sum(part.count for camera in cameras for part in asked(camera)) == 9
+    loop(lineside)
+    assert client.collection(made.id).asked == 9
+
+
+def test_others_of_the_group_take_the_part_of_one_that_is_away(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    """Of three cameras one is asked for the single image; it is away, and another one that is there is asked."""
+    made = collect(client, 1)
+    (chosen,) = client.collection(made.id).devices
+    clock.advance(24 * 3600)
+    loop(lineside)
+    assert client.collection(made.id).device_count == 1  # nobody is there
+    there = next(camera for camera in cameras if camera.name != chosen.device)
+    collecting(there)
+    loop(lineside)
+    lines = {one.device: one.asked for one in client.collection(made.id).devices}
+    assert lines == {chosen.device: 0, there.name: 1}
+    assert [part.count for part in asked(there)] == [1]
+    send(there, 0, made.id)
+    assert client.collection(made.id).state is CollectionState.COMPLETE
+
+
 def test_only_who_was_asked_counts(client: Client, cameras: list[TestDevice], lineside: Running) -> None:
     made = collect(client)
     stranger = TestDevice.join(lineside, "stranger")

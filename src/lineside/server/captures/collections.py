@@ -38,6 +38,7 @@ from lineside.server.services import Core
 _MOST_CLASSES = 100
 _MOST_REASONS = 20
 _WORDS = 200
+_AWAY = "It was not there in the first half of the time; others were asked for its part."
 _ENDED = {
     CollectionState.COMPLETE: "is complete",
     CollectionState.ENDED: "has ended, its time is over",
@@ -78,11 +79,7 @@ class Collections:
         )
         session.add(row)
         session.flush()
-        rows = [
-            {"collection": id_, "device": device, "asked": asked, "kept": 0, "uploaded": 0, "why": ""}
-            for device, asked in parts.items()
-        ]
-        session.execute(insert(CollectionDeviceRow), rows)
+        session.execute(insert(CollectionDeviceRow), _parts(id_, parts))
         self._changed(session, list(parts))
         what = f"asks {len(parts)} devices of {request.group} for {request.count} images until {until}"
         self._said(session, row, "collection.begin", "collection.begun", what)
@@ -144,25 +141,36 @@ class Collections:
         now = rfc3339(self._core.clock.now())
         with self._core.database.read() as session:
             over, short = store.over(session, now), store.short(session, now)
+            waiting = [id_ for id_, since, until in store.unheard(session) if _half_is_over(since, until, now)]
         for id_ in over:
             with self._core.database.write() as session:
                 row = session.get_one(CollectionRow, id_)
                 if row.state == CollectionState.OPEN.value:
                     self._end(session, row, CollectionState.ENDED)
-        for id_ in short:
+        for id_ in dict.fromkeys((*short, *waiting)):
             with self._core.database.write() as session:
                 self._move(session, session.get_one(CollectionRow, id_))
 
     def _move(self, session: Session, row: CollectionRow) -> None:
-        """What devices that keep nothing were asked for is asked of those that heard of it."""
+        """What devices that keep nothing were asked for is asked of those that heard of it; and so is, when half of the
+        time is over, what is asked of devices that were not there: of them, and of others of the group that are."""
+        if row.state != CollectionState.OPEN.value:
+            return
+        half = _half_is_over(row.created_at, row.until, rfc3339(self._core.clock.now()))
+        away = store.away(session, row.id) if half else []
         unable, able = store.unable(session, row.id), store.able(session, row.id)
-        more = moved(sum(part.asked - part.uploaded for part in unable), {part.device: part.asked for part in able})
+        spare = store.spare(session, row) if away else []
+        who = dict.fromkeys(spare, 0) | {part.device: part.asked for part in able}
+        more = moved(sum(part.asked - part.uploaded for part in (*unable, *away)), who)
         if not more:
             return
-        for part in unable:
-            part.asked = part.uploaded
+        for part in (*unable, *away):
+            part.asked, part.why = part.uploaded, part.why or _AWAY
         for part in able:
             part.asked = more.get(part.device, part.asked)
+        new = {name: more[name] for name in spare if name in more}
+        if new:
+            session.execute(insert(CollectionDeviceRow), _parts(row.id, new))
         session.flush()
         self._changed(session, list(more))
 
@@ -209,6 +217,19 @@ def _found(session: Session, id_: str) -> CollectionRow:
     if row is None:
         raise LinesideError("request.not_found", what="collection", name=id_[:80])
     return row
+
+
+def _parts(id_: str, parts: dict[str, int]) -> list[dict[str, object]]:
+    """Rows of the parts of devices, by how much each is asked for."""
+    return [
+        {"collection": id_, "device": device, "asked": asked, "kept": 0, "uploaded": 0, "why": ""}
+        for device, asked in parts.items()
+    ]
+
+
+def _half_is_over(since: str, until: str, now: str) -> bool:
+    begun, end = parse_rfc3339(since), parse_rfc3339(until)
+    return parse_rfc3339(now) >= begun + (end - begun) / 2
 
 
 def _asked(part: CollectionDeviceRow, request: CollectionRequest) -> CaptureRequest:

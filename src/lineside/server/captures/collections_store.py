@@ -68,6 +68,13 @@ class CollectionDeviceRow(Base):
         )
 
 
+_UNTOLD = (
+    CollectionDeviceRow.told_at.is_(None),
+    CollectionDeviceRow.why == "",
+    CollectionDeviceRow.asked > CollectionDeviceRow.uploaded,
+)
+
+
 class CollectionScheduleRow(Base):
     """A collection that begins again and again."""
 
@@ -196,6 +203,30 @@ def short(session: Session, now: str) -> list[str]:
     part = CollectionDeviceRow
     unable_ = exists().where(part.collection == CollectionRow.id, part.why != "", part.asked > part.uploaded)
     return list(session.scalars(select(CollectionRow.id).where(CollectionRow.state == _OPEN, unable_)))
+
+
+def unheard(session: Session) -> list[tuple[str, str, str]]:
+    """Open collections of which a device that was asked has not heard: id, beginning and end."""
+    untold = exists().where(CollectionDeviceRow.collection == CollectionRow.id, *_UNTOLD)
+    query = select(CollectionRow.id, CollectionRow.created_at, CollectionRow.until)
+    return [
+        (id_, since, until) for id_, since, until in session.execute(query.where(CollectionRow.state == _OPEN, untold))
+    ]
+
+
+def away(session: Session, id_: str) -> list[CollectionDeviceRow]:
+    """Devices that were asked for something and have not heard of it."""
+    part = CollectionDeviceRow
+    return list(session.scalars(select(part).where(part.collection == id_, *_UNTOLD)))
+
+
+def spare(session: Session, row: CollectionRow) -> list[str]:
+    """Accepted devices of its group that have no part in a collection and were there since it began."""
+    part = CollectionDeviceRow
+    taken = exists().where(part.collection == row.id, part.device == GroupRow.device)
+    members = select(GroupRow.device).join(DeviceRow, DeviceRow.name == GroupRow.device)
+    there = DeviceRow.state == DeviceState.ACCEPTED.value, DeviceRow.last_seen > row.created_at
+    return list(session.scalars(members.where(GroupRow.group == row.request.group, *there, ~taken).distinct()))
 
 
 def unable(session: Session, id_: str) -> list[CollectionDeviceRow]:
