@@ -12,11 +12,11 @@ import pytest
 from lineside.contract.alarm import MOST, alarms_of, raised
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.reported import ComponentState, Phase, Report, ReportedComponent
+from lineside.contract.shadow import ShadowState, ShadowStatus
 from lineside.runtime import alarms
 from lineside.runtime.announce import rfc3339
 from lineside.runtime.frames import SourceHealth, SourceState
 from lineside.runtime.main import main
-from lineside.runtime.models.shadow_status import ShadowState, ShadowStatus
 from lineside.runtime.models.swap_status import SwapState, SwapStatus
 from lineside.runtime.status import SinkStatus, SourceStatus, Status, write_status
 
@@ -143,4 +143,4 @@ def test_people_see_alarms_sources_sinks_and_models_in_the_status(
     )
     assert "sink jsonl: 0 delivered, 0 missed, 0 failures" in told
     assert "follows tags.model: refused, /components/tags.model/3.0.0" in told
-    assert "shadow tags 4: looking; 5 sampled, 3 looked, 2 agreed, 0 only new, 0 only old, 0 kept, 0.0 s CPU" in told
+    assert "shadow: tags:4 looked at 3 of 5 sampled images and agrees on 2 (66.7 %); it alone found 0 objects" in told

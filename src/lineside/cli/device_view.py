@@ -14,6 +14,7 @@ from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import Device
 from lineside.contract.errors import ErrorReport
 from lineside.contract.reported import ComponentState, ReportedComponent
+from lineside.contract.shadow import shadow_of
 
 _GOOD = {
     ComponentState.RUNNING: True,
@@ -33,6 +34,8 @@ def device_view(device: Device) -> RenderableType:
     parts.append(_components(device))
     if report is not None:
         parts += _problems((one.name, one.error) for one in report.running)
+        shadows = ((one.name, shadow_of(one.probe)) for one in report.running)
+        parts += [Text(f"Shadow of {name}: {shadow.told}") for name, shadow in shadows if shadow]
         parts.append(details(_fact(name, value) for name, value in flat(report.facts)))
     return spaced(parts)
 

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from lineside.contract.alarm import Alarm
 from lineside.contract.errors import ErrorReport, LinesideError
+from lineside.contract.shadow import ShadowState
 from lineside.runtime.announce import rfc3339
 from lineside.runtime.frames import UNWELL
-from lineside.runtime.models.shadow_status import ShadowState
 from lineside.runtime.models.swap_status import SwapState
 from lineside.runtime.status import Status
 

@@ -13,12 +13,12 @@ import msgspec
 
 from lineside.contract.alarm import Alarm
 from lineside.contract.errors import ErrorReport
+from lineside.contract.shadow import ShadowStatus
 from lineside.runtime.accounting import Counts
 from lineside.runtime.announce import announce
 from lineside.runtime.captures.counts import CaptureStatus
 from lineside.runtime.files import write_atomic
 from lineside.runtime.frames import SourceHealth
-from lineside.runtime.models.shadow_status import ShadowStatus
 from lineside.runtime.models.swap_status import SwapStatus
 
 STATUS_FILE = "status.json"

@@ -62,14 +62,7 @@ def _sinks(status: Status) -> list[str]:
 
 def _models(status: Status) -> list[str]:
     lines = [f"follows {name}: {one.state.value}, {one.folder}".rstrip(", ") for name, one in status.swaps.items()]
-    shadow = status.shadow
-    if shadow is not None:
-        lines.append(
-            f"shadow {shadow.model or '?'} {shadow.version}: {shadow.state.value}; {shadow.sampled} sampled, "
-            f"{shadow.looked} looked, {shadow.agreed} agreed, {shadow.only_new} only new, {shadow.only_old} only old, "
-            f"{shadow.kept} kept, {shadow.cpu_seconds:.1f} s CPU"
-        )
-    return lines
+    return [*lines, f"shadow: {status.shadow.told}"] if status.shadow is not None else lines
 
 
 def _captures(captures: CaptureStatus | None) -> list[str]:

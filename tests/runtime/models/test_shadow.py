@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lineside.contract.capture import CaptureRecord
 from lineside.contract.errors import LinesideError
 from lineside.contract.result import Detection, Result
+from lineside.contract.shadow import ShadowState
 from lineside.runtime.captures.chooser import Chooser
 from lineside.runtime.captures.keeper import Keeper
 from lineside.runtime.captures.settings import CaptureSettings
@@ -23,7 +24,6 @@ from lineside.runtime.frames import Frame
 from lineside.runtime.model import Model
 from lineside.runtime.models.settings import ShadowSettings
 from lineside.runtime.models.shadow import Shadow, Share
-from lineside.runtime.models.shadow_status import ShadowState
 from tests.eventually import eventually
 from tests.runtime.conftest import encoded, squares
 from tests.runtime.results import result

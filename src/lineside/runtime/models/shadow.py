@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from lineside.contract.result import Result
+from lineside.contract.shadow import ShadowState, ShadowStatus
 from lineside.runtime.announce import announce
 from lineside.runtime.compare import Agreement, agreement
 from lineside.runtime.decode import Picture
@@ -23,7 +24,6 @@ from lineside.runtime.frames import Frame
 from lineside.runtime.model import Model
 from lineside.runtime.models.niceness import wait_behind_others
 from lineside.runtime.models.settings import ShadowSettings
-from lineside.runtime.models.shadow_status import ShadowState, ShadowStatus
 
 _AT_ONCE = 2  # frames that are held for it
 _SAVED = 2.0  # seconds for which an unused share is saved up

@@ -16,6 +16,7 @@ from lineside.contract.device import Device, DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import is_builtin
 from lineside.contract.reported import ReportedComponent
+from lineside.contract.shadow import ShadowStatus, shadow_of
 from lineside.server.access.events import Events
 from lineside.server.database import Database
 from lineside.server.devices.listing import Filter
@@ -50,6 +51,11 @@ class Row(msgspec.Struct, frozen=True):
         if is_builtin(self.name):
             return "comes with the agent"
         return "" if self.target else "not from here"
+
+    @property
+    def shadow(self) -> ShadowStatus | None:
+        """What a candidate says that looks on beside its model."""
+        return shadow_of(self.running.probe) if self.running else None
 
     @property
     def page(self) -> str:
