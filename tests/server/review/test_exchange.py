@@ -33,7 +33,7 @@ def back(world: World, exchange: Exchange, files: dict[str, bytes], form: str | 
         return exchange.labels(LabelsRequest(files=stored, format=form))
 
 
-@pytest.mark.parametrize("form", ["coco", "sagemaker", "labelstudio", "voc", "csv"])
+@pytest.mark.parametrize("form", ["coco", "sagemaker", "labelstudio", "voc", "csv", "yolo"])
 def test_labels_come_back_as_they_went_out_without_the_pictures(world: World, exchange: Exchange, form: str) -> None:
     world.some(3)
     files = out(world, exchange, form)
@@ -58,6 +58,24 @@ def test_what_another_tool_drew_is_an_import_of_who_brought_it(world: World, exc
     drawn = next(box for boxes in labels for box in boxes)
     assert drawn.source is not None
     assert (drawn.width, drawn.source.kind, drawn.source.by) == (30, LabelKind.IMPORT, "ada")
+
+
+def test_yolo_labels_below_their_sides_come_back(world: World, exchange: Exchange) -> None:
+    """As tools write them, one text file a picture; a picture without a file was not looked at, an empty one shows
+    nothing."""
+    world.some(3)
+    files = {
+        "data.yaml": b"names: [scratch, dent]\ntrain: images/train\n",
+        "labels/train/c0.txt": b"1 0.5 0.5 0.5 0.25\n",
+        "labels/val/c1.txt": b"",
+        "labels/val/nobody.txt": b"0 0.5 0.5 0.5 0.5\n",
+    }
+    report = back(world, exchange, files)
+    assert report.answered == 2
+    (box,) = world.reviews.get("c0").labels or ()
+    assert (box.label, box.x, box.y, box.width, box.height) == ("dent", 30, 30, 60, 20)
+    assert world.reviews.get("c1").labels == ()
+    assert world.reviews.get("c2").labels is None
 
 
 def test_exported_captures_are_nobody_elses_for_a_day(world: World, exchange: Exchange) -> None:

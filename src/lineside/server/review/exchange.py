@@ -4,7 +4,7 @@ files of any format that they are read from. A file names its pictures after cap
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePosixPath
 
@@ -33,6 +33,7 @@ from lineside.server.datasets.formats import named, recognise
 from lineside.server.datasets.formats.folder import Folder
 from lineside.server.datasets.formats.reader import Reading
 from lineside.server.datasets.formats.writer import Export
+from lineside.server.datasets.formats.yolo_places import IMAGES, LABELS, is_in, stem_of
 from lineside.server.datasets.looks import Look
 from lineside.server.review.service import ReviewService
 from lineside.server.review.store import ItemRow
@@ -80,7 +81,8 @@ class Exchange:
         if not found:
             raise LinesideError("review.labels_refused", why="no file names a capture in review, like CAPTURE.png")
         pictures = {name: item.digest for name, item in found.items()}
-        folder = self._folder(pictures | {path: one for path, one in request.files.items() if not _is_picture(path)})
+        labels = {path: one for path, one in request.files.items() if not _is_picture(path)}
+        folder = self._folder(pictures | _beside(labels, pictures) | labels)
         reading = recognise(folder, warnings, request.format).read(folder, warnings)
         kept = self._kept(reading, found, warnings)
         if not kept:
@@ -151,6 +153,16 @@ class Exchange:
 
 def _is_picture(path: str) -> bool:
     return path.casefold().endswith((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
+
+
+def _beside(labels: Iterable[str], pictures: Mapping[str, str]) -> dict[str, str]:
+    """Pictures where YOLO looks for them: `images/a/c1.png` for `labels/a/c1.txt`."""
+    found = {}
+    for path in labels:
+        name = f"{PurePosixPath(path).stem}.png"
+        if path.casefold().endswith(".txt") and is_in(path, LABELS) and name in pictures:
+            found[f"{stem_of(path, LABELS, IMAGES)}.png"] = pictures[name]
+    return found
 
 
 def _image(item: ReviewItem) -> ImageRecord:
