@@ -123,6 +123,19 @@ def test_a_window_tells_what_was_seen_and_said(bright: Model, tmp_path: Path) ->
     assert 0 < window.looked == window.sketches["brightness"].count
 
 
+def test_a_slow_line_can_afford_to_look_at_every_picture(bright: Model, tmp_path: Path) -> None:
+    verdict = decided(bright, squares((8, 8)))
+    answer = replace(verdict.answer, inference=replace(verdict.answer.inference, latency_ms=5.0))
+    looked = {}
+    for share in (0.005, 1.0):
+        clock, broker = Clock(), Broker()
+        watch = watching(tmp_path / str(share), clock, broker, look_share=share)
+        run_through(watch, clock, [replace(verdict, answer=answer)], frames=40)
+        watch.stop()
+        looked[share] = broker.said[0].looked
+    assert 0 < looked[0.005] < looked[1.0] == 40
+
+
 def test_windows_begin_with_the_clock_and_nothing_is_told_of_silence(bright: Model, tmp_path: Path) -> None:
     clock, broker = Clock(T0 + 150), Broker()
     watch = watching(tmp_path, clock, broker)
@@ -247,7 +260,9 @@ def test_what_breaks_in_a_statistic_is_no_matter_of_decisions(
     assert capsys.readouterr().out.count("drift.failed") == 1
 
 
-@pytest.mark.parametrize("said", [{"k": 3, "n": 2}, {"every_minutes": 0}, {"every_minutes": 61}, {"k": 0}])
+@pytest.mark.parametrize(
+    "said", [{"k": 3, "n": 2}, {"every_minutes": 0}, {"every_minutes": 61}, {"k": 0}, {"look_share": 0}]
+)
 def test_settings_that_cannot_be_are_refused(said: dict[str, float]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(said, DriftSettings)

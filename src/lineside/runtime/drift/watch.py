@@ -55,7 +55,9 @@ class DriftWatch:
         """`folder_of`: where the component of a model lies, by its file's digest; its baseline is there."""
         self._settings, self._device, self._named, self._now = settings, device, named, now
         self._folder_of, self._keeping = folder_of, Keeping(folder, now=now)
-        self._windows = Windows(device, component, settings.every_minutes * 60, named=named, now=now)
+        self._windows = Windows(
+            device, component, settings.every_minutes * 60, named=named, look_share=settings.look_share, now=now
+        )
         self._judges: dict[tuple[str, str], Judge] = {}
         self._reasons: dict[str, str] = {}
         self._lock = Lock()

@@ -26,15 +26,22 @@ class Windows:
     """`saw` is called with every decision, from any thread; what it costs is a small share of one."""
 
     def __init__(
-        self, device: str, component: str, seconds: float, *, named: bool = False, now: Callable[[], float] = time.time
+        self,
+        device: str,
+        component: str,
+        seconds: float,
+        *,
+        named: bool = False,
+        look_share: float = Allowance.SHARE,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        """`named`: windows say which source they are of."""
+        """`named`: windows say which source they are of; `look_share`: of the time of decisions, for looks."""
         self._device, self._component, self._seconds, self._named = device, component, seconds, named
         self._now, self._began = now, now()
         self._lock = Lock()
         self._open: dict[tuple[str, str], _Open] = {}
         self._over: list[DriftWindow] = []
-        self._allowance = Allowance()
+        self._allowance = Allowance(look_share)
 
     def saw(self, frame: Frame, verdict: Verdict) -> None:
         """A decision on a frame."""
