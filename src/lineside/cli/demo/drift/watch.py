@@ -20,8 +20,11 @@ from lineside.contract.model import ModelVersion
 WINDOW = 20.0
 """Seconds of a window: ten minutes on a line that nobody waits for."""
 
-WATCHED: dict[str, Any] = CONFIGURATION | {"drift": {"every_minutes": WINDOW / 60}, "capture": {"random": 0.05}}
-"""What the devices of this story are configured with."""
+WATCHED: dict[str, Any] = CONFIGURATION | {
+    "drift": {"every_minutes": WINDOW / 60, "look_share": 0.05},
+    "capture": {"random": 0.05},
+}
+"""What the devices of this story are configured with: short windows have few pictures, and most are looked at."""
 
 _USUAL, _NEAR = 2, 3  # windows of each device before the line changes, and after the next model has come
 _SECONDS = 300.0  # without a new window
