@@ -159,9 +159,12 @@ class Plant:
         policy: str = "ROLLBACK",
         topic: str = "",
         capture: Mapping[str, object] | None = None,
+        sources: Mapping[str, object] | None = None,
     ) -> Deployment:
-        """Deploy a released model to the plant's group; without `capture` it keeps no images."""
+        """Deploy a released model to the plant's group; without `capture` it keeps no images, without `sources` its
+        images come from the inbox."""
         merge = {"capture": capture, "threads": 1} | ({"topic": topic} if topic else {})
+        merge |= {"sources": sources} if sources else {}
         document = release_document(self.client.components(), GROUP, ModelRef(model.name, model.version), merge)
         policies = DeploymentPolicies(failure_handling_policy=policy)
         return self.client.deploy(msgspec.structs.replace(document, deployment_policies=policies))

@@ -95,11 +95,14 @@ def test_one_that_is_refused_fails_the_probe_and_going_back_heals_it(device: Dev
     name(device, folders[3])
     code, said = probed(device)
     assert (code, said["golden"], said["error"]["code"]) == (2, "mismatched", "golden.mismatched")
+    (alarm,) = device.until(lambda status: bool(status.alarms)).alarms
+    assert (alarm.subject, alarm.code) == ("model bright.model", "golden.mismatched")
+    assert str(folders[3]) in alarm.message
     images(device, 0, 2)
     device.until(lambda status: status.published == 2)
     name(device, folders[1])
     code, said = probed(device)
-    assert (code, said["version"], said["error"]) == (0, 1, None)
+    assert (code, said["version"], said["error"], said["alarms"]) == (0, 1, None, [])
     assert device.stop() == 0
     assert set(versions(device)) == {"0.png", "1.png"}
 
