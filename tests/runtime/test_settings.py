@@ -119,7 +119,16 @@ TWO = {"a": {"kind": "folder"}, "b": {"kind": "folder"}}
         ({"thread": 1}, "there is no key thread; do you mean threads?"),
         ({"sources": {"a": {"kind": "folder", "intervall": 1}}}, "sources.a.intervall; do you mean interval?"),
         ({"capture": {"uncertainty": [0, 1]}}, "capture.uncertainty; do you mean uncertain?"),
-        ({"sources": {"a": {"kind": "telepathy"}}}, "telepathy"),
+        (
+            {"sources": {"a": {"kind": "telepathy"}}},
+            "sources.a.kind cannot be 'telepathy'; there are api, folder, requests, rtsp, usb, video",
+        ),
+        ({"sources": {"a": {"kind": "foldr"}}}, "sources.a.kind cannot be 'foldr'; do you mean folder?"),
+        (
+            {"sources": {"a": {"kind": "requests", "topic": "t", "over": "smoke"}}},
+            "sources.a.over cannot be 'smoke'; there are bus, mqtt",
+        ),
+        ({"rules": {"r": {"action": "stop", "unit": "share"}}}, "rules.r.unit cannot be 'share'; do you mean shares?"),
         ({"sources": {"a/b": {"kind": "folder"}}}, "'a/b' is no name of a source"),
         ({"sources": TWO, "models": {"m": {}, "n": {}}}, "no route says which model decides for a"),
         ({"sources": TWO, "routes": [{"source": "c", "model": "model"}]}, "there is no source c"),
