@@ -85,6 +85,11 @@ def test_a_candidate_that_cannot_look_is_one_and_one_that_was_ended_is_none() ->
     assert raise_(Status(shadow=ShadowStatus(state=ShadowState.OFF))).alarms == ()
 
 
+def test_results_that_were_lost_are_one() -> None:
+    (alarm,) = raise_(Status(dropped=7)).alarms
+    assert (alarm.subject, alarm.code, "7 since the start" in alarm.message) == ("spool", "spool.dropped", True)
+
+
 def test_a_control_plane_reads_what_a_probe_printed() -> None:
     printed = json.loads(msgspec.json.encode(raise_(refused())))
     assert alarms_of(printed) == raise_(refused()).alarms

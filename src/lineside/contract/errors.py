@@ -62,7 +62,7 @@ class LinesideError(Exception):
 
         self.problem = PROBLEMS[code]
         self.params = {name: str(value) for name, value in params.items()}
-        self.message = self.problem.sentence.format_map(_Blank(self.params))
+        self.message = _ended_once(self.problem.sentence.format_map(_Blank(self.params)))
         self.next = self.problem.next.format_map(_Blank(self.params))
         super().__init__(f"{code}: {self.message}")
 
@@ -77,6 +77,11 @@ class LinesideError(Exception):
     def report(self) -> ErrorReport:
         """The error as a value that can be sent or stored."""
         return ErrorReport(code=self.code, message=self.message, next=self.next, params=self.params)
+
+
+def _ended_once(sentence: str) -> str:
+    """What other programs say often ends with a full stop already."""
+    return sentence[:-1] if sentence.endswith("..") and not sentence.endswith("...") else sentence
 
 
 class RemoteError(LinesideError):

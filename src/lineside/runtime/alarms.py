@@ -29,7 +29,7 @@ def alarms_of(status: Status, now: float) -> tuple[Alarm, ...]:
             next=error.next,
             since=since or began.get((subject, error.code)) or rfc3339(now),
         )
-        for subject, error, since in (*_sources(status), *_models(status), *_sinks(status, now))
+        for subject, error, since in (*_sources(status), *_models(status), *_sinks(status, now), *_lost(status))
     )
 
 
@@ -66,3 +66,9 @@ def _sinks(status: Status, now: float) -> _Found:
     for name, sink in status.sinks.items():
         if sink.trouble and now - datetime.fromisoformat(sink.since).timestamp() >= SINK_SECONDS:
             yield f"sink {name}", LinesideError("sink.away", sink=name, why=sink.trouble).report(), sink.since
+
+
+def _lost(status: Status) -> _Found:
+    """Results that nobody will see: told until the process ends."""
+    if status.dropped:
+        yield "spool", LinesideError("spool.dropped", count=status.dropped).report(), ""

@@ -207,6 +207,12 @@ ROWS = (
         "Look at where it sends to: it is tried again by itself, and results of a durable sink wait on the disk.",
     ),
     Problem(
+        "spool.dropped",
+        Kind.TOO_LARGE,
+        "Results were lost, the oldest first, because a durable sink took none until the spool was full: {count} since the start.",
+        "Bring the sink back that is away, or set its `durable` to false: lineside runtime status --work FOLDER",
+    ),
+    Problem(
         "telemetry.invalid",
         Kind.REFUSED,
         "Telemetry of {device} was not taken: {why}.",
