@@ -12,6 +12,7 @@ from lineside.cli.loop_file import upload_file
 from lineside.client import Client
 from lineside.contract.dataset import DatasetVersion
 from lineside.contract.errors import LinesideError
+from lineside.contract.gate import CostRule
 from lineside.contract.model import ModelVersion
 from lineside.contract.run import Run, RunRequest, RunState, StepState
 
@@ -83,14 +84,16 @@ def show_steps(run: Run, stage: Stage) -> object:
 
 def request_of(scene: Scene, dataset: DatasetVersion) -> RunRequest:
     """How the demo trains on a dataset."""
-    init, epochs = scene.settings.init, scene.settings.epochs
+    init, epochs, cost = scene.settings.init, scene.settings.epochs, None
     parameters = dict(_RENDERED) if scene.settings.data is None and not init else {}
     if scene.settings.story is Story.DRIFT:
         parameters |= _TWICE
+        cost = CostRule(missed=2.0)
     return RunRequest(
         model=dataset.name,
         dataset=dataset.id,
         trainer="yolox" if init else "compact",
         init=scene.plane.ask(lambda client: upload_file(client, init)) if init else None,
         parameters=parameters if epochs is None else parameters | {"epochs": epochs},
+        cost=cost,
     )

@@ -23,9 +23,9 @@ from lineside.contract.review import (
     Batch,
     ReviewBox,
     ReviewItem,
+    ReviewPage,
     ReviewRule,
     ReviewState,
-    ReviewStats,
 )
 from tests.cli import values
 from tests.cli.control_plane import CannedControlPlane
@@ -103,23 +103,26 @@ def test_as_many_are_reviewed_as_the_rule_waits_for(scene: Scene, plane: CannedC
     items = tuple(_item(number, "sha256:marked") for number in range(10))
     plane.answers["POST /review/next"] = Batch(items=items, until="")
     plane.answers["POST /review/answers"] = items[0]
-    assert review(scene, TRUTH) == REVIEWED
+    assert review(scene, "b", TRUTH) == REVIEWED
     answers = [asked.body for asked in plane.asked if asked.route == "POST /review/answers"]
     assert len(answers) == REVIEWED
     assert {answer["kind"] for answer in answers} == {"correct"}
+    leased = next(asked.body for asked in plane.asked if asked.route == "POST /review/next")
+    assert (leased["strategy"], leased["device"]) == ("drift", "b")
 
 
 def test_captures_are_waited_for_until_enough_show_drift(scene: Scene, plane: CannedControlPlane) -> None:
-    readings = [(3, 5), (60, 70), (61, REVIEWED)]
+    readings = [(3, 0), (REVIEWED, REVIEWED - 1), (REVIEWED + 1, REVIEWED)]
 
     def tick() -> None:
         kept, waiting = readings.pop(0)
         plane.answers["GET /captures"] = CapturePage(captures=(), total=kept)
-        plane.answers["GET /review/stats"] = ReviewStats(states={"waiting": waiting})
+        items = tuple(_item(number, "sha256:marked") for number in range(waiting))
+        plane.answers["GET /review"] = ReviewPage(items=items)
 
     tick()
     scene.plane.tick = tick
-    assert collect(scene, "b") == 61
+    assert collect(scene, "b") == REVIEWED + 1
     asked = next(asked for asked in plane.asked if asked.route == "GET /captures")
     assert (asked.query["device"], asked.query["strategy"]) == ("b", "drift")
 

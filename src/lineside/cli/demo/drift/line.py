@@ -25,8 +25,8 @@ PER_SECOND = 4.0
 """Pictures that arrive at each device."""
 
 _DAYS = {
-    USUAL: ("--count", "150", "--groups", "50", "--seed", "11"),
-    CHANGED: ("--count", "160", "--groups", "40", "--seed", "12", "--light", "0.6", "--zigzag", "0.6"),
+    USUAL: ("--count", "150", "--groups", "50", "--seed", "21"),
+    CHANGED: ("--count", "160", "--groups", "40", "--seed", "22", "--light", "0.6", "--zigzag", "0.6"),
 }
 _LAG = 2.0  # seconds of pictures that come at once after the demo was busy with something else
 _KEEP = 200  # pictures that stay in an inbox

@@ -67,6 +67,7 @@ def loop_of(scene: Scene, made: Release) -> LoopDocument:
             GateSpec(rule="not_worse_than_champion"),
             GateSpec(rule="not_worse_than_champion", limit=0.0, parameters={"split": FIELD}),
         ),
+        cost=request.cost,
         triggers=Triggers(drift=True),
     )
 

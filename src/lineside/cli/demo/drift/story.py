@@ -10,7 +10,7 @@ import dataclasses
 import time
 
 from lineside.cli.demo.approval import approve
-from lineside.cli.demo.drift.line import CHANGED, USUAL, Labelled, Line, days, truth_of
+from lineside.cli.demo.drift.line import CHANGED, USUAL, Line, days, truth_of
 from lineside.cli.demo.drift.retrain import apply_loop, judge, wait_for_dataset, wait_for_start
 from lineside.cli.demo.drift.review import collect, review
 from lineside.cli.demo.drift.summary import draw_drift, with_drift
@@ -37,7 +37,7 @@ def tell(scene: Scene) -> Told:
     watch_usual(scene, made.model, line, made.stations, pictures[USUAL])
     changed, alarm = change(scene, line, made.stations[len(made.stations) // 2], pictures[CHANGED])
     kept = collect(scene, changed.device)
-    reviewed = review(scene, truth_of(_all(pictures)))
+    reviewed = review(scene, changed.device, truth_of(pictures[CHANGED]))
     dataset = wait_for_dataset(scene, made)
     loop = wait_for_start(scene, made)
     run, model = follow_training(scene, lambda client: client.run(loop.run or ""))
@@ -66,10 +66,6 @@ def _line(scene: Scene, made: Release) -> Line:
 
     scene.plane.tick = tick
     return line
-
-
-def _all(pictures: dict[str, list[Labelled]]) -> list[Labelled]:
-    return [one for day in pictures.values() for one in day]
 
 
 def _go_on(scene: Scene) -> None:

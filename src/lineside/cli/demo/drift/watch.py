@@ -22,9 +22,13 @@ WINDOW = 20.0
 
 WATCHED: dict[str, Any] = CONFIGURATION | {
     "drift": {"every_minutes": WINDOW / 60, "look_share": 0.05},
-    "capture": {"random": 0.05},
+    "capture": {
+        "random": 0.05,
+        "strategies": [{"kind": "drift", "per_hour": 120}, {"kind": "uncertain", "per_hour": 10}],
+    },
 }
-"""What the devices of this story are configured with: short windows have few pictures, and most are looked at."""
+"""What the devices of this story are configured with: short windows have few pictures, and most are looked at; what
+shows drift has a budget of its own, which nothing else spends before."""
 
 _USUAL, _NEAR = 2, 3  # windows of each device before the line changes, and after the next model has come
 _SECONDS = 300.0  # without a new window
