@@ -34,6 +34,7 @@ POSTGRESQL_SETTINGS = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
+    "jit": "off",  # compiling takes ten times as long as what is asked for here
 }
 """What every session asks of the server; `options=…` in the URL is added and wins."""
 
