@@ -1,6 +1,7 @@
 """Sketches of many values at once: values wait in a list and are counted together, by numpy.
 
-A frame with sixty objects has 240 values; one by one (`contract.drift.Tally`) they took half a millisecond of it.
+A frame with sixty objects has 240 values, which take a third of the time that they take one by one
+(`contract.drift.Tally`).
 """
 
 from __future__ import annotations
