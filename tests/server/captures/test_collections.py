@@ -37,8 +37,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def lineside(tmp_path: Path, clock: FakeClock) -> Iterator[Running]:
-    with running(tmp_path / "root", clock, access_token_seconds=1_000_000) as found:
+def lineside(tmp_path: Path, clock: FakeClock, database: dict[str, Any]) -> Iterator[Running]:
+    with running(tmp_path / "root", clock, access_token_seconds=1_000_000, **database) as found:
         yield found
 
 
@@ -84,6 +84,7 @@ def test_spread_evenly_and_moved_to_who_can() -> None:
     assert moved(5, {}) == moved(0, {"a": 1}) == {}
 
 
+@pytest.mark.both_databases
 def test_from_the_request_to_the_report(client: Client, cameras: list[TestDevice], lineside: Running) -> None:
     assert {collecting(camera) for camera in cameras} == {"0"}
     made = collect(client, classes=("scratch",))
@@ -113,6 +114,7 @@ def test_from_the_request_to_the_report(client: Client, cameras: list[TestDevice
     ]
 
 
+@pytest.mark.both_databases
 def test_a_collection_ends_by_its_time_with_what_came(
     client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_collection_ends_by_its_time_with_what_came(
     assert client.collection(made.id).uploaded == 2
 
 
+@pytest.mark.both_databases
 def test_what_one_cannot_give_is_asked_of_the_others(
     client: Client, cameras: list[TestDevice], lineside: Running
 ) -> None:
@@ -161,6 +164,7 @@ def test_who_is_away_for_half_of_the_time_is_replaced(
     assert client.collection(made.id).asked == 9
 
 
+@pytest.mark.both_databases
 def test_others_of_the_group_take_the_part_of_one_that_is_away(
     client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
 ) -> None:
@@ -216,6 +220,7 @@ def test_what_makes_no_sense_is_refused(client: Client, cameras: list[TestDevice
         collect(client, **fields)
 
 
+@pytest.mark.both_databases
 def test_a_schedule_begins_collections(
     client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
 ) -> None:
