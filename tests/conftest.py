@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -32,6 +33,16 @@ os.environ |= {f"XDG_{kind.upper()}_HOME": f"{_KEPT.name}/{kind}" for kind in ("
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _PROGRAMS = {"mosquitto": "/usr/sbin/mosquitto", "browser": "/usr/bin/chromium"}
+
+
+def pytest_collection() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: nobody looks for garbage in it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

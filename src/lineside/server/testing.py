@@ -16,16 +16,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from sqlalchemy import StaticPool, create_engine, inspect
 
 from lineside.server.access.authentication import Doorkeeper
 from lineside.server.access.testing import OpenDoor
 from lineside.server.app import ROOMS, Apps, build
 from lineside.server.clock import Clock, SystemClock
-from lineside.server.database import Base
+from lineside.server.database import Base, Database
 from lineside.server.root import open_core
 from lineside.server.services import Addresses, Core, Room
 from lineside.server.settings import Settings
@@ -66,8 +68,30 @@ def make_core(root: Path, clock: Clock | None = None, **settings: Any) -> Core:
     root.mkdir(parents=True, exist_ok=True)
     (root / "keys").mkdir(mode=0o700, exist_ok=True)
     core = open_core(root, replace(Settings(), **_QUICK | settings), clock or SystemClock())
-    Base.metadata.create_all(core.database.engine)
+    _make_tables(core.database)
     return core
+
+
+def _make_tables(database: Database) -> None:
+    """Every table, where there are none yet: a new file of SQLite is a copy of one that was made once."""
+    if not database.shared:
+        file = Path(str(database.engine.url.database))
+        if not file.exists():
+            file.write_bytes(_with_tables(len(Base.metadata.tables)))
+            return
+    if not Base.metadata.tables.keys() <= set(inspect(database.engine).get_table_names()):
+        Base.metadata.create_all(database.engine)
+
+
+@lru_cache
+def _with_tables(number: int) -> bytes:
+    """A SQLite database with every table, and nothing in them."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(engine)
+    with contextlib.closing(engine.raw_connection()) as connection:
+        data: bytes = connection.driver_connection.serialize()  # type: ignore[union-attr]
+    engine.dispose()
+    return data
 
 
 @dataclass(frozen=True)
