@@ -183,7 +183,7 @@ def test_without_the_extra_it_fails_with_one_sentence() -> None:
         "from tests.runtime.sources.intake import Remembering\n"
         "source = CameraSource('cam', rtsp(RtspSettings(url='rtsp://127.0.0.1:9/')))\n"
         "source.start(Remembering()); source._thread.join(60)\n"
-        "print(source.health().state.value, source.health().why)"
+        "print(source.health().state.value, source.health().why, source.health().next)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     last = answer.stdout.splitlines()[-1]
