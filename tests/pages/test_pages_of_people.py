@@ -42,6 +42,7 @@ def test_the_first_admin_comes_in_by_a_link_and_lets_somebody_in(page: Page, her
     keep(page, screenshots, "welcome")
     choose_password(page)
     expect(page).to_have_url(here.up.people_url + "/")
+    page.get_by_role("link", name="Settings").click()
     page.get_by_role("link", name="People").click()
     form = page.locator("form[action='/users']")
     form.get_by_label("Name").fill("ann")
@@ -61,6 +62,8 @@ def test_the_first_admin_comes_in_by_a_link_and_lets_somebody_in(page: Page, her
 def test_a_person_has_a_page_and_makes_a_token_that_is_shown_once(page: Page, here: House, screenshots: Path) -> None:
     page.goto(here.accounts.users.link("ann").url)
     choose_password(page)
+    page.get_by_role("link", name="Settings").click()
+    expect(page.get_by_role("link", name="Audit")).to_be_visible()
     expect(page.get_by_role("link", name="People")).to_have_count(0)
     page.get_by_role("link", name="ann").click()
     page.get_by_label("What it is for").fill("export <b>job</b>")

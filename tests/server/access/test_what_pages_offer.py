@@ -41,5 +41,5 @@ def test_only_who_may_send_a_form_is_shown_one(here: House, role: Role, path: st
 
 
 def test_the_people_s_page_stands_in_an_admin_s_menu_only(here: House) -> None:
-    assert 'href="/users"' in here.person("ada", Role.ADMIN).get("/").text
-    assert 'href="/users"' not in here.person("vera", Role.VIEWER).get("/").text
+    assert 'href="/users"' in here.person("ada", Role.ADMIN).get("/trust").text
+    assert 'href="/users"' not in here.person("vera", Role.VIEWER).get("/trust").text

@@ -62,6 +62,7 @@ def captures_page(
         models=captures.models(),
         which=said | {"day": day},
         query=urlencode({name: value for name, value in (said | {"day": day}).items() if value}),
+        filters=urlencode({name: value for name, value in (said | {"since": since, "until": until}).items() if value}),
         older=urlencode,
     )
 
@@ -84,7 +85,7 @@ def collections_page(
     return page(
         request,
         "captures/collections.html",
-        here="/captures",
+        here="/collections",
         live=offset == 0,
         page=collections.page(offset, _A_PAGE),
         schedules=scheduled_collections.all(),
@@ -118,7 +119,7 @@ def collection_page(
     return page(
         request,
         "captures/collection.html",
-        here="/captures",
+        here="/collections",
         live=offset == 0,
         found=collections.get(collection, offset, _A_PAGE),
         page=captures.page(CaptureFilter(request=collection), 0, _A_FEW),

@@ -24,11 +24,13 @@ class Small(NamedTuple):
     far: tuple[tuple[float, float], ...]
     last: DriftPoint
     held: int
+    since: str  # the moment at its left edge; the same for all that are drawn together
 
 
 def smalls(curves: Mapping[str, Sequence[DriftPoint]], held: Mapping[str, int]) -> list[Small]:
     """A drawing a quantity, held ones first, then by how far they are; all from the same beginning to the same end."""
     moments = [parse_rfc3339(one.at).timestamp() for points in curves.values() for one in points]
+    since = min((one.at for points in curves.values() for one in points), default="")
     start, span = min(moments, default=0.0), (max(moments, default=0.0) - min(moments, default=0.0)) or 1.0
     found = []
     for name, points in curves.items():
@@ -38,7 +40,8 @@ def smalls(curves: Mapping[str, Sequence[DriftPoint]], held: Mapping[str, int]) 
         ]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         far = tuple((round(x, 1), y) for (x, y), one in zip(places, points, strict=True) if abs(one.shift) > one.limit)
-        found.append(Small(name, line if len(places) > 1 else f"{line} {line}", far, points[-1], held.get(name, 0)))
+        drawn = line if len(places) > 1 else f"{line} {line}"
+        found.append(Small(name, drawn, far, points[-1], held.get(name, 0), since))
     return sorted(found, key=lambda one: (not one.held, -_times(one.last.shift, one.last.limit), one.name))
 
 

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
-from lineside.contract.drift_alarm import DriftScope
+from lineside.contract.drift_alarm import AlarmState, DriftScope
 from lineside.contract.errors import LinesideError
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
@@ -49,7 +49,7 @@ def drift_page(
         "drift/list.html",
         here="/drift",
         alarms=drift_looks.alarms(cleared=False, limit=_ALARMS),
-        over=drift_looks.alarms(limit=_ALARMS).alarms,
+        over=drift_looks.alarms(AlarmState.CLEARED, limit=_ALARMS).alarms,
         drawn=[(one.stream, drawing.smalls(one.curves, one.stream.held)) for one in curves],
         sources=sources,
         farthest=drawing.farthest,

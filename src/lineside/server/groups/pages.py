@@ -51,7 +51,7 @@ class LabelForm(msgspec.Struct, frozen=True, kw_only=True):
 @get("/groups", sync_to_thread=True, include_in_schema=False)
 def groups_page(request: AnyRequest, groups: NamedDependency[Groups]) -> Page:
     """Every group."""
-    return page(request, "groups/list.html", here="/devices", groups=groups.all())
+    return page(request, "groups/list.html", here="/groups", groups=groups.all())
 
 
 @get("/groups/{group:str}", sync_to_thread=True, include_in_schema=False)
@@ -68,7 +68,7 @@ def group_page(
     return page(
         request,
         "groups/page.html",
-        here="/devices",
+        here="/groups",
         group=found,
         counts=counts,
         members=devices.page(members, after, _A_PAGE, sum(counts.values())),

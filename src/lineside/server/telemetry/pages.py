@@ -33,14 +33,14 @@ def model_measures(name: FromPath[str], version: FromPath[int], results: NamedDe
 @get("/adoption", sync_to_thread=True, include_in_schema=False)
 def adoption_page(request: AnyRequest, results: NamedDependency[ResultsService]) -> Page:
     """Which versions run on how many devices."""
-    return page(request, "telemetry/adoption.html", here="/devices", live=True, found=results.adoptions())
+    return page(request, "telemetry/adoption.html", here="/adoption", live=True, found=results.adoptions())
 
 
 @get("/adoption/{name:str}", sync_to_thread=True, include_in_schema=False)
 def component_adoption_page(request: AnyRequest, name: FromPath[str], results: NamedDependency[ResultsService]) -> Page:
     """The versions of one component over time."""
     found = results.adoption(name)
-    return page(request, "telemetry/component.html", here="/devices", live=True, found=found)
+    return page(request, "telemetry/component.html", here="/adoption", live=True, found=found)
 
 
 routes = [last_result, model_measures, adoption_page, component_adoption_page]

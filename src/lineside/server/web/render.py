@@ -15,6 +15,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.people import Permission
 from lineside.server.access.caller import current
 from lineside.server.house import house_of
+from lineside.server.web.navigation import area_of, menu
 
 AnyRequest = Request[Any, Any, Any]
 Page = Response[str]
@@ -36,7 +37,7 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals["who"] = current
+_templates.globals |= {"who": current, "menu": menu, "area_of": area_of}
 
 
 def _may(*permissions: str) -> bool:
