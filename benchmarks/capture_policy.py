@@ -3,8 +3,8 @@
 Rendered tags (`lineside.pipeline.render`), where the truth is known: scratches shine, and a rare groove is dark. For
 each seed a model learns from a few labelled pictures, looks at a day of the line through `lineside.runtime`, and two
 hundred pictures of that day are labelled: those that the device's own chooser kept (filled up by chance if they are
-fewer), or as many by chance. Both train the same model again, from scratch, for the same number of steps, and both are
-scored on the same pictures, half of which show a groove.
+fewer), or as many by chance. With the first pictures beside them, both train that model on, for as many steps each, and
+both are scored on the same pictures, half of which show a groove.
 
 Two lines, which see the same day: `known`, where the first pictures hold a few grooves, and `unseen`, where they hold
 none, so that the model has no word for what is rare and the policy can only notice that it is unsure. The report says
@@ -64,7 +64,7 @@ class Sizes:
     rare_first: float = 0.04  # of the first pictures, on the line `known`
 
 
-FULL, QUICK = Sizes(120, 3000, 200, 240), Sizes(12, 60, 10, 12, rare=0.2, rare_first=0.2)
+FULL, QUICK = Sizes(120, 3000, 200, 160, rare_first=0.1), Sizes(12, 60, 10, 12, rare=0.2, rare_first=0.2)
 LINES = {"known": True, "unseen": False}
 
 
@@ -102,15 +102,24 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """A model, and what it can be trained on from."""
+
+    model: Model
+    checkpoint: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Learner:
     """Trains models on the pictures of a folder."""
 
     folder: Path
     parameters: dict[str, Any]
+    further: dict[str, Any]  # instead of some of them, where a model is trained on
     threads: int
 
-    def learn(self, records: Sequence[ImageRecord], seed: int, name: str) -> Model:
-        """A model that saw these pictures."""
+    def learn(self, records: Sequence[ImageRecord], seed: int, name: str, init: Path | None = None) -> Learned:
+        """A model that saw these pictures, from scratch or from a checkpoint on."""
         made, work = trainer("compact"), self.folder / name
         work.mkdir()
         images = [
@@ -124,15 +133,16 @@ class Learner:
             train=images,
             val=[],
             labels=CLASSES,
-            parameters=self.parameters,
+            parameters=self.parameters if init is None else self.parameters | self.further,
             seed=seed,
-            init=None,
+            init=init,
             workdir=work,
             threads=self.threads,
         )
         checkpoint = made.train(job, lambda progress: None)
         made.export(checkpoint, CLASSES, self.parameters, work / "model.onnx")
-        return load(work / "model.onnx", made.signature(CLASSES, self.parameters), threads=self.threads)
+        model = load(work / "model.onnx", made.signature(CLASSES, self.parameters), threads=self.threads)
+        return Learned(model, checkpoint)
 
     def scores(self, model: Model, records: Sequence[ImageRecord]) -> dict[str, float]:
         """Average precision at an overlap of half, by class."""
@@ -213,14 +223,15 @@ def both_ways(name: str, seed: int, learn: Learner, all_: Shown, budget: int) ->
     """Policy and chance on one line: rare pictures among the labelled ones, and both classes' average precision."""
     first = all_.first[name]
     before = learn.learn(first, seed, f"{name}-before")
-    kept, strategies = learn.chosen(before, all_.day, budget)
+    kept, strategies = learn.chosen(before.model, all_.day, budget)
     rng = np.random.default_rng(seed)
     left = [all_.day[int(n)] for n in rng.permutation(len(all_.day))]
     names = {one.digest for one in kept}
     filled = kept + [one for one in left if one.digest not in names][: budget - len(kept)]
-    report = {"before": learn.scores(before, all_.test) | {"rare": 0.0}}
+    report = {"before": learn.scores(before.model, all_.test) | {"rare": 0.0}}
     for way, labelled in (("policy", filled), ("random", left[:budget])):
-        scores = learn.scores(learn.learn([*first, *labelled], seed, f"{name}-{way}"), all_.test)
+        after = learn.learn([*first, *labelled], seed, f"{name}-{way}", before.checkpoint)
+        scores = learn.scores(after.model, all_.test)
         report[way] = scores | {"rare": float(sum(any(b.label == RARE for b in one.boxes) for one in labelled))}
     report["kept"] = {strategy: float(count) for strategy, count in strategies.items()}
     return report
@@ -245,14 +256,15 @@ def main() -> None:
     sizes, plates = (QUICK, 6) if options.quick else (replace(FULL, day=options.day), _PLATES)
     parameters: dict[str, Any] = {"input_width": options.width, "input_height": options.height, "batch": 8}
     parameters |= {"epochs": options.epochs, "settle_epochs": max(1, options.epochs // 6)}
-    done: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in LINES}
+    further = {"epochs": options.further, "settle_epochs": max(1, options.further // 6)}
+    done: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in options.lines}
     rows: list[tuple[str, ...]] = [
         ("line", "seed", "grooves kept", "by chance", "AP groove", "by chance", "AP scratch", "by chance")
     ]
     for seed in range(options.seeds):
         with tempfile.TemporaryDirectory() as scratch:
             line = Line(Path(scratch), seed, plates)
-            all_, learn = shown(line, sizes), Learner(line.folder, parameters, options.threads)
+            all_, learn = shown(line, sizes), Learner(line.folder, parameters, further, options.threads)
             for name, each in done.items():
                 each.append(one := both_ways(name, seed, learn, all_, sizes.budget))
                 print(name, seed, json.dumps(one), flush=True)
@@ -272,8 +284,10 @@ def _reaches_zero(sums: dict[str, Any], measure: str) -> bool:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=None, help="5 when left out")
-    parser.add_argument("--epochs", type=int, default=None, help="of every training; 30 when left out")
+    parser.add_argument("--seeds", type=int, default=None, help="how many; 5 when left out")
+    parser.add_argument("--epochs", type=int, default=None, help="of the first training; 30 when left out")
+    parser.add_argument("--further", type=int, default=None, help="epochs of training on; 10 when left out")
+    parser.add_argument("--lines", nargs="*", choices=tuple(LINES), default=list(LINES), help="both when left out")
     parser.add_argument("--day", type=int, default=FULL.day, help="pictures of the day")
     parser.add_argument("--width", type=int, default=None, help="of what the model sees, in pixels; 320 when left out")
     parser.add_argument("--height", type=int, default=None, help="224 when left out")
@@ -283,6 +297,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     options.seeds = options.seeds or (1 if options.quick else 5)
     options.epochs = options.epochs or (2 if options.quick else 30)
+    options.further = options.further or (2 if options.quick else 10)
     options.width, options.height = (
         options.width or (64 if options.quick else 320),
         options.height or (64 if options.quick else 224),
