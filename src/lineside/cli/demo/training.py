@@ -23,7 +23,7 @@ _STALLED = 600.0  # seconds a run may stand still
 _RENDERED: dict[str, Any] = {"epochs": 24, "scale": 0.2, "stretch": 0.0, "turn": False, "paste": 0.0}
 """How to train on pictures that the demo renders: they are alike enough for a short training without much variation."""
 
-_TWICE: dict[str, Any] = {"epochs": 18, "input_width": 192, "input_height": 128}
+_TWICE: dict[str, Any] = {"epochs": 24, "settle_epochs": 4, "input_width": 192, "input_height": 128}
 """And where two trainings have to fit into one story: smaller pictures, which take a third of the time."""
 
 

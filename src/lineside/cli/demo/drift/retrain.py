@@ -21,7 +21,7 @@ from lineside.contract.review import ReviewRule
 
 FIELD = "field"
 _FIELD_SHARE = 0.3
-_EPOCHS = 8  # it starts from the champion's weights
+_EPOCHS = 10  # it starts from the champion's weights
 _SECONDS = 120.0
 
 
