@@ -178,9 +178,9 @@ class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     n: int = 3
 
     @property
-    def key(self) -> tuple[str, str, str, str, str]:
-        """What tells it from any other window."""
-        return self.device, self.component, self.source, self.digest, self.began_at
+    def key(self) -> tuple[str, str, str, str, int, str, str]:
+        """What tells it from any other window. Two versions of a model may be one file with another threshold."""
+        return self.device, self.component, self.source, self.model, self.version, self.digest, self.began_at
 
 
 def is_drift(payload: bytes) -> bool:

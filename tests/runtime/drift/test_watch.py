@@ -192,6 +192,26 @@ def test_a_restart_goes_on_with_the_open_window_and_with_what_was_far(bright: Mo
     assert "brightness above" in watch.drifting("inbox")
 
 
+def test_two_versions_of_one_file_have_windows_and_a_usual_of_their_own(
+    bright: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, broker = Clock(), Broker()
+    seen = [decided(bright, one) for one in scenes(60)]
+    model = component(bright, tmp_path / "model", scenes())
+    dark = watching(tmp_path / "drift", clock, broker, model)
+    run_through(dark, clock, seen, frames=400, seconds=1200)
+    assert "brightness above" in dark.drifting("inbox")
+    run_through(dark, clock, seen, frames=10, seconds=100)
+    dark.stop()
+    monkeypatch.setattr(bright, "identity", msgspec.structs.replace(bright.identity, version=4))
+    light = watching(tmp_path / "drift", clock, broker, component(bright, tmp_path / "next", scenes(60)))
+    run_through(light, clock, [decided(bright, one) for one in scenes(60)], frames=400, seconds=1200)
+    light.stop()
+    assert light.drifting("inbox") == ""
+    assert len({window.key for window in broker.said}) == len(broker.said)
+    assert sorted(window.version for window in broker.said) == [3, 3, 3, 4, 4]
+
+
 def test_windows_wait_an_hour_for_a_broker_over_restarts(bright: Model, tmp_path: Path) -> None:
     clock, broker = Clock(), Broker(away=True)
     verdicts = [decided(bright, squares((8, 8)))]

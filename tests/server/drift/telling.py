@@ -55,7 +55,11 @@ def a_model(core: Core, version: int = 1, digest: str = FILE, drift: Baseline | 
     }  # fmt: skip
     registered = ModelVersion(**fields)
     with core.database.write() as session:
-        session.add(ModelRow(name="tags", version=version, content=digest, registered=registered, state="approved"))
+        session.add(
+            ModelRow(
+                name="tags", version=version, content=f"{version} {digest}", registered=registered, state="approved"
+            )
+        )
 
 
 def window(core: Core, device: str = "cam-1", number: int = 0, **fields: Any) -> DriftWindow:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 from sqlalchemy import select
 
+from lineside.contract.drift import sketch_of
 from lineside.contract.drift_alarm import AlarmState
 from lineside.server.access.store import EventRow
 from lineside.server.clock import rfc3339
@@ -12,7 +14,7 @@ from lineside.server.drift.store import AlarmRow, DriftHourRow, DriftWindowRow, 
 from lineside.server.services import Core
 from lineside.server.testing import FakeClock
 from tests.server.drift.conftest import Tell
-from tests.server.drift.telling import OTHER_FILE, a_device, a_model, payload, rows, window
+from tests.server.drift.telling import OTHER_FILE, a_device, a_model, baseline, payload, rows, window
 
 
 def events(core: Core, kind: str) -> list[str]:
@@ -125,6 +127,18 @@ def test_another_model_ends_the_alarm_of_the_one_before(core: Core, tell: Tell) 
     stream = next(row for row in rows(core, StreamRow) if row.scope == "device")
     assert (stream.version, stream.windows, stream.alarm) == (2, 1, None)
     assert late.digest != stream.digest
+
+
+def test_two_versions_of_one_file_are_held_against_what_each_was_tested_with(core: Core, tell: Tell) -> None:
+    tell()
+    dark = {"brightness": sketch_of("brightness", (60 + number % 17 - 8 for number in range(200)))}
+    a_model(core, 2, drift=msgspec.structs.replace(baseline(), sketches=baseline().sketches | dark))
+    for _ in range(4):
+        tell(version=2, light=-60)
+    assert rows(core, AlarmRow) == []
+    (stream,) = (row for row in rows(core, StreamRow) if row.scope == "device")
+    assert (stream.version, stream.windows) == (2, 4)
+    assert {row.version for row in rows(core, StreamRow) if row.scope == "fleet"} == {1, 2}
 
 
 def test_twins_strangers_and_quarantined_devices_say_nothing_of_the_fleet(core: Core, tell: Tell) -> None:

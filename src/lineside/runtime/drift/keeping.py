@@ -19,6 +19,7 @@ from lineside.contract.drift_judge import Judge
 from lineside.contract.drift_usual import Seen
 from lineside.contract.reading import UNREADABLE
 from lineside.runtime.files import write_atomic
+from lineside.runtime.model import ModelIdentity
 
 KEPT = 30 * 86400.0
 """Seconds after which what is usual for a model that no longer decides is forgotten."""
@@ -54,18 +55,18 @@ class Keeping:
         """Replaces a list."""
         self._write(f"{name}.json", windows)
 
-    def judge(self, source: str, digest: str, tests: Usual | None, held: Held) -> Judge:
+    def judge(self, source: str, model: ModelIdentity, tests: Usual | None, held: Held) -> Judge:
         """The judge of a source and a model, as it was; or a new one with `held`, which begins with the tests."""
-        name = _name(source, digest)
+        name = _name(source, model)
         standing = self._read(f"{name}.json", _Standing)
         if standing is not None and (standing.held.k, standing.held.n) == (held.k, held.n):
             held = standing.held
         usual = standing.usual if standing is not None and standing.usual is not None else tests
         return Judge(usual, week=() if usual is not None and usual.field else self._week(name), held=held)
 
-    def keep_judge(self, source: str, digest: str, judge: Judge, accepted: Seen | None) -> None:
+    def keep_judge(self, source: str, model: ModelIdentity, judge: Judge, accepted: Seen | None) -> None:
         """Notes what a window has changed: a line more of the week, or what is usual at its end."""
-        name, usual = _name(source, digest), judge.usual
+        name, usual = _name(source, model), judge.usual
         over = usual is not None and usual.field
         self._write(f"{name}.json", _Standing(held=judge.held, usual=usual if over else None))
         week = self._folder / f"{name}.week.jsonl"
@@ -93,5 +94,6 @@ class Keeping:
         write_atomic(self._folder / name, msgspec.json.encode(value))
 
 
-def _name(source: str, digest: str) -> str:
-    return "usual-" + hashlib.sha256(f"{digest} {source}".encode()).hexdigest()[:16]
+def _name(source: str, model: ModelIdentity) -> str:
+    whole = f"{model.name}:{model.version} {model.digest} {source}"
+    return "usual-" + hashlib.sha256(whole.encode()).hexdigest()[:16]

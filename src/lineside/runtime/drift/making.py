@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.drift.watch import DriftWatch, Say
+from lineside.runtime.model import ModelIdentity
 from lineside.runtime.models.library import Library
 from lineside.runtime.settings import Settings
 from lineside.runtime.sinks import Sink
@@ -20,12 +21,12 @@ def watch_of(settings: Settings, library: Library) -> DriftWatch | None:
     if wanted is None:
         return None
 
-    def folder_of(digest: str) -> Path | None:
+    def folder_of(model: ModelIdentity) -> Path | None:
         for name in settings.models:
             with suppress(LinesideError):  # it may have been unloaded
                 slot = library.slot(name)
                 for proven in (slot.proven, slot.kept):
-                    if proven is not None and proven.model.digest == digest:
+                    if proven is not None and proven.model.identity == model:
                         return proven.folder
         return None
 

@@ -25,8 +25,9 @@ from lineside.runtime.announce import announce
 from lineside.runtime.decider import Verdict
 from lineside.runtime.drift.keeping import Keeping
 from lineside.runtime.drift.settings import DriftSettings
-from lineside.runtime.drift.windows import Windows
+from lineside.runtime.drift.windows import Windows, decided_by
 from lineside.runtime.frames import Frame
+from lineside.runtime.model import ModelIdentity
 
 WAITS = 3600.0
 """Seconds that a window waits for a broker."""
@@ -49,17 +50,18 @@ class DriftWatch:
         device: str,
         component: str = "",
         named: bool = False,
-        folder_of: Callable[[str], Path | None] = lambda digest: None,
+        folder_of: Callable[[ModelIdentity], Path | None] = lambda model: None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`folder_of`: where the component of a model lies, by its file's digest; its baseline is there."""
+        """`folder_of`: where the component of a model version lies; its baseline is there."""
         self._settings, self._device, self._named, self._now = settings, device, named, now
         self._folder_of, self._keeping = folder_of, Keeping(folder, now=now)
         self._windows = Windows(
             device, component, settings.every_minutes * 60, named=named, look_share=settings.look_share, now=now
         )
-        self._judges: dict[tuple[str, str], Judge] = {}
-        self._reasons: dict[str, str] = {}
+        self._judges: dict[tuple[str, ModelIdentity], Judge] = {}
+        self._reasons: dict[tuple[str, ModelIdentity], str] = {}
+        self._deciding: dict[str, ModelIdentity] = {}  # by source; windows of the model before end beside its own
         self._lock = Lock()
         self._waiting: list[DriftWindow] = []
         self._say: Say | None = None
@@ -69,6 +71,7 @@ class DriftWatch:
 
     def saw(self, frame: Frame, verdict: Verdict) -> None:
         """A decision on a frame."""
+        self._deciding[frame.source if self._named else ""] = verdict.answer.model.identity
         try:
             self._windows.saw(frame, verdict)
         except Exception as error:  # noqa: BLE001 no decision may end because of a statistic
@@ -79,8 +82,10 @@ class DriftWatch:
     def drifting(self, source: str) -> str:
         """Why images of a source are worth keeping now: one sentence on what has been far from usual in its last
         windows; empty while nothing has."""
+        source = source if self._named else ""
+        model = self._deciding.get(source)
         with self._lock:
-            return self._reasons.get(source if self._named else "", "")
+            return "" if model is None else self._reasons.get((source, model), "")
 
     def start(self, say: Say | None) -> None:
         """Goes on where the run before has ended. Without `say` windows are judged and told to nobody."""
@@ -128,16 +133,16 @@ class DriftWatch:
             announce("drift.failed", why=f"{type(error).__name__}: {error}")
 
     def _judge(self, window: DriftWindow) -> None:
-        key = (window.source, window.digest)
+        key = (window.source, decided_by(window))
         if key not in self._judges:
             held = Held(k=self._settings.k, n=self._settings.n)
-            self._judges[key] = self._keeping.judge(*key, self._tests(window.digest), held)
+            self._judges[key] = self._keeping.judge(*key, self._tests(key[1]), held)
         judge = self._judges[key]
         accepted = judge.after(window)
         reason = _reason(judge)
         with self._lock:
-            before = self._reasons.get(window.source, "")
-            self._reasons[window.source] = reason
+            before = self._reasons.get(key, "")
+            self._reasons[key] = reason
         if bool(reason) != bool(before):
             announce("drift.raised" if reason else "drift.cleared", source=window.source, why=reason or before)
         self._keeping.keep_judge(*key, judge, accepted)
@@ -157,8 +162,8 @@ class DriftWatch:
         if waiting != before:
             self._keeping.keep_windows("waiting", waiting)
 
-    def _tests(self, digest: str) -> Usual | None:
-        folder = self._folder_of(digest)
+    def _tests(self, model: ModelIdentity) -> Usual | None:
+        folder = self._folder_of(model)
         if folder is None:
             return None
         try:
@@ -166,9 +171,9 @@ class DriftWatch:
         except OSError:
             return None  # it brought none
         except UNREADABLE as error:
-            announce("drift.no_baseline", digest=digest, why=error)
+            announce("drift.no_baseline", digest=model.digest, why=error)
             return None
-        return usual_of_tests(baseline, digest)
+        return usual_of_tests(baseline, model.digest)
 
 
 def _reason(judge: Judge) -> str:

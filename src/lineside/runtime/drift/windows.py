@@ -22,6 +22,11 @@ class _Open:
         self.until = began  # the last frame
 
 
+def decided_by(window: DriftWindow) -> ModelIdentity:
+    """The model version and its file; two versions may be one file with another threshold."""
+    return ModelIdentity(name=window.model, version=window.version, digest=window.digest)
+
+
 class Windows:
     """`saw` is called with every decision, from any thread; what it costs is a small share of one."""
 
@@ -39,7 +44,7 @@ class Windows:
         self._device, self._component, self._seconds, self._named = device, component, seconds, named
         self._now, self._began = now, now()
         self._lock = Lock()
-        self._open: dict[tuple[str, str], _Open] = {}
+        self._open: dict[tuple[str, ModelIdentity], _Open] = {}
         self._over: list[DriftWindow] = []
         self._allowance = Allowance(look_share)
 
@@ -77,12 +82,12 @@ class Windows:
         with self._lock:
             for one in windows:
                 gathered = Gathered.of(one.sketches, one.classes, one.frames, one.looked)
-                identity = ModelIdentity(name=one.model, version=one.version, digest=one.digest)
-                self._open[one.source, one.digest] = open_ = _Open(identity, one.source, began(one), gathered)
+                identity = decided_by(one)
+                self._open[one.source, identity] = open_ = _Open(identity, one.source, began(one), gathered)
                 open_.until = open_.began + one.seconds
 
     def _of(self, source: str, identity: ModelIdentity, moment: float) -> _Open:
-        key = (source, identity.digest)
+        key = (source, identity)
         if key in self._open and self._slot(self._open[key].began) != self._slot(moment):
             self._end(key)
         if key not in self._open:
@@ -90,7 +95,7 @@ class Windows:
             self._open[key] = _Open(identity, source, began, Gathered())
         return self._open[key]
 
-    def _end(self, key: tuple[str, str]) -> None:
+    def _end(self, key: tuple[str, ModelIdentity]) -> None:
         self._over.append(self._window(self._open.pop(key)))
 
     def _window(self, one: _Open) -> DriftWindow:

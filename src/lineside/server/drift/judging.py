@@ -31,14 +31,14 @@ class Judging:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._tests: dict[str, Usual] = {}  # by digest; a model version never changes
+        self._tests: dict[tuple[str, int, str], Usual] = {}  # by version and file; neither ever changes
 
     def judge(self, session: Session, row: StreamRow, window: DriftWindow, key: str) -> bool:
         """Take one window into its stream; its `began_at` is our moment. False when it is there already."""
         if session.get(DriftWindowRow, (row.id, key)) is not None:
             return False
         late = row.windows > 0 and window.began_at <= row.last_at
-        if row.digest != window.digest:
+        if (row.version, row.digest) != (window.version, window.digest):
             if late:
                 return False  # of the model before: what came after it has been judged
             self._change_model(session, row, window)
@@ -104,13 +104,14 @@ class Judging:
         row.first_at, row.windows = window.began_at, 0
 
     def _of_tests(self, session: Session, window: DriftWindow) -> Usual | None:
-        known = self._tests.get(window.digest)
+        decided = (window.model, window.version, window.digest)
+        known = self._tests.get(decided)
         if known is None:
             found = by_label(session, window.model, window.version)
             files = {variant.digest for variant in found.registered.variants} if found else set()
             if found is None or found.registered.baseline is None or window.digest not in files:
                 return None
-            known = self._tests[window.digest] = usual_of_tests(found.registered.baseline, window.digest)
+            known = self._tests[decided] = usual_of_tests(found.registered.baseline, window.digest)
         return known
 
     def _remember(

@@ -90,9 +90,10 @@ class DriftService:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _stream(self, session: Session, scope: DriftScope, name: str, window: DriftWindow) -> StreamRow:
-        """The stream of a window; of groups and the fleet there is one for each model file."""
+        """The stream of a window; of groups and the fleet there is one for each file of a model version."""
         of_device = scope is DriftScope.DEVICE
-        more = (window.component, window.source, window.model) if of_device else (window.model, window.digest)
+        by_model = (window.model, str(window.version), window.digest)
+        more = (window.component, window.source, window.model) if of_device else by_model
         row = session.get(StreamRow, stream_id(scope, name, *more))
         if row is None:
             if of_device and store.streams_of(session, name) >= MOST_STREAMS:
