@@ -92,7 +92,7 @@ def hunt(target: Target, score: Score, number: int, keep: Path, until: float, mo
 def _watched(target: Target, score: Score, seen: _Seen, until: float) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
         began = time.process_time()
-        if not seen.key and time.monotonic() > until:
+        if score.executions and not seen.key and time.monotonic() > until:  # each target is read once at least
             return
         score.executions += 1
         try:
