@@ -153,11 +153,13 @@ class Learner:
             each[label] = score(only, [label], found).map50
         return each
 
-    def chosen(self, model: Model, day: Sequence[ImageRecord], budget: int) -> tuple[list[ImageRecord], dict[str, int]]:
+    def chosen(
+        self, model: Model, day: Sequence[ImageRecord], settings: CaptureSettings, budget: int
+    ) -> tuple[list[ImageRecord], dict[str, int]]:
         """What the device's own chooser keeps of a day, and under which strategy."""
         now, tally = [0.0], Tally()
         passed = Passed(counter=lambda: now[0], wall=lambda: now[0], boot="day")
-        chooser = Chooser(policy(budget), passed=passed, tally=tally)
+        chooser = Chooser(settings, passed=passed, tally=tally)
         threshold, kept = model.signature.score_threshold, []
         for one in day:
             now[0] += _DAY / len(day)
@@ -188,14 +190,14 @@ def replace_boxes(record: ImageRecord, label: str) -> ImageRecord:
     )
 
 
-def policy(budget: int) -> CaptureSettings:
+def policy(budget: int, above: float) -> CaptureSettings:
     """As a device has it: a quarter by chance, then the rare class, what the model is unsure of, what it misses. A
     bucket gives its limit twice on the first day: once at the start, once as it fills again."""
     half = budget / 2
     return CaptureSettings(
         strategies=(
             RandomSettings(share=0.05, per_day=half * 0.25),
-            ClassSettings(classes=(RARE,), above=0.1, per_day=half * 0.4),
+            ClassSettings(classes=(RARE,), above=above, per_day=half * 0.4),
             UncertainSettings(band=(0.15, 0.5), per_day=half * 0.25),
             NothingSettings(usual=0.6, per_day=half * 0.1),
         )
@@ -219,11 +221,13 @@ def shown(line: Line, sizes: Sizes) -> Shown:
     return Shown(first, day, test)
 
 
-def both_ways(name: str, seed: int, learn: Learner, all_: Shown, budget: int) -> dict[str, dict[str, float]]:
+def both_ways(
+    name: str, seed: int, learn: Learner, all_: Shown, budget: int, above: float
+) -> dict[str, dict[str, float]]:
     """Policy and chance on one line: rare pictures among the labelled ones, and both classes' average precision."""
     first = all_.first[name]
     before = learn.learn(first, seed, f"{name}-before")
-    kept, strategies = learn.chosen(before.model, all_.day, budget)
+    kept, strategies = learn.chosen(before.model, all_.day, policy(budget, above), budget)
     rng = np.random.default_rng(seed)
     left = [all_.day[int(n)] for n in rng.permutation(len(all_.day))]
     names = {one.digest for one in kept}
@@ -253,7 +257,9 @@ def summed(done: Sequence[dict[str, dict[str, float]]]) -> dict[str, object]:
 def main() -> None:
     """Both lines, seed after seed."""
     options = _options()
-    sizes, plates = (QUICK, 6) if options.quick else (replace(FULL, day=options.day), _PLATES)
+    sizes, plates = (
+        (QUICK, 6) if options.quick else (replace(FULL, day=options.day, rare_first=options.rare_first), _PLATES)
+    )
     parameters: dict[str, Any] = {"input_width": options.width, "input_height": options.height, "batch": 8}
     parameters |= {"epochs": options.epochs, "settle_epochs": max(1, options.epochs // 6)}
     further = {"epochs": options.further, "settle_epochs": max(1, options.further // 6)}
@@ -266,7 +272,7 @@ def main() -> None:
             line = Line(Path(scratch), seed, plates)
             all_, learn = shown(line, sizes), Learner(line.folder, parameters, further, options.threads)
             for name, each in done.items():
-                each.append(one := both_ways(name, seed, learn, all_, sizes.budget))
+                each.append(one := both_ways(name, seed, learn, all_, sizes.budget, options.above))
                 print(name, seed, json.dumps(one), flush=True)
                 told = [(one[way]["rare"], one[way][RARE], one[way][COMMON]) for way in ("policy", "random")]
                 figures = [f"{value:.3g}" for pair in zip(*told, strict=True) for value in pair]
@@ -289,6 +295,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--further", type=int, default=None, help="epochs of training on; 10 when left out")
     parser.add_argument("--lines", nargs="*", choices=tuple(LINES), default=list(LINES), help="both when left out")
     parser.add_argument("--day", type=int, default=FULL.day, help="pictures of the day")
+    parser.add_argument(
+        "--rare-first", type=float, default=FULL.rare_first, help="share of grooves in the first pictures of `known`"
+    )
+    parser.add_argument("--above", type=float, default=0.2, help="score from which a groove is kept as one")
     parser.add_argument("--width", type=int, default=None, help="of what the model sees, in pixels; 320 when left out")
     parser.add_argument("--height", type=int, default=None, help="224 when left out")
     parser.add_argument("--threads", type=int, default=2)
