@@ -25,7 +25,7 @@ from lineside.server.testing_device import TestDevice, make_token
 from tests.server.access.people import House, house
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 4
+EXAMPLES = 6
 """Requests an operation and caller; each caller is sent the same ones."""
 
 
