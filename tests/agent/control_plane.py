@@ -58,6 +58,7 @@ class ControlPlane:
         self.uploaded: dict[str, bytes] = {}
         self.secrets: dict[str, bytes] = {}
         self.questions: dict[str, Inquiry] = {}
+        self.results_taken = ""  # what it says of them; nothing, as before it was said
         self.answers: dict[str, list[InquiryPart]] = {}
         self.served: Counter[str] = Counter()  # requests by path
         self.bytes_served: Counter[str] = Counter()
@@ -265,8 +266,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "desired":
             tag = f'"r{plane.document.revision}-{content_digest(plane.document)[7:15]}"'
             same = self.headers.get("If-None-Match") == tag
-            asked = {"Lineside-Asked": str(len(plane.questions))} if plane.questions else {}
-            self._answer(304 if same else 200, b"" if same else msgspec.json.encode(plane.document), ETag=tag, **asked)
+            told = {"Lineside-Asked": str(len(plane.questions))} if plane.questions else {}
+            told |= {"Lineside-Results": plane.results_taken} if plane.results_taken else {}
+            self._answer(304 if same else 200, b"" if same else msgspec.json.encode(plane.document), ETag=tag, **told)
         elif path == "secrets":
             given = plane.given()
             tag = content_digest(sorted(plane.secrets.items()))

@@ -82,6 +82,11 @@ class Paths:
         return self.root / "captures"
 
     @property
+    def results_taken(self) -> Path:
+        """Which versions of the result schema the control plane takes, see `contract.result_versions`."""
+        return self.root / "results-taken.json"
+
+    @property
     def uploads(self) -> Path:
         """How many bytes of captures were sent, see `upload_ledger`."""
         return self.root / "uploads.json"

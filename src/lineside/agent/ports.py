@@ -117,6 +117,10 @@ class ControlPlane(Supplies, Protocol):
         """What was kept for one of them so far."""
         ...
 
+    def results_taken(self) -> tuple[int, ...]:
+        """The versions of the result schema that it took when `desired` was answered last."""
+        ...
+
     def asked(self) -> bool:
         """Whether people were asking this device something when `desired` was answered last."""
         ...

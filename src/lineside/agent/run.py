@@ -39,6 +39,7 @@ from lineside.agent.link.outbox import Outbox
 from lineside.agent.link.polling import Listener, Poller
 from lineside.agent.link.renewal import renewals
 from lineside.agent.link.report import Reporter
+from lineside.agent.link.results import ResultsTaken
 from lineside.agent.link.secrets import SecretsLink
 from lineside.agent.link.upload_budget import RuledBudget
 from lineside.agent.link.uploads import Captures, Uploader
@@ -199,6 +200,7 @@ class Agent:
         captures = Captures(paths.captures, control, self.attention.stop, budget, open_keys(paths).open)
         self._uploader = Uploader(captures, self.attention.stop, exports.send)
         self._collecting = Collecting(paths.all_work, control)
+        self._results_taken = ResultsTaken(paths.results_taken, control)
 
     def end(self) -> None:
         """Ask the agent to end. Safe in a signal handler and from any thread."""
@@ -260,6 +262,7 @@ class Agent:
         self._answered = answered
         self._self.reached(answered)
         if answered:
+            self._results_taken.look()
             self._given.look()
             self._inquiries.look()
             self._collecting.look()

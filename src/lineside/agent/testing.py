@@ -32,6 +32,7 @@ class FakeControlPlane:
         self.exports: dict[str, ExportRecord] = {}
         self.uploaded: dict[str, bytes] = {}
         self.collections = 0
+        self.results: tuple[int, ...] = (1,)
         self.requests: list[CaptureRequest] = []
         self.kept: dict[str, CaptureProgress] = {}
         self.questions: dict[str, Inquiry] = {}
@@ -115,6 +116,10 @@ class FakeControlPlane:
         """See `ControlPlane.tell_kept`."""
         self._answer()
         self.kept[request] = progress
+
+    def results_taken(self) -> tuple[int, ...]:
+        """See `ControlPlane.results_taken`."""
+        return self.results
 
     def asked(self) -> bool:
         """See `ControlPlane.asked`."""

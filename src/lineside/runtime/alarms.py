@@ -64,7 +64,9 @@ def _named(refused: LinesideError, behind: ErrorReport | None) -> ErrorReport:
 
 def _sinks(status: Status, now: float) -> _Found:
     for name, sink in status.sinks.items():
-        if sink.trouble and now - datetime.fromisoformat(sink.since).timestamp() >= SINK_SECONDS:
+        if sink.error:
+            yield f"sink {name}", sink.error, sink.since
+        elif sink.trouble and now - datetime.fromisoformat(sink.since).timestamp() >= SINK_SECONDS:
             yield f"sink {name}", LinesideError("sink.away", sink=name, why=sink.trouble).report(), sink.since
 
 

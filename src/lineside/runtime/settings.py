@@ -19,6 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.result_versions import VARIABLE as RESULTS_VARIABLE
 from lineside.runtime.api.settings import ApiSettings
 from lineside.runtime.captures.settings import CaptureSettings
 from lineside.runtime.drift.settings import DriftSettings
@@ -199,8 +200,17 @@ def _mqtt(environment: Mapping[str, str], device: str, topic: str) -> MqttSettin
         return None
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise LinesideError("config.invalid", path="LINESIDE_MQTT_PORT", why=f"{port} is not a port")
-    ca, certificate, key = (
+    ca, certificate, key, taken = (
         Path(environment[name]) if environment.get(name) else None
-        for name in ("LINESIDE_CA", "LINESIDE_CERT", "LINESIDE_KEY")
+        for name in ("LINESIDE_CA", "LINESIDE_CERT", "LINESIDE_KEY", RESULTS_VARIABLE)
     )
-    return MqttSettings(host=host, port=int(port), device=device, topic=topic, ca=ca, certificate=certificate, key=key)
+    return MqttSettings(
+        host=host,
+        port=int(port),
+        device=device,
+        topic=topic,
+        taken=taken,
+        ca=ca,
+        certificate=certificate,
+        key=key,
+    )

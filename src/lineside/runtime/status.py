@@ -57,6 +57,7 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     trouble: str = ""  # what is wrong now
     since: str = ""  # RFC 3339: since when
+    error: ErrorReport | None = None  # of what is wrong now, where it has a code of its own
 
 
 class Status(msgspec.Struct, kw_only=True):

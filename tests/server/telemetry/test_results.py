@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from lineside.client import Client
+from lineside.contract import result_versions
 from lineside.contract.result import Detection, Result
 from lineside.server.services import Core
 from lineside.server.telemetry import store
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.testing import FakeClock, Running, make_core
 from lineside.server.testing_device import TestDevice
+from tests.result_versions import NEW, write
 
 DETECTION = Detection(label="dent", class_index=0, confidence=0.9, x=1, y=2, width=3, height=4)
 
@@ -96,7 +98,7 @@ def test_only_the_newest_of_a_device_are_kept(tmp_path: Any, clock: FakeClock) -
         b"{}",
         b"[" * 100_000,
         payload(device="cam-9"),
-        payload(schema="lineside.result/9"),
+        payload(schema="lineside.result/x"),
         payload(-1),
         payload(2**63),
         payload(width=0),
@@ -208,3 +210,38 @@ def test_results_of_a_quarantined_device_are_kept_and_marked(lineside: Running) 
     lineside.apps.on_result("cam-1", payload(2))
     found = client.results(device="cam-1").results
     assert [(one.result.sequence, one.quarantined) for one in found] == [(1, False), (2, True)]
+
+
+def test_a_version_of_the_schema_that_is_not_read_is_refused_with_what_is(core: Core, results: ResultsService) -> None:
+    results.receive("cam-1", payload(schema="lineside.result/9"))
+    with core.database.read() as session:
+        (event,) = core.events.page(session, before=None, kind="result.refused", limit=9).events
+    assert event.error is not None
+    assert event.error.code == "result.version_unread"
+    assert "in version 9" in event.error.message
+    assert "reads 1" in event.error.message
+    assert "lineside devices show cam-1" in event.error.next
+
+
+def test_a_newer_control_plane_reads_both_versions_and_stores_the_same(core: Core) -> None:
+    newer = ResultsService(core, NEW)
+    newer.receive("cam-1", payload(1))
+    newer.receive("cam-1", write(result(2)))
+    newer.receive("cam-1", write(result(1)))  # the same again, in the words of the next version
+    assert [stored.result for stored in newer.page(0, None, 9).results] == [result(1), result(2)]
+
+
+def test_fields_that_are_not_known_are_passed_over(results: ResultsService) -> None:
+    results.receive("cam-1", msgspec.json.encode(msgspec.to_builtins(result()) | {"mood": "good"}))
+    assert [stored.result for stored in results.page(0, None, 9).results] == [result()]
+
+
+def test_devices_are_told_which_versions_are_taken_with_every_answer(
+    lineside: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = TestDevice.join(lineside, "cam-1")
+    first = camera.get("/desired")
+    assert first.headers["Lineside-Results"] == "1"
+    monkeypatch.setattr(result_versions, "TOLD", (1, 2))
+    again = camera.get("/desired", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.headers["Lineside-Results"]) == (304, "1, 2")

@@ -42,6 +42,7 @@ from lineside.contract.export import ExportRecord
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reading import UNREADABLE
 from lineside.contract.reported import Report, ReportsAnswer, ReportsRequest
+from lineside.contract.result_versions import HEADER, SILENT, heard
 from lineside.contract.secret import GivenSecrets
 
 PREFIX = "/device/v1/"
@@ -132,7 +133,7 @@ class Link:
         self._lock = threading.Lock()
         self._token = ""
         self._renew_at = 0.0
-        self._asked, self._collecting = False, 0
+        self._asked, self._collecting, self._results = False, 0, SILENT
 
     def close(self) -> None:
         """Close all connections."""
@@ -146,6 +147,7 @@ class Link:
         self._asked = "Lineside-Asked" in response.headers
         collecting = response.headers.get("Lineside-Collecting", "")
         self._collecting = int(collecting) if collecting.isdigit() else 0
+        self._results = heard(response.headers.get(HEADER, ""))
         body = response.read()
         if response.status == 304:
             return None
@@ -221,6 +223,10 @@ class Link:
         """See `ControlPlane.tell_kept`."""
         path = f"collections/{quote(request, safe='')}/kept"
         self._request("POST", path, msgspec.json.encode(progress)).read()
+
+    def results_taken(self) -> tuple[int, ...]:
+        """See `ControlPlane.results_taken`."""
+        return self._results
 
     def asked(self) -> bool:
         """See `ControlPlane.asked`."""

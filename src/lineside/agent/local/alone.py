@@ -24,6 +24,7 @@ from lineside.contract.export import ExportRecord
 from lineside.contract.ids import NAME
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
+from lineside.contract.result_versions import SILENT
 from lineside.contract.secret import GivenSecrets
 
 _ETAG = "alone"
@@ -100,6 +101,10 @@ class Alone:
     def tell_kept(self, request: str, progress: CaptureProgress) -> None:
         """See `ControlPlane.tell_kept`."""
         self._nobody(request)
+
+    def results_taken(self) -> tuple[int, ...]:
+        """See `ControlPlane.results_taken`."""
+        return SILENT
 
     def asked(self) -> bool:
         """See `ControlPlane.asked`."""

@@ -162,6 +162,12 @@ ROWS = (
         "result.invalid",
         Kind.REFUSED,
         "A result of {device} was not taken: {why}.",
-        "See docs/reference for the schema lineside.result/1.",
+        "Its schema is docs/schemas/result.json; see what the device runs: lineside devices show {device}",
+    ),
+    Problem(
+        "result.version_unread",
+        Kind.REFUSED,
+        "A result of {device} was not taken: it is in version {version} of the result schema, and this control plane reads {read}.",
+        "Upgrade the older of the two, this control plane or the device: lineside devices show {device}",
     ),
 )

@@ -207,6 +207,12 @@ ROWS = (
         "Look at where it sends to: it is tried again by itself, and results of a durable sink wait on the disk.",
     ),
     Problem(
+        "result.no_common_version",
+        Kind.CONFLICT,
+        "Results wait on the disk: the control plane takes version {taken} of their schema, they are in version {version}, and this runtime knows {known}.",
+        "Upgrade the older of the two, the control plane or this device; they are sent by themselves then: lineside devices show NAME",
+    ),
+    Problem(
         "spool.dropped",
         Kind.TOO_LARGE,
         "Results were lost, the oldest first, because a durable sink took none until the spool was full: {count} since the start.",

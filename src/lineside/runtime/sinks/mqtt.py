@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -20,7 +20,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError
+from lineside.contract.result_versions import FORMS, Form, spoken
 from lineside.runtime.rules.messages import events_of
+from lineside.runtime.sinks.taken import Taken
 from lineside.runtime.spool import Entry
 
 _IN_FLIGHT = 100
@@ -37,6 +39,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     topic: str = ""  # the user's topic beside Lineside's own; empty is none
     events_topic: str = ""  # of rules' events (`runtime.rules.messages`) alone; empty is none
     durable: bool = True
+    taken: Path | None = None  # the agent's file of what the control plane takes, see `contract.result_versions`
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
@@ -44,17 +47,21 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 class MqttSink:
     """Publishes each result to the device's results topic and to the user's, and the events of its rules to theirs;
-    all must be acknowledged.
+    all must be acknowledged. On the device's topic it is in a version of the schema that the control plane takes, on
+    the user's as it was made.
 
     Connects, and reconnects for ever, in paho's own thread; what was in flight is sent again by paho. `wake` is called
     from that thread when something may have changed.
     """
 
-    def __init__(self, settings: MqttSettings, *, wake: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, settings: MqttSettings, *, wake: Callable[[], None] = lambda: None, forms: Mapping[int, Form] = FORMS
+    ) -> None:
         """Raises `mqtt.topic_forbidden` for a topic that no device may publish to, `mqtt.tls_unusable` when the CA,
         certificate or key cannot be used."""
         self.durable = settings.durable
         self._topics = _topics_of(settings)
+        self._taken, self._forms = Taken(settings.taken), forms
         self._events_topic = settings.events_topic
         self._place, self._why = f"{settings.host}:{settings.port}", ""
         self._wake = wake
@@ -80,8 +87,11 @@ class MqttSink:
         return "" if self.connected else self._why
 
     def send(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            messages = [(topic, entry.payload) for topic in self._topics]
+        """Raises `result.no_common_version`."""
+        taken, own = self._taken.versions(), self._topics[0]
+        spoke = [spoken(entry.payload, taken, self._forms) for entry in entries]
+        for entry, said in zip(entries, spoke, strict=True):
+            messages = [(own, said), *((topic, entry.payload) for topic in self._topics[1:])]
             if self._events_topic:
                 messages += [(self._events_topic, event) for event in events_of(entry)]
             self._open[entry.sequence] = len(messages)

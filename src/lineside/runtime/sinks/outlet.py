@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from lineside.contract.errors import LinesideError
+from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.runtime.announce import announce, rfc3339
 from lineside.runtime.sinks import Sink
 from lineside.runtime.spool import Spool
@@ -26,13 +26,14 @@ _LAST_WORDS = 2.0  # seconds a sink has for what was sent when all stops
 @dataclass(slots=True)
 class SinkState:
     """A sink since the start: results that arrived, results passed over because it was away (never of a durable one),
-    failures, and what is wrong now, since when (RFC 3339)."""
+    failures, and what is wrong now, since when (RFC 3339); `error` says it where it has a code of its own."""
 
     delivered: int = 0
     missed: int = 0
     failures: int = 0
     trouble: str = ""
     since: str = ""
+    error: ErrorReport | None = None
 
 
 class Outlet:
@@ -122,10 +123,14 @@ class Outlet:
         self._wait = min(_LONGEST_WAIT, 2 * self._wait or _FIRST_WAIT)
         self._not_before = time.monotonic() + self._wait * random.uniform(0.5, 1.0)
         self.state.failures += 1
-        self._note(str(error) or type(error).__name__)
+        if isinstance(error, LinesideError):
+            self._note(error.message, error.report())
+        else:
+            self._note(str(error) or type(error).__name__)
 
-    def _note(self, trouble: str) -> None:
+    def _note(self, trouble: str, error: ErrorReport | None = None) -> None:
         """Announces what changed: a failure once, not at each try."""
+        self.state.error = error
         if trouble == self.state.trouble:
             return
         was, self.state.trouble = self.state.trouble, trouble

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, select
 
+from lineside.contract import result_versions
 from lineside.contract.desired import Desired
 from lineside.contract.device import AccessToken
 from lineside.contract.errors import LinesideError
@@ -60,8 +61,9 @@ class Told:
 
     def headers(self) -> dict[str, str]:
         """Of the answer."""
-        said = {"Lineside-Asked": self.look.asked, "Lineside-Collecting": self.look.collecting}
-        return {"ETag": self.etag, **{name: str(number) for name, number in said.items() if number}}
+        numbers = {"Lineside-Asked": self.look.asked, "Lineside-Collecting": self.look.collecting}
+        told = {name: str(number) for name, number in numbers.items() if number}
+        return {"ETag": self.etag, result_versions.HEADER: result_versions.said(result_versions.TOLD), **told}
 
 
 class CheckIns:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Mapping
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
-from lineside.contract.result import RESULT_SCHEMA, Result
+from lineside.contract.result import Result
+from lineside.contract.result_versions import FORMS, Form, said, version_of
 
 MAX_BYTES = 256 << 10
 """Largest result; one with a hundred detections has about 20 KiB."""
 
 _LARGEST = 2**63
-_decoder = msgspec.json.Decoder(Result)
 
 
-def read(device: str, payload: bytes) -> Result:
-    """The result in a message of a device. Raises `result.invalid`."""
+def read(device: str, payload: bytes, forms: Mapping[int, Form] = FORMS) -> Result:
+    """The result in a message of a device. Raises `result.invalid`, and `result.version_unread` for a version of the
+    schema that is none of `forms`."""
     if len(payload) > MAX_BYTES:
         raise LinesideError("result.invalid", device=device, why=f"it has over {MAX_BYTES} bytes")
+    version = version_of(payload)
+    if version is None:
+        raise LinesideError("result.invalid", device=device, why="it says no version of the result schema")
+    if version not in forms:
+        raise LinesideError("result.version_unread", device=device, version=version, read=said(forms))
     try:
-        result = _decoder.decode(payload)
+        result = forms[version].read(payload)
     except UNREADABLE as error:
         raise LinesideError("result.invalid", device=device, why=error) from error
     why = _what_is_wrong(device, result)
@@ -30,8 +36,6 @@ def read(device: str, payload: bytes) -> Result:
 
 
 def _what_is_wrong(device: str, result: Result) -> str:
-    if result.schema != RESULT_SCHEMA:
-        return f"its schema is {result.schema!r}"
     if result.device != device:
         return f"it says it is of {result.device!r}"
     if not 0 <= result.sequence < _LARGEST:
