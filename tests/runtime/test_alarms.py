@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ from lineside.runtime.frames import SourceHealth, SourceState
 from lineside.runtime.main import main
 from lineside.runtime.models.swap_status import SwapState, SwapStatus
 from lineside.runtime.status import SinkStatus, SourceStatus, Status, write_status
+from tests.runtime.conftest import encoded, squares
+from tests.runtime.test_run import Device, put
 
 NOW = 1_800_000_000.0
 MISMATCH = LinesideError("golden.mismatched", image="a.png", difference="a box is missing").report()
@@ -83,6 +88,39 @@ def test_a_candidate_that_cannot_look_is_one_and_one_that_was_ended_is_none() ->
     assert (alarm.subject, alarm.code) == ("shadow", "model.shadow_off")
     assert "there is none" in alarm.message
     assert raise_(Status(shadow=ShadowStatus(state=ShadowState.OFF))).alarms == ()
+
+
+def test_a_local_api_that_cannot_listen_is_one() -> None:
+    taken = LinesideError("api.unusable", address="127.0.0.1:8700", why="Address already in use").report()
+    (alarm,) = raise_(Status(api=taken)).alarms
+    assert (alarm.subject, alarm.code) == ("api", "api.unusable")
+    assert "127.0.0.1:8700: Address already in use" in alarm.message
+    assert "api.port" in alarm.next
+
+
+def test_a_port_that_is_taken_is_an_alarm_of_a_run_that_decides_all_the_same(
+    tmp_path: Path, bright_folder: Path
+) -> None:
+    device = Device(tmp_path / "device", bright_folder)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        device.configuration["api"] = {"port": taken.getsockname()[1]}
+        device.start()
+        (alarm,) = device.ready().alarms
+        put(device.inbox, "a.png", encoded(squares((8, 8))))
+        device.until(lambda status: status.decided == 1)
+        assert device.stop() == 0
+    assert (alarm.subject, alarm.code) == ("api", "api.unusable")
+
+
+def test_a_device_without_h11_is_told_what_to_install(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['h11'] = None; from pathlib import Path; "
+        "from lineside.runtime.api.api import Api, unasked; from lineside.runtime.api.settings import ApiSettings; "
+        f"api = Api(ApiSettings(), None, Path({str(tmp_path)!r}), unasked); api.start(); api.stop(); "
+        "print(api.trouble.code, api.trouble.next)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "api.not_installed pip install --upgrade 'lineside[runtime]'"
 
 
 def test_results_that_were_lost_are_one() -> None:

@@ -41,6 +41,15 @@ def test_it_says_what_each_strategy_kept_and_what_was_refused_and_why(
     assert json.loads(capsys.readouterr().out)["captures"]["strategies"]["class"]["refused"]["budget"] == 2
 
 
-def test_without_a_run_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_run_it_says_so_and_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--work", str(tmp_path)]) == 2
-    assert "runtime.no_status" in capsys.readouterr().err
+    said, after = capsys.readouterr().err.splitlines()
+    assert said.startswith("runtime.no_status: ")
+    assert after.startswith("Next: ")
+
+
+def test_where_json_was_asked_for_a_refusal_is_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--work", str(tmp_path), "--json"]) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["error"]["code"] == "runtime.no_status"
+    assert said.err == ""

@@ -29,11 +29,20 @@ def alarms_of(status: Status, now: float) -> tuple[Alarm, ...]:
             next=error.next,
             since=since or began.get((subject, error.code)) or rfc3339(now),
         )
-        for subject, error, since in (*_sources(status), *_models(status), *_sinks(status, now), *_lost(status))
+        for subject, error, since in _found(status, now)
     )
 
 
 _Found = Iterator[tuple[str, ErrorReport, str]]  # what it is about, what is wrong, since when if that is known
+
+
+def _found(status: Status, now: float) -> _Found:
+    yield from _sources(status)
+    yield from _models(status)
+    yield from _sinks(status, now)
+    yield from _lost(status)
+    if status.api:
+        yield "api", status.api, ""
 
 
 def _sources(status: Status) -> _Found:

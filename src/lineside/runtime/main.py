@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from lineside.contract.errors import LinesideError
 
 _OF_THE_EXTRA = frozenset({"numpy", "onnxruntime", "PIL"})
@@ -27,13 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _OF_THE_EXTRA:
             raise
-        return _refused(LinesideError("start.extra_missing", extra="runtime"))
+        return _refused(LinesideError("start.extra_missing", extra="runtime"), options)
     except LinesideError as error:
-        return _refused(error)
+        return _refused(error, options)
 
 
-def _refused(error: LinesideError) -> int:
-    sys.stderr.write(f"{error.code}: {error.message} {error.next}\n")
+def _refused(error: LinesideError, options: argparse.Namespace) -> int:
+    """Says why, and what to do next; as JSON where the answer would have been JSON."""
+    if getattr(options, "json", False):
+        sys.stdout.write(msgspec.json.encode({"error": error.report()}).decode() + "\n")
+    else:
+        sys.stderr.write(f"{error.code}: {error.message}\n" + (f"Next: {error.next}\n" if error.next else ""))
     return _REFUSED
 
 

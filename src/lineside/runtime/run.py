@@ -122,11 +122,13 @@ def _serve(
         settings, library, sources, delivery, ledger, captures=captures, shadow=shadow, meter=meter, watching=watching
     )
     following = following_of(settings, library, line, environment)
-    running = _Running(settings, library, sources, line, delivery, spool, status, file, shadow, following, captures)
     api = (
         Api(configuration.api, library, settings.work, asking(settings, sources), live=live.picture)
         if configuration.api
         else None
+    )
+    running = _Running(
+        settings, library, sources, line, delivery, spool, status, file, shadow, following, captures, api
     )
     asked_for = configuration.sinks, settings.mqtt, environment, settings.device, settings.work, delivery.wake
     sinks = patiently(stop, partial(sinks_of, *asked_for))
@@ -168,6 +170,7 @@ class _Running:
     shadow: Shadow | None
     following: Following | None
     captures: Captures | None
+    api: Api | None
 
     def report(self) -> None:
         """Writes the status as it is now."""
@@ -207,6 +210,7 @@ class _Running:
         status.published, status.captured = self.delivery.counts.published, self.delivery.counts.captured
         status.captures = self.captures.status() if self.captures else None
         status.dropped = self.spool.dropped
+        status.api = self.api.trouble if self.api else None
         status.alarms = alarms_of(status, time.time())
 
 

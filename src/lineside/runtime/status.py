@@ -85,6 +85,7 @@ class Status(msgspec.Struct, kw_only=True):
     sinks: dict[str, SinkStatus] = {}
     shadow: ShadowStatus | None = None
     swaps: dict[str, SwapStatus] = {}  # of models whose components are followed, by component
+    api: ErrorReport | None = None  # why the local API that is configured is not there
     alarms: tuple[Alarm, ...] = ()
     error: ErrorReport | None = None
 

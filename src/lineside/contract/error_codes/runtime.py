@@ -181,6 +181,12 @@ ROWS = (
         "The local API listens on this machine alone, and {host} is not a loopback address.",
         "Leave api.host out, and give api.port; for other machines, publish results over MQTT.",
     ),
+    Problem(
+        "api.not_installed",
+        Kind.UNAVAILABLE,
+        "The local API is not there: the package h11 is not installed.",
+        "pip install --upgrade 'lineside[runtime]'",
+    ),
     Problem("api.port_invalid", Kind.REFUSED, "{port} is not a port.", "Give api.port as 1 to 65535, or 0 for none."),
     Problem(
         "api.unusable",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineside.contract.errors import LinesideError
+from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.inquiry import LivePicture
 from lineside.runtime.announce import announce
 from lineside.runtime.api.models import Ask, Models
@@ -33,11 +33,12 @@ class Api:
         """Raises `api.not_loopback`, `api.port_invalid`."""
         self._host, self._settings, self._work = loopback(settings), settings, work
         self._server = _server(models, ask, live)
+        self.trouble: ErrorReport | None = None  # why nobody can ask
 
     def start(self) -> None:
-        """Listen where the configuration says."""
+        """Listen where the configuration says. Where that cannot be, `trouble` says why, and the line goes on."""
         if self._server is None:
-            announce("api.unusable", why="h11 is not installed", next="pip install --upgrade 'lineside[runtime]'")
+            self._unusable(LinesideError("api.not_installed"))
             return
         try:
             if self._settings.socket:
@@ -45,9 +46,13 @@ class Api:
             if self._settings.port:
                 self._server.listen_loopback(self._host, self._settings.port)
         except LinesideError as error:
-            announce("api.unusable", code=error.code, why=error.message, next=error.next)
+            self._unusable(error)
             return
         announce("api.ready", socket=self._settings.socket, port=self._settings.port)
+
+    def _unusable(self, error: LinesideError) -> None:
+        self.trouble = error.report()
+        announce("api.unusable", code=error.code, why=error.message, next=error.next)
 
     def stop(self) -> None:
         """Close every connection."""
