@@ -1,5 +1,6 @@
 """From a person's wish to a dataset version: a collection, a real runtime that keeps its images, tickets, the report,
-reviews through the API, and what is made of them, with where each label comes from."""
+reviews through the API, and what is made of them, with where each label comes from. And what one device does not give,
+because it went away, comes from another."""
 
 from __future__ import annotations
 
@@ -128,3 +129,52 @@ def test_a_collection_becomes_a_dataset_version_that_knows_where_its_labels_come
             (LabelKind.MODEL, MODEL, str(model.version), True)
         }
         assert plant.client.review(corrected.record.id).dataset == made.version.id
+
+
+def _asked_on(station: Station, collection: str) -> int:
+    """How many the runtime of a device has been asked for."""
+    file = station.root / "work" / f"{MODEL}.inference" / "capture-requests.json"
+    rows = json.loads(file.read_bytes()) if file.exists() else []
+    return sum(row["count"] for row in rows if row["id"] == collection)
+
+
+def _kept_on(station: Station, collection: str) -> int:
+    """How many its runtime says that it has kept."""
+    file = station.root / "work" / f"{MODEL}.inference" / "capture-requests-kept.json"
+    return int(json.loads(file.read_bytes()).get(collection, {}).get("kept", 0)) if file.exists() else 0
+
+
+def test_what_one_that_goes_away_does_not_keep_comes_from_another(tmp_path: Path) -> None:
+    """Of two, one leaves the group while its agent stands still. Its part is asked of the other; what its runtime has
+    kept meanwhile counts when the agent is back, and is asked of the other no more: as many come as were asked for."""
+    with Plant(tmp_path, "--worker", "off") as plant:
+        plant.device("twin-1", twin=True)
+        gone, left = plant.device("cell-1"), plant.device("cell-2")
+        model = plant.release("first")
+        plant.deploy(model, capture={"random": 0.0, "strategies": []})
+        for station in (gone, left):
+            plant.wait_runs(station, model)
+        id_ = _collected(plant).id
+        eventually(lambda: _asked_on(gone, id_) == _asked_on(left, id_) == ASKED // 2)
+
+        def parts() -> list[int]:
+            return [one.asked for one in plant.client.collection(id_).devices]
+
+        with gone.frozen():
+            plant.client.remove_from_group(GROUP, Which(devices=("cell-1",)))
+            eventually(lambda: parts() == [0, ASKED])
+            gone.feed(2)
+            eventually(lambda: _kept_on(gone, id_) == 2)
+        eventually(lambda: parts() == [2, ASKED - 2])
+        eventually(lambda: _asked_on(left, id_) == ASKED - 2)
+        part = left.root / "arriving"
+        for number in range(10, 10 + ASKED):  # none that the other one has kept
+            part.write_bytes(tiny.picture(number))
+            part.rename(left.root / "inbox" / f"{number:05d}.png")
+        eventually(lambda: plant.client.collection(id_).state is CollectionState.COMPLETE)
+        report = plant.client.collection(id_)
+        assert (report.asked, report.kept, report.uploaded) == (ASKED, ASKED, ASKED)
+        first, second = report.devices
+        assert (first.uploaded, second.uploaded) == (2, ASKED - 2)
+        assert first.why == f"It is not in {GROUP} any more: others were asked for {ASKED // 2} of its images."
+        assert len({one.record.digest for one in plant.client.captures(request=id_).captures}) == ASKED

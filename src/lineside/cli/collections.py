@@ -175,7 +175,7 @@ def _details(found: Collection) -> RenderableType:
 
 def _why(why: str, refused: dict[str, int], told_at: str | None) -> str:
     said = "; ".join(f"{reason}: {count}" for reason, count in sorted(refused.items()))
-    return why or said or ("" if told_at else "it has not heard of it yet")
+    return " ".join(filter(None, (why, said))) or ("" if told_at else "it has not heard of it yet")
 
 
 def _schedules(found: list[ScheduledCollection]) -> RenderableType:

@@ -1,7 +1,8 @@
 """Collections: so many images from a group of devices until a time, and the report of what came of it.
 
 A collection is spread over the devices of its group when it begins. Each device is told its part; what it keeps for it
-comes home as captures whose record names the collection. It ends when it is complete, at its time, or by hand.
+comes home as captures whose record names the collection. What a device will not keep is asked of others. It ends when
+it is complete, at its time, or by hand.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class CollectionDevice(msgspec.Struct, frozen=True, kw_only=True):
     kept: int = 0  # on the device, by its own word
     uploaded: int = 0
     refused: dict[str, int] = {}
-    why: str = ""  # it keeps none
+    why: str = ""  # it keeps none, or others were asked for its part
     told_at: str | None = None  # when it heard of it
 
 

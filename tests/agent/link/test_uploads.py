@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lineside.agent.clock import Clock
-from lineside.agent.link.collecting import ASKED, KEPT, TAKES, Collecting
+from lineside.agent.link.collecting import ASKED, KEPT, TAKES, Collecting, split
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.upload_budget import RuledBudget
 from lineside.agent.link.upload_ledger import UploadLedger
@@ -373,3 +373,20 @@ def test_a_component_cannot_make_the_agent_read_something_else(tmp_path: Path) -
     control.requests, control.collections = [request("c1", 5)], 1
     Collecting(tmp_path, control).look()
     assert control.kept["c1"].kept == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "kept", "shares"),
+    [
+        (5, [0, 0], [3, 2]),
+        (10, [4, 1], [5, 5]),
+        (6, [5, 1], [5, 1]),  # fewer than before: nobody keeps more
+        (8, [5, 0, 0], [5, 2, 1]),
+        (3, [5, 1], [5, 1]),
+        (4, [], []),
+    ],
+)
+def test_components_share_what_is_asked_and_none_is_asked_for_less_than_it_has(
+    count: int, kept: list[int], shares: list[int]
+) -> None:
+    assert split(count, kept) == shares

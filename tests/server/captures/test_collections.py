@@ -18,12 +18,14 @@ from lineside.contract.collection import (
     CaptureProgress,
     CaptureRequest,
     Collection,
+    CollectionDevice,
     CollectionRequest,
     CollectionSchedule,
     CollectionState,
 )
 from lineside.contract.errors import LinesideError
-from lineside.server.captures.spreading import moved, spread
+from lineside.contract.group import Which
+from lineside.server.captures.collections import Collections
 from lineside.server.testing import FakeClock, Running, running
 from lineside.server.testing_device import TestDevice
 from tests.server.captures.test_captures import record
@@ -60,11 +62,20 @@ def collecting(camera: TestDevice) -> str:
     return camera.get("/desired").headers.get("Lineside-Collecting", "0")
 
 
-def send(camera: TestDevice, n: int, collection: str) -> None:
+def hear(camera: TestDevice) -> list[CaptureRequest]:
+    """It checks in, and hears what it is asked for."""
+    collecting(camera)
+    return asked(camera)
+
+
+def send(camera: TestDevice, n: int, collection: str, again: bool = False) -> None:
     data = f"{camera.name} {n}".encode()
     announced = record(camera.name, data, id=f"{camera.name}-{n}", strategy="requested", request=collection)
     ticket = msgspec.json.decode(camera.post("/captures", announced).content, type=Ticket)
     path = ticket.url.removeprefix("/device/v1")
+    assert ticket.uploaded is again
+    if again:
+        return
     assert camera.request("PUT", path, content=data).status_code == 204
 
 
@@ -72,16 +83,12 @@ def collect(client: Client, count: int = 7, **fields: Any) -> Collection:
     return client.collect(CollectionRequest(**{"group": "b", "count": count, "until": UNTIL} | fields))
 
 
+def report(client: Client, made: Collection) -> dict[str, CollectionDevice]:
+    return {one.device: one for one in client.collection(made.id).devices}
+
+
 def loop(lineside: Running) -> None:
     next(one for one in lineside.apps.loops if one.name == "collections").step()
-
-
-def test_spread_evenly_and_moved_to_who_can() -> None:
-    assert sorted(spread(7, ["a", "b", "c"], "seed").values()) == [2, 2, 3]
-    assert sum(spread(2, [str(n) for n in range(100)], "seed").values()) == 2
-    assert spread(5, [], "seed") == {}
-    assert moved(5, {"a": 2, "b": 3}) == {"a": 5, "b": 5}
-    assert moved(5, {}) == moved(0, {"a": 1}) == {}
 
 
 @pytest.mark.both_databases
@@ -135,7 +142,7 @@ def test_what_one_cannot_give_is_asked_of_the_others(
 ) -> None:
     made = collect(client, 9)
     for camera in cameras[:2]:
-        asked(camera)
+        hear(camera)
     cameras[0].post(f"/collections/{made.id}/kept", CaptureProgress(why="No component keeps images."))
     loop(lineside)
     lines = {one.device: one for one in client.collection(made.id).devices}
@@ -145,37 +152,136 @@ def test_what_one_cannot_give_is_asked_of_the_others(
     assert client.collection(made.id).asked == 9
 
 
-def test_who_is_away_for_half_of_the_time_is_replaced(
+@pytest.mark.both_databases
+def test_who_is_not_heard_for_a_quarter_of_the_time_is_replaced(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    """One has never heard of it, one has and has kept an image; the third is asked for what they do not have."""
+    made = collect(client, 9)
+    for camera in cameras[:2]:
+        hear(camera)
+    cameras[0].post(f"/collections/{made.id}/kept", CaptureProgress(kept=1))
+    clock.advance(12 * 3600 - 1)
+    hear(cameras[1])
+    loop(lineside)
+    assert {one.asked for one in client.collection(made.id).devices} == {3}  # they may come yet
+    clock.advance(1)
+    loop(lineside)
+    lines = report(client, made)
+    assert [lines[camera.name].asked for camera in cameras] == [1, 8, 0]
+    assert "last heard of at 2026-01-01T00:00:00" in lines["cam-0"].why
+    assert "others were asked for 2 of its images." in lines["cam-0"].why
+    assert lines["cam-2"].why == "It has not heard of the collection: others were asked for 3 of its images."
+    before = collecting(cameras[0])
+    assert [part.count for part in asked(cameras[0])] == [1]  # the one that it has
+    assert asked(cameras[2]) == []
+    loop(lineside)
+    assert client.collection(made.id).asked == 9
+    assert collecting(cameras[0]) == before
+
+
+@pytest.mark.both_databases
+def test_what_one_that_was_away_brings_is_asked_of_nobody_else(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    """It kept three while nobody heard of it. One is not asked of another any more, two are there already: eleven came
+    of nine, and nothing counts twice."""
+    made = collect(client, 9)
+    for camera in cameras:
+        hear(camera)
+    cameras[0].post(f"/collections/{made.id}/kept", CaptureProgress(kept=0))
+    clock.advance(12 * 3600)
+    for camera in cameras[1:]:
+        hear(camera)
+    loop(lineside)
+    lines = report(client, made)
+    assert sorted(lines[camera.name].asked for camera in cameras) == [0, 4, 5]
+    for n, camera in enumerate(cameras[1:]):
+        for image in range(lines[camera.name].asked - 1 + n):  # the first has one to go, the second none
+            send(camera, image, made.id)
+            send(camera, image, made.id, again=True)
+    told = {camera.name: collecting(camera) for camera in cameras}
+    cameras[0].post(f"/collections/{made.id}/kept", CaptureProgress(kept=3))
+    loop(lineside)
+    lines = report(client, made)
+    first, second, third = (lines[camera.name] for camera in cameras)
+    assert (first.asked, second.asked) == (1, second.uploaded)
+    assert third.asked == third.uploaded
+    assert "last heard of" in first.why
+    assert collecting(cameras[1]) != told["cam-1"]
+    assert [asked(camera) for camera in cameras[1:]] == [[], []]
+    for n in range(3):
+        send(cameras[0], n, made.id)
+    found = client.collection(made.id)
+    assert (found.state, found.asked, found.kept, found.uploaded) == (CollectionState.COMPLETE, 9, 11, 11)
+
+
+def test_who_leaves_is_replaced_at_once(client: Client, cameras: list[TestDevice], lineside: Running) -> None:
+    """What one that left the group has kept still comes; what a revoked one has kept does not."""
+    made = collect(client, 9)
+    for camera in cameras:
+        hear(camera)
+        camera.post(f"/collections/{made.id}/kept", CaptureProgress(kept=2))
+    send(cameras[0], 0, made.id)
+    client.remove_from_group("b", Which(devices=("cam-1",)))
+    loop(lineside)
+    lines = report(client, made)
+    assert [lines[camera.name].asked for camera in cameras] == [4, 2, 3]
+    assert lines["cam-1"].why == "It is not in b any more: others were asked for 1 of its images."
+    assert asked(cameras[1]) == []
+    client.revoke_device("cam-0", why="scrapped")
+    loop(lineside)
+    lines = report(client, made)
+    assert (lines["cam-0"].asked, lines["cam-0"].uploaded) == (1, 1)
+    assert (lines["cam-1"].asked, lines["cam-2"].asked) == (2, 6)
+    assert lines["cam-0"].why.startswith("It is revoked")
+    assert client.collection(made.id).asked == 9
+
+
+def test_nobody_is_silent_while_the_control_plane_was_down(
     client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
 ) -> None:
     made = collect(client, 9)
-    asked(cameras[0])
-    asked(cameras[1])
-    loop(lineside)
-    assert {one.asked for one in client.collection(made.id).devices} == {3}  # it may come yet
+    for camera in cameras:
+        hear(camera)
     clock.advance(24 * 3600)
+    started = Collections(lineside.core)
+    hear(cameras[0])
+    started.step()
+    assert {one.asked for one in client.collection(made.id).devices} == {3}
+    clock.advance(12 * 3600)
+    hear(cameras[0])
+    started.step()
+    assert report(client, made)["cam-0"].asked == 9
+
+
+def test_the_report_says_who_was_away_though_nobody_could_be_asked_instead(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    made = collect(client)
+    hear(cameras[0])
+    clock.advance(2 * 24 * 3600 + 1)
     loop(lineside)
-    lines = {one.device: one for one in client.collection(made.id).devices}
-    assert sorted(lines[camera.name].asked for camera in cameras) == [0, 4, 5]
-    assert lines["cam-2"].asked == 0
-    assert "was not there" in lines["cam-2"].why
-    assert sum(part.count for camera in cameras for part in asked(camera)) == 9
-    loop(lineside)
-    assert client.collection(made.id).asked == 9
+    lines = report(client, made)
+    assert lines["cam-0"].why.startswith("It was last heard of at 2026-01-01")
+    assert lines["cam-1"].why == "It has not heard of the collection."
 
 
 @pytest.mark.both_databases
 def test_others_of_the_group_take_the_part_of_one_that_is_away(
     client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
 ) -> None:
-    """Of three cameras one is asked for the single image; it is away, and another one that is there is asked."""
+    """Of three cameras one is asked for the single image; it is away, and another one that is there is asked. It has a
+    while to hear of it."""
     made = collect(client, 1)
     (chosen,) = client.collection(made.id).devices
-    clock.advance(24 * 3600)
+    clock.advance(12 * 3600)
     loop(lineside)
     assert client.collection(made.id).device_count == 1  # nobody is there
-    there = next(camera for camera in cameras if camera.name != chosen.device)
+    there, other = (camera for camera in cameras if camera.name != chosen.device)
     collecting(there)
+    loop(lineside)
+    collecting(other)
     loop(lineside)
     lines = {one.device: one.asked for one in client.collection(made.id).devices}
     assert lines == {chosen.device: 0, there.name: 1}
@@ -247,7 +353,7 @@ def test_pages(lineside: Running, client: Client, cameras: list[TestDevice]) -> 
     send(cameras[1], 0, made.id)
     listed = httpx.get(f"{lineside.people_url}/captures", params={"request": made.id, "device": "cam-1"}).text
     assert "/devices/cam-1" in listed
-    assert "that fits" in httpx.get(f"{lineside.people_url}/captures", params={"model": "none:1"}).text
+    assert "No capture fits" in httpx.get(f"{lineside.people_url}/captures", params={"model": "none:1"}).text
     assert made.id in httpx.get(f"{lineside.people_url}/collections").text
     assert "requested" in httpx.get(f"{lineside.people_url}/captures/of/cam-1").text
     assert httpx.post(f"{lineside.people_url}/collections/{made.id}/cancel").status_code in (200, 303)

@@ -77,10 +77,11 @@ class Collecting:
     def _hand_out(self) -> None:
         takers = self._takers()
         shares: dict[Path, list[CaptureRequest]] = {folder: [] for folder in takers}
+        kept = {folder: _kept(folder / KEPT) for folder in takers} if self._requests else {}
         for request in self._requests:
             meant = [folder for folder in takers if request.component in ("", folder.name)]
-            for index, folder in enumerate(meant):
-                count = request.count // len(meant) + (index < request.count % len(meant))
+            have = [min(kept[folder].get(request.id, _Kept()).kept, request.count) for folder in meant]
+            for folder, count in zip(meant, split(request.count, have), strict=True):
                 shares[folder].append(msgspec.structs.replace(request, component=folder.name, count=count))
         for folder, rows in shares.items():
             data = msgspec.json.encode(rows)
@@ -107,6 +108,16 @@ class Collecting:
         except RemoteError as error:  # it has ended meanwhile
             _log.info("collection %s: %s", request, error.message)
         self._told[request] = progress
+
+
+def split(count: int, kept: Sequence[int]) -> list[int]:
+    """`count` images over as many components as evenly as can be, with no share below what a component has kept; so a
+    count that became less asks nobody for more."""
+    shares, left = [0] * len(kept), count
+    for index, which in enumerate(sorted(range(len(kept)), key=lambda one: -kept[one])):
+        shares[which] = max(kept[which], -(-left // (len(kept) - index)))
+        left = max(0, left - shares[which])
+    return shares
 
 
 def _gone(before: Sequence[CaptureRequest], now: Sequence[CaptureRequest]) -> list[CaptureRequest]:

@@ -8,7 +8,7 @@ open ─┬► complete    as many came as were asked for
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import event, insert
@@ -30,15 +30,16 @@ from lineside.contract.ids import is_name
 from lineside.server.access.caller import current
 from lineside.server.captures import collections_store as store
 from lineside.server.captures.collections_store import CollectionDeviceRow, CollectionRow
-from lineside.server.captures.spreading import moved, spread
+from lineside.server.captures.spreading import Part, shared, silent_since, spread
 from lineside.server.clock import parse_rfc3339, rfc3339
-from lineside.server.devices.membership import group_exists
+from lineside.server.devices.membership import group_exists, group_names
 from lineside.server.services import Core
 
 _MOST_CLASSES = 100
+_PATIENCE_SECONDS = 600.0  # before a silent device is waited for no longer
+_MOST_GROUPS = 500  # offered by the form
 _MOST_REASONS = 20
 _WORDS = 200
-_AWAY = "It was not there in the first half of the time; others were asked for its part."
 _ENDED = {
     CollectionState.COMPLETE: "is complete",
     CollectionState.ENDED: "has ended, its time is over",
@@ -51,6 +52,7 @@ class Collections:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._since = core.clock.now()
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -90,6 +92,11 @@ class Collections:
         with self._core.database.read() as session:
             return store.page(session, offset, limit)
 
+    def groups(self) -> list[str]:
+        """Names of groups that can be asked, some hundreds at most."""
+        with self._core.database.read() as session:
+            return group_names(session, _MOST_GROUPS)
+
     def get(self, id_: str, offset: int = 0, limit: int = 100) -> Collection:
         """One collection with a page of its devices. Raises `request.not_found`."""
         with self._core.database.read() as session:
@@ -110,7 +117,11 @@ class Collections:
         """What a device is asked for now, oldest first; from now on it has been told."""
         now = rfc3339(self._core.clock.now())
         with self._core.database.write() as session:
-            found = store.open_parts(session, device, now)
+            found = [
+                (part, row)
+                for part, row in store.open_parts(session, device, now)
+                if store.takes_part(session, row, device)
+            ]
             for part, _ in found:
                 part.told_at = part.told_at or now
             return [_asked(part, row.request) for part, row in found if part.asked > part.uploaded]
@@ -137,42 +148,47 @@ class Collections:
     # --- the clock ------------------------------------------------------------------------------------------------
 
     def step(self) -> None:
-        """End what is over, and ask others for what some devices cannot give."""
-        now = rfc3339(self._core.clock.now())
+        """End what is over, and ask others for what some devices do not keep."""
+        now = self._core.clock.now()
         with self._core.database.read() as session:
-            over, short = store.over(session, now), store.short(session, now)
-            waiting = [id_ for id_, since, until in store.unheard(session) if _half_is_over(since, until, now)]
+            over = store.over(session, rfc3339(now))
+            unsettled = [row.id for row in store.opened(session) if store.unsettled(session, row, self._silent(row))]
         for id_ in over:
             with self._core.database.write() as session:
                 row = session.get_one(CollectionRow, id_)
                 if row.state == CollectionState.OPEN.value:
                     self._end(session, row, CollectionState.ENDED)
-        for id_ in dict.fromkeys((*short, *waiting)):
+        for id_ in unsettled:
             with self._core.database.write() as session:
-                self._move(session, session.get_one(CollectionRow, id_))
+                row = session.get_one(CollectionRow, id_)
+                if row.state == CollectionState.OPEN.value:
+                    self._settle(session, row)
 
-    def _move(self, session: Session, row: CollectionRow) -> None:
-        """What devices that keep nothing were asked for is asked of those that heard of it; and so is, when half of the
-        time is over, what is asked of devices that were not there: of them, and of others of the group that are."""
-        if row.state != CollectionState.OPEN.value:
-            return
-        half = _half_is_over(row.created_at, row.until, rfc3339(self._core.clock.now()))
-        away = store.away(session, row.id) if half else []
-        unable, able = store.unable(session, row.id), store.able(session, row.id)
-        spare = store.spare(session, row) if away else []
-        who = dict.fromkeys(spare, 0) | {part.device: part.asked for part in able}
-        more = moved(sum(part.asked - part.uploaded for part in (*unable, *away)), who)
-        if not more:
-            return
-        for part in (*unable, *away):
-            part.asked, part.why = part.uploaded, part.why or _AWAY
-        for part in able:
-            part.asked = more.get(part.device, part.asked)
-        new = {name: more[name] for name in spare if name in more}
+    def _silent(self, row: CollectionRow) -> str:
+        """Who was last heard of up to then is waited for no longer; from before this started, nobody can tell."""
+        patience = timedelta(seconds=max(_PATIENCE_SECONDS, self._core.settings.silence_seconds))
+        begun, until, now = parse_rfc3339(row.created_at), parse_rfc3339(row.until), self._core.clock.now()
+        silent = silent_since(begun, until, now, patience)
+        return rfc3339(silent) if silent >= self._since else ""
+
+    def _settle(self, session: Session, row: CollectionRow) -> None:
+        """What devices are asked for and will not keep is asked of others of the group that are there; what came beyond
+        what one was asked for, because it was away meanwhile, is asked of nobody else."""
+        now = self._core.clock.now()
+        here = rfc3339(now - timedelta(seconds=self._core.settings.silence_seconds))
+        found, spare = store.parts(session, row, self._silent(row), here), store.spare(session, row, here)
+        parts = {name: part for name, (_, part) in found.items()} | dict.fromkeys(spare, Part(0, 0, there=True))
+        asked = shared(parts)
+        for name, (one, part) in found.items():
+            less = one.asked - asked.get(name, one.asked)
+            if less > 0 and part.lost and not one.why:
+                one.lost = f"{store.why_lost(session, row, name)}: others were asked for {less} of its images."
+            one.asked = asked.get(name, one.asked)
+        new = {name: asked[name] for name in spare if name in asked}
         if new:
-            session.execute(insert(CollectionDeviceRow), _parts(row.id, new))
+            session.execute(insert(CollectionDeviceRow), _parts(row.id, new, rfc3339(now)))
         session.flush()
-        self._changed(session, list(more))
+        self._changed(session, list(asked))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -194,6 +210,9 @@ class Collections:
 
     def _end(self, session: Session, row: CollectionRow, state: CollectionState) -> None:
         row.state, row.ended_at = state.value, rfc3339(self._core.clock.now())
+        for name, (one, part) in store.parts(session, row, self._silent(row), here="").items():
+            if part.lost and part.asked > part.have and not one.why:
+                one.lost = f"{store.why_lost(session, row, name)}."
         session.flush()
         self._changed(session, store.devices_of(session, row.id))
         found = store.value(session, row)
@@ -219,17 +238,10 @@ def _found(session: Session, id_: str) -> CollectionRow:
     return row
 
 
-def _parts(id_: str, parts: dict[str, int]) -> list[dict[str, object]]:
+def _parts(id_: str, parts: dict[str, int], asked_at: str | None = None) -> list[dict[str, object]]:
     """Rows of the parts of devices, by how much each is asked for."""
-    return [
-        {"collection": id_, "device": device, "asked": asked, "kept": 0, "uploaded": 0, "why": ""}
-        for device, asked in parts.items()
-    ]
-
-
-def _half_is_over(since: str, until: str, now: str) -> bool:
-    begun, end = parse_rfc3339(since), parse_rfc3339(until)
-    return parse_rfc3339(now) >= begun + (end - begun) / 2
+    start = {"kept": 0, "uploaded": 0, "why": "", "asked_at": asked_at, "lost": ""}
+    return [{"collection": id_, "device": device, "asked": asked, **start} for device, asked in parts.items()]
 
 
 def _asked(part: CollectionDeviceRow, request: CollectionRequest) -> CaptureRequest:

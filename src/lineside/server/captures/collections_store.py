@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import Index, String, case, exists, func, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ColumnElement, Index, String, and_, case, exists, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from lineside.contract.collection import (
     Collection,
@@ -18,6 +18,7 @@ from lineside.contract.collection import (
 )
 from lineside.contract.device import DeviceState
 from lineside.server.among import among
+from lineside.server.captures.spreading import Part
 from lineside.server.database import Base, Json
 from lineside.server.devices.store import DeviceRow, GroupRow
 
@@ -52,8 +53,10 @@ class CollectionDeviceRow(Base):
     kept: Mapped[int] = mapped_column(default=0)
     uploaded: Mapped[int] = mapped_column(default=0)
     refused: Mapped[dict[str, int] | None] = mapped_column(Json(dict[str, int]), default=None)
-    why: Mapped[str] = mapped_column(default="")
+    why: Mapped[str] = mapped_column(default="")  # by its own word
     told_at: Mapped[str | None] = mapped_column(String(32), default=None)
+    asked_at: Mapped[str | None] = mapped_column(String(32), default=None)  # None: from the beginning
+    lost: Mapped[str] = mapped_column(default="", server_default="")  # why others are asked for its part
 
     def value(self) -> CollectionDevice:
         """The row as it travels; what came was kept, whatever the device has told."""
@@ -63,16 +66,9 @@ class CollectionDeviceRow(Base):
             kept=max(self.kept, self.uploaded),
             uploaded=self.uploaded,
             refused=self.refused or {},
-            why=self.why,
+            why=" ".join(filter(None, (self.lost, self.why))),
             told_at=self.told_at,
         )
-
-
-_UNTOLD = (
-    CollectionDeviceRow.told_at.is_(None),
-    CollectionDeviceRow.why == "",
-    CollectionDeviceRow.asked > CollectionDeviceRow.uploaded,
-)
 
 
 class CollectionScheduleRow(Base):
@@ -198,44 +194,83 @@ def over(session: Session, now: str) -> list[str]:
     )
 
 
-def short(session: Session, now: str) -> list[str]:
-    """Open collections in which a device cannot give what it was asked for."""
+def opened(session: Session) -> list[CollectionRow]:
+    """Open collections."""
+    return list(session.scalars(select(CollectionRow).where(CollectionRow.state == _OPEN)))
+
+
+def unsettled(session: Session, row: CollectionRow, silent: str) -> bool:
+    """Whether an open part is lost, or one is open while another device has more than it was asked for. Who was last
+    heard of up to `silent` (RFC 3339) is lost."""
     part = CollectionDeviceRow
-    unable_ = exists().where(part.collection == CollectionRow.id, part.why != "", part.asked > part.uploaded)
-    return list(session.scalars(select(CollectionRow.id).where(CollectionRow.state == _OPEN, unable_)))
+    query = select(part.device).join(DeviceRow, DeviceRow.name == part.device).where(part.collection == row.id)
+
+    def any_(*which: ColumnElement[bool]) -> bool:
+        return session.scalar(query.where(*which).limit(1)) is not None
+
+    late = or_(part.kept > part.asked, part.uploaded > part.asked)
+    return any_(_open(), _lost(row, silent)) or (any_(late) and any_(_open()))
 
 
-def unheard(session: Session) -> list[tuple[str, str, str]]:
-    """Open collections of which a device that was asked has not heard: id, beginning and end."""
-    untold = exists().where(CollectionDeviceRow.collection == CollectionRow.id, *_UNTOLD)
-    query = select(CollectionRow.id, CollectionRow.created_at, CollectionRow.until)
-    return [
-        (id_, since, until) for id_, since, until in session.execute(query.where(CollectionRow.state == _OPEN, untold))
-    ]
-
-
-def away(session: Session, id_: str) -> list[CollectionDeviceRow]:
-    """Devices that were asked for something and have not heard of it."""
+def parts(session: Session, row: CollectionRow, silent: str, here: str) -> dict[str, tuple[CollectionDeviceRow, Part]]:
+    """Parts of a collection, by device, and how things stand with them. Who was last heard of up to `silent` is lost,
+    after `here` can be asked for more."""
     part = CollectionDeviceRow
-    return list(session.scalars(select(part).where(part.collection == id_, *_UNTOLD)))
+    query = select(part, DeviceRow.state, DeviceRow.last_seen, _lost(row, silent).label("lost"))
+    found = session.execute(query.join(DeviceRow, DeviceRow.name == part.device).where(part.collection == row.id))
+    return {one.device: (one, _part(one, state, seen, here, lost)) for one, state, seen, lost in found}
 
 
-def spare(session: Session, row: CollectionRow) -> list[str]:
-    """Accepted devices of its group that have no part in a collection and were there since it began."""
+def _part(row: CollectionDeviceRow, state: str, seen: str | None, here: str, lost: bool) -> Part:
+    # what a revoked device has kept never comes
+    have = row.uploaded if state == DeviceState.REVOKED.value else max(row.kept, row.uploaded)
+    there = row.told_at is not None and seen is not None and seen > here
+    return Part(asked=row.asked, have=have, there=there and not lost, lost=lost)
+
+
+def _open() -> ColumnElement[bool]:
+    part = CollectionDeviceRow
+    revoked = DeviceRow.state == DeviceState.REVOKED.value
+    return and_(part.asked > part.uploaded, or_(part.asked > part.kept, revoked))
+
+
+def _lost(row: CollectionRow, silent: str) -> ColumnElement[bool]:
+    """Whether a device keeps no more for a collection."""
+    part = CollectionDeviceRow
+    left = DeviceRow.state != DeviceState.ACCEPTED.value, ~_member(row.request.group, part.device)
+    untold = part.told_at.is_(None), func.coalesce(part.asked_at, row.created_at) <= silent
+    told = part.told_at.is_not(None), func.coalesce(DeviceRow.last_seen, part.told_at) <= silent
+    return or_(part.why != "", *left, and_(*untold), and_(*told))
+
+
+def _member(group: str, device: ColumnElement[str] | InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    return exists().where(GroupRow.group == group, GroupRow.device == device)
+
+
+def takes_part(session: Session, row: CollectionRow, device: str) -> bool:
+    """Whether a device is one that a collection may ask."""
+    known = session.get(DeviceRow, device)
+    member = session.get(GroupRow, (device, row.request.group)) is not None
+    return member and known is not None and known.state == DeviceState.ACCEPTED.value
+
+
+def why_lost(session: Session, row: CollectionRow, device: str) -> str:
+    """Why a device keeps no more for a collection, where it does not say so itself."""
+    known = session.get_one(DeviceRow, device)
+    if known.state != DeviceState.ACCEPTED.value:
+        return f"It is {known.state}"
+    if not takes_part(session, row, device):
+        return f"It is not in {row.request.group} any more"
+    part = session.get_one(CollectionDeviceRow, (row.id, device))
+    if part.told_at is None:
+        return "It has not heard of the collection"
+    return f"It was last heard of at {known.last_seen or part.told_at}"
+
+
+def spare(session: Session, row: CollectionRow, here: str) -> list[str]:
+    """Accepted devices of its group that have no part in a collection and were last heard of after `here`."""
     part = CollectionDeviceRow
     taken = exists().where(part.collection == row.id, part.device == GroupRow.device)
     members = select(GroupRow.device).join(DeviceRow, DeviceRow.name == GroupRow.device)
-    there = DeviceRow.state == DeviceState.ACCEPTED.value, DeviceRow.last_seen > row.created_at
+    there = DeviceRow.state == DeviceState.ACCEPTED.value, DeviceRow.last_seen > here
     return list(session.scalars(members.where(GroupRow.group == row.request.group, *there, ~taken).distinct()))
-
-
-def unable(session: Session, id_: str) -> list[CollectionDeviceRow]:
-    """Devices that keep nothing, and were asked for something."""
-    part = CollectionDeviceRow
-    return list(session.scalars(select(part).where(part.collection == id_, part.why != "", part.asked > part.uploaded)))
-
-
-def able(session: Session, id_: str) -> list[CollectionDeviceRow]:
-    """Devices that heard of a collection and do not say that they keep nothing."""
-    part = CollectionDeviceRow
-    return list(session.scalars(select(part).where(part.collection == id_, part.why == "", part.told_at.is_not(None))))

@@ -89,6 +89,7 @@ def collections_page(
         live=offset == 0,
         page=collections.page(offset, _A_PAGE),
         schedules=scheduled_collections.all(),
+        groups=collections.groups(),
         offset=offset,
         limit=_A_PAGE,
     )

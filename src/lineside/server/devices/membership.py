@@ -40,6 +40,11 @@ def group_exists(session: Session, name: str) -> bool:
     return session.get(NamedGroupRow, name) is not None
 
 
+def group_names(session: Session, most: int) -> list[str]:
+    """Names of groups, in order, so many at most."""
+    return list(session.scalars(select(NamedGroupRow.name).order_by(NamedGroupRow.name).limit(most)))
+
+
 def ensure_group(session: Session, name: str, now: str) -> None:
     """A group that devices may join is there from the moment somebody names it."""
     if session.get(NamedGroupRow, name) is None:
