@@ -95,7 +95,8 @@ def test_captures_say_why_they_were_kept(page: Page, house: House, screenshots: 
     open_page(page, house, "/captures")
     expect(page.locator("figure")).to_have_count(1)
     expect(page.locator("figcaption")).to_contain_text("confidence 0.44 lies between 0.20 and 0.50")
-    page.get_by_role("link", name="uncertain", exact=True).click()
+    page.get_by_label("Reason").select_option("uncertain")
+    page.get_by_role("button", name="Filter").click()
     expect(page.locator("figure rect.found")).to_be_attached()
     keep(page, screenshots, "captures")
 

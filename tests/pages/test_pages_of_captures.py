@@ -48,29 +48,51 @@ def test_captures_are_found_by_device_reason_and_day(
     page.get_by_label("Day of arrival").fill(TODAY.date().isoformat())
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("figure")).to_have_count(60)
-    expect(page.locator("nav.pager", has_text="of 62")).to_be_visible()
+    expect(page.get_by_text("60 of 62, newest first")).to_be_visible()
     page.wait_for_function("() => document.querySelector('figure img').naturalWidth > 0")
     page.screenshot(path=screenshots / "captures-of-a-device.png")
     page.get_by_role("link", name="Older").click()
     expect(page.locator("figure")).to_have_count(2)
     expect(page.get_by_label("Device")).to_have_value(CAMERA)
-    page.get_by_label("Reason", exact=True).and_(page.locator("select")).select_option("uncertain")
+    page.get_by_label("Reason").select_option("uncertain")
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("figure")).to_have_count(2)
     expect(page.locator("figcaption b")).to_have_text(["uncertain", "uncertain"])
+    expect(page.get_by_label("Device")).to_have_value(CAMERA)
     page.get_by_label("Day of arrival").fill((TODAY - timedelta(days=3)).date().isoformat())
     page.get_by_role("button", name="Filter").click()
-    expect(page.get_by_text("No capture that fits.")).to_be_visible()
+    expect(page.get_by_text("No capture fits.")).to_be_visible()
+    page.get_by_role("link", name="Show all").last.click()
+    expect(page.get_by_label("Device")).to_have_value("")
+    expect(page.locator("figure")).to_have_count(60)
+    page.locator("figure").first.get_by_role("link", name="review").click()
+    expect(page.locator("h1")).to_have_text("Review")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_forms_stand_above_what_they_are_about_and_nothing_is_wider_than_the_screen(
+    page: Page, house: House, camera: TestDevice, screenshots: Path, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    for address, form, below in (("/captures", "Filter", "figure"), ("/collections", "Collect", "table, .none")):
+        open_page(page, house, address)
+        button = page.get_by_role("button", name=form).bounding_box()
+        first = page.locator(below).first.bounding_box()
+        assert button is not None
+        assert first is not None
+        assert button["y"] + button["height"] <= first["y"]
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        page.screenshot(path=screenshots / f"{address[1:]}-{width}.png")
 
 
 def test_a_collection_is_asked_for_by_form_and_its_report_grows_until_it_is_complete(
     page: Page, house: House, camera: TestDevice, screenshots: Path
 ) -> None:
     open_page(page, house, "/collections")
-    page.get_by_label("How many images").fill("4")
+    page.get_by_label("Images", exact=True).fill("4")
     page.get_by_label("Group").fill(GROUP)
-    page.get_by_label("until the end of").fill((TODAY + timedelta(days=3)).date().isoformat())
-    page.get_by_label("Classes").fill("scratch, dent")
+    page.get_by_label("Until the end of").fill((TODAY + timedelta(days=3)).date().isoformat())
+    page.get_by_label("Only with").fill("scratch, dent")
     page.get_by_role("button", name="Collect").click()
     expect(page.locator("h1")).to_contain_text(f"4 images from {GROUP}")
     expect(page.locator("h1 .tag")).to_have_text("open")
@@ -102,7 +124,7 @@ def test_collections_are_listed_with_their_schedules_and_one_is_cancelled(
     open_page(page, house, "/collections")
     expect(page.locator("table", has_text="mondays")).to_contain_text("0 6 * * mon")
     page.get_by_label("Group").fill(GROUP)
-    page.get_by_label("until the end of").fill((TODAY + timedelta(days=1)).date().isoformat())
+    page.get_by_label("Until the end of").fill((TODAY + timedelta(days=1)).date().isoformat())
     page.get_by_role("checkbox", name="by chance").check()
     page.get_by_role("button", name="Collect").click()
     expect(page.locator("h1 .tag")).to_have_text("open")
