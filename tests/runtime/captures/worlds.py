@@ -83,3 +83,8 @@ class Device:
     def counts(self) -> dict[str, StrategyCounts]:
         self.tally.into(status := CaptureStatus())
         return status.strategies
+
+    @property
+    def last_refusal(self) -> str:
+        self.tally.into(status := CaptureStatus())
+        return status.last_refusal

@@ -60,6 +60,15 @@ class Budget:
         self._left = {period: (left - 1.0, at) for period, (left, at) in self._left.items()}
         return True
 
+    def share_left(self) -> float:
+        """How much the emptiest of its buckets holds beyond the next image, as a share of a full one, 0 to 1; 1 where
+        there is no limit."""
+        if self.short_of():
+            return 0.0
+        sizes = {period: _size(limit) for period, limit in self._limits.items()}
+        shares = ((self._left[period][0] - 1.0) / (size - 1.0) for period, size in sizes.items() if size > 1.0)
+        return min(shares, default=1.0)
+
     def saved(self) -> Saved:
         """What a later process is to go on from."""
         return {str(period): left for period, left in self._left.items()}

@@ -39,6 +39,7 @@ from lineside.runtime.captures.strategies import (
     Strategy,
     Uncertain,
 )
+from lineside.runtime.captures.surest import Surest
 
 _RANDOM_SHARE = 0.25  # of the hourly budget
 _NO_LIMIT: dict[int, float] = {}
@@ -72,6 +73,7 @@ class _Rank:
     kind: str
     budget: Budget
     strategy: Strategy | None = None  # None: requests, or the shadow, which decides later
+    surest: Surest = field(default_factory=Surest)
 
 
 class Chooser:
@@ -170,6 +172,9 @@ class Chooser:
         if like and rank.kind != "random":
             self._refuse(rank, request, counts.SIMILAR, f"It looks like capture {like.id}, of today.")
             return None, False
+        if short := self._surer_wanted(rank, seen):
+            self._refuse(rank, request, counts.OVER_BUDGET, f"The budget of {rank.kind} is short: {short}.")
+            return None, True
         rank.budget.take()
         wanted = Wanted(
             rank.kind,
@@ -183,6 +188,10 @@ class Chooser:
         )
         self._remember(wanted)
         return wanted, False
+
+    def _surer_wanted(self, rank: _Rank, seen: Seen) -> str:
+        sureness = rank.strategy.sureness(seen) if rank.strategy else None
+        return "" if sureness is None else rank.surest.short_of(sureness, rank.budget.share_left())
 
     def _refuse(self, rank: _Rank, request: Request | None, reason: str, why: str) -> None:
         self._tally.refused(rank.kind, reason, why)

@@ -44,9 +44,19 @@ class Strategy(Protocol):
     def judge(self, seen: Seen) -> str:
         """Why this image; empty when it is not wanted."""
 
+    def sureness(self, seen: Seen) -> float | None:
+        """How sure it is of an image that it wants, 0 to 1; none where all are alike to it."""
 
-class _Plain:
-    """Learns nothing from the stream."""
+
+class _AllAlike:
+    """Prefers no image to another."""
+
+    def sureness(self, seen: Seen) -> float | None:
+        return None
+
+
+class _Plain(_AllAlike):
+    """Learns nothing from the stream either."""
 
     def saw(self, seen: Seen) -> None:
         pass
@@ -84,13 +94,22 @@ class OfClass(_Plain):
         self._classes, self._above = settings.classes, settings.above
 
     def judge(self, seen: Seen) -> str:
-        for one in seen.published if self._above is None else seen.detections:
-            if one.label in self._classes and one.confidence >= (self._above or 0.0):
-                return f"{one.label} with confidence {one.confidence:.2f}: one of {', '.join(self._classes)}."
-        return ""
+        surest = self._surest(seen)
+        if surest is None:
+            return ""
+        return f"{surest.label} with confidence {surest.confidence:.2f}: one of {', '.join(self._classes)}."
+
+    def sureness(self, seen: Seen) -> float | None:
+        surest = self._surest(seen)
+        return surest.confidence if surest else None
+
+    def _surest(self, seen: Seen) -> Detection | None:
+        found = seen.published if self._above is None else seen.detections
+        ours = [one for one in found if one.label in self._classes and one.confidence >= (self._above or 0.0)]
+        return max(ours, key=lambda one: one.confidence, default=None)
 
 
-class Nothing:
+class Nothing(_AllAlike):
     """Nothing found where something is usual, which each source's own stream tells."""
 
     def __init__(self, settings: NothingSettings) -> None:
