@@ -1,10 +1,12 @@
 """Whether the capture policy teaches a rare class sooner than chance does, at the same labelling budget.
 
-Rendered tags (`lineside.pipeline.render`), where the truth is known: scratches shine, and a rare groove is dark. For
-each seed a model learns from a few labelled pictures, looks at a day of the line through `lineside.runtime`, and two
-hundred pictures of that day are labelled: those that the device's own chooser kept (filled up by chance if they are
-fewer), or as many by chance. With the first pictures beside them, both train that model on, for as many steps each, and
-both are scored on the same pictures, half of which show a groove.
+Rendered tags (`lineside.pipeline.render`), where the truth is known: scratches shine; a rare groove is dark, from
+hardly seen to black; streaks of oil are dark, too, but broad, and harmless. For each seed a model learns from a few
+labelled pictures, looks at a day of the line through `lineside.runtime`, and two hundred pictures of that day are
+labelled: those that the device's own chooser kept (filled up by chance if they are fewer), or as many by chance. With
+the first pictures beside them, both train that model on, for as many steps each, and both are scored on the same
+pictures, half of which show a groove: average precision by class, over overlaps of 0.5 to 0.95 (`groove`) and at 0.5
+(`groove_50`).
 
 Two lines, which see the same day: `known`, where the first pictures hold a few grooves, and `unseen`, where they hold
 none, so that the model has no word for what is rare and the policy can only notice that it is unsure. The report says
@@ -19,7 +21,9 @@ import json
 import statistics
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +33,7 @@ from benchmarks.measure import finish, table
 from lineside.contract.dataset import Box, ImageRecord, Split
 from lineside.contract.ids import digest_of
 from lineside.pipeline.metrics import score
-from lineside.pipeline.render import HEIGHT, WIDTH, Plate, photograph, plate
+from lineside.pipeline.render import HEIGHT, WIDTH, Plate, Scratch, photograph, plate
 from lineside.pipeline.trainers.base import TrainImage, TrainJob, trainer
 from lineside.runtime.captures.chooser import Chooser
 from lineside.runtime.captures.counts import CaptureStatus, Tally
@@ -46,9 +50,14 @@ from lineside.runtime.model import Model, load
 
 COMMON, RARE = "scratch", "groove"
 CLASSES = (COMMON, RARE)
+_MEASURES = ("rare", RARE, f"{RARE}_50", COMMON, f"{COMMON}_50")
 _DAY = 86400.0
 _FAINTEST = 0.01  # average precision wants the unsure ones too
 _PLATES = 48
+_DEPTHS = (0.25, 1.0)  # of grooves: from hardly seen to black
+_STREAKS = 0.15  # share of pictures with one
+_FAINT = (0.2, 0.7)  # depths of streaks
+_BROAD = 2.5  # times as broad as a scratch
 _GOOD = 0.2  # share of pictures without anything
 
 
@@ -61,10 +70,10 @@ class Sizes:
     budget: int  # of them that are labelled
     test: int
     rare: float = 0.02  # share of the day's pictures with a groove
-    rare_first: float = 0.04  # of the first pictures, on the line `known`
+    rare_first: float = 0.05  # of the first pictures, on the line `known`
 
 
-FULL, QUICK = Sizes(120, 3000, 200, 160, rare_first=0.1), Sizes(12, 60, 10, 12, rare=0.2, rare_first=0.2)
+FULL, QUICK = Sizes(120, 1500, 200, 240), Sizes(12, 60, 10, 12, rare=0.2, rare_first=0.2)
 LINES = {"known": True, "unseen": False}
 
 
@@ -77,20 +86,22 @@ class Line:
         self._made = 0
 
     def pictures(self, count: int, rare: float, split: Split) -> list[ImageRecord]:
-        """So many, of which about the share `rare` shows a groove."""
-        return [self._picture(self._rng.random() < rare, split) for _ in range(count)]
+        """So many, in any order, of which the share `rare` shows a groove."""
+        shown = self._rng.permutation(count) < round(count * rare)
+        return [self._picture(bool(one), split) for one in shown]
 
     def _picture(self, rare: bool, split: Split) -> ImageRecord:
-        metal, marks = (self._plates[int(n)] for n in self._rng.integers(len(self._plates), size=2))
+        metal, marks, oil = (self._plates[int(n)] for n in self._rng.integers(len(self._plates), size=3))
         scratches = [replace(one, bright=True) for one in marks.scratches]
         if rare:
-            scratches[0] = replace(scratches[0], bright=False)
+            scratches[0] = replace(scratches[0], bright=False, depth=float(self._rng.uniform(*_DEPTHS)))
         elif self._rng.random() < _GOOD:
             scratches = []
         dx, dy = (float(value) for value in self._rng.uniform(-9, 9, 2))
         name = f"{self._made:05}.jpg"
         self._made += 1
-        subject = Plate(metal.metal, metal.hole, tuple(scratches))
+        streaks = [self._streak(oil)] if self._rng.random() < _STREAKS else []
+        subject = Plate(metal.metal, metal.hole, (*streaks, *scratches))
         photograph(subject, dx, dy, self._rng).save(self.folder / name, quality=88)
         boxes = []
         for one in scratches:
@@ -99,6 +110,10 @@ class Line:
         return ImageRecord(
             digest=name, file_name=name, width=WIDTH, height=HEIGHT, split=split, boxes=tuple(boxes), group=name
         )
+
+    def _streak(self, oil: Plate) -> Scratch:
+        one = oil.scratches[0]
+        return replace(one, bright=False, width=one.width * _BROAD, depth=float(self._rng.uniform(*_FAINT)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +131,6 @@ class Learner:
     folder: Path
     parameters: dict[str, Any]
     further: dict[str, Any]  # instead of some of them, where a model is trained on
-    threads: int
 
     def learn(self, records: Sequence[ImageRecord], seed: int, name: str, init: Path | None = None) -> Learned:
         """A model that saw these pictures, from scratch or from a checkpoint on."""
@@ -137,20 +151,20 @@ class Learner:
             seed=seed,
             init=init,
             workdir=work,
-            threads=self.threads,
+            threads=1,
         )
         checkpoint = made.train(job, lambda progress: None)
         made.export(checkpoint, CLASSES, self.parameters, work / "model.onnx")
-        model = load(work / "model.onnx", made.signature(CLASSES, self.parameters), threads=self.threads)
+        model = load(work / "model.onnx", made.signature(CLASSES, self.parameters), threads=1)
         return Learned(model, checkpoint)
 
     def scores(self, model: Model, records: Sequence[ImageRecord]) -> dict[str, float]:
-        """Average precision at an overlap of half, by class."""
+        """Average precision by class: over overlaps of 0.5 to 0.95, and at 0.5."""
         found = {one.digest: model.detect(self._bytes(one), score_threshold=_FAINTEST) for one in records}
-        each = {}
+        each: dict[str, float] = {}
         for label in CLASSES:
-            only = [replace_boxes(one, label) for one in records]
-            each[label] = score(only, [label], found).map50
+            metrics = score([replace_boxes(one, label) for one in records], [label], found)
+            each |= {label: metrics.map, f"{label}_50": metrics.map50}
         return each
 
     def chosen(
@@ -244,7 +258,7 @@ def both_ways(
 def summed(done: Sequence[dict[str, dict[str, float]]]) -> dict[str, object]:
     """Means over the seeds, and the policy's margin over chance, seed by seed."""
     out: dict[str, object] = {}
-    for measure in ("rare", *CLASSES):
+    for measure in _MEASURES:
         margins = [one["policy"][measure] - one["random"][measure] for one in done]
         for way in ("before", "policy", "random"):
             out[f"{way}_{measure}"] = round(statistics.mean(one[way][measure] for one in done), 3)
@@ -254,33 +268,41 @@ def summed(done: Sequence[dict[str, dict[str, float]]]) -> dict[str, object]:
     return out
 
 
-def main() -> None:
-    """Both lines, seed after seed."""
-    options = _options()
-    sizes, plates = (
-        (QUICK, 6) if options.quick else (replace(FULL, day=options.day, rare_first=options.rare_first), _PLATES)
-    )
+def one_seed(seed: int, options: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
+    """Both ways on each line."""
+    sizes, plates = replace(FULL, day=options.day, rare_first=options.rare_first), _PLATES
+    if options.quick:
+        sizes, plates = QUICK, 6
     parameters: dict[str, Any] = {"input_width": options.width, "input_height": options.height, "batch": 8}
     parameters |= {"epochs": options.epochs, "settle_epochs": max(1, options.epochs // 6)}
     further = {"epochs": options.further, "settle_epochs": max(1, options.further // 6)}
-    done: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in options.lines}
+    with tempfile.TemporaryDirectory() as scratch:
+        line = Line(Path(scratch), seed, plates)
+        all_, learn = shown(line, sizes), Learner(line.folder, parameters, further)
+        done = {}
+        for name in options.lines:
+            done[name] = both_ways(name, seed, learn, all_, sizes.budget, options.above)
+            print(name, seed, json.dumps(done[name]), flush=True)
+    return done
+
+
+def main() -> None:
+    """Both lines, several seeds at a time."""
+    options = _options()
+    seeds = range(options.seeds)
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+        done = list(pool.map(one_seed, seeds, [options] * len(seeds)))
     rows: list[tuple[str, ...]] = [
-        ("line", "seed", "grooves kept", "by chance", "AP groove", "by chance", "AP scratch", "by chance")
+        ("line", "seed", "grooves", "by chance", "AP groove", "by chance", "AP scratch", "by chance")
     ]
-    for seed in range(options.seeds):
-        with tempfile.TemporaryDirectory() as scratch:
-            line = Line(Path(scratch), seed, plates)
-            all_, learn = shown(line, sizes), Learner(line.folder, parameters, further, options.threads)
-            for name, each in done.items():
-                each.append(one := both_ways(name, seed, learn, all_, sizes.budget, options.above))
-                print(name, seed, json.dumps(one), flush=True)
-                told = [(one[way]["rare"], one[way][RARE], one[way][COMMON]) for way in ("policy", "random")]
-                figures = [f"{value:.3g}" for pair in zip(*told, strict=True) for value in pair]
-                rows.append((name, str(seed), *figures))
+    for name in options.lines:
+        for seed, one in zip(seeds, (each[name] for each in done), strict=True):
+            told = [(one[way]["rare"], one[way][RARE], one[way][COMMON]) for way in ("policy", "random")]
+            rows.append((name, str(seed), *(f"{value:.3g}" for pair in zip(*told, strict=True) for value in pair)))
     print(table(rows))
-    report: dict[str, object] = {"budget": sizes.budget, "day": sizes.day, "seeds": options.seeds}
-    sums = {name: summed(each) for name, each in done.items()}
-    worse = [f"{m}, {name}" for name, each in sums.items() for m in ("rare", *CLASSES) if _reaches_zero(each, m)]
+    report: dict[str, object] = {"budget": (QUICK if options.quick else FULL).budget, "seeds": options.seeds}
+    sums = {name: summed([each[name] for each in done]) for name in options.lines}
+    worse = [f"{m}, {name}" for name, each in sums.items() for m in _MEASURES if _reaches_zero(each, m)]
     finish(report | sums | {"no_better": worse}, as_json=options.json)
 
 
@@ -291,26 +313,26 @@ def _reaches_zero(sums: dict[str, Any], measure: str) -> bool:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=None, help="how many; 5 when left out")
-    parser.add_argument("--epochs", type=int, default=None, help="of the first training; 30 when left out")
-    parser.add_argument("--further", type=int, default=None, help="epochs of training on; 10 when left out")
+    parser.add_argument("--epochs", type=int, default=None, help="of the first training; 80 when left out")
+    parser.add_argument("--further", type=int, default=None, help="epochs of training on; 30 when left out")
     parser.add_argument("--lines", nargs="*", choices=tuple(LINES), default=list(LINES), help="both when left out")
     parser.add_argument("--day", type=int, default=FULL.day, help="pictures of the day")
     parser.add_argument(
         "--rare-first", type=float, default=FULL.rare_first, help="share of grooves in the first pictures of `known`"
     )
     parser.add_argument("--above", type=float, default=0.2, help="score from which a groove is kept as one")
-    parser.add_argument("--width", type=int, default=None, help="of what the model sees, in pixels; 320 when left out")
-    parser.add_argument("--height", type=int, default=None, help="224 when left out")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--width", type=int, default=None, help="of what the model sees, in pixels; 192 when left out")
+    parser.add_argument("--height", type=int, default=None, help="128 when left out")
+    parser.add_argument("--processes", type=int, default=2, help="seeds at a time, on a core each")
     parser.add_argument("--quick", action="store_true", help="two epochs at 64 pixels, ten pictures of sixty, one seed")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options = parser.parse_args()
     options.seeds = options.seeds or (1 if options.quick else 5)
-    options.epochs = options.epochs or (2 if options.quick else 30)
-    options.further = options.further or (2 if options.quick else 10)
+    options.epochs = options.epochs or (2 if options.quick else 80)
+    options.further = options.further or (2 if options.quick else 30)
     options.width, options.height = (
-        options.width or (64 if options.quick else 320),
-        options.height or (64 if options.quick else 224),
+        options.width or (64 if options.quick else 192),
+        options.height or (64 if options.quick else 128),
     )
     return options
 

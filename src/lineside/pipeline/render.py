@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 WIDTH, HEIGHT = 450, 300
+_METAL = 142  # its brightness in the middle
 _FINE = 2  # drawn this much larger, then reduced, so that edges are smooth
 _GOOD_SHARE = 0.2  # plates without a scratch
 _TEST_SHARE, _VAL_SHARE = 0.2, 0.15
@@ -34,11 +35,13 @@ Points = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Scratch:
-    """A line across the plate, in pixels of the picture; `bright` scratches shine, others are dark grooves."""
+    """A line across the plate, in pixels of the picture; `bright` scratches shine, others are dark grooves. At a
+    `depth` of 0 there would be nothing to see."""
 
     points: Points
     width: float
     bright: bool
+    depth: float = 1.0
 
     def box(self, dx: float, dy: float) -> tuple[float, float, float, float]:
         """x, y, width, height of the scratch on a plate moved by dx, dy, cut off at the picture's edge."""
@@ -129,9 +132,9 @@ def photograph(subject: Plate, dx: float, dy: float, rng: np.random.Generator, *
 def _draw_scratch(draw: ImageDraw.ImageDraw, scratch: Scratch) -> None:
     line = [(x * _FINE, y * _FINE) for x, y in scratch.points]
     width = max(2, round(scratch.width * _FINE))
-    shade, core = (70, 245) if scratch.bright else (205, 40)
-    draw.line(line, fill=shade, width=width + 2, joint="curve")
-    draw.line(line, fill=core, width=width, joint="curve")
+    edge, core = (_METAL + (value - _METAL) * scratch.depth for value in ((70, 245) if scratch.bright else (205, 40)))
+    draw.line(line, fill=round(edge), width=width + 2, joint="curve")
+    draw.line(line, fill=round(core), width=width, joint="curve")
 
 
 def _lit(grey: NDArray[np.float32], rng: np.random.Generator) -> Image.Image:
