@@ -15,6 +15,7 @@ from lineside.agent.paths import Paths
 from lineside.agent.status import Status, status
 from lineside.agent.supervision.processes import marked
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import PATIENCE
 
 RUNNING: list[subprocess.Popen[bytes]] = []
 """Every agent that the present test has started."""
@@ -58,7 +59,7 @@ class AgentProcess:
         self.process.wait()
         self.process = None
 
-    def end(self, timeout: float = 240.0) -> int:
+    def end(self, timeout: float = PATIENCE) -> int:
         """SIGTERM, and wait."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)

@@ -18,7 +18,7 @@ from lineside.agent.link import join_state
 from lineside.agent.link.join_state import JoinState
 from tests.agent.agents import AgentProcess
 from tests.agent.control_plane import ControlPlane
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 
 def free_port() -> int:
@@ -62,7 +62,7 @@ class Mosquitto:
         """kill -9; everything it knew is gone."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
-            self._process.wait(240)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def freeze(self) -> None:
@@ -111,11 +111,11 @@ class Listener:
         self.client.on_message = lambda client, data, message: self.heard.append((message.topic, message.payload))
         if self.client.is_connected():
             self._subscribe(self.client)
-        assert self._ready.wait(240)
+        assert self._ready.wait(PATIENCE)
 
     def wait_back(self) -> None:
         """Wait until it is subscribed (again)."""
-        assert self._ready.wait(240)
+        assert self._ready.wait(PATIENCE)
 
     def payloads(self, topic: str) -> list[bytes]:
         """Everything heard on a topic, in order."""

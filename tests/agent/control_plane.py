@@ -33,6 +33,7 @@ from lineside.contract.sealing import seal
 from lineside.contract.secret import GivenSecret, GivenSecrets, GivenVersion, about
 from tests.agent.certificates import TestCa
 from tests.agent.tuf_repository import TufRepository
+from tests.eventually import PATIENCE
 
 PREFIX = "/device/v1/"
 
@@ -118,7 +119,7 @@ class ControlPlane:
         self.document = msgspec.structs.replace(self.document, components=components, revision=revision, **changes)
         return revision
 
-    def wait_report(self, revision: int, *phases: Phase, timeout: float = 240.0) -> Report:
+    def wait_report(self, revision: int, *phases: Phase, timeout: float = PATIENCE) -> Report:
         """The first report about a revision in one of these phases."""
 
         def found() -> Report | None:

@@ -23,7 +23,7 @@ from tests.agent.agents import AgentProcess
 from tests.agent.components import artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.test_plan import ERROR, NOTHING, current, kinds, one, wanted
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 FOLLOWING: dict[str, Any] = {FOLLOWS_KEY: ["base"]}
 RECIPES = test_plan.RECIPES | {
@@ -199,7 +199,7 @@ def test_killed_in_the_middle_the_agent_goes_on_with_the_new_version(
     process = agent.start(crash_at="component.configured")
     plane.wait_report(revision, Phase.HEALTHY)
     revision = plane.want(app, plane.release(files(plane, "2.0.0", "two")))
-    assert process.wait(240) == 137
+    assert process.wait(PATIENCE) == 137
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     eventually(lambda: said(agent)[-1] == "taken two")

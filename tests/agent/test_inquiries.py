@@ -15,7 +15,7 @@ from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
 from lineside.contract.errors import LinesideError
 from lineside.contract.inquiry import MAX_PART, CheckResult, Inquiry, InquiryKind, InquiryRequest, LivePicture
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 
 class Log:
@@ -132,14 +132,14 @@ def test_following_sends_what_is_printed_until_nobody_asks_any_more(stand):
     assert not stand.ended(asked)
     del stand.plane.questions[asked]
     log.data = b"three\n"
-    assert log.closed.wait(240)
+    assert log.closed.wait(PATIENCE)
     assert stand.text(asked) == "one\ntwo\n"
 
 
 def test_following_ends_with_its_time(stand):
     log = stand.log("app")
     stand.ask(component="app", follow=True, ttl=0.05)
-    assert log.closed.wait(240)
+    assert log.closed.wait(PATIENCE)
 
 
 def test_a_control_plane_that_goes_away_gets_the_same_part_again(stand):

@@ -11,7 +11,7 @@ from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 
 def running(plane: ControlPlane, agent: AgentProcess) -> None:
@@ -49,7 +49,7 @@ def test_a_bootstrap_step_that_restarts_the_device_is_not_forgotten(
     boot = f"echo boot >> {mark}; exit 101"
     revision = plane.want(plane.release(recipe("app", "2.0.0", Bootstrap=boot, Run="exec sleep 99")))
     assert agent.process is not None
-    assert agent.process.wait(240) == 0
+    assert agent.process.wait(PATIENCE) == 0
     assert rebooted.exists()
     assert lines(mark) == ["boot"]
     agent.start()  # the device is up again
@@ -85,7 +85,7 @@ def test_killed_after_a_bootstrap_step_it_is_not_run_again(
     mark = tmp_path / "mark"
     boot = recipe("app", "2.0.0", Bootstrap=f"echo boot >> {mark}", Run="exec sleep 99")
     revision = plane.want(plane.release(boot))
-    assert agent.start(crash_at="bootstrapped").wait(240) == 137
+    assert agent.start(crash_at="bootstrapped").wait(PATIENCE) == 137
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     assert lines(mark) == ["boot"]
@@ -100,7 +100,7 @@ def test_a_component_that_leaves_is_uninstalled_once(plane: ControlPlane, agent:
     plane.wait_report(revision, Phase.HEALTHY)
     agent.kill()
     gone = plane.want()
-    assert agent.start(crash_at="uninstalled").wait(240) == 137
+    assert agent.start(crash_at="uninstalled").wait(PATIENCE) == 137
     agent.start()
     plane.wait_report(gone, Phase.IDLE)
     eventually(lambda: lines(mark) == ["1.0.0"])

@@ -7,7 +7,7 @@ from lineside.contract.reported import ComponentState, Phase
 from tests.agent.agents import AgentProcess
 from tests.agent.components import SLEEPER, artifact, recipe
 from tests.agent.control_plane import ControlPlane
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 NEVER_READY = {"Run": SLEEPER, "Probe": {"Script": "exit 1", "Timeout": 300}}
 
@@ -30,7 +30,7 @@ def test_a_download_that_stands_still_is_given_up_for_a_newer_revision(
     digest = plane.add_blob(b"x" * 200_000)
     plane.stall_after = 1000
     plane.want(plane.release(recipe("app", "2.0.0", artifacts=[artifact("data.bin", digest)])))
-    assert plane.stalled.wait(240)
+    assert plane.stalled.wait(PATIENCE)
     plane.stall_after = None
     report = plane.wait_report(plane.want(release(plane, "app", "3.0.0")), Phase.HEALTHY)
     assert [one.version for one in report.running] == ["3.0.0"]
@@ -41,7 +41,7 @@ def test_sigterm_ends_a_download_that_stands_still(plane: ControlPlane, agent: A
     digest = plane.add_blob(b"x" * 200_000)
     plane.stall_after = 1000
     plane.want(plane.release(recipe("app", "2.0.0", artifacts=[artifact("data.bin", digest)])))
-    assert plane.stalled.wait(240)
+    assert plane.stalled.wait(PATIENCE)
     assert agent.end() == 0
     assert agent.children() == []
 

@@ -9,7 +9,7 @@ from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 PREAMBLE = """
 import sys, time
@@ -182,7 +182,7 @@ def test_killed_in_the_middle_of_a_live_change_it_starts_with_the_new_configurat
     plane.wait_report(revision, Phase.HEALTHY)
     eventually(lambda: "listens" in log(agent))
     revision = change(plane, made, speed=5)
-    assert process.wait(240) == 137
+    assert process.wait(PATIENCE) == 137
     agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     assert agent.configuration("app") == {"speed": 5}

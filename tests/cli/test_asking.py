@@ -16,7 +16,7 @@ from lineside.contract.result import Detection
 from tests.cli import values
 from tests.cli.conftest import Command
 from tests.cli.control_plane import CannedControlPlane
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 ANSWER = "GET /devices/tag-station-1/inquiries/inquiry-1"
 END = "POST /devices/tag-station-1/inquiries/inquiry-1/end"
@@ -37,7 +37,7 @@ def test_following_shows_each_part_once_and_ctrl_c_ends_the_inquiry(
         plane.answers[ANSWER] = msgspec.structs.replace(first, parts=())
         eventually(lambda: len(plane.asked) > 3)
         command.send_signal(signal.SIGINT)
-        out, err = command.communicate(timeout=240)
+        out, err = command.communicate(timeout=PATIENCE)
     assert (command.returncode, out, err) == (130, "", "")
     if options:
         assert msgspec.json.decode(line, type=InquiryPart) == values.ANSWER.parts[0]

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from lineside import __version__
+from tests.eventually import PATIENCE
 
 _WITHOUT_TYPER = """
 import sys
@@ -19,7 +20,9 @@ sys.exit(main({arguments!r}))
 
 def _without_typer(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = _WITHOUT_TYPER.format(arguments=list(arguments))
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,11 @@ def test_a_device_tells_what_it_can_carry_without_the_extra() -> None:
 
 def test_python_m_is_the_same_command() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "lineside.cli", "--version"], capture_output=True, text=True, timeout=240, check=True
+        [sys.executable, "-m", "lineside.cli", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
     )
     assert done.stdout == f"lineside {__version__}\n"
 
@@ -65,5 +72,5 @@ def test_starting_up_imports_no_other_room() -> None:
         "rooms = ('agent', 'runtime', 'server', 'pipeline')\n"
         "print([m for m in sys.modules if m.startswith(tuple('lineside.' + room for room in rooms))])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert done.stdout.strip() == "[]"

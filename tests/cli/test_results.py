@@ -12,7 +12,7 @@ import pytest
 from lineside.contract.result import ResultPage, StoredResult
 from tests.cli import values
 from tests.cli.control_plane import CannedControlPlane
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
@@ -26,7 +26,7 @@ def test_following_shows_each_result_once_and_asks_for_what_came_after(
         plane.answers["GET /results"] = ResultPage(results=(), total=1)
         eventually(lambda: len(plane.asked) > 1)
         tail.send_signal(signal.SIGINT)
-        _, err = tail.communicate(timeout=240)
+        _, err = tail.communicate(timeout=PATIENCE)
     assert (tail.returncode, err) == (130, "")
     assert plane.asked[1].query["after"] == "5"
     if options:

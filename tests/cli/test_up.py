@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 STAND_IN = """
 import os, pathlib, signal, sys
@@ -107,13 +107,13 @@ def test_killed_it_takes_the_control_plane_along(tmp_path: Path) -> None:
 
 def test_a_control_plane_that_refuses_speaks_for_itself(tmp_path: Path) -> None:
     with _up(tmp_path, stand_in=REFUSING) as up:
-        out, err = up.communicate(timeout=240)
+        out, err = up.communicate(timeout=PATIENCE)
     assert (up.returncode, out, err) == (1, "", "Port 8400 is in use.\nChoose another.\n")
 
 
 def test_a_control_plane_that_refuses_is_one_document_with_json(tmp_path: Path) -> None:
     with _up(tmp_path, "--json", stand_in=REFUSING) as up:
-        out, err = up.communicate(timeout=240)
+        out, err = up.communicate(timeout=PATIENCE)
     error = msgspec.json.decode(out)["error"]
     assert (up.returncode, err) == (1, "")
     assert (error["code"], error["message"], error["next"]) == (

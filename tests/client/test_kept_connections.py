@@ -10,6 +10,7 @@ import pytest
 
 from lineside.client.connection import Connection
 from lineside.contract.errors import LinesideError
+from tests.eventually import PATIENCE
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -27,7 +28,7 @@ class Forgetful:
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(240)
+        self._thread.join(PATIENCE)
 
     def _serve(self) -> None:
         while True:

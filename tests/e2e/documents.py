@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lineside.contract.ids import digest_of
+from tests.eventually import PATIENCE
 
 Components = list[dict[str, Any]]
 
@@ -53,4 +54,4 @@ def _components(database: sqlite3.Connection, device: str) -> Components:
 
 
 def _opened(root: Path) -> sqlite3.Connection:
-    return sqlite3.connect(root / "lineside.db", timeout=240)
+    return sqlite3.connect(root / "lineside.db", timeout=PATIENCE)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
 
+from tests.eventually import PATIENCE
+
 _FIRST_PORT, _LAST_PORT = 15_000, 32_000  # below the range from which the kernel gives ports away
 
 
@@ -48,7 +50,7 @@ def run(*program: str, **variables: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", *program],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         check=False,
         env=environment(variables),
     )

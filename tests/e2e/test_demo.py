@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import processes
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 _DEMO = (sys.executable, "-m", "lineside.cli", "demo")
 _LONG = 1800.0  # seconds: it trains on what processors the other tests leave it
@@ -95,7 +95,7 @@ def test_two_demos_beside_each_other_take_other_roots_and_ports(tmp_path: Path) 
     finally:
         for demo in demos:
             demo.terminate()
-    assert [demo.wait(timeout=240) for demo in demos] == [143, 143]
+    assert [demo.wait(timeout=PATIENCE) for demo in demos] == [143, 143]
     assert len(set(addresses)) == 2
     assert sorted(folder.name for folder in tmp_path.glob("lineside-demo*")) == ["lineside-demo", "lineside-demo-2"]
     assert processes.about(tmp_path) == {}

@@ -18,7 +18,7 @@ import pytest
 
 from lineside.agent.link.join_state import JoinState
 from tests.e2e import processes
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("control plane")]
 
@@ -113,7 +113,7 @@ def test_a_root_that_may_not_be_written_is_one_sentence_and_the_next_command(tmp
         pytest.skip("setpriv is not installed")
     program = [*prefix, sys.executable, "-m", "lineside.cli", *command.split(), "--root", str(root)]
     done = subprocess.run(
-        program, capture_output=True, text=True, timeout=240, check=False, env=processes.environment()
+        program, capture_output=True, text=True, timeout=PATIENCE, check=False, env=processes.environment()
     )
     sentence, following = _two_lines(done)
     assert sentence.endswith(f"{root} cannot be written.")
@@ -126,7 +126,7 @@ def test_a_missing_extra_is_one_sentence_and_the_next_command(
 ) -> None:
     absent = f"import sys; sys.modules[{part!r}] = None; from lineside.cli.main import main; sys.exit(main())"
     program = [sys.executable, "-c", absent, command, "--root", str(tmp_path / "root")]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=PATIENCE, check=False)
     sentence, following = _two_lines(done)
     assert sentence == f"This command needs the extra [{extra}], which is not installed."
     assert following.endswith(f"pip install 'lineside[{extra}]'")

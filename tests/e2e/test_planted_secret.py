@@ -13,7 +13,7 @@ import pytest
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from tests.e2e import planted, processes
 from tests.e2e.plant import GROUP, Plant, Station
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 pytest.importorskip("awsiot")
 pytestmark = [pytest.mark.slow]
@@ -62,7 +62,9 @@ def fed(words: tuple[str, ...], text: str) -> None:
     """A command of ours that reads a value from standard input."""
     command = [sys.executable, "-m", *words]
     environment = processes.environment()
-    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=240, check=False, env=environment)
+    done = subprocess.run(
+        command, input=text.encode(), capture_output=True, timeout=PATIENCE, check=False, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert not planted.traces(done.stdout + done.stderr, [text])
 

@@ -21,6 +21,7 @@ from lineside.contract.ids import digest_of
 from lineside.server.adapters.signer import KeyFiles
 from tests.e2e import documents
 from tests.e2e.plant import Plant, Station
+from tests.eventually import PATIENCE
 
 Change = Callable[[Any], None]
 
@@ -119,7 +120,8 @@ class Thief:
 
     def write(self, statement: str, values: tuple[Any, ...]) -> None:
         """Anything in the database."""
-        with contextlib.closing(sqlite3.connect(self.plant.root / "lineside.db", timeout=240)) as database, database:
+        file = self.plant.root / "lineside.db"
+        with contextlib.closing(sqlite3.connect(file, timeout=PATIENCE)) as database, database:
             database.execute(statement, values)
 
     def want(self, station: Station, changes: dict[str, dict[str, Any]]) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from lineside.contract.device import JoinToken
 from tests.e2e import processes
 from tests.e2e.plant import Station
+from tests.eventually import PATIENCE
 
 _NUMBER = os.getpid() % 250
 
@@ -108,7 +109,7 @@ class FarStation(Station):
         command += ["--token", token.token, "--ca-sha256", token.ca_sha256]
         command += ["--root", str(self.root), "--name", self.name, *options]
         environment = processes.environment()
-        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, env=environment)
 
     def start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from lineside.contract.result import Result
 from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink
 from lineside.runtime.spool import Entry
 from tests.e2e.plant import GROUP, Plant, Station
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.network.namespace import FarStation, Namespace
 from tests.network.proxy import Proxy, Weather
 
@@ -70,7 +70,7 @@ class Camera:
 
     def close(self) -> None:
         self._ended.set()
-        self._thread.join(240)
+        self._thread.join(PATIENCE)
         self._sink.close(0.5)
 
     def _send(self) -> None:

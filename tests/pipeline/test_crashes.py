@@ -10,6 +10,7 @@ import pytest
 from lineside.contract.errors import LinesideError
 from lineside.contract.run import RunState, Step, StepState
 from lineside.pipeline import main
+from tests.eventually import PATIENCE
 from tests.pipeline.conftest import Workplace, states, until, worker_command
 
 
@@ -39,7 +40,7 @@ def test_stopped_while_training_it_goes_on_after_the_last_epoch(workplace: Workp
         worker = workplace.start_worker()
         until_held_at(workplace, epoch)
         worker.send_signal(number)
-        assert worker.wait(240) == status
+        assert worker.wait(PATIENCE) == status
         let_go(workplace, epoch)
     assert workplace.finish(run).state is RunState.SUCCEEDED
     assert workplace.epochs() == epochs_to(9)
@@ -88,7 +89,7 @@ def test_a_folder_has_one_worker_and_it_ends_with_its_parent(
     assert (caught.value.code, caught.value.params["pid"]) == ("start.root_in_use", str(worker.pid))
     assert worker.stdin is not None
     worker.stdin.close()
-    assert worker.wait(240) == 0
+    assert worker.wait(PATIENCE) == 0
 
 
 def test_without_a_place_to_write_it_says_so() -> None:

@@ -25,6 +25,7 @@ from lineside.pipeline.sessions import MARK, kill_marked, mark_of
 from lineside.pipeline.testing import MemoryControl
 from lineside.pipeline.worker import Offer
 from lineside.pipeline.workflow import Steps
+from tests.eventually import PATIENCE
 from tests.pipeline.conftest import Workplace, descendants, states, until
 
 COUNT = """
@@ -246,7 +247,7 @@ def test_a_worker_that_is_told_to_end_gives_back_what_it_has_at_work(workplace: 
     until(lambda: pid.exists() and pid.read_text().strip())
     assert not alive(left)
     worker.terminate()
-    assert worker.wait(240) == 0
+    assert worker.wait(PATIENCE) == 0
     assert workplace.control.left == [Held(run.id, 2)]
     assert workplace.control.run(run.id).state is RunState.RUNNING
     assert not alive(int(pid.read_text()))

@@ -24,7 +24,7 @@ from lineside.runtime.rules import Rules
 from lineside.runtime.sinks.jsonl import JsonlSink
 from lineside.runtime.spool import InputKey, Spool
 from lineside.runtime.status import GoldenState
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 
 class Pushed:
@@ -71,7 +71,7 @@ class Gated(Slot):
 
     def detect(self, data: bytes | Picture, down_to: float | None = None) -> Answer:
         self.deciding.set()
-        assert self.gate.wait(240)
+        assert self.gate.wait(PATIENCE)
         return super().detect(data, down_to)
 
 

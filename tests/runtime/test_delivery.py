@@ -17,7 +17,7 @@ from lineside.runtime.captures.store import CaptureFolder
 from lineside.runtime.delivery import Delivery, Keep
 from lineside.runtime.sinks import outlet
 from lineside.runtime.spool import Entry, InputKey, Spool
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.runtime import results
 
 
@@ -41,7 +41,7 @@ class Sink:
         return 0 if self.away else 100
 
     def send(self, entries: Sequence[Entry]) -> None:
-        self.free.wait(240)
+        self.free.wait(PATIENCE)
         if self.failing is not None:
             raise self.failing
         self.sizes.append(len(entries))
@@ -186,7 +186,7 @@ def test_what_comes_while_the_disk_is_busy_makes_one_batch(bench: Bench, monkeyp
 
     def slow(entries: Sequence[Entry], inputs: Sequence[InputKey] = ()) -> None:
         sizes.append(len(entries))
-        free.wait(240)
+        free.wait(PATIENCE)
         append(entries, inputs)
 
     monkeypatch.setattr(bench.spool, "append", slow)
@@ -261,7 +261,7 @@ def test_a_full_disk_holds_the_line_and_loses_nothing(bench: Bench, monkeypatch:
     eventually(lambda: len(refused) > 2)
     assert line.is_alive()
     full.clear()
-    line.join(240)
+    line.join(PATIENCE)
     eventually(lambda: sink.given == list(range(1, 101)))
 
 
@@ -301,5 +301,5 @@ def test_the_line_waits_while_too_many_bytes_wait_for_the_disk(bench: Bench, mon
     eventually(lambda: through == [0, 1])
     assert line.is_alive()
     bench.delivery.start({"a": Sink()})
-    line.join(240)
+    line.join(PATIENCE)
     assert through == [0, 1, 2]

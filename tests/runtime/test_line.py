@@ -27,7 +27,7 @@ from lineside.runtime.rules import Rules, RuleSettings
 from lineside.runtime.sources import arrivals
 from lineside.runtime.sources.folder import FolderSource
 from lineside.runtime.spool import Spool
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.runtime.conftest import encoded, squares
 from tests.runtime.lines import Bench, Gated, Pushed
 
@@ -48,7 +48,7 @@ def test_of_a_live_source_the_newest_frame_wins(slot: Gated, tmp_path: Path) -> 
     bench = Bench(tmp_path, [(slot, [camera])])
     slot.gate.clear()
     camera.push("0", PIXELS)
-    assert slot.deciding.wait(240)
+    assert slot.deciding.wait(PATIENCE)
     for number in range(1, 6):
         camera.push(str(number), PIXELS)
     counts = bench.ledger.of("cam")
@@ -83,7 +83,7 @@ def test_a_slow_model_holds_up_no_source_of_another(bright: Model, slot: Gated, 
     bench = Bench(tmp_path, [(slot, [slow]), (Gated(bright), [fast])])
     slot.gate.clear()
     slow.push("s", GOOD)
-    assert slot.deciding.wait(240)
+    assert slot.deciding.wait(PATIENCE)
     for number in range(2 * ROOM):
         fast.push(str(number), GOOD)
     eventually(lambda: bench.ledger.of("fast").decided == 2 * ROOM)
@@ -98,7 +98,7 @@ def test_two_sources_of_one_model_are_served_in_turn(slot: Gated, tmp_path: Path
     bench = Bench(tmp_path, [(slot, [busy, calm])])
     slot.gate.clear()
     busy.push("0", GOOD)
-    assert slot.deciding.wait(240)
+    assert slot.deciding.wait(PATIENCE)
     for number in range(1, ROOM):
         busy.push(str(number), GOOD)
     calm.push("c", GOOD)
@@ -158,7 +158,7 @@ def test_what_still_waits_at_the_end_comes_again_or_is_told(slot: Gated, tmp_pat
     bench = Bench(tmp_path, [(slot, [camera, folder, asked])])
     slot.gate.clear()
     folder.push("deciding", GOOD, key=True)
-    assert slot.deciding.wait(240)
+    assert slot.deciding.wait(PATIENCE)
     heard: list[Result | LinesideError] = []
     camera.push("1", PIXELS)
     folder.push("waits", GOOD, key=True)
@@ -190,9 +190,9 @@ def test_an_image_without_memory_is_decided_once_there_is_some(
         swapping.setattr(decoding, "memory", lambda: Memory(2, 0, "cgroup"))
         source = FolderSource("in", folder, interval=0.01, watched=False)
         bench = Bench(tmp_path, [(slot, [source])])
-        assert slot.deciding.wait(240)
+        assert slot.deciding.wait(PATIENCE)
         slot.deciding.clear()
-        assert slot.deciding.wait(240)  # again
+        assert slot.deciding.wait(PATIENCE)  # again
     bench.settled()
     eventually(lambda: bench.ledger.of("in").decided == 1)
     bench.stop()

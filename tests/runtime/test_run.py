@@ -22,7 +22,7 @@ from lineside.contract.result import Result
 from lineside.runtime.golden import write_golden
 from lineside.runtime.model import Model, load_folder
 from lineside.runtime.status import GoldenState, RuntimeState, Status, read_status
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.runtime.conftest import encoded, squares, write_model
 from tests.runtime.sinks.broker import Broker, Listener
 
@@ -74,7 +74,7 @@ class Device:
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(240)
+        return self.process.wait(PATIENCE)
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
@@ -251,7 +251,7 @@ def test_a_model_with_other_answers_fails_with_exit_code_4(device: Device, tmp_p
     put(device.inbox, "a.png", noise(1))
     device.start()
     assert device.process
-    assert device.process.wait(240) == 4
+    assert device.process.wait(PATIENCE) == 4
     status = read_status(device.work)
     assert status
     assert (status.state, status.golden) == (RuntimeState.FAILED, GoldenState.MISMATCHED)
@@ -279,7 +279,7 @@ def test_what_cannot_run_fails_with_exit_code_2_and_says_why(
         (device.model / damage).write_bytes(b"damaged")
     device.start()
     assert device.process
-    assert device.process.wait(240) == 2
+    assert device.process.wait(PATIENCE) == 2
     status = read_status(device.work)
     assert status
     assert status.error

@@ -14,7 +14,7 @@ from lineside.contract.result import Result
 from lineside.runtime.status import RuntimeState, read_status
 from tests.agent.bus.harness import House
 from tests.agent.bus.sdk import Sdk
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.runtime.conftest import encoded, squares
 from tests.runtime.sinks.receiver import Receiver
 from tests.runtime.test_run import Device, put
@@ -114,7 +114,7 @@ def test_what_cannot_be_followed_is_said_by_name_at_start(
     device.configuration |= configuration
     device.start()
     assert device.process
-    assert device.process.wait(240) == 2
+    assert device.process.wait(PATIENCE) == 2
     status = read_status(device.work)
     assert status
     assert status.state is RuntimeState.FAILED

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 import lineside.server.process  # noqa: F401 every table there is
 from lineside.server.database import Base, Database
+from tests.eventually import PATIENCE
 
 _FOLDERS = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"))), *os.get_exec_path()]
 
@@ -37,7 +38,7 @@ def server(bin_folder: Path, folder: Path) -> Iterator[str]:
 
     def run(program: str, *arguments: str) -> None:
         command = [str(bin_folder / program), "-D", str(folder / "data"), *arguments]
-        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=240)
+        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
 
     run("initdb", "-U", "lineside", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
     options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off -c shared_buffers=16MB"

@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 from lineside.server.testing import until
+from tests.eventually import PATIENCE
 
 # A worker as small as can be: says who it is, and ends with its parent.
 WORKER = """
@@ -68,7 +69,7 @@ class ControlPlaneProcess:
 
     def refused(self) -> tuple[int, str]:
         """Exit status and standard error of one that does not start."""
-        _, errors = self.process.communicate(timeout=240)
+        _, errors = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, errors
 
     @property
@@ -93,7 +94,7 @@ class ControlPlaneProcess:
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait; the exit status."""
         self.process.send_signal(number)
-        return self.process.wait(240)
+        return self.process.wait(PATIENCE)
 
 
 def alive(pid: int) -> bool:

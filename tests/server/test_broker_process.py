@@ -16,6 +16,7 @@ from lineside.contract.device import JoinAnswer, JoinRequest
 from lineside.contract.result import Result
 from lineside.server.testing import until
 from lineside.server.testing_device import key_pem, make_csr, make_key
+from tests.eventually import PATIENCE
 from tests.server.processes import ControlPlaneProcess
 
 FREE = ("--port", "0", "--device-port", "0", "--mqtt-port", "0")
@@ -75,5 +76,5 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         until(lambda: again.get("/results?limit=1")["total"] == 200)
         lost.clear()
         again.post("/devices/cam-1/revoke")
-        assert lost.wait(240)
+        assert lost.wait(PATIENCE)
         client.loop_stop()

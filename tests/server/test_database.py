@@ -26,6 +26,7 @@ from lineside.server.devices.store import GroupRow
 from lineside.server.services import Core
 from lineside.server.telemetry.store import RefusedRow
 from lineside.server.upserts import add_missing, upsert
+from tests.eventually import PATIENCE
 
 
 def add(session: Session, message: str, error: ErrorReport | None = None) -> None:
@@ -272,5 +273,5 @@ with Database(sys.argv[1]).write() as session:
     assert messages(core.database) == []
     child.kill()
     child.communicate()
-    waiting.join(240)
+    waiting.join(PATIENCE)
     assert messages(core.database) == ["one"]

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from lineside.cli.main import main
 from lineside.contract import topics
 from lineside.server.testing import free_socket, until
+from tests.eventually import PATIENCE
 from tests.server.adapters.mosquitto import PROGRAM
 from tests.server.processes import ControlPlaneProcess
 from tests.server.test_broker_process import join, result
@@ -33,7 +34,7 @@ def mosquitto(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.terminate()
-        process.wait(240)
+        process.wait(PATIENCE)
 
 
 def lets_in(port: int, context: ssl.SSLContext) -> bool:
@@ -79,7 +80,7 @@ def test_from_the_first_command_to_a_revoked_device(tmp_path: Path) -> None:
             lineside.post("/devices/cam-1/revoke")
             client.publish(topics.results("cam-1"), result(20), 1).wait_for_publish(10)
             refresh = [str(out / "refresh-crl.sh"), "kill", "-HUP", str(broker.pid)]
-            subprocess.run(refresh, check=True, timeout=240)
+            subprocess.run(refresh, check=True, timeout=PATIENCE)
             until(lambda: not lets_in(port, context))
             assert lineside.get("/results?limit=1")["total"] == 20
             client.disconnect()

@@ -22,6 +22,7 @@ from lineside.contract.people import PERMISSIONS, Role
 from lineside.server.app import devices_described
 from lineside.server.testing import FakeClock
 from lineside.server.testing_device import TestDevice, make_token
+from tests.eventually import PATIENCE
 from tests.server.access.people import House, house
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -61,7 +62,7 @@ def _wrong(operation: schemathesis.APIOperation, url: str, callers: dict[str, di
     def ask(case: schemathesis.Case) -> None:
         for name, headers in callers.items():
             try:
-                case.call_and_validate(base_url=url, headers=headers, checks=CHECKS, timeout=240)
+                case.call_and_validate(base_url=url, headers=headers, checks=CHECKS, timeout=PATIENCE)
             except (Failure, FailureGroup) as error:
                 words = error.exceptions if isinstance(error, FailureGroup) else (error,)
                 found.append(f"as {name}: {' / '.join(str(one) for one in words)}")

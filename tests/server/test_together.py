@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from lineside.server.together import MOST, Together
+from tests.eventually import PATIENCE
 
 
 class Mill:
@@ -21,7 +22,7 @@ class Mill:
     def __call__(self, numbers: Sequence[int]) -> Sequence[int | Exception]:
         self.turns.append(list(numbers))
         self.begun.set()
-        assert self.go_on.wait(240)
+        assert self.go_on.wait(PATIENCE)
         if min(numbers) < 0:
             raise ArithmeticError(str(min(numbers)))
         return [2 * number if number else ValueError("nothing") for number in numbers]

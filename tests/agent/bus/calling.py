@@ -11,6 +11,7 @@ from awsiot.greengrasscoreipc import model as m
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
 from tests.agent.bus.serve import resident
+from tests.eventually import PATIENCE
 
 
 def round_of(client: GreengrassCoreIPCClientV2) -> None:
@@ -20,7 +21,7 @@ def round_of(client: GreengrassCoreIPCClientV2) -> None:
     _, operation = client.subscribe_to_topic(topic="a", on_stream_event=heard.append)
     for _ in range(3):
         client.publish_to_topic(topic="a", publish_message=json_message)
-    operation.close().result(240)
+    operation.close().result(PATIENCE)
     client.get_configuration()
     client.list_components()
     now = datetime.datetime.now(datetime.UTC)

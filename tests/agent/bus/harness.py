@@ -17,6 +17,7 @@ from lineside.agent.bus.client import Client
 from lineside.agent.bus.testing import FakeBroker, FakeHost
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.paths import Paths
+from tests.eventually import PATIENCE
 
 PATH = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
 SERVICES = (
@@ -92,5 +93,5 @@ class House:
                 closed = one.close()
                 if closed is not None:
                     with contextlib.suppress(Exception):
-                        closed.result(240)
+                        closed.result(PATIENCE)
             self.bus.stop()

@@ -23,7 +23,7 @@ from tests.agent.agents import AgentProcess
 from tests.agent.bus.harness import PATH, policies
 from tests.agent.components import SLEEPER, recipe
 from tests.agent.control_plane import ControlPlane
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 NOW = datetime.datetime.now(datetime.UTC)
 
@@ -57,7 +57,7 @@ def client(plane: ControlPlane, agent: AgentProcess) -> Iterator[GreengrassCoreI
     found = _client(agent, "app")
     yield found
     with contextlib.suppress(AwsCrtError):  # the agent may be gone
-        found.close().result(240)
+        found.close().result(PATIENCE)
 
 
 def _states(client: GreengrassCoreIPCClientV2) -> dict[str, str]:
@@ -109,7 +109,7 @@ def test_awsiotsdk_a_component_changes_its_configuration_for_good(
     eventually(lambda: (now := _pids(agent, "app")) and not now & before)
     again = _client(agent, "app")
     assert again.get_configuration(key_path=["level"]).value == {"level": 4}
-    again.close().result(240)
+    again.close().result(PATIENCE)
 
 
 def test_awsiotsdk_gets_a_real_secret_and_its_metrics_reach_the_control_plane(
@@ -134,7 +134,7 @@ def test_awsiotsdk_says_that_a_component_has_started(plane: ControlPlane, agent:
     assert not [one for one in plane.reports if one.phase is Phase.HEALTHY]
     client.update_state(state="RUNNING")
     plane.wait_report(revision, Phase.HEALTHY)
-    client.close().result(240)
+    client.close().result(PATIENCE)
 
 
 def test_awsiotsdk_deploys_a_component_from_folders_of_the_device(

@@ -20,7 +20,7 @@ from lineside.agent.bus import buffers
 from lineside.agent.bus.ports import BrokerMessage
 from tests.agent.bus.harness import House
 from tests.agent.bus.sdk import Sdk
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 MIB = 1 << 20
@@ -95,12 +95,12 @@ def test_awsiotsdk_a_slow_subscriber_loses_its_oldest_events_and_nobody_else_wai
     class Handler(__import__("awsiot.greengrasscoreipc.client", fromlist=["x"]).SubscribeToIoTCoreStreamHandler):  # type: ignore[misc]
         def on_stream_event(self, event: Any) -> None:
             entered.set()
-            release.wait(240)
+            release.wait(PATIENCE)
             heard.append(int(event.message.topic_name))
 
     operation = slow.v1.new_subscribe_to_iot_core(Handler())
-    operation.activate(m.SubscribeToIoTCoreRequest(topic_name="+", qos="0")).result(240)
-    operation.get_response().result(240)
+    operation.activate(m.SubscribeToIoTCoreRequest(topic_name="+", qos="0")).result(PATIENCE)
+    operation.get_response().result(PATIENCE)
     quick = Sdk(house, 1)
     _, events = quick.open(m.SubscribeToIoTCoreRequest(topic_name="+", qos="0"))
     total = 400

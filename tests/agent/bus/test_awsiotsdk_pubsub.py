@@ -10,7 +10,7 @@ from awsiot.greengrasscoreipc import model as m
 from lineside.agent.bus.ports import BrokerMessage
 from tests.agent.bus.harness import House
 from tests.agent.bus.sdk import Sdk
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 pytestmark = pytest.mark.parametrize("version", [1, 2])
 
@@ -88,7 +88,7 @@ def test_awsiotsdk_a_closed_subscription_hears_nothing_more(house: House, versio
     _, events = sdk.open(m.SubscribeToTopicRequest(topic="a"))
     _, witness = sdk.open(m.SubscribeToTopicRequest(topic="a"))
     events.close()
-    events.closed.get(timeout=240)
+    events.closed.get(timeout=PATIENCE)
     sdk.call(_json("a", {}))
     witness.next()
     assert events.none()

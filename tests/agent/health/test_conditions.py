@@ -14,6 +14,7 @@ import pytest
 
 from lineside.agent.health.conditions import Conditions
 from lineside.agent.health.disk import DiskWatch, disk_problem
+from tests.eventually import PATIENCE
 
 
 def codes(conditions: Conditions) -> list[str]:
@@ -139,6 +140,6 @@ print([one.code for one in conditions.current()])
 def test_while_writes_fail_the_condition_stays(tmp_path: Path) -> None:
     (tmp_path / ".written").symlink_to("/dev/full")  # every write to it is ENOSPC
     done = subprocess.run(
-        [sys.executable, "-c", _FULL, str(tmp_path)], capture_output=True, text=True, check=True, timeout=240
+        [sys.executable, "-c", _FULL, str(tmp_path)], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     assert done.stdout.strip() == "['device.disk_full']"

@@ -24,6 +24,7 @@ from tests.agent.agents import AgentProcess
 from tests.agent.broker import Mosquitto, free_port
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
+from tests.eventually import PATIENCE
 
 
 @pytest.fixture
@@ -156,9 +157,9 @@ def test_a_full_disk_is_found(agent: AgentProcess, machine: Path) -> None:
 
 def test_the_command_prints_words_or_json_and_its_status_tells(agent: AgentProcess) -> None:
     command = [sys.executable, "-m", "lineside.agent", "diagnose", "--root", str(agent.paths.root)]
-    words = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    words = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert words.returncode == 1  # the agent does not run
     assert words.stdout.count("\n") > len(CHECKS)
     assert "FAIL  components" in words.stdout
-    told = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=240)
+    told = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert [one["name"] for one in json.loads(told.stdout)] == [name for name, _ in CHECKS]

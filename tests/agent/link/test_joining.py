@@ -20,7 +20,7 @@ from lineside.agent.link.instance import Instance
 from lineside.agent.link.join import JoinOptions, join, key_fingerprint
 from lineside.agent.paths import Paths
 from lineside.contract.errors import LinesideError, RemoteError
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.server.processes import ControlPlaneProcess
 
 
@@ -49,10 +49,10 @@ def test_without_a_token_it_waits_and_goes_on_once_it_is_accepted(
     url, ca = real_plane.found["device_url"], real_plane.found["ca_sha256"]
     words = ("join", url, "--ca-sha256", ca, "--name", name, "--json")
     refused = agent(root, *words)
-    errors = "".join(refused.communicate(timeout=240))
+    errors = "".join(refused.communicate(timeout=PATIENCE))
     assert refused.returncode != 0
     said = agent(root, "fingerprint", "--json")
-    fingerprint = msgspec.json.decode(said.communicate(timeout=240)[0])["fingerprint"]
+    fingerprint = msgspec.json.decode(said.communicate(timeout=PATIENCE)[0])["fingerprint"]
     assert "join.pending" in errors
     assert f"lineside devices accept {name} --fingerprint {fingerprint}" in errors
     assert not Paths(root).join.exists()
@@ -62,7 +62,7 @@ def test_without_a_token_it_waits_and_goes_on_once_it_is_accepted(
         assert fingerprint in waiting.stderr.readline()
         assert real_plane.get(f"/devices/{name}")["fingerprint"] == fingerprint
         real_plane.post(f"/devices/{name}/accept", {"fingerprint": fingerprint})
-        out, _ = waiting.communicate(timeout=240)
+        out, _ = waiting.communicate(timeout=PATIENCE)
     finally:
         waiting.kill()
     assert msgspec.json.decode(out)["device"] == name
@@ -71,7 +71,7 @@ def test_without_a_token_it_waits_and_goes_on_once_it_is_accepted(
 
 def test_a_preauthorised_key_needs_no_token(real_plane: ControlPlaneProcess, tmp_path: Path) -> None:
     name, root = new_name("known"), tmp_path / "device"
-    out, _ = agent(root, "fingerprint").communicate(timeout=240)
+    out, _ = agent(root, "fingerprint").communicate(timeout=PATIENCE)
     assert Paths(root).key.stat().st_mode & 0o777 == 0o600
     real_plane.post("/preauthorised", {"fingerprint": out.strip(), "name": name})
     join(options(real_plane, name), Paths(root))
@@ -176,4 +176,4 @@ def test_a_running_agent_renews_and_reaches_the_broker_with_its_new_certificate(
             assert plane.get(f"/devices/{name}")["state"] == "accepted"
         finally:
             running.terminate()
-            running.communicate(timeout=240)
+            running.communicate(timeout=PATIENCE)

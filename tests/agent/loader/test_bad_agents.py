@@ -13,7 +13,7 @@ from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.loader.updates import CANNOT_REACH, CRASHES, HANGS, release, with_loader, write
 from tests.agent.local.devices import Device
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 
 @pytest.mark.slow
@@ -36,7 +36,7 @@ def test_the_agent_before_runs_again_and_says_why(
     plane.wait_report(revision, Phase.HEALTHY)
     bad = release(plane, write(tmp_path, "9.0.0", program, whole=whole), confirmSeconds=seconds)
     revision = plane.want(app, bad)
-    report = plane.wait_report(revision, Phase.ROLLED_BACK, timeout=240)
+    report = plane.wait_report(revision, Phase.ROLLED_BACK, timeout=PATIENCE)
     assert report.error is not None
     assert (report.error.code, report.error.params["why"]) == ("agent.update_failed", why)
     assert report.facts["agent"] == __version__
@@ -56,7 +56,7 @@ def test_a_control_plane_that_was_away_before_is_not_asked_for(
     device = Device(agent, capsys)
     agent.start()
     made = write(tmp_path, "9.0.0", CANNOT_REACH)
-    words = ("--recipe", made, "--artifacts", made.parent / "artifacts", "--wait", 240)
+    words = ("--recipe", made, "--artifacts", made.parent / "artifacts", "--wait", PATIENCE)
     assert device.command("deploy", *words)["status"] == "SUCCEEDED"
     assert device.versions() == {"lineside.agent": "9.0.0"}
 

@@ -16,7 +16,7 @@ import pytest
 from lineside.agent.loader import loader
 from lineside.agent.loader.control import install, loader_command
 from lineside.agent.paths import Paths
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 AGENT = """
 import importlib.util, os, signal, sys
@@ -111,7 +111,7 @@ def test_with_nothing_under_trial_the_loader_becomes_the_agent(root: Loader) -> 
     root.started("base")
     assert root.pid(0) == process.pid
     process.send_signal(signal.SIGTERM)
-    assert process.wait(240) == -signal.SIGTERM
+    assert process.wait(PATIENCE) == -signal.SIGTERM
 
 
 def test_a_well_agent_is_confirmed_and_then_started_directly(root: Loader) -> None:
@@ -121,7 +121,7 @@ def test_a_well_agent_is_confirmed_and_then_started_directly(root: Loader) -> No
     eventually(lambda: root.pointer().get("good"))
     assert root.pid(0) != process.pid
     process.send_signal(signal.SIGTERM)
-    process.wait(240)
+    process.wait(PATIENCE)
     assert not root.pointer().get("trying")
     root.point(good=root.agent("sleeps"))
     process = root.start()
@@ -195,7 +195,7 @@ def test_being_told_to_end_is_no_failure(root: Loader) -> None:
         process = root.start()
         root.started(*["sleeps"] * (number + 1))
         process.send_signal(signal.SIGTERM)
-        process.wait(240)
+        process.wait(PATIENCE)
     assert root.pointer()["trying"]["starts"] == 0
 
 

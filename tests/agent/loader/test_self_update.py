@@ -13,7 +13,7 @@ from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.loader.updates import release, with_loader, write
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 
 def pointer(agent: AgentProcess) -> dict[str, object]:
@@ -37,7 +37,7 @@ def test_an_agent_is_updated_killed_in_the_middle_and_goes_back_when_it_is_wante
     eventually(lambda: pointer(agent).get("trying"))
     agent.kill()
     agent.start()
-    report = plane.wait_report(revision, Phase.HEALTHY, timeout=240)
+    report = plane.wait_report(revision, Phase.HEALTHY, timeout=PATIENCE)
     assert report.facts["agent"] == "9.0.0"
     assert {one.name: one.version for one in report.running} == {"app": "1.0.0", "lineside.agent": "9.0.0"}
     assert not pointer(agent).get("trying")
@@ -46,7 +46,7 @@ def test_an_agent_is_updated_killed_in_the_middle_and_goes_back_when_it_is_wante
     eventually(lambda: len(agent.children()) == 1 and agent.status().pid)
 
     revision = plane.want(app)
-    report = plane.wait_report(revision, Phase.HEALTHY, timeout=240)
+    report = plane.wait_report(revision, Phase.HEALTHY, timeout=PATIENCE)
     assert report.facts["agent"] == __version__
     assert [one.name for one in report.running] == ["app"]
     assert not pointer(agent).get("good")

@@ -17,7 +17,7 @@ from tests.agent.components import archive, artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.local.bundles import BundleMaker
 from tests.agent.local.devices import Device
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 AWAY = 1_000_000
 
@@ -52,7 +52,7 @@ def test_a_stick_that_lay_a_month_updates_a_device_whose_control_plane_is_away(
     maker.age("timestamp", "snapshot")
     stick = maker.make(newer, revision=revision + 1)
     served = plane.bytes_served.total()
-    done = device.command("import", stick, "--wait", 240)
+    done = device.command("import", stick, "--wait", PATIENCE)
     assert (done["status"], done["kind"], done["what"]) == ("SUCCEEDED", "import", f"stick (revision {revision + 1})")
     assert device.versions() == {"app": "2.0.0"}
     assert plane.bytes_served.total() == served
@@ -81,7 +81,7 @@ def test_a_bad_version_on_a_stick_is_rolled_back(plane: ControlPlane, device: De
     plane.wait_report(revision, Phase.HEALTHY)
     plane.overloaded = AWAY
     stick = maker.make(plane.release(recipe("app", "2.0.0", Run="exit 3", Probe="exit 1")), revision=revision + 1)
-    failed = device.command("import", stick, "--wait", 240, code=1)
+    failed = device.command("import", stick, "--wait", PATIENCE, code=1)
     assert failed["error"]["code"] == "component.broken"
     eventually(lambda: len(device.agent.children()) == 1)
     assert device.versions() == {"app": "1.0.0"}
@@ -94,7 +94,7 @@ def test_a_bundle_for_a_group_lies_on_top_until_the_control_plane_decides(
     device.agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
     stick = maker.make(release(plane, "1.0.0", "tool"), release(plane, "1.1.0"), group="line-4")
-    assert device.command("import", stick, "--wait", 240)["what"] == "stick (group line-4)"
+    assert device.command("import", stick, "--wait", PATIENCE)["what"] == "stick (group line-4)"
     assert device.versions() == {"app": "1.1.0", "tool": "1.0.0"}
     revision = plane.want(release(plane, "2.0.0"))
     plane.wait_report(revision, Phase.HEALTHY)
@@ -146,7 +146,7 @@ def test_a_bundle_that_was_tampered_with_changes_nothing(
     plane.wait_report(revision, Phase.HEALTHY)
     plane.overloaded = AWAY
     stick = maker.make(release(plane, "2.0.0"), revision=revision + 1, change=change)
-    failed = device.command("import", stick, "--wait", 240, code=1)
+    failed = device.command("import", stick, "--wait", PATIENCE, code=1)
     assert (failed["status"], failed["error"]["code"]) == ("FAILED", code)
     assert device.versions() == {"app": "1.0.0"}
     assert len(device.agent.children()) == 1
@@ -157,14 +157,14 @@ def test_an_artifact_that_was_tampered_with_is_refused(plane: ControlPlane, devi
     wanted = release(plane, "1.0.0")
     (digest,) = plane.blobs
     change = replaced(artifact_path(digest), b"x" * len(plane.blobs[digest]))
-    failed = device.command("import", maker.make(wanted, revision=1, change=change), "--wait", 240, code=1)
+    failed = device.command("import", maker.make(wanted, revision=1, change=change), "--wait", PATIENCE, code=1)
     assert failed["error"]["code"] == "artifact.digest_mismatch"
 
 
 def test_a_bundle_signed_by_somebody_else_is_refused(plane: ControlPlane, device: Device, maker: BundleMaker) -> None:
     device.agent.start()
     stick = maker.make(release(plane, "1.0.0"), revision=1, key=CryptoSigner.generate_ed25519())
-    failed = device.command("import", stick, "--wait", 240, code=1)
+    failed = device.command("import", stick, "--wait", PATIENCE, code=1)
     assert failed["error"]["code"] == "bundle.signature"
 
 
@@ -172,7 +172,7 @@ def test_signatures_of_approvers_do_expire(plane: ControlPlane, device: Device, 
     device.agent.start()
     wanted = release(plane, "1.0.0")
     maker.age("builders", "timestamp", "snapshot")
-    failed = device.command("import", maker.make(wanted, revision=1), "--wait", 240, code=1)
+    failed = device.command("import", maker.make(wanted, revision=1), "--wait", PATIENCE, code=1)
     assert failed["error"]["code"] == "trust.expired"
 
 
@@ -183,7 +183,7 @@ def test_a_bundle_made_before_what_the_device_saw_last_is_refused(
     revision = plane.want(release(plane, "2.0.0"))
     device.agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
-    failed = device.command("import", stick, "--wait", 240, code=1)
+    failed = device.command("import", stick, "--wait", PATIENCE, code=1)
     assert failed["error"]["code"] == "trust.rollback"
     assert device.versions() == {"app": "2.0.0"}
 
@@ -198,6 +198,6 @@ def test_what_is_for_another_device_or_older_than_known_is_refused(
     revision = plane.want(release(plane, "2.0.0"))
     device.agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
-    failed = device.command("import", maker.make(app, revision=1), "--wait", 240, code=1)
+    failed = device.command("import", maker.make(app, revision=1), "--wait", PATIENCE, code=1)
     assert failed["error"]["code"] == "bundle.superseded"
     assert device.versions() == {"app": "2.0.0"}

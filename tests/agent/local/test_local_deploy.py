@@ -13,7 +13,7 @@ from tests.agent.agents import AgentProcess
 from tests.agent.components import artifact, recipe
 from tests.agent.control_plane import ControlPlane
 from tests.agent.local.devices import Device, write_app
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_python_component_is_deployed_updated_rolled_back_and_removed(
 
     bad = write_app(tmp_path, "3.0.0", code="raise SystemExit(7)", probe="exit 1")
     files = ("--artifacts", tmp_path / "artifacts")
-    failed = device.command("deploy", "--recipe", bad, *files, "--wait", 240, code=1)
+    failed = device.command("deploy", "--recipe", bad, *files, "--wait", PATIENCE, code=1)
     assert failed["status"] == "FAILED"
     assert failed["error"]["code"] == "component.broken"
     assert "exit status 7" in failed["error"]["message"]
@@ -50,7 +50,7 @@ def test_a_python_component_is_deployed_updated_rolled_back_and_removed(
     assert device.agent.configuration("app") == {"word": "moin"}
     eventually(lambda: len(device.agent.children()) == 2)
 
-    assert device.command("deploy", "--remove", "app", "--wait", 240)["status"] == "SUCCEEDED"
+    assert device.command("deploy", "--remove", "app", "--wait", PATIENCE)["status"] == "SUCCEEDED"
     assert device.versions() == {"other": "1.0.0"}
     listed = device.command("deployments")
     assert [one["status"] for one in listed] == ["SUCCEEDED", "FAILED", "SUCCEEDED", "SUCCEEDED"]
@@ -65,7 +65,7 @@ def test_a_failed_version_is_tried_again_when_somebody_deploys_it_again(
     wanted = tmp_path / "plugged-in"
     code = f"import os, signal\nif not os.path.exists({str(wanted)!r}): raise SystemExit(7)\nsignal.pause()"
     app = write_app(tmp_path, "1.0.0", code=code, probe=f"test -e {wanted}")
-    words = ("deploy", "--recipe", app, "--artifacts", tmp_path / "artifacts", "--wait", 240)
+    words = ("deploy", "--recipe", app, "--artifacts", tmp_path / "artifacts", "--wait", PATIENCE)
     assert device.command(*words, code=1)["status"] == "FAILED"
     wanted.touch()
     assert device.command(*words)["status"] == "SUCCEEDED"
@@ -92,10 +92,12 @@ def test_configuration_alone_restarts_the_component_of_the_control_plane(plane: 
     revision = plane.want(plane.release(recipe("app", configuration={"a": 1, "b": {"c": 2}})))
     device.agent.start()
     plane.wait_report(revision, Phase.HEALTHY)
-    done = device.command("deploy", "--merge", '{"app": {"b": {"d": 3}}}', "--reset", '{"app": ["/a"]}', "--wait", 240)
+    done = device.command(
+        "deploy", "--merge", '{"app": {"b": {"d": 3}}}', "--reset", '{"app": ["/a"]}', "--wait", PATIENCE
+    )
     assert done["what"] == "app configured"
     assert device.agent.configuration("app") == {"a": 1, "b": {"c": 2, "d": 3}}
-    device.command("deploy", "--remove", "app", "--wait", 240)
+    device.command("deploy", "--remove", "app", "--wait", PATIENCE)
     assert device.versions() == {}
 
 
@@ -114,7 +116,7 @@ def test_after_a_failed_revision_local_deployments_go_on_top_of_what_runs(
     )
     assert report.error is not None
     assert report.error.code == "component.broken"
-    assert device.command("deploy", "--remove", "app", "--wait", 240)["status"] == "SUCCEEDED"
+    assert device.command("deploy", "--remove", "app", "--wait", PATIENCE)["status"] == "SUCCEEDED"
     assert device.versions() == {"line": "1.0.0"}
     log = device.agent.paths.log("line").read_text()
     assert log.count("started") == 2  # it came back once, and was left alone after that
@@ -215,7 +217,7 @@ def test_what_cannot_be_met_fails_and_changes_nothing(
     device.agent.start()
     app = str(write_app(tmp_path, "1.0.0"))
     words = tuple(app if word == "RECIPE" else word for word in words)
-    failed = device.command("deploy", *words, "--wait", 240, code=1)
+    failed = device.command("deploy", *words, "--wait", PATIENCE, code=1)
     assert failed["error"]["code"] == code
     eventually(lambda: device.versions() == {"other": "1.0.0"})
 

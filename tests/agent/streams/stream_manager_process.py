@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 from stream_manager import StreamManagerClient
 
+from tests.eventually import PATIENCE
+
 
 class StreamManagerProcess:
     """`python -m lineside.agent.streams` on one root, started and killed as often as a test likes."""
@@ -51,7 +53,7 @@ class StreamManagerProcess:
     def _end(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(240)
+        code = self.process.wait(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.process = None

@@ -12,7 +12,7 @@ from lineside.contract.reported import Phase
 from tests.agent.agents import AgentProcess
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 WRITER = """
 import pathlib, time
@@ -61,7 +61,7 @@ def test_stream_manager_as_a_component_of_the_agent(plane: ControlPlane, agent: 
     )
     revision = plane.want(stream_manager(free_port()), plane.release(document))
     agent.start()
-    report = plane.wait_report(revision, Phase.HEALTHY, Phase.ROLLED_BACK, timeout=240)
+    report = plane.wait_report(revision, Phase.HEALTHY, Phase.ROLLED_BACK, timeout=PATIENCE)
     assert report.phase is Phase.HEALTHY, report.error
     eventually(lambda: plane.exports and set(plane.exports) <= set(plane.uploaded))
     ((id, record),) = plane.exports.items()

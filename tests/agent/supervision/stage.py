@@ -22,6 +22,7 @@ from lineside.agent.updating.state import State
 from lineside.contract.deployment import RunWith
 from lineside.contract.recipes.recipe import DEFAULT_TIMEOUTS, StepScript
 from lineside.contract.reported import ComponentState
+from tests.eventually import PATIENCE
 
 T = TypeVar("T")
 QUICK = Timing(probe_interval=0.02, probe_every=0.1, memory_every=0.05, backoff=0.01, backoff_cap=0.05)
@@ -94,7 +95,7 @@ class Stage:
         self.wait(lambda: service.ready_since is not None)
         return service
 
-    def wait(self, condition: Callable[[], T], timeout: float = 240.0) -> T:
+    def wait(self, condition: Callable[[], T], timeout: float = PATIENCE) -> T:
         """The first true value, looked at at each change (and now and then)."""
         deadline = time.monotonic() + timeout
         while not (found := condition()):

@@ -20,6 +20,7 @@ from lineside.client import Client
 from lineside.contract.errors import LinesideError
 from tests.cli import values
 from tests.cli.control_plane import CannedControlPlane, canned
+from tests.eventually import PATIENCE
 
 
 def _asking(processes: Processes, folder: Path, port: int) -> tuple[ControlPlane, io.StringIO]:
@@ -40,9 +41,9 @@ def test_a_control_plane_that_went_away_is_missed_aloud_and_asked_again(tmp_path
         asking.tick = missed.set
         asker = threading.Thread(target=lambda: answers.append(asking.ask(Client.overview)))
         asker.start()
-        assert missed.wait(240)
+        assert missed.wait(PATIENCE)
         with canned(port):
-            asker.join(240)
+            asker.join(PATIENCE)
     assert answers == [values.OVERVIEW]
     assert f"lineside up --root {tmp_path}" in words.getvalue()
     assert "has ended (status 0)" in words.getvalue()

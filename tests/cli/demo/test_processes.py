@@ -13,7 +13,7 @@ import pytest
 from lineside.cli.connection import alive
 from lineside.cli.demo.interrupts import Interrupts, Stopped
 from lineside.cli.demo.processes import Processes, marked
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 # A program with a child of its own that sits in another session and does not hear SIGTERM.
 PARENT = """
@@ -69,7 +69,7 @@ def test_a_signal_ends_everybody_the_devices_first(parent: Path, number: signal.
     with subprocess.Popen([sys.executable, "-c", DEMO, str(parent)]) as demo:
         family = _family(parent, "plane") + _family(parent, "station")
         demo.send_signal(number)
-        assert demo.wait(timeout=240) == 128 + number
+        assert demo.wait(timeout=PATIENCE) == 128 + number
     assert (parent / "ended").read_text().split() == ["station", "plane"]
     eventually(lambda: not [pid for pid in family if alive(pid)])
 

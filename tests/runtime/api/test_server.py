@@ -23,7 +23,7 @@ from lineside.runtime.api.messages import HEADER_LENGTH
 from lineside.runtime.api.server import Limits
 from lineside.runtime.api.settings import ApiSettings
 from lineside.runtime.models.library import Library
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.runtime.api.conftest import House, opened
 from tests.runtime.conftest import SIDE, encoded, squares
 
@@ -48,7 +48,7 @@ def post(
     """Status and answer, as soon as connections of a moment ago are no longer counted."""
 
     def asked() -> tuple[int, dict[str, object]] | None:
-        caller = http.client.HTTPConnection("127.0.0.1", house.port, timeout=240)
+        caller = http.client.HTTPConnection("127.0.0.1", house.port, timeout=PATIENCE)
         try:
             caller.request("POST", path, body, headers or {})
             answer = caller.getresponse()
@@ -65,7 +65,7 @@ def post(
 
 def raw(house: House, sent: bytes) -> bytes:
     """Everything that is answered to some bytes."""
-    with socket.create_connection(("127.0.0.1", house.port), timeout=240) as caller:
+    with socket.create_connection(("127.0.0.1", house.port), timeout=PATIENCE) as caller:
         found = b""
         with contextlib.suppress(OSError):  # it may close before all was sent
             caller.sendall(sent)

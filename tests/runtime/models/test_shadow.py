@@ -24,7 +24,7 @@ from lineside.runtime.frames import Frame
 from lineside.runtime.model import Model
 from lineside.runtime.models.settings import ShadowSettings
 from lineside.runtime.models.shadow import Shadow, Share
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.runtime.conftest import encoded, squares
 from tests.runtime.results import result
 
@@ -132,7 +132,7 @@ def test_when_it_is_busy_frames_go_without_it(bright: Model, clock: Clock) -> No
         identity, signature, digest = bright.identity, bright.signature, bright.digest
 
         def detect(self, data: bytes) -> list[Detection]:
-            gate.wait(240)
+            gate.wait(PATIENCE)
             return []
 
     shadow = made(Slow(), clock)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from lineside.runtime.sinks.mqtt import MqttSettings
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 
 
 def _name(common: str) -> x509.Name:
@@ -99,7 +99,7 @@ class Broker:
     def kill(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
-            self._process.wait(240)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def settings(self, device: str, topic: str = "") -> MqttSettings:

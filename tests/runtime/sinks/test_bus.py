@@ -29,7 +29,7 @@ from lineside.runtime.sinks.settings import BusSinkSettings
 from lineside.runtime.spool import Spool
 from tests.agent.bus.harness import House
 from tests.agent.bus.sdk import Sdk
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.runtime.sinks.test_webhook import entries
 from tests.runtime.test_delivery import result
 
@@ -155,7 +155,7 @@ class Recorder:
         return ping + frames.message(kind, frames.TERMINATE, stream, b"{}", "PublishToTopicResponse")
 
     def close(self) -> None:
-        self._thread.join(240)
+        self._thread.join(PATIENCE)
         self._door.close()
 
     def words(self, kind: frames.MessageType) -> list[tuple[dict[str, frames.Value], Any]]:
@@ -173,9 +173,9 @@ def test_the_same_words_are_said_as_by_awsiotsdk(tmp_path: Path) -> None:
     client = awsiot.greengrasscoreipc.connect(ipc_socket=theirs.path, authtoken="token")
     operation = client.new_publish_to_topic()
     json_message = m.PublishMessage(json_message=m.JsonMessage(message=message))
-    operation.activate(m.PublishToTopicRequest(topic="a/b", publish_message=json_message)).result(240)
-    operation.get_response().result(240)
-    client.close().result(240)
+    operation.activate(m.PublishToTopicRequest(topic="a/b", publish_message=json_message)).result(PATIENCE)
+    operation.get_response().result(PATIENCE)
+    client.close().result(PATIENCE)
     connect, call = frames.MessageType.CONNECT, frames.MessageType.APPLICATION_MESSAGE
     assert ours.words(connect) == theirs.words(connect)
     assert ours.words(call)[0] == theirs.words(call)[0]

@@ -15,6 +15,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.eventually import PATIENCE
+
 SIDE = 64
 RATE = 25
 _PACKETS = 7 * 188  # bytes of MPEG-TS in one RTP packet
@@ -84,7 +86,7 @@ class Camera:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
         for thread in self._threads:
-            thread.join(240)
+            thread.join(PATIENCE)
         self._connections, self._threads = [], []
 
     def _start(self, act: object, *arguments: object) -> None:

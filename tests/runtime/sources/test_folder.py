@@ -13,7 +13,7 @@ from lineside.runtime.frames import SourceState
 from lineside.runtime.sources.folder import MAX_FILE_BYTES, MEMORY_TRIES, FolderSource
 from lineside.runtime.sources.inotify import Watch
 from lineside.runtime.spool import InputKey
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.runtime.conftest import encoded, squares
 from tests.runtime.sources.intake import Remembering
 
@@ -75,7 +75,7 @@ def test_the_system_says_what_is_whole_and_not_what_is_being_written(tmp_path: P
             assert watch.wait(1).names == [".hidden", "moved"]
         assert watch.wait(1).names == ["growing"]
         watch.wake()
-        assert watch.wait(240) == ([], False, False)
+        assert watch.wait(PATIENCE) == ([], False, False)
         (tmp_path / "moved").unlink()
         (tmp_path / "growing").unlink()
         tmp_path.rmdir()

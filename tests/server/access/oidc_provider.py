@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from tests.eventually import PATIENCE
+
 _SERVE = """
 import socket, sys
 import oidc_provider_mock, uvicorn
@@ -123,7 +125,7 @@ def own_provider() -> Iterator[Provider]:
     finally:
         provider.server.shutdown()
         provider.server.server_close()
-        thread.join(240)
+        thread.join(PATIENCE)
 
 
 def _json(value: Any) -> Answer:

@@ -23,6 +23,7 @@ from lineside.server.broker_setup import Uses, open_broker
 from lineside.server.settings import Settings
 from lineside.server.testing import free_socket, until
 from lineside.server.testing_device import key_pem, make_csr, make_key
+from tests.eventually import PATIENCE
 from tests.server.adapters.mosquitto import Mosquitto
 
 
@@ -45,7 +46,7 @@ class Site:
     leader: bool = True
 
     def on_result(self, device: str, payload: bytes) -> None:
-        self.gate.wait(240)
+        self.gate.wait(PATIENCE)
         if self.trouble:
             raise self.trouble.pop()
         self.results.append((device, payload))
@@ -71,7 +72,7 @@ class Site:
 
     def wait(self, job: Any) -> None:
         """Run a coroutine in the loop's thread to its end."""
-        asyncio.run_coroutine_threadsafe(job, self.loop).result(240)
+        asyncio.run_coroutine_threadsafe(job, self.loop).result(PATIENCE)
 
     def external(self, leads: Callable[[], bool] | None = None) -> Broker:
         """Another control plane's side of the same Mosquitto, not yet started."""

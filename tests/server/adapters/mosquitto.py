@@ -15,6 +15,7 @@ from cryptography import x509
 from lineside.cli.mosquitto import Site, access_list, configuration
 from lineside.server.access.ca import CertificateAuthority, Withdrawn
 from lineside.server.testing import until
+from tests.eventually import PATIENCE
 
 PROGRAM = "/usr/sbin/mosquitto"
 
@@ -73,7 +74,7 @@ class Mosquitto:
             self._process.send_signal(number)
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGCONT)
-            self._process.wait(240)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def log(self) -> str:

@@ -19,6 +19,7 @@ import obstore
 from obstore.store import S3Store
 
 from lineside.server.testing import until
+from tests.eventually import PATIENCE
 
 KEY, SECRET = "lineside", "a-secret-of-this-test-only"
 BUCKET = "lineside-test"
@@ -71,7 +72,7 @@ def seaweed(folder: Path) -> Iterator[Seaweed]:
         yield found
     finally:
         process.kill()
-        process.wait(240)
+        process.wait(PATIENCE)
 
 
 def _start(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
@@ -84,7 +85,7 @@ def _start(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
             until(lambda found=found, process=process: process.poll() is not None or _make_bucket(found), 60)
         except TimeoutError:
             process.kill()
-            process.wait(240)
+            process.wait(PATIENCE)
         if process.poll() is None:
             return found, process
     raise RuntimeError(f"no S3 endpoint: {(folder / 'log').read_text(errors='replace')[-2000:]}")

@@ -17,6 +17,7 @@ from lineside.contract.errors import LinesideError
 from lineside.server.access.ca import open_ca
 from lineside.server.adapters.broker import FakeBroker
 from lineside.server.testing import until
+from tests.eventually import PATIENCE
 from tests.server.adapters.broker_site import Client, Site, embedded, external
 
 
@@ -88,7 +89,7 @@ def test_two_programs_of_a_device_and_clients_without_an_id(site: Site) -> None:
 def test_a_packet_too_large_ends_the_connection(site: Site) -> None:
     with Client(site, "cam-1").connected() as client:
         client.publish(topics.results("cam-1"), b"x" * (2 << 20))
-        assert client.lost.wait(240)
+        assert client.lost.wait(PATIENCE)
     assert site.results == []
 
 
@@ -162,7 +163,7 @@ def test_a_last_will_keeps_to_the_rules_too(site: Site) -> None:
         sock = client.paho.socket()
         if sock is not None:
             sock.shutdown(socket.SHUT_RDWR)  # without a DISCONNECT: the will is due
-        assert client.lost.wait(240)
+        assert client.lost.wait(PATIENCE)
     with Client(site, "cam-1", client_id="after").connected() as after:
         after.publish(topics.results("cam-1"), b"after")
         until(lambda: site.results)

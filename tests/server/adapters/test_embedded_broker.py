@@ -9,6 +9,7 @@ import pytest
 
 from lineside.contract import topics
 from lineside.server.testing import until
+from tests.eventually import PATIENCE
 from tests.server.adapters.broker_site import Client, Site, embedded
 
 
@@ -47,7 +48,7 @@ def test_a_revoked_device_is_cut_off(site: Site) -> None:
     with Client(site, "cam-1").connected() as client:
         site.accepted.discard("cam-1")
         site.broker.drop("cam-1")
-        assert client.lost.wait(240)
+        assert client.lost.wait(PATIENCE)
         until(lambda: client.connack not in (0, None))
     assert site.results == []
 
@@ -57,7 +58,7 @@ def test_a_superseded_certificate_is_cut_off_and_the_new_one_stays(site: Site) -
         superseded = site.serials["cam-1"][0]
         site.refused.add(superseded)
         site.broker.drop("cam-1", superseded)
-        assert old.lost.wait(240)
+        assert old.lost.wait(PATIENCE)
         until(lambda: old.connack not in (0, None))
         mid = new.publish(topics.results("cam-1"), b"still here")
         until(lambda: mid in new.acknowledged)

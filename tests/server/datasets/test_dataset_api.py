@@ -19,6 +19,7 @@ from lineside.server.datasets import store
 from lineside.server.datasets.store import Filters
 from lineside.server.services import Core
 from lineside.server.testing import Running, until
+from tests.eventually import PATIENCE
 
 Make = Callable[[str], Any]
 
@@ -144,7 +145,7 @@ def test_a_blob_larger_than_a_request_may_be_is_streamed(lineside: Running) -> N
     size, piece = lineside.core.settings.request_bytes + 1, b"x" * 65536
     pieces = [piece] * (size // len(piece)) + [b"y"]
     sha = hashlib.sha256(b"".join(pieces)).hexdigest()
-    answer = httpx.put(f"{lineside.people_url}/api/v1/blobs/sha256:{sha}", content=iter(pieces), timeout=240)
+    answer = httpx.put(f"{lineside.people_url}/api/v1/blobs/sha256:{sha}", content=iter(pieces), timeout=PATIENCE)
     assert answer.status_code == 201
 
 

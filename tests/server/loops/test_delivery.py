@@ -22,6 +22,7 @@ from lineside.server.loops.runner import Runner
 from lineside.server.loops.timestamp import TimestampLoop
 from lineside.server.services import Loop
 from lineside.server.testing import FakeClock
+from tests.eventually import PATIENCE
 from tests.server.loops.loop_story import House
 
 RECIPE = """
@@ -168,7 +169,7 @@ def test_the_runner_runs_loops_until_it_is_cancelled(core):
         here = asyncio.get_running_loop()
 
         def step() -> None:
-            asyncio.run_coroutine_threadsafe(both.wait(), here).result(240)
+            asyncio.run_coroutine_threadsafe(both.wait(), here).result(PATIENCE)
 
         loops = [Loop("one", step, seconds=0.01), Loop("two", step, seconds=0.01)]
         running = asyncio.create_task(runner.run(core, loops))

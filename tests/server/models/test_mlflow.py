@@ -22,6 +22,7 @@ from lineside.contract.ids import digest_of
 from lineside.contract.registry import PointAlias
 from lineside.contract.run import CurvePoint, RunRequest, StepReport, StepState
 from lineside.server.testing import Running
+from tests.eventually import PATIENCE
 from tests.server.models.making import evaluation, put, registration
 
 PROGRAM = os.environ.get("LINESIDE_TEST_MLFLOW") or shutil.which("mlflow")
@@ -53,7 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, 15)
-        process.wait(240)
+        process.wait(PATIENCE)
 
 
 def _serves(program: str) -> bool:

@@ -22,6 +22,7 @@ from lineside.server.services import Core
 from lineside.server.testing import FakeClock, Running, running
 from lineside.server.trust.room import room as trust
 from lineside.server.trust.view import TrustPage
+from tests.eventually import PATIENCE
 from tests.server.trust.hands import Follower, Hand, House
 
 MODEL = "models/tags.model-1.0.0.json"
@@ -57,7 +58,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def client(plane: Running, who: str) -> httpx.Client:
-    return httpx.Client(base_url=plane.people_url, headers={"Authorization": f"Bearer {who}"}, timeout=240)
+    return httpx.Client(base_url=plane.people_url, headers={"Authorization": f"Bearer {who}"}, timeout=PATIENCE)
 
 
 def test_who_may_propose_and_who_may_sign(quiet: Running) -> None:
