@@ -32,7 +32,7 @@ from lineside.contract.dataset import (
 
 app = typer.Typer(name="datasets", help="Dataset versions.", no_args_is_help=True)
 
-_FORMATS = "coco, voc, yolo, labelstudio, sagemaker, csv"
+_FORMATS = "coco, voc, yolo, labelstudio, sagemaker, darknet (CVAT's YOLO 1.1), csv"
 
 Dataset = Annotated[str, typer.Argument(help="Id of a dataset version, ds-….")]
 

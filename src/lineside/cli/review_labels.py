@@ -18,7 +18,7 @@ from lineside.contract.review import LabelsReport, NextRequest, ReviewExport
 
 labelstudio = typer.Typer(name="labelstudio", help="Label Studio: captures there, labels back.", no_args_is_help=True)
 
-_FORMATS = "coco (CVAT takes it as COCO 1.0), sagemaker, labelstudio, voc, csv, yolo"
+_FORMATS = "coco (CVAT's COCO 1.0), darknet (its YOLO 1.1), sagemaker, labelstudio, voc, csv, yolo"
 Form = Annotated[str | None, typer.Option("--format", help=f"Where it cannot be told: {_FORMATS}.")]
 Strategy = Annotated[str | None, typer.Option("--strategy", help="Only captures kept by this strategy.")]
 Server = Annotated[str, typer.Option("--server", help="Address of Label Studio.")]

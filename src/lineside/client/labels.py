@@ -11,7 +11,7 @@ from lineside.contract.dataset_export import ExportListing
 from lineside.contract.errors import LinesideError
 from lineside.contract.review import LabelsReport, LabelsRequest
 
-LABELS = (".json", ".jsonl", ".manifest", ".xml", ".csv", ".txt", ".yaml", ".yml", ".names")
+LABELS = (".json", ".jsonl", ".manifest", ".xml", ".csv", ".txt", ".yaml", ".yml", ".names", ".data")
 """How the files end that are sent; pictures stay here, the control plane has them."""
 
 _MOST_BYTES, _MOST_FILES, _PACK = 256 << 20, 20_000, 50

@@ -87,7 +87,7 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     name: str
     created_at: str
-    format: str  # coco, voc, yolo, labelstudio, sagemaker, csv
+    format: str  # coco, voc, yolo, labelstudio, sagemaker, darknet, csv
     origin: str  # "photographs", or "rendered" for made-up pictures
     images: int
     boxes: int
@@ -112,7 +112,7 @@ class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     files: dict[str, str]  # path relative to the folder, with "/" -> digest
     origin: str = "photographs"
-    format: str | None = None  # where a folder holds labels in several: coco, voc, yolo, labelstudio, sagemaker, csv
+    format: str | None = None  # where a folder holds labels in several: coco, voc, yolo, …
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):

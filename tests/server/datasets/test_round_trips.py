@@ -77,11 +77,11 @@ def test_the_same_version_again_is_the_same_listing(rich: Any, form: str) -> Non
     assert exported(rich, form) == exported(rich, form)
 
 
-@pytest.mark.parametrize("form", ["voc", "yolo"])
+@pytest.mark.parametrize("form", ["voc", "yolo", "darknet"])
 def test_what_a_format_cannot_say_is_counted_and_nothing_else_is_lost(rich: Any, form: str) -> None:
     listing = exported(rich, form)
     counts = {warning.code: warning.count for warning in listing.warnings}
-    changed = {"dataset.name_changed": 1} if form == "yolo" else {}
+    changed = {"yolo": {"dataset.name_changed": 1}, "darknet": {"dataset.name_changed": 5}}.get(form, {})
     unsaid = {"dataset.group_unsaid": 5, "dataset.source_unsaid": 2, "dataset.time_unsaid": 1}
     assert counts == unsaid | changed
     again = imported_again(rich, listing)
@@ -102,7 +102,7 @@ def everything() -> Any:
 
 
 def plain(image: ImageRecord) -> tuple[Any, ...]:
-    """What VOC and YOLO have words for."""
+    """What VOC, YOLO and Darknet have words for."""
     boxes = [(box.label, box.x, box.y, box.width, box.height) for box in image.boxes]
     return (image.digest, image.width, image.height, image.split.value, boxes)
 
@@ -115,6 +115,22 @@ def test_a_dataset_that_they_can_say_is_the_same_version(folder: Any, make: Make
     folder.files["data.yaml"] = b"names: [dent, scratch]\n"
     folder()
     listing = exported(folder, form)
+    assert listing.warnings == ()
+    assert imported_again(folder, listing).version.id == folder.version.id
+
+
+def test_a_darknet_folder_is_the_same_version_again(folder: Any, make: Make) -> None:
+    for number, side in enumerate(("train", "valid", "test")):
+        folder.files[f"obj_{side}_data/a.png"] = make("picture")(number)
+        folder.files[f"obj_{side}_data/a.txt"] = b"1 0.5 0.5 0.31 0.25\n0 0.25 0.25 0.125 0.125\n"
+        folder.files[f"{side}.txt"] = f"data/obj_{side}_data/a.png\n".encode()
+    folder.files["obj.data"] = (
+        b"classes = 2\ntrain = train.txt\nvalid = valid.txt\ntest = test.txt\nnames = obj.names\n"
+    )
+    folder.files["obj.names"] = b"dent\nscratch\n"
+    folder()
+    assert (folder.version.format, folder.version.split_by) == ("darknet", "given")
+    listing = exported(folder, "darknet")
     assert listing.warnings == ()
     assert imported_again(folder, listing).version.id == folder.version.id
 
@@ -157,7 +173,7 @@ def test_a_box_that_voc_cannot_write_is_counted(folder: Any, make: Make) -> None
     assert imported_again(folder, listing).version.boxes == 1
 
 
-@pytest.mark.parametrize("form", ["voc", "yolo"])
+@pytest.mark.parametrize("form", ["voc", "yolo", "darknet"])
 def test_label_files_are_stored_many_at_a_time(rich: Any, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lineside.server.datasets.exporting._AT_ONCE", 3)
     objects, stored = type(rich.core.objects), list[int]()

@@ -33,7 +33,7 @@ def back(world: World, exchange: Exchange, files: dict[str, bytes], form: str | 
         return exchange.labels(LabelsRequest(files=stored, format=form))
 
 
-@pytest.mark.parametrize("form", ["coco", "sagemaker", "labelstudio", "voc", "csv", "yolo"])
+@pytest.mark.parametrize("form", ["coco", "sagemaker", "labelstudio", "voc", "csv", "yolo", "darknet"])
 def test_labels_come_back_as_they_went_out_without_the_pictures(world: World, exchange: Exchange, form: str) -> None:
     world.some(3)
     files = out(world, exchange, form)
@@ -76,6 +76,26 @@ def test_yolo_labels_below_their_sides_come_back(world: World, exchange: Exchang
     assert (box.label, box.x, box.y, box.width, box.height) == ("dent", 30, 30, 60, 20)
     assert world.reviews.get("c1").labels == ()
     assert world.reviews.get("c2").labels is None
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_what_cvat_exports_as_yolo_comes_back(world: World, exchange: Exchange, suffix: str) -> None:
+    """Without pictures; one that is listed without a file was not looked at, an empty file shows nothing."""
+    world.some(4)
+    names = ("c0", "c1", "c2", "nobody")
+    files = {
+        "obj.data": b"classes = 2\ntrain = data/train.txt\nnames = data/obj.names\nbackup = backup/\n",
+        "obj.names": b"scratch\ndent\n",
+        "train.txt": "".join(f"data/obj_train_data/{name}.{suffix}\n" for name in names).encode(),
+        "obj_train_data/c0.txt": b"1 0.500000 0.500000 0.500000 0.250000\n",
+        "obj_train_data/c1.txt": b"",
+        "obj_train_data/nobody.txt": b"0 0.5 0.5 0.5 0.5\n",
+    }
+    assert back(world, exchange, files).answered == 2
+    (box,) = world.reviews.get("c0").labels or ()
+    assert (box.label, box.x, box.y, box.width, box.height) == ("dent", 30, 30, 60, 20)
+    assert world.reviews.get("c1").labels == ()
+    assert [world.reviews.get(name).labels for name in ("c2", "c3")] == [None, None]
 
 
 def test_exported_captures_are_nobody_elses_for_a_day(world: World, exchange: Exchange) -> None:

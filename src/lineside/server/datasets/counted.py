@@ -67,7 +67,9 @@ MEANINGS: dict[str, Meaning] = {
     "dataset.group_unsaid": Meaning("The format has no word for an image's group; it was not written."),
     "dataset.source_unsaid": Meaning("The format has no word for who labelled; it was not written."),
     "dataset.time_unsaid": Meaning("The format has no word for when an image was taken; it was not written."),
-    "dataset.name_unsaid": Meaning("The format cannot write this name; what has it was left out."),
+    "dataset.name_unsaid": Meaning(
+        "The format cannot write this name; what has it was left out, or the name was changed."
+    ),
     "dataset.name_changed": Meaning("The format wants images in folders of its own; it was given another path."),
     "dataset.box_unsaid": Meaning("The format cannot write a box of one pixel or less, or its class; it was left out."),
 }

@@ -6,6 +6,7 @@ from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats.coco import Coco
 from lineside.server.datasets.formats.csv_boxes import Csv
+from lineside.server.datasets.formats.darknet import Darknet
 from lineside.server.datasets.formats.folder import Folder
 from lineside.server.datasets.formats.labelstudio import LabelStudio
 from lineside.server.datasets.formats.reader import Format
@@ -13,7 +14,7 @@ from lineside.server.datasets.formats.sagemaker import SageMaker
 from lineside.server.datasets.formats.voc import Voc
 from lineside.server.datasets.formats.yolo import Yolo
 
-FORMATS: tuple[Format, ...] = (Coco(), Voc(), Yolo(), LabelStudio(), SageMaker(), Csv())
+FORMATS: tuple[Format, ...] = (Coco(), Voc(), Yolo(), LabelStudio(), SageMaker(), Darknet(), Csv())
 """In this order: the first that recognises a folder reads it."""
 
 

@@ -48,7 +48,7 @@ class Yolo:
             if stem not in images:
                 warnings.add("dataset.image_missing", f"{stem} ({label})")
                 continue
-            found = _boxes(folder, label, images[stem], classes, warnings)
+            found = boxes_of(folder, label, images[stem], classes, warnings)
             if found is None:
                 del images[stem]
             else:
@@ -76,7 +76,7 @@ class Yolo:
             path = _place(export, image.file_name, stems)
             sides[image.split].append(path)
             yield Stored(path, image.digest)
-            yield Made(f"{stem_of(path, IMAGES, LABELS)}.txt", [_written(image, numbers)])
+            yield Made(f"{stem_of(path, IMAGES, LABELS)}.txt", [lines_of(image, numbers)])
         yield from _described(export, sides)
 
 
@@ -109,7 +109,7 @@ def _indices(data: bytes) -> list[int]:
     return [int(word) for word in first if word.isdigit() and len(word) < 6]
 
 
-def _boxes(
+def boxes_of(
     folder: Folder, file: str, image: str, classes: tuple[str, ...], warnings: Warnings
 ) -> tuple[LabelledBox, ...] | None:
     """The boxes of one label file; None when it cannot be read at all."""
@@ -163,7 +163,8 @@ def _place(export: Export, file_name: str, stems: set[str]) -> str:
     return str(place)
 
 
-def _written(image: ImageRecord, numbers: Mapping[str, int]) -> bytes:
+def lines_of(image: ImageRecord, numbers: Mapping[str, int]) -> bytes:
+    """The label file of an image."""
     lines = []
     for box in image.boxes:
         x, y = (box.x + box.width / 2) / image.width, (box.y + box.height / 2) / image.height

@@ -61,13 +61,13 @@ def sides_of(folder: Folder, home: str, description: Mapping[str, Any], images: 
     """The sides of images: by a list that `data.yaml` names (`train: train.txt`), by a folder that it names (`train:
     ../train/images`), else by what their own folders are called."""
     images = list(images)
-    bases = [home, f"{home}/{_plain(description.get('path'))}"]
+    bases = [home, f"{home}/{plain(description.get('path'))}"]
     listed: dict[str, Split] = {}
     claimed: dict[str, set[Split]] = defaultdict(set)
     folders = _ending({str(parent) for path in images for parent in PurePosixPath(path).parents})
     for key, side in SIDES.items():
         written = description.get(key)
-        for name in map(_plain, written if isinstance(written, list) else [written]):
+        for name in map(plain, written if isinstance(written, list) else [written]):
             if name.casefold().endswith(".txt"):
                 listed |= dict.fromkeys(_lines(folder, bases, name), side)
             elif name:
@@ -94,7 +94,7 @@ def _pictures(folder: Folder, candidates: Mapping[str, list[str]], labels: Mappi
     return pictures
 
 
-def _plain(written: Any) -> str:
+def plain(written: Any) -> str:
     """A path with slashes, without a drive and without climbing; nothing for what is no path."""
     if not isinstance(written, str):
         return ""
@@ -119,7 +119,7 @@ def _ending(folders: Iterable[str]) -> dict[str, list[str]]:
 def _folder(folders: Mapping[str, list[str]], bases: Iterable[str], name: str) -> str:
     """The folder that is meant: from where `data.yaml` lies, else the only one whose path ends so; "" where none is."""
     for base in bases:
-        place = _plain(f"{base}/{name}")
+        place = plain(f"{base}/{name}")
         if place in folders.get(place, ()):
             return place
     found = next((folders[tail] for tail in _tails(name) if tail in folders), [])
@@ -128,19 +128,20 @@ def _folder(folders: Mapping[str, list[str]], bases: Iterable[str], name: str) -
 
 def _lines(folder: Folder, bases: Iterable[str], name: str) -> Iterator[str]:
     """The images that a list of images names."""
-    file = folder.first(_plain(f"{base}/{name}") for base in bases) or _only(folder, name)
+    file = folder.first(plain(f"{base}/{name}") for base in bases) or only(folder, name)
     if file is None:
         return
     bases = [file.rpartition("/")[0], *bases]
     for _, line in folder.lines(file):
-        names = [_plain(one) for one in (line.strip("\r\n"), line.strip())]
+        names = [plain(one) for one in (line.strip("\r\n"), line.strip())]
         places = (f"{base}/{name}" for name in names if name for base in bases)
-        found = folder.first(map(_plain, places)) or _only(folder, names[-1])
+        found = folder.first(map(plain, places)) or only(folder, names[-1])
         if found is not None:
             yield found
 
 
-def _only(folder: Folder, name: str) -> str | None:
+def only(folder: Folder, name: str) -> str | None:
+    """The only file whose path ends in most of the same parts; None where there is none, or several."""
     found = next(filter(None, map(folder.ending, _tails(name))), [])
     return found[0] if len(found) == 1 else None
 
