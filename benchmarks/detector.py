@@ -17,9 +17,11 @@ _QUIET = 0.02  # share of the usual weights in the last layer: scores lie betwee
 _NECK, _TOWER = 64, 4  # channels and convolutions of what looks at each of the three strides
 
 
-def detector(side: int = SIDE, seed: int = 0) -> bytes:
-    """float32 [1, 3, side, side] -> [1, N, 4 + C]: boxes around the grid cells, scores that depend on the picture."""
-    graph = _Graph(seed, side)
+def detector(width: int = SIDE, height: int | None = None, *, seed: int = 0) -> bytes:
+    """float32 [1, 3, height, width] -> [1, N, 4 + C]: boxes around the grid cells, scores that depend on the picture.
+    A square without `height`; the weights are those of the seed, whatever the shape."""
+    height = width if height is None else height
+    graph = _Graph(seed, width, height)
     tower = [graph.weights(_NECK, _NECK, 3) for _ in range(_TOWER)]
     features, planes = "images", 3
     outputs = []
@@ -35,15 +37,15 @@ def detector(side: int = SIDE, seed: int = 0) -> bytes:
             raw = graph.convolution(seen, graph.weights(_NECK, 4 + CLASSES, 1, share=_QUIET), size=1)
             outputs.append(graph.rows(graph.node("Sigmoid", [raw])))
     joined = graph.node("Concat", outputs, axis=1)
-    graph.node("Add", [joined, graph.constant(_cells(side))], output="output")
+    graph.node("Add", [joined, graph.constant(_cells(width, height))], output="output")
     return graph.model()
 
 
-def _cells(side: int) -> np.ndarray:
+def _cells(width: int, height: int) -> np.ndarray:
     """What is added to each row: a box of three cells around its cell; nothing to the scores."""
     tables = []
     for stride in STRIDES:
-        y, x = np.mgrid[: side // stride, : side // stride]
+        y, x = np.mgrid[: height // stride, : width // stride]
         corner = np.stack([x.ravel(), y.ravel()], axis=1) * stride
         scores = np.zeros((len(corner), CLASSES))
         tables.append(np.concatenate([corner - stride, corner + 2 * stride, scores], axis=1))
@@ -53,9 +55,9 @@ def _cells(side: int) -> np.ndarray:
 class _Graph:
     """Collects nodes and weights; every value gets the next name."""
 
-    def __init__(self, seed: int, side: int) -> None:
+    def __init__(self, seed: int, width: int, height: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self._side = side
+        self._shape = [1, 3, height, width]
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
 
@@ -89,7 +91,7 @@ class _Graph:
         return self.node("Transpose", [self.node("Reshape", [source, shape])], perm=[0, 2, 1])
 
     def model(self) -> bytes:
-        inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, self._side, self._side])]
+        inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, self._shape)]
         outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, None, 4 + CLASSES])]
         graph = helper.make_graph(self._nodes, "detector", inputs, outputs, self._weights)
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

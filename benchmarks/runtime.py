@@ -12,7 +12,8 @@ Models of 320 and 640 pixels, 3 MB, as costly as a YOLO nano (`benchmarks.detect
 to the next as a subscriber hears them, while frames wait; its CPU time is what the kernel counts for the process.
 Latency is from a frame's arrival to its result at the subscriber, at 70 % of what the usual loop can do, frames coming
 as from cameras that know nothing of each other (gaps by chance, the same for both). The spool and swaps of models have
-benchmarks of their own, which are run at the end: `benchmarks.runtime_spool`, `benchmarks.runtime_swap`.
+benchmarks of their own, which are run at the end: `benchmarks.runtime_spool`, `benchmarks.runtime_swap`; and so has
+what an input in the shape of the camera's pictures saves, `benchmarks.runtime_wide`, which no other figure counts in.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from lineside.runtime.model import MODEL_FILE
 SIDES = (320, 640)
 LOAD = 0.7  # of what the usual loop can do
 ONE, EACH, OURS, USUAL = "limit: one session", "limit: one a core", "lineside", "usual loop"
-ELSEWHERE = (("runtime_spool", "spool_per_s"), ("runtime_swap", "swap_gap_ms"))
+ELSEWHERE = (("runtime_spool", "spool_per_s"), ("runtime_swap", "swap_gap_ms"), ("runtime_wide", "wide_320"))
 
 
 class Cost(NamedTuple):

@@ -14,6 +14,7 @@ from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.run import CurvePoint, RunRequest
 from lineside.pipeline import crash
 from lineside.pipeline.code import code_version, trainer_sources
+from lineside.pipeline.empty_input import empty_input
 from lineside.pipeline.files import write_whole
 from lineside.pipeline.parameters import limits_of, trainer_parameters
 from lineside.pipeline.step import Context, Results, StepDefinition
@@ -37,7 +38,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
-    """The checkpoint and the curves as blobs; which run made them, with which code."""
+    """The checkpoint and the curves as blobs; which run made them, with which code; what people should know."""
 
     checkpoint: str
     curve: str
@@ -45,6 +46,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float  # of the process that finished it
     run: str
     code_version: str
+    noticed: str = ""  # see `empty_input`
 
 
 def inputs(request: RunRequest, results: Results) -> Inputs:
@@ -67,6 +69,7 @@ def train(context: Context, given: Inputs) -> Outputs:
     context.kept.restore()
     backend = trainer(given.trainer)
     curve = Curve(context, getattr(backend, "keeps", _KEEPS))
+    noticed = _noticed(context, given)
     checkpoint = backend.train(_job(context, given), curve.add)
     return Outputs(
         checkpoint=context.blobs.put_file(checkpoint),
@@ -75,7 +78,19 @@ def train(context: Context, given: Inputs) -> Outputs:
         seconds=round(time.monotonic() - began, 1),
         run=context.run,
         code_version=code_version(),
+        noticed=noticed,
     )
+
+
+def _noticed(context: Context, given: Inputs) -> str:
+    """What people should know of these pictures and this network; said before the hours of training, too."""
+    sizes = [(one.width, one.height) for one in collect.records_of(context, given.records)]
+    signature = trainer(given.trainer).signature(given.classes, given.parameters)
+    sentence = empty_input(sizes, signature, tuple(given.parameters))
+    if sentence:
+        _logger.warning("run %s: %s", context.run, sentence)
+        context.reporter.progress(0.0, sentence)
+    return sentence
 
 
 class Curve:
@@ -143,7 +158,7 @@ STEP = StepDefinition(
     name="train",
     inputs=inputs,
     perform=train,
-    summary=lambda done: f"{done.epochs} epochs",
+    summary=lambda done: f"{done.epochs} epochs" + (f". {done.noticed}" if done.noticed else ""),
     outputs=Outputs,
     code=lambda given: (__name__, *trainer_sources(trainer(given.trainer))),
     curve=_curve_of,
