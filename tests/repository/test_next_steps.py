@@ -11,6 +11,8 @@ import typer
 
 from lineside.cli.app import app
 from lineside.contract.error_codes import PROBLEMS
+from lineside.contract.error_codes.general import WHERE
+from lineside.contract.errors import LinesideError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "src/lineside/server/web/templates").rglob("*.html"))
@@ -40,6 +42,18 @@ def wrong(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("code", PROBLEMS)
 def test_next_steps_of_errors(code: str) -> None:
     assert not list(wrong(PROBLEMS[code].next))
+
+
+def test_what_there_is_none_of_says_where_to_look() -> None:
+    """Whatever the code says there is none of has its next step, which exists."""
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    said = set(re.findall(r'"request\.not_found",\s*what="([^"]+)"', code))
+    assert len(said) > 30
+    assert said - WHERE.keys() == set()
+    for what in WHERE:
+        error = LinesideError("request.not_found", what=what, name="x")
+        assert (error.next, list(wrong(error.next))) == (WHERE[what], [])
+    assert LinesideError("request.not_found", what="unicorn", name="x").next
 
 
 @pytest.mark.parametrize("path", [*PAGES, *DOCS], ids=lambda path: path.relative_to(ROOT).as_posix())

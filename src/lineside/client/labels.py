@@ -43,7 +43,8 @@ def send_labels(client: Client, where: Path, form: str | None = None) -> LabelsR
     try:
         files = _read(where)
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-        raise LinesideError("review.labels_refused", why=f"{where}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise LinesideError("review.labels_refused", why=f"{where}: {why}") from error
     if not files:
         raise LinesideError("review.labels_refused", why=f"{where} has no label file")
     stored = {path: client.put_blob(data) for path, data in files.items()}

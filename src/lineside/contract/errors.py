@@ -59,11 +59,13 @@ class LinesideError(Exception):
 
     def __init__(self, code: str, /, **params: Any) -> None:
         from lineside.contract.error_codes import PROBLEMS
+        from lineside.contract.error_codes.general import WHERE
 
         self.problem = PROBLEMS[code]
         self.params = {name: str(value) for name, value in params.items()}
         self.message = _ended_once(self.problem.sentence.format_map(_Blank(self.params)))
-        self.next = self.problem.next.format_map(_Blank(self.params))
+        where = WHERE.get(self.params.get("what", ""), "See lineside --help")
+        self.next = self.problem.next.format_map(_Blank({"where": where} | self.params))
         super().__init__(f"{code}: {self.message}")
 
     @property
