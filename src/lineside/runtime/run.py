@@ -122,11 +122,7 @@ def _serve(
         settings, library, sources, delivery, ledger, captures=captures, shadow=shadow, meter=meter, watching=watching
     )
     following = following_of(settings, library, line, environment)
-    api = (
-        Api(configuration.api, library, settings.work, asking(settings, sources), live=live.picture)
-        if configuration.api
-        else None
-    )
+    api = _api_of(settings, library, sources, live)
     running = _Running(
         settings, library, sources, line, delivery, spool, status, file, shadow, following, captures, api
     )
@@ -149,6 +145,12 @@ def _serve(
         _watch(running, stop)
     finally:
         running.stop((api, following, shadow), (drift, teller))
+
+
+def _api_of(settings: Settings, library: Library, sources: Mapping[str, Source], live: Live) -> Api | None:
+    """The local API, unless configuration takes it away."""
+    wanted = settings.configuration.api
+    return Api(wanted, library, settings.work, asking(settings, sources), live=live.picture) if wanted else None
 
 
 class _Part(Protocol):
