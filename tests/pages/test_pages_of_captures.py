@@ -28,6 +28,7 @@ def camera(house: House) -> TestDevice:
     camera = TestDevice.join(house.lineside, CAMERA, group=GROUP)
     for n in range(62):
         send(house, f"yard-{n:02d}", seed=n % 6, strategy="uncertain" if n < 2 else "random")
+    house.lineside.apps.services["reviews"].intake.step()  # they can be reviewed
     return camera
 
 

@@ -128,5 +128,5 @@ def test_near_again_it_clears_and_nobody_can_answer_any_more(
     expect(page.locator("dl.facts")).to_contain_text("its windows are near again")
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
     open_page(page, house, "/drift")
-    expect(page.get_by_text("No drift is held.")).to_be_visible()
+    expect(page.get_by_text("No drift is held")).to_be_visible()
     keep(page, screenshots, "drift-cleared")

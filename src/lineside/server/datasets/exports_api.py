@@ -36,9 +36,9 @@ def look_at_pictures(data: JSONBody[Digests], datasets: NamedDependency[Datasets
 def export_dataset(
     dataset: FromPath[str], datasets: NamedDependency[DatasetsService], format: FromQuery[str] = "coco"
 ) -> ExportListing:
-    """coco, voc, yolo, labelstudio, sagemaker, darknet or csv: which files the folder has; each is a blob. Importing that
-    folder makes the same version, but for what `warnings` counts. Where label files for many images are written, that
-    takes several requests: `dataset.export_unfinished` says to ask again."""
+    """coco, voc, yolo, labelstudio, sagemaker, darknet or csv: which files the folder has; each is a blob. Importing
+    that folder makes the same version, but for what `warnings` counts. Where label files for many images are written,
+    that takes several requests: `dataset.export_unfinished` says to ask again."""
     return datasets.export(dataset, format)
 
 

@@ -69,6 +69,7 @@
     if (!item) {
       stage.clear();
       part("why").textContent = ended ? "Nothing waits for you." : "Loading…";
+      part("facts").textContent = ended ? "Devices send some by themselves; a collection asks for more." : "";
       part("alike").replaceChildren();
       return;
     }
