@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 from msgspec.structs import replace
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from lineside.cli import review_datasets, review_labels
 from lineside.cli.options import Json, Limit, Root, Url
@@ -206,7 +207,8 @@ def _stats(stats: ReviewStats) -> RenderableType:
          f"{one.seconds / max(sum(one.answers.values()), 1):.1f} s")
         for one in stats.throughput
     )  # fmt: skip
-    return rows(("day", "person", "answers", "which", "each"), lines, standing)
+    answers = rows(("day", "person", "answers", "which", "each"), lines, "Nobody has answered yet.")
+    return Group(Text(standing), answers)
 
 
 def _policy(policy: ReviewPolicy) -> RenderableType:

@@ -32,6 +32,10 @@ def test_next_answer_undo_and_stats(plane: Running, capsys: pytest.CaptureFixtur
     answered = said(plane, capsys, "answer", "c2", "correct", "--box", "dent=1,2,30.5,40")
     assert (answered["state"], answered["labels"][0]["width"]) == ("reviewed", 30.5)
     assert said(plane, capsys, "stats")["states"]["reviewed"] == 1
+    assert run(["review", "stats", "--url", plane.people_url]) == 0
+    shown = capsys.readouterr().out
+    assert "2 waiting, 1 reviewed" in shown  # where they stand, and who answered
+    assert "1 correct" in shown
     assert said(plane, capsys, "undo")["record"]["id"] == "c2"
     assert said(plane, capsys, "show", "c2")["state"] == "waiting"
     assert len(said(plane, capsys, "list", "--limit", "2")["items"]) == 2
@@ -66,6 +70,9 @@ def test_archives_that_are_none_or_lie_are_refused(plane: Running, tmp_path: Pat
     with zipfile.ZipFile(outside, "w") as archive:
         archive.writestr("../../labels.json", '{"images": [{"id": 1, "file_name": "c0.png"}], "annotations": []}')
     assert said(plane, capsys, "import", str(outside), status=1)["error"]["code"] == "dataset.path_refused"
+    assert said(plane, capsys, "import", str(tmp_path / "no.zip"), status=1)["error"]["message"].endswith(
+        "no.zip: No such file or directory."
+    )
     broken.write_bytes(outside.read_bytes()[:40])
     assert said(plane, capsys, "import", str(broken), status=1)["error"]["code"] == "review.labels_refused"
     assert said(plane, capsys, "stats")["states"]["waiting"] == 3
