@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import OperationalError
 
 import lineside.server.process  # noqa: F401 every table there is
 from lineside.server.database import Base, Database
-from lineside.server.schema import bring_up, differences, head
+from lineside.server.migrating import differences, upgrade
+from lineside.server.schema import MIGRATIONS, bring_up, head, known
 
 
 @pytest.fixture
@@ -27,8 +29,8 @@ def tables(database: Database) -> set[str]:
 
 
 def test_migrations_equal_the_code(database: Database) -> None:
-    """When this fails: python -m lineside.server.schema WHAT_CHANGED, and read what it wrote."""
-    bring_up(database)
+    """When this fails: python -m lineside.server.migrating WHAT_CHANGED, and read what it wrote."""
+    migrate(database)
     with database.read() as session:
         assert differences(session.connection()) == []
     assert tables(database) == Base.metadata.tables.keys() | {"alembic_version"}
@@ -36,13 +38,26 @@ def test_migrations_equal_the_code(database: Database) -> None:
 
 def test_what_autogenerate_does_not_compare_is_equal_too(database: Database, tmp_path: Path) -> None:
     """Keys, uniqueness, autoincrement: SQLite's own words for both, without names of order."""
-    bring_up(database)
+    migrate(database)
     made = Database(f"sqlite:///{tmp_path / 'made.db'}")
-    Base.metadata.create_all(made.engine)
+    bring_up(made)
     migrated, expected = (_definitions(each) for each in (database, made))
+    rows = [_rows(each) for each in (database, made)]
     made.close()
-    migrated.pop("alembic_version")
     assert migrated == expected
+    assert rows == [{"alembic_version": [(head(),)]}] * 2
+
+
+def migrate(database: Database) -> None:
+    """Every migration, from the first one on."""
+    with database.write() as session:
+        upgrade(session.connection())
+
+
+def _rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    with database.read() as session:
+        found = {name: session.execute(text(f'SELECT * FROM "{name}"')).all() for name in sorted(tables(database))}
+    return {name: [tuple(row) for row in rows] for name, rows in found.items() if rows}
 
 
 def _definitions(database: Database) -> dict[str, list[str]]:
@@ -66,6 +81,13 @@ def _parts(sql: str) -> list[str]:
     return [*parts, part.strip()]
 
 
+def test_migrations_are_known_by_the_names_of_their_files() -> None:
+    """A start that has nothing to migrate reads no script."""
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    assert known() == {script.revision for script in scripts.walk_revisions()}
+    assert head() == scripts.get_current_head()
+
+
 def test_a_second_start_changes_nothing(database: Database) -> None:
     bring_up(database)
     bring_up(database)
@@ -73,7 +95,8 @@ def test_a_second_start_changes_nothing(database: Database) -> None:
         assert session.scalar(text("SELECT version_num FROM alembic_version")) == head()
 
 
-def test_a_start_that_is_cut_off_leaves_nothing_half_made(database: Database) -> None:
+@pytest.mark.parametrize("make", [bring_up, migrate])
+def test_a_start_that_is_cut_off_leaves_nothing_half_made(database: Database, make: Callable[[Database], None]) -> None:
     seen = 0
 
     def fail_late(*arguments: object) -> None:
@@ -84,8 +107,8 @@ def test_a_start_that_is_cut_off_leaves_nothing_half_made(database: Database) ->
 
     event.listen(database.engine, "before_cursor_execute", fail_late)
     with pytest.raises(OperationalError):
-        bring_up(database)
+        make(database)
     event.remove(database.engine, "before_cursor_execute", fail_late)
     assert tables(database) == set()
-    bring_up(database)
+    make(database)
     assert "events" in tables(database)

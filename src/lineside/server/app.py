@@ -9,6 +9,8 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler, Guard, Middleware
 
 from lineside.contract.errors import LinesideError
@@ -88,6 +90,14 @@ class Apps:
     services: Mapping[str, Any]
     loops: tuple[Loop, ...]
     on_result: Callable[[str, bytes], None]
+
+
+class _Application(Litestar):
+    """Litestar without pydantic, which it would import wherever it is installed: here every value is msgspec's."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
 
 
 _made: dict[tuple[tuple[Callable[[Core], Room], ...], frozenset[str], int], tuple[Litestar, Litestar]] = {}
@@ -176,7 +186,7 @@ def _litestar(
     guards: Sequence[Guard],
     reference: OpenAPIConfig | None = None,
 ) -> Litestar:
-    return Litestar(
+    return _Application(
         handlers,
         dependencies={name: service(name) for name in services},
         exception_handlers=errors.HANDLERS,

@@ -1,32 +1,33 @@
-"""Brings a database to the present schema; `python -m lineside.server.schema WHAT_CHANGED` writes the next migration.
+"""Brings a database to the present schema: a new SQLite file gets the code's tables, every other database the
+migrations that it lacks (`migrating`).
 
-Migrations lie in `migrations/versions`; each runs in one transaction, so a cut-off start leaves the schema as it was.
+Either is one transaction, so a cut-off start leaves the schema as it was. A test holds that both come to the same.
 """
 
 from __future__ import annotations
 
-import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from lineside.contract.errors import LinesideError
 from lineside.server.database import Base, Database
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_REVISION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own table: the name of the last migration, in one row."""
 
 
 def bring_up(database: Database, to: str = "head") -> None:
-    """Run the migrations that are missing, up to `to`. Where control planes share a database the first one runs them,
-    while those of the release before go on (docs/databases.md).
+    """Make the tables, or run the migrations that are missing, up to `to`. Where control planes share a database the
+    first one runs them, while those of the release before go on (docs/databases.md).
 
     Raises `start.database_unreachable`, `start.database_newer`.
     """
@@ -35,51 +36,33 @@ def bring_up(database: Database, to: str = "head") -> None:
             connection = session.connection()
             if database.shared:  # a migration takes the time that it takes
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
-            found = MigrationContext.configure(connection).get_current_revision()
-            if found is not None and found not in _known():
+            tables = inspect(connection).get_table_names()
+            found = connection.scalar(select(_REVISION.c.version_num)) if _REVISION.name in tables else None
+            if found is not None and found not in known():
                 raise LinesideError("start.database_newer", found=found, known=head())
-            if found != (head() if to == "head" else to):
-                command.upgrade(_config(connection), to)
+            if not tables and not database.shared and to == "head":
+                _make(connection)
+            elif found != (head() if to == "head" else to):
+                from lineside.server import migrating  # it takes a sixth of a second, and most starts need it not
+
+                migrating.upgrade(connection, to)
     except OperationalError as error:
         if not error.connection_invalidated and error.statement is not None:
             raise
         raise LinesideError("start.database_unreachable", why=str(error.orig).strip().splitlines()[0]) from error
 
 
-def _known() -> set[str]:
-    return {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
+def _make(connection: Connection) -> None:
+    Base.metadata.create_all(connection)
+    _REVISION.create(connection)
+    connection.execute(_REVISION.insert().values(version_num=head()))
 
 
-def head() -> str | None:
+def known() -> set[str]:
+    """The names of all migrations: the numbers that their files begin with."""
+    return {file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("*_*.py")}
+
+
+def head() -> str:
     """The newest migration's name."""
-    return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-
-
-def differences(connection: Connection) -> list[Any]:
-    """What the code's tables have that the database's have not, and the other way round."""
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
-    return list(compare_metadata(context, Base.metadata))
-
-
-def write_migration(what: str) -> None:
-    """Write a migration from the newest schema to the code's tables, to be read and corrected by a person."""
-    import lineside.server.process  # noqa: F401 every table there is
-
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{folder}/migrated.db")
-        bring_up(database)
-        with database.write() as session:
-            number = f"{len(list((_MIGRATIONS / 'versions').glob('*.py'))) + 1:04}"
-            command.revision(_config(session.connection()), what, autogenerate=True, rev_id=number)
-        database.close()
-
-
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = connection
-    return config
-
-
-if __name__ == "__main__":
-    write_migration(" ".join(sys.argv[1:]))
+    return max(known())

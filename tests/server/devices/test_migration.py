@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from alembic import command
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
@@ -15,7 +14,8 @@ from sqlalchemy import text
 from lineside.server.access.ca import open_ca, serial_of
 from lineside.server.database import Database
 from lineside.server.devices.store import may_connect
-from lineside.server.schema import _config, bring_up
+from lineside.server.migrating import upgrade
+from lineside.server.schema import bring_up
 from lineside.server.testing_device import make_csr, make_key
 
 
@@ -29,7 +29,7 @@ def test_a_device_from_before_keeps_its_place(database: Database, tmp_path: Path
     ca, key = open_ca(tmp_path, now), make_key()
     pem = ca.sign_request(make_csr(key, "cam-1"), "cam-1", now).certificate
     with database.engine.connect() as connection:
-        command.upgrade(_config(connection), "0007")
+        upgrade(connection, "0007")
         for name, state in (("cam-1", "accepted"), ("cam-2", "revoked")):
             certificate = pem if name == "cam-1" else ca.sign_request(make_csr(key, name), name, now).certificate
             connection.execute(
