@@ -145,9 +145,9 @@ class Plant:
 
     # --- models and deployments -----------------------------------------------------------------------------------
 
-    def release(self, variety: str) -> ModelVersion:
-        """Register a tiny model, wait for the twin, approve it."""
-        made = tiny.register(self.client, MODEL, variety)
+    def release(self, variety: str, side: int = tiny.SIDE) -> ModelVersion:
+        """Register a tiny model, wait for the twin, approve it. `side`: pixels of its input, see `tiny.network`."""
+        made = tiny.register(self.client, MODEL, variety, side=side)
         waiting = (ModelState.CANDIDATE, ModelState.IN_TWIN)
         eventually(lambda: self.client.model(made.name, made.version).state not in waiting)
         return self.client.approve_model(made.name, made.version, Decision())
@@ -160,11 +160,13 @@ class Plant:
         topic: str = "",
         capture: Mapping[str, object] | None = None,
         sources: Mapping[str, object] | None = None,
+        memory_mb: int | None = None,
     ) -> Deployment:
         """Deploy a released model to the plant's group; without `capture` it keeps no images, without `sources` its
-        images come from the inbox."""
+        images come from the inbox, without `memory_mb` it may use what there is."""
         merge = {"capture": capture, "threads": 1} | ({"topic": topic} if topic else {})
         merge |= {"sources": sources} if sources else {}
+        merge |= {"memory_mb": memory_mb} if memory_mb else {}
         document = release_document(self.client.components(), GROUP, ModelRef(model.name, model.version), merge)
         policies = DeploymentPolicies(failure_handling_policy=policy)
         return self.client.deploy(msgspec.structs.replace(document, deployment_policies=policies))

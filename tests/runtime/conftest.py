@@ -24,12 +24,12 @@ SIDE = 64
 BRIGHT = Signature(head="compact", input_width=SIDE, input_height=SIDE, labels=("bright",), score_threshold=0.6, pad=0)
 
 
-def bright_model() -> bytes:
+def bright_model(side: int = SIDE) -> bytes:
     """An ONNX file whose score in each grid cell of strides 8, 16 and 32 is the cell's mean brightness 0..1."""
     nodes = [helper.make_node("ReduceMean", ["images"], ["grey"], axes=[1], keepdims=1)]
     boxes, scores = [], []
     for stride in (8, 16, 32):
-        cells = SIDE // stride
+        cells = side // stride
         shape = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
         nodes.append(helper.make_node("AveragePool", ["grey"], [f"mean{stride}"], **shape))
         nodes.append(helper.make_node("Reshape", [f"mean{stride}", "column"], [f"score{stride}"]))
@@ -44,7 +44,7 @@ def bright_model() -> bytes:
         numpy_helper.from_array(rows, "boxes"),
         numpy_helper.from_array(np.array([1, -1, 1], np.int64), "column"),
     ]
-    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])]
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, side, side])]
     outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, rows.shape[1], 5])]
     graph = helper.make_graph(nodes, "bright", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
