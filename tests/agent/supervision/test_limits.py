@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lineside.agent.supervision.service import Service
 from lineside.agent.supervision.walls import cgroups
 from lineside.agent.supervision.walls.cgroups import find_corner
 from lineside.agent.supervision.walls.groups_v1 import CornerV1
@@ -55,7 +56,7 @@ def with_limits(memory_mib: float | None = None, cpus: float | None = None) -> R
 
 def test_what_leaves_session_group_and_environment_behind_ends_with_its_component(caged: Stage) -> None:
     service = caged.ready(run=f"{ESCAPE} {SLEEPER}")
-    pids = caged.wait(lambda: [pid for pid in service.pids({}) if pid not in caged.processes("app")])
+    pids = caged.wait(lambda: escaped(caged, service))
     caged.supervisor.stop("app")
     assert gone(pids)
 
@@ -95,9 +96,16 @@ def test_a_fork_bomb_ends_with_its_component(caged: Stage) -> None:
     assert caged.processes("app") == []
 
 
+def escaped(stage: Stage, service: Service) -> list[int]:
+    """Processes of it that nothing but their cgroup says are its own, once its own is there, too: while it becomes
+    another program, nothing else says so of that one either."""
+    everyone, own = service.pids({}), stage.processes("app")
+    return [pid for pid in everyone if pid not in own] if own else []
+
+
 def test_the_next_agent_sweeps_what_a_killed_one_left(caged: Stage) -> None:
     service = caged.ready(run=f"{ESCAPE} {SLEEPER}")
-    pids = caged.wait(lambda: [pid for pid in service.pids({}) if pid not in caged.processes("app")])
+    pids = caged.wait(lambda: escaped(caged, service))
     caged.supervisor.by_hand.pause("app")
     assert cgroups.sweep(caged.root) >= 2
     assert gone(pids)

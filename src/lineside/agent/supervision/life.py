@@ -200,12 +200,13 @@ class Life:
             left = until - time.monotonic()
             if left <= 0:
                 raise self._silent(limit, why, again=again)
+            asked = time.monotonic()
             answer = probe.ask(self._around, self._orders, left)
             self._orders.check()
             if answer.error is not None:
                 self._standing.probe = answer.said
                 raise answer.error
-            self._standing.heard(answer.said)
+            self._standing.heard(answer.said, asked)
             if answer.readiness is Readiness.READY:
                 break
             why = answer.why or why
@@ -227,7 +228,7 @@ class Life:
             golden = probe.check_golden(self._around, self._orders)
             self._orders.check()
             self._standing.golden = golden
-            self._standing.heard(self._standing.probe)
+            self._standing.heard(self._standing.probe, time.monotonic())
 
     def _step(self, key: str) -> None:
         step = self._launch.lifecycle.get(key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -101,11 +102,11 @@ class Service:
         `component.not_ready` when it hangs, `Interrupted`, `Superseded`."""
         if self._surroundings.paused:
             return
-        limit = probe.patience(self.launch)
+        limit, asked = probe.patience(self.launch), time.monotonic()
         answer = probe.ask(self._surroundings, attention.off, limit, settling=True)
         attention.check()
         if answer.readiness is probe.Readiness.READY:
-            self._standing.heard(answer.said)
+            self._standing.heard(answer.said, asked)
             return
         raise answer.error or LinesideError(
             "component.not_ready", name=self.launch.name, seconds=f"{limit:g}", why=answer.why, log=self.launch.log

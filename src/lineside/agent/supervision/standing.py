@@ -30,6 +30,7 @@ class Standing:
         self.ready_since: float | None = None  # time.monotonic()
         self.was_ready = False
         self.probe: dict[str, Any] = {}
+        self._asked = 0.0
         self.starts = 0
         self.installed = False
         self.golden: dict[str, Any] | None = None  # what GoldenInputs said, once they have run
@@ -48,9 +49,11 @@ class Standing:
         self.state = state
         self._changed()
 
-    def heard(self, said: dict[str, Any]) -> None:
-        """What the probe said."""
-        self.probe = said | (self.golden or {})
+    def heard(self, said: dict[str, Any], asked: float) -> None:
+        """What a probe said that was begun at `asked` (time.monotonic()). Two may overlap, of the minute and of an
+        update that settles: the answer of the one begun first is old when it comes last."""
+        if asked >= self._asked:
+            self._asked, self.probe = asked, said | (self.golden or {})
 
     def does(self, what: str, limit: float | None = None) -> None:
         """Something begins that is over in `limit` seconds (None: it waits for what happens)."""
