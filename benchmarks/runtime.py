@@ -6,6 +6,7 @@ Contenders, each a process of its own, in turn in every round, the order turned:
   whichever is faster;
 - `lineside.runtime run` as it is installed: files into its inbox, results over a local Mosquitto at QoS 1, each on disk
   before it is sent;
+- the same with a model that asks for OpenVINO, where that is installed; its figures are named so (`…_openvino_…`);
 - the usual loop (`benchmarks.runtime_usual`): OpenCV, numpy, ONNX Runtime with its defaults, json, paho.
 
 Models of 320 and 640 pixels, 3 MB, as costly as a YOLO nano (`benchmarks.detector`). A frame's time is from one result
@@ -28,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +40,7 @@ from lineside.runtime.model import MODEL_FILE
 SIDES = (320, 640)
 LOAD = 0.7  # of what the usual loop can do
 ONE, EACH, OURS, USUAL = "limit: one session", "limit: one a core", "lineside", "usual loop"
+OPENVINO = "lineside, OpenVINO"
 ELSEWHERE = (("runtime_spool", "spool_per_s"), ("runtime_swap", "swap_gap_ms"), ("runtime_wide", "wide_320"))
 
 
@@ -77,8 +80,13 @@ class Bench:
         self.limits = {ONE: Limit(file, 1, cores), EACH: Limit(file, cores, 1)}
         self.ours = Ours(self.component, self._folder / "work", broker.port)
         self.usual = Usual(file, signature, broker.port)
+        self.loops: dict[str, Ours | Usual] = {OURS: self.ours, USUAL: self.usual}
+        if importlib.util.find_spec("openvino"):
+            other = self._folder / "openvino"
+            model_folder(other, side, data, engine="openvino")
+            self.loops[OPENVINO] = Ours(other, self._folder / "work-openvino", broker.port)
         self._numbers = 0
-        for loop in (self.ours, self.usual):
+        for loop in self.loops.values():
             self.window(loop, 4)
 
     def window(self, loop: Ours | Usual, frames: int) -> Cost:
@@ -118,7 +126,7 @@ class Bench:
         return heard - fresh.started
 
     def stop(self) -> None:
-        for one in (self.ours, self.usual, *self.limits.values()):
+        for one in (*self.loops.values(), *self.limits.values()):
             one.stop()
 
     def _names(self, count: int) -> list[str]:
@@ -132,9 +140,9 @@ def costs_of(bench: Bench, plan: Plan) -> dict[str, list[Cost]]:
     contenders: dict[str, Callable[[], Cost]] = {
         ONE: lambda: Cost(*bench.limits[ONE].window(plan.seconds)),
         EACH: lambda: Cost(*bench.limits[EACH].window(plan.seconds)),
-        OURS: lambda: bench.window(bench.ours, frames),
-        USUAL: lambda: bench.window(bench.usual, frames),
     }
+    for name, loop in bench.loops.items():
+        contenders[name] = partial(bench.window, loop, frames)
     names, costs = list(contenders), {name: list[Cost]() for name in contenders}
     for number in range(plan.rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
@@ -152,6 +160,12 @@ def ratios(costs: dict[str, list[Cost]], side: int) -> dict[str, float]:
         f"cpu_vs_usual_{side}": [r[OURS].cpu / r[USUAL].cpu for r in rounds],
         f"cpu_of_limit_{side}": [min(r[ONE].cpu, r[EACH].cpu) / r[OURS].cpu for r in rounds],
     }
+    if OPENVINO in costs:
+        by_round |= {
+            f"of_limit_openvino_{side}": [min(r[ONE].wall, r[EACH].wall) / r[OPENVINO].wall for r in rounds],
+            f"vs_usual_openvino_{side}": [r[USUAL].wall / r[OPENVINO].wall for r in rounds],
+            f"cpu_vs_usual_openvino_{side}": [r[OPENVINO].cpu / r[USUAL].cpu for r in rounds],
+        }
     print(table([("ratio", "median", "rounds from", "to"), *(_row(name, each) for name, each in by_round.items())]))
     return {name: round(statistics.median(each), 3) for name, each in by_round.items()}
 
@@ -216,10 +230,9 @@ def measured(plan: Plan, folder: Path) -> dict[str, float]:
                 said(side, costs)
                 report |= ratios(costs, side)
                 if side == SIDES[0]:
-                    memory = bench.ours.memory()
-                    own = {name: limit.memory() for name, limit in bench.limits.items()}
-                    print(f"resident MB: lineside {memory:.0f}, " + ", ".join(f"{n} {m:.0f}" for n, m in own.items()))
-                    report["rss_over_ort_mb"] = round(memory - own[EACH], 1)
+                    held = {name: one.memory() for name, one in {**bench.loops, **bench.limits}.items()}
+                    print("resident MB: " + ", ".join(f"{name} {megabytes:.0f}" for name, megabytes in held.items()))
+                    report["rss_over_ort_mb"] = round(held[OURS] - held[EACH], 1)
                     report |= latencies(bench, plan, statistics.median(one.wall for one in costs[USUAL]))
                     starts = [bench.first_result(broker.port) for _ in range(plan.starts)]
                     report["first_result_s"] = round(statistics.median(starts), 3)

@@ -48,12 +48,14 @@ def photograph(width: int = 1920, height: int = 1080) -> bytes:
     return buffer.getvalue()
 
 
-def model_folder(folder: Path, width: int, data: bytes, height: int | None = None) -> Signature:
-    """Writes a model's component, as devices have it; a square without `height`. Its threshold is the one at which the
-    picture has `CANDIDATES` locations before suppression."""
+def model_folder(folder: Path, width: int, data: bytes, height: int | None = None, engine: str = "") -> Signature:
+    """Writes a model's component, as devices have it; a square without `height`, for ONNX Runtime without `engine`. Its
+    threshold is the one at which the picture has `CANDIDATES` locations before suppression."""
     height = width if height is None else height
     file = detector(width, height)
-    signature = Signature(head="compact", input_width=width, input_height=height, labels=LABELS)
+    signature = Signature(
+        head="compact", input_width=width, input_height=height, labels=LABELS, engine=engine or msgspec.UNSET
+    )
     tensor, _ = Preprocessor(signature)(decode(data, (width, height)))
     scores = np.sort(OnnxRuntimeEngine(file, threads=1).run(tensor)[0][0, :, 4:].max(axis=1))
     signature = msgspec.structs.replace(signature, score_threshold=float(scores[-CANDIDATES]))

@@ -18,6 +18,9 @@ Shape = tuple[int | None, ...]
 MOST_LANES = 8
 """More frames at once than this only wait for one another in the order of results."""
 
+TWICE_AT_MOST = 64 * 1024 * 1024
+"""Bytes of a file that an engine may hold twice, once for runs side by side."""
+
 
 class Port(NamedTuple):
     """An input or output of a model file: its name, its shape (None is any size) and its element type."""

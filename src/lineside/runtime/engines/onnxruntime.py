@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -12,11 +10,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from lineside.contract.errors import LinesideError
-from lineside.runtime.engines import MOST_LANES, Port
+from lineside.runtime.engines import MOST_LANES, TWICE_AT_MOST, Port
 from lineside.runtime.engines.cores import usable_cores
 from lineside.runtime.engines.options import AS_USUAL, CPU, PROVIDERS, EngineOptions, chosen
+from lineside.runtime.engines.sharing import WideOrNarrow
 
-_TWICE_AT_MOST = 64 * 1024 * 1024  # bytes of a file
 _ERRORS_ONLY, _NOTHING_BUT_FATAL = 3, 4
 _ELEMENTS = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 _ONLY_CPU = [PROVIDERS[CPU]]
@@ -38,48 +36,35 @@ class OnnxRuntimeEngine:
         providers, missing = chosen(options.providers, onnxruntime.get_available_providers())
         notes = [f"{name} is not in this ONNX Runtime" for name in missing]
         try:
-            self._session = self._opened(data, options, providers)
+            session = self._opened(data, options, providers)
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             if providers == _ONLY_CPU:
                 raise LinesideError("model.unreadable", why=_first_line(error)) from error
             notes.append(f"{providers[0]} failed: {_first_line(error)}")
-            self._session = self._on_cpu(data, options)
-        self.provider: str = self._session.get_providers()[0]
+            session = self._on_cpu(data, options)
+        self.provider: str = session.get_providers()[0]
         if not notes and self.provider != providers[0]:
             notes.append(f"{providers[0]} could not be used")
         self.notes = tuple(notes)
-        twice = self.lanes > 1 and len(data) <= _TWICE_AT_MOST and self._session.get_providers() == _ONLY_CPU
-        self._narrow = self._on_cpu(data, options, threads=1) if twice else self._session
-        self._running, self._lock = 0, Lock()
-        self.inputs = tuple(_port(each) for each in self._session.get_inputs())
-        self.outputs = tuple(_port(each) for each in self._session.get_outputs())
+        twice = self.lanes > 1 and len(data) <= TWICE_AT_MOST and session.get_providers() == _ONLY_CPU
+        self._sessions = WideOrNarrow(session, self._on_cpu(data, options, threads=1) if twice else session)
+        self.inputs = tuple(_port(each) for each in session.get_inputs())
+        self.outputs = tuple(_port(each) for each in session.get_outputs())
         self._input = self.inputs[0].name if self.inputs else ""
         self._output_names = [port.name for port in self.outputs]
 
     def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
         """One inference. Raises `model.run_failed`."""
-        with self._lock:
-            session = self._narrow if self._running else self._session
-            self._running += 1
         try:
-            outputs: list[NDArray[np.float32]] = session.run(self._output_names, {self._input: tensor})
+            with self._sessions.taken() as session:
+                outputs: list[NDArray[np.float32]] = session.run(self._output_names, {self._input: tensor})
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise LinesideError("model.run_failed", why=_first_line(error)) from error
-        finally:
-            with self._lock:
-                self._running -= 1
         return outputs
 
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """While it is entered, runs take one thread and leave the other cores to whoever decides meanwhile."""
-        with self._lock:
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running -= 1
+    def aside(self) -> AbstractContextManager[None]:
+        """See `Engine.aside`."""
+        return self._sessions.aside()
 
     def _on_cpu(self, data: bytes, options: EngineOptions, threads: int = 0) -> Any:
         try:
