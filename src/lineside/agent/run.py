@@ -74,6 +74,7 @@ from lineside.contract.desired import Desired
 from lineside.contract.errors import RemoteError
 from lineside.contract.inquiry import CheckResult
 from lineside.contract.recipes.builtin import NUCLEUS, STREAM_MANAGER
+from lineside.contract.shapes import learn_shapes
 
 DISK_SECONDS = 5.0
 """Seconds between two tries to open the state on a disk that takes nothing."""
@@ -216,6 +217,7 @@ class Agent:
         if orphans:
             _log.warning("ended %d processes that an earlier agent left behind", orphans)
         self._check_state()
+        learn_shapes()
         self._local.begin()
         self._self.opened()
         self._notifier.ready("started")

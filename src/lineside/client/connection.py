@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from threading import Lock
 from typing import IO, Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -20,6 +21,10 @@ T = TypeVar("T")
 
 _BASE = "/api/v1"
 _TIMEOUT = urllib3.Timeout(connect=20.0, read=120.0)  # until connected, a piece of what is sent, a piece of the answer
+
+
+_reading = Lock()
+"""Threads of whoever uses this learn a type one after the other, see `contract.shapes`."""
 
 
 class _ErrorBody(msgspec.Struct):
@@ -55,7 +60,8 @@ class Connection:
         """One JSON request; the answer decoded into a contract value."""
         data = None if body is None else msgspec.json.encode(body)
         raw = self.send(method, where, data=data, query=query, content_type="application/json")
-        return msgspec.json.decode(raw, type=answer)
+        with _reading:
+            return msgspec.json.decode(raw, type=answer)
 
     def send(
         self,

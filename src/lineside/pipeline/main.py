@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 from lineside.client import Client
 from lineside.contract.errors import LinesideError
+from lineside.contract.shapes import learn_shapes
 from lineside.pipeline.entry import Entry
 from lineside.pipeline.files import write_whole
 from lineside.pipeline.sessions import keep_to_oneself
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         with hold(asked.root):
+            learn_shapes()
             _work(asked)
     except LinesideError as error:
         sys.stderr.write(f"{error.message} {error.next}\n")

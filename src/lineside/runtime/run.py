@@ -15,6 +15,7 @@ from threading import Event
 from typing import Protocol
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.shapes import learn_shapes
 from lineside.runtime.accounting import Ledger
 from lineside.runtime.alarms import alarms_of
 from lineside.runtime.announce import announce, rfc3339
@@ -53,6 +54,7 @@ _STATUS_EVERY = 1.0  # seconds: each write is synced
 
 def run(model_folder: Path, work: Path, environment: Mapping[str, str]) -> int:
     """Runs until SIGTERM or SIGINT. Exit code 0 stopped, 2 cannot run, 4 the golden set is not reproduced."""
+    learn_shapes()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -14,6 +14,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler, Guard, Middleware
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.shapes import learn_shapes
 from lineside.server import errors
 from lineside.server.access.authentication import Authenticate, Doorkeeper, FromOutside
 from lineside.server.access.guard import all_decided, permitted
@@ -112,6 +113,7 @@ def build(core: Core, doorkeeper: Doorkeeper, openers: Sequence[Callable[[Core],
     key = (tuple(openers), frozenset(services), core.settings.request_bytes)
     if key not in _made:
         _made[key] = _people(rooms, *key[1:]), _devices(rooms, *key[1:])
+        learn_shapes()
     people, devices_app = _made[key]
     same_site = SameSite(core.addresses.people_hosts, core.addresses.everywhere)
     house, checkins = House(services=services, doorkeeper=doorkeeper, same_site=same_site), services["checkins"]

@@ -52,7 +52,8 @@ def review_page(
     model: FromQuery[str] = "",
     capture: FromQuery[str] = "",
 ) -> Page:
-    """One capture at a time; `capture` is shown first."""
+    """One capture at a time; `capture` is shown first, if it is in review."""
+    missing = capture if capture and not reviews.has(capture) else ""
     asked = {"strategy": strategy, "device": device, "model": model}
     rules = review_rules.all()
     return page(
@@ -64,7 +65,8 @@ def review_page(
         strategy=strategy,
         filters=msgspec.json.encode({name: value for name, value in asked.items() if value}).decode(),
         classes=msgspec.json.encode(reviews.policy().classes).decode(),
-        wanted=capture,
+        wanted="" if missing else capture,
+        missing=missing,
         keys=KEYS,
         rules=rules,
         dataset=rules[0].name if rules else model,

@@ -75,6 +75,11 @@ class ReviewService:
         with self._core.database.read() as session:
             return self._item(session, _row(session, capture))
 
+    def has(self, capture: str) -> bool:
+        """Whether a capture is in review: it is a moment after it came, if its image can be read."""
+        with self._core.database.read() as session:
+            return session.get(ItemRow, capture) is not None
+
     def alike(self, capture: str, limit: int) -> ReviewPage:
         """The near-duplicates of a capture, itself among them, the oldest first. Raises `request.not_found`."""
         with self._core.database.read() as session:
