@@ -164,3 +164,8 @@ def test_what_was_reviewed_is_listed_and_made_a_dataset(page: Page, house: House
     page.get_by_role("button", name="Make it of what was reviewed").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("desk")
     assert house.client.dataset("desk").format == "review"
+
+
+def test_a_capture_that_is_not_in_review_is_said_so_and_not_asked_for(page: Page, house: House) -> None:
+    open_page(page, house, "/review?capture=capture-0")
+    expect(page.get_by_text("The capture capture-0 is not in review")).to_be_visible()
