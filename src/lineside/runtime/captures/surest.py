@@ -20,12 +20,10 @@ class Surest:
     def short_of(self, sureness: float, left: float) -> str:
         """Empty when this candidate is sure enough for a budget of which the share `left` is there; else why not. Every
         candidate is to be shown once."""
-        before = sorted(self._seen, reverse=True)
+        share, least = (left / _EAGER) ** 2, 0.0
+        if share < 1.0 and len(self._seen) >= _FEW:
+            least = sorted(self._seen, reverse=True)[int(share * len(self._seen))]
         self._seen.append(sureness)
-        share = (left / _EAGER) ** 2
-        if share >= 1.0 or len(before) < _FEW:
-            return ""
-        least = before[int(share * len(before))]
         if sureness >= least:
             return ""
         return f"{left:.0%} of it is left, for the surest {share:.1%}, from a confidence of {least:.2f} on"
