@@ -64,6 +64,20 @@ def test_cursors_are_remembered_and_never_go_back(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_sink_that_was_a_part_of_another_begins_where_that_stands(tmp_path: Path) -> None:
+    """Nobody is told again what the other had told, and nobody misses what still waited."""
+    spool = Spool(tmp_path / "spool.db")
+    spool.follow(["mqtt", "jsonl"])
+    add(spool, 5)
+    spool.advance("mqtt", 3)
+    spool.follow(["mqtt", "mqtt-topics", "jsonl"], {"mqtt-topics": "mqtt"})
+    assert [spool.cursor(name) for name in ("mqtt", "mqtt-topics", "jsonl")] == [3, 3, 0]
+    spool.advance("mqtt", 5)
+    spool.follow(["mqtt", "mqtt-topics", "jsonl"], {"mqtt-topics": "mqtt"})
+    assert spool.cursor("mqtt-topics") == 3  # it has a place of its own from then on
+    spool.close()
+
+
 def test_a_sink_that_is_no_longer_configured_holds_nothing_back(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool.db")
     spool.follow(["gone", "kept"])

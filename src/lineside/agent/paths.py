@@ -83,7 +83,7 @@ class Paths:
 
     @property
     def results_taken(self) -> Path:
-        """Which versions of the result schema the control plane takes, see `contract.result_versions`."""
+        """Which versions of the result schema the control plane takes, see `contract.schema_versions`."""
         return self.root / "results-taken.json"
 
     @property

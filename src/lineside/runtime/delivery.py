@@ -23,7 +23,7 @@ import msgspec
 from lineside.contract.result import Result
 from lineside.runtime.announce import announce
 from lineside.runtime.captures.chooser import Wanted
-from lineside.runtime.sinks import Sink
+from lineside.runtime.sinks import BEGINS_AT, Sink
 from lineside.runtime.sinks.outlet import Outlet, SinkState
 from lineside.runtime.spool import Entry, InputKey, Spool
 
@@ -105,7 +105,7 @@ class Delivery:
 
     def start(self, sinks: Mapping[str, Sink]) -> None:
         """Begins. The names are what the spool knows the sinks by: a new name gets all that waits."""
-        self._spool.follow(sinks)
+        self._spool.follow(sinks, BEGINS_AT)
         self._outlets = [Outlet(name, sink, self._spool) for name, sink in sinks.items()]
         for outlet in self._outlets:
             outlet.start()

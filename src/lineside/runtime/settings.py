@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lineside.contract.errors import LinesideError
-from lineside.contract.result_versions import VARIABLE as RESULTS_VARIABLE
+from lineside.contract.schema_versions import RESULTS_TAKEN
 from lineside.runtime.api.settings import ApiSettings
 from lineside.runtime.captures.settings import CaptureSettings
 from lineside.runtime.drift.settings import DriftSettings
@@ -202,7 +202,7 @@ def _mqtt(environment: Mapping[str, str], device: str, topic: str) -> MqttSettin
         raise LinesideError("config.invalid", path="LINESIDE_MQTT_PORT", why=f"{port} is not a port")
     ca, certificate, key, taken = (
         Path(environment[name]) if environment.get(name) else None
-        for name in ("LINESIDE_CA", "LINESIDE_CERT", "LINESIDE_KEY", RESULTS_VARIABLE)
+        for name in ("LINESIDE_CA", "LINESIDE_CERT", "LINESIDE_KEY", RESULTS_TAKEN)
     )
     return MqttSettings(
         host=host,

@@ -16,7 +16,7 @@ import contextlib
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
@@ -138,13 +138,14 @@ class Spool:
 
     # --- sinks ------------------------------------------------------------------------------------------------------
 
-    def follow(self, names: Collection[str]) -> None:
-        """From now on these sinks hold results back, and no others. A new one begins with the oldest result there is:
-        what all others have is gone."""
+    def follow(self, names: Collection[str], begins_at: Mapping[str, str] | None = None) -> None:
+        """From now on these sinks hold results back, and no others. A new one begins where the sink stands that
+        `begins_at` names for it, or else with the oldest result there is: what all others have is gone."""
         if LAST in names:
             raise ValueError("a sink has a name")
         with self._lock:
-            kept = {name: self._cursors.get(name, 0) for name in names}
+            first = {name: self._cursors.get(other, 0) for name, other in (begins_at or {}).items()}
+            kept = {name: self._cursors.get(name, first.get(name, 0)) for name in names}
             if kept == self._written:
                 return
             with self._transaction():

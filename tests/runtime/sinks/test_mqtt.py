@@ -11,7 +11,10 @@ import pytest
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.result import RuleEvent
-from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink
+from lineside.runtime.sinks import MQTT, MQTT_TOPICS, Sink
+from lineside.runtime.sinks.making import sinks_of
+from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink, MqttTopicsSink
+from lineside.runtime.sinks.settings import MqttSinkSettings, SinkSettings
 from lineside.runtime.spool import Entry
 from tests.eventually import eventually
 from tests.runtime.sinks.broker import Authority, Broker, Listener
@@ -25,7 +28,7 @@ def entries(*numbers: int) -> list[Entry]:
     return [Entry(number, b'{"sequence":%d}' % number) for number in numbers]
 
 
-def settle(sink: MqttSink, wanted: set[int], arrived: set[int] | None = None) -> None:
+def settle(sink: Sink, wanted: set[int], arrived: set[int] | None = None) -> None:
     arrived = set() if arrived is None else arrived
 
     def all_there() -> bool:
@@ -36,16 +39,35 @@ def settle(sink: MqttSink, wanted: set[int], arrived: set[int] | None = None) ->
     assert arrived == wanted
 
 
-def test_results_arrive_on_both_topics_and_settle(broker: Broker, listener: Listener) -> None:
+def test_results_arrive_on_lineside_s_topic_and_settle(broker: Broker, listener: Listener) -> None:
     sink = MqttSink(broker.settings("cam-1", "factory/line-3/results"))
     eventually(lambda: sink.room() > 0)
     sink.send(entries(1, 2, 3))
     settle(sink, {1, 2, 3})
     sink.close(1)
-    payloads = [entry.payload for entry in entries(1, 2, 3)]
-    eventually(lambda: len(listener.heard) == 6)
-    assert listener.on(OWN) == payloads
-    assert listener.on("factory/line-3/results") == payloads
+    listener.drain()
+    assert listener.on(OWN) == [entry.payload for entry in entries(1, 2, 3)]
+    assert listener.on("factory/line-3/results") == []
+
+
+def test_the_users_topics_are_a_sink_beside_it(broker: Broker, listener: Listener, tmp_path: Path) -> None:
+    def named(topic: str) -> set[str]:
+        asked = SinkSettings(mqtt=MqttSinkSettings(topic=topic))
+        sinks = sinks_of(asked, broker.settings("cam-1"), {}, "cam-1", tmp_path, lambda: None)
+        if MQTT_TOPICS in sinks:
+            eventually(lambda: sinks[MQTT_TOPICS].room() > 0)
+            sinks[MQTT_TOPICS].send(entries(1, 2))
+            settle(sinks[MQTT_TOPICS], {1, 2})
+        for sink in sinks.values():
+            sink.close(1)
+        return set(sinks)
+
+    assert named("factory/line-3/results") == {MQTT, MQTT_TOPICS}
+    listener.drain()
+    assert listener.on("factory/line-3/results") == [entry.payload for entry in entries(1, 2)]
+    assert listener.on(OWN) == []
+    assert named("") == {MQTT}
+    assert named(OWN) == {MQTT}  # the control plane's: it is there already
 
 
 def test_there_is_no_room_while_the_broker_is_away(broker: Broker) -> None:
@@ -66,15 +88,6 @@ def test_what_was_in_flight_when_the_broker_died_arrives_later(broker: Broker, l
     broker.start()
     eventually(lambda: listener.subscribed)
     settle(sink, {7, 8})
-    sink.close(1)
-
-
-def test_a_result_settles_only_when_both_topics_acknowledged(broker: Broker) -> None:
-    sink = MqttSink(broker.settings("cam-1", "mine"))
-    eventually(lambda: sink.room() > 0)
-    sink.send(entries(*range(1, 41)))
-    settle(sink, set(range(1, 41)))
-    assert sink.settled() == []
     sink.close(1)
 
 
@@ -111,16 +124,19 @@ def test_no_delay_is_set_on_the_connection(broker: Broker) -> None:
     sink.close(1)
 
 
-def test_rules_events_go_to_their_own_topic_too(broker: Broker, listener: Listener) -> None:
-    sink = MqttSink(msgspec.structs.replace(broker.settings("cam-1"), events_topic="line/reject"))
+@pytest.mark.parametrize("topic", ["", "line/results"])
+def test_rules_events_go_to_their_own_topic(broker: Broker, listener: Listener, topic: str) -> None:
+    """A result without an event has nothing to say there, and is settled all the same."""
+    sink = MqttTopicsSink(msgspec.structs.replace(broker.settings("cam-1", topic), events_topic="line/reject"))
     eventually(lambda: sink.room() > 0)
     made = with_events(*range(1, 31), fired=tuple(range(1, 31, 3)))
     sink.send(made)
     settle(sink, set(range(1, 31)))
     eventually(lambda: len(listener.on("line/reject")) == 10)
-    assert listener.on(OWN) == [entry.payload for entry in made]
+    assert listener.on("line/results") == ([entry.payload for entry in made] if topic else [])
     events = [msgspec.json.decode(each, type=RuleEvent) for each in listener.on("line/reject")]
     assert [each.sequence for each in events] == list(range(1, 31, 3))
+    assert sink.settled() == []
     sink.close(1)
 
 
@@ -139,7 +155,7 @@ def test_what_is_wrong_with_the_broker_is_said(broker: Broker) -> None:
 def test_a_forbidden_topic_is_refused(topic: str) -> None:
     for key in ("topic", "events_topic"):
         with pytest.raises(LinesideError) as caught:
-            MqttSink(MqttSettings(host="127.0.0.1", port=1, device="cam-1", **{key: topic}))
+            MqttTopicsSink(MqttSettings(host="127.0.0.1", port=1, device="cam-1", **{key: topic}))
         assert caught.value.code == "mqtt.topic_forbidden"
 
 

@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from lineside.client import Client
-from lineside.contract import result_versions
 from lineside.contract.result import Detection, Result
+from lineside.server.devices import checkin
 from lineside.server.services import Core
 from lineside.server.telemetry import store
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.testing import FakeClock, Running, make_core
 from lineside.server.testing_device import TestDevice
-from tests.result_versions import NEW, write
+from tests.schema_versions import NEW, write
 
 DETECTION = Detection(label="dent", class_index=0, confidence=0.9, x=1, y=2, width=3, height=4)
 
@@ -242,6 +242,6 @@ def test_devices_are_told_which_versions_are_taken_with_every_answer(
     camera = TestDevice.join(lineside, "cam-1")
     first = camera.get("/desired")
     assert first.headers["Lineside-Results"] == "1"
-    monkeypatch.setattr(result_versions, "TOLD", (1, 2))
+    monkeypatch.setattr(checkin, "RESULTS", NEW)
     again = camera.get("/desired", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.headers["Lineside-Results"]) == (304, "1, 2")

@@ -42,7 +42,7 @@ from lineside.contract.export import ExportRecord
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reading import UNREADABLE
 from lineside.contract.reported import Report, ReportsAnswer, ReportsRequest
-from lineside.contract.result_versions import HEADER, SILENT, heard
+from lineside.contract.schema_versions import RESULTS, SILENT, heard
 from lineside.contract.secret import GivenSecrets
 
 PREFIX = "/device/v1/"
@@ -147,7 +147,7 @@ class Link:
         self._asked = "Lineside-Asked" in response.headers
         collecting = response.headers.get("Lineside-Collecting", "")
         self._collecting = int(collecting) if collecting.isdigit() else 0
-        self._results = heard(response.headers.get(HEADER, ""))
+        self._results = heard(response.headers.get(RESULTS.header, ""))
         body = response.read()
         if response.status == 304:
             return None

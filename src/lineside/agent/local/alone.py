@@ -24,7 +24,7 @@ from lineside.contract.export import ExportRecord
 from lineside.contract.ids import NAME
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
-from lineside.contract.result_versions import SILENT
+from lineside.contract.schema_versions import SILENT
 from lineside.contract.secret import GivenSecrets
 
 _ETAG = "alone"

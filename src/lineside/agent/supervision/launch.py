@@ -24,7 +24,7 @@ from lineside.contract.deployment import RunWith
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import is_builtin
 from lineside.contract.recipes.recipe import Recipe, StepScript
-from lineside.contract.result_versions import VARIABLE as RESULTS_VARIABLE
+from lineside.contract.schema_versions import RESULTS_TAKEN
 from lineside.contract.twin import TestSpec, tests_of
 
 _NOT_PASSED_ON = (
@@ -141,7 +141,7 @@ def _environment(component: Component, recipe: Recipe, joined: JoinState, paths:
         "LINESIDE_CAPTURES": str(paths.captures),
         "LINESIDE_MQTT_HOST": joined.mqtt_host or "",
         "LINESIDE_MQTT_PORT": str(joined.mqtt_port or ""),
-        RESULTS_VARIABLE: str(paths.results_taken),
+        RESULTS_TAKEN: str(paths.results_taken),
         "LINESIDE_CA": str(paths.ca),
         "LINESIDE_CERT": str(paths.certificate),
         "LINESIDE_KEY": str(paths.key),

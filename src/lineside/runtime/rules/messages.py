@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.result import Result, RuleEvent
 from lineside.runtime.spool import Entry
 
@@ -12,10 +13,13 @@ _result = msgspec.json.Decoder(Result)
 
 
 def events_of(entry: Entry) -> list[bytes]:
-    """One `RuleEvent` as JSON for each rule that fired."""
+    """One `RuleEvent` as JSON for each rule that fired; none of a result that this release cannot read."""
     if _HAS_EVENTS not in entry.payload:
         return []
-    result = _result.decode(entry.payload)
+    try:
+        result = _result.decode(entry.payload)
+    except UNREADABLE:
+        return []
     return [
         msgspec.json.encode(
             RuleEvent(

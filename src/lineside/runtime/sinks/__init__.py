@@ -7,6 +7,12 @@ from typing import Protocol
 
 from lineside.runtime.spool import Entry
 
+MQTT, MQTT_TOPICS = "mqtt", "mqtt-topics"
+"""Two sinks of one configuration: to the control plane, and to the user's own topics."""
+
+BEGINS_AT = {MQTT_TOPICS: MQTT}
+"""Where a sink begins that the spool does not know yet, in place of the oldest result: as far as another has come."""
+
 
 class Sink(Protocol):
     """Takes results in order and says, at its own time, which have arrived. Called by one thread, its own: it may

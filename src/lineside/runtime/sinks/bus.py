@@ -12,6 +12,7 @@ from lineside.contract.errors import LinesideError
 from lineside.runtime.rules.messages import events_of
 from lineside.runtime.sinks.bus_frames import Kind
 from lineside.runtime.sinks.bus_line import SECONDS, BusAddress, BusLine, bus_of, publishing, reason
+from lineside.runtime.sinks.fixed import fixed
 from lineside.runtime.sinks.settings import BusSinkSettings
 from lineside.runtime.spool import Entry
 
@@ -75,7 +76,7 @@ class BusSink:
     def send(self, entries: Sequence[Entry]) -> None:
         """Raises OSError when not all was taken."""
         messages: list[tuple[str, bytes]] = []
-        for entry in entries:
+        for entry in fixed(entries):
             if self._topic:
                 messages.append((self._topic, entry.payload))
             if self._events_topic:

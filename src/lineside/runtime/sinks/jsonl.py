@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from lineside.runtime.sinks.fixed import fixed
 from lineside.runtime.spool import Entry
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -43,7 +44,7 @@ class JsonlSink:
 
     def send(self, entries: Sequence[Entry]) -> None:
         self._make_ready()
-        self._append(self._not_there_yet(entries))
+        self._append(self._not_there_yet(fixed(entries)))
         self._arrived += [entry.sequence for entry in entries]
 
     def _make_ready(self) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from lineside.contract import topics
 from lineside.contract.errors import LinesideError
-from lineside.runtime.sinks import Sink
+from lineside.runtime.sinks import MQTT, MQTT_TOPICS, Sink
 from lineside.runtime.sinks.jsonl import JsonlSink
-from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink
+from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink, MqttTopicsSink
 from lineside.runtime.sinks.settings import JsonlSinkSettings, MqttSinkSettings, SinkSettings
 
 
@@ -41,7 +42,10 @@ def sinks_of(
             path = work / _named("jsonl", "path", sinks.jsonl.path)
             made["jsonl"] = JsonlSink(path, max_bytes=sinks.jsonl.max_bytes, durable=sinks.jsonl.durable)
         if sinks.mqtt:
-            made["mqtt"] = MqttSink(_broker(sinks.mqtt, mqtt), wake=wake)
+            broker = _broker(sinks.mqtt, mqtt)
+            made[MQTT] = MqttSink(broker, wake=wake)
+            if broker.topic or broker.events_topic:
+                made[MQTT_TOPICS] = MqttTopicsSink(broker, wake=wake)
     except BaseException:
         for sink in made.values():
             sink.close(0.0)
@@ -53,6 +57,7 @@ def _broker(sink: MqttSinkSettings, mqtt: MqttSettings | None) -> MqttSettings:
     if mqtt is None:
         raise LinesideError("sink.invalid", sink="mqtt", key="mqtt", why="the agent names no broker")
     topic = sink.topic or mqtt.topic
+    topic = "" if topic == topics.results(mqtt.device) else topic  # what the control plane hears is there already
     return msgspec.structs.replace(mqtt, topic=topic, events_topic=sink.events_topic, durable=sink.durable)
 
 

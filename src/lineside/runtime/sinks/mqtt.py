@@ -1,4 +1,5 @@
-"""Results over MQTT 3.1.1 at QoS 1, by TLS with the device's own certificate."""
+"""Results over MQTT 3.1.1 at QoS 1, by TLS with the device's own certificate: to the control plane, and to topics of
+the user. Each has a connection, and waits for nothing that keeps the other."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import socket
 import ssl
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -20,8 +21,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError
-from lineside.contract.result_versions import FORMS, Form, spoken
+from lineside.contract.result import Result
+from lineside.contract.schema_versions import RESULTS, Schema
 from lineside.runtime.rules.messages import events_of
+from lineside.runtime.sinks.fixed import fixed
 from lineside.runtime.sinks.taken import Taken
 from lineside.runtime.spool import Entry
 
@@ -36,33 +39,22 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     device: str
-    topic: str = ""  # the user's topic beside Lineside's own; empty is none
+    topic: str = ""  # the user's, beside Lineside's own; empty is none
     events_topic: str = ""  # of rules' events (`runtime.rules.messages`) alone; empty is none
     durable: bool = True
-    taken: Path | None = None  # the agent's file of what the control plane takes, see `contract.result_versions`
+    taken: Path | None = None  # the agent's file of what the control plane takes, see `contract.schema_versions`
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
 
 
-class MqttSink:
-    """Publishes each result to the device's results topic and to the user's, and the events of its rules to theirs;
-    all must be acknowledged. On the device's topic it is in a version of the schema that the control plane takes, on
-    the user's as it was made.
+class Publisher:
+    """One connection of a sink. Connects, and reconnects for ever, in paho's own thread; what was in flight is sent
+    again by paho. `wake` is called from that thread when something may have changed."""
 
-    Connects, and reconnects for ever, in paho's own thread; what was in flight is sent again by paho. `wake` is called
-    from that thread when something may have changed.
-    """
-
-    def __init__(
-        self, settings: MqttSettings, *, wake: Callable[[], None] = lambda: None, forms: Mapping[int, Form] = FORMS
-    ) -> None:
-        """Raises `mqtt.topic_forbidden` for a topic that no device may publish to, `mqtt.tls_unusable` when the CA,
-        certificate or key cannot be used."""
+    def __init__(self, settings: MqttSettings, wake: Callable[[], None]) -> None:
+        """Raises `mqtt.tls_unusable` when the CA, certificate or key cannot be used."""
         self.durable = settings.durable
-        self._topics = _topics_of(settings)
-        self._taken, self._forms = Taken(settings.taken), forms
-        self._events_topic = settings.events_topic
         self._place, self._why = f"{settings.host}:{settings.port}", ""
         self._wake = wake
         self._connected = Event()
@@ -71,6 +63,7 @@ class MqttSink:
         )  # message ids; paho's callback holds paho's lock, so it only notes them
         self._waiting: dict[int, int] = {}  # message id -> sequence
         self._open: Counter[int] = Counter()  # sequence -> acknowledgements still missing
+        self._silent: list[int] = []  # results that had nothing to be published
         self._client = self._made_client(settings)
         self._client.connect_async(settings.host, settings.port, keepalive=_KEEP_ALIVE)
         self._client.loop_start()
@@ -80,33 +73,13 @@ class MqttSink:
         return self._connected.is_set()
 
     def room(self) -> int:
-        free = (_IN_FLIGHT - len(self._waiting)) // len(self._topics)
-        return max(0, free) if self.connected else 0
+        return max(0, _IN_FLIGHT - len(self._waiting)) if self.connected else 0
 
     def trouble(self) -> str:
         return "" if self.connected else self._why
 
-    def send(self, entries: Sequence[Entry]) -> None:
-        """Raises `result.no_common_version`."""
-        taken, own = self._taken.versions(), self._topics[0]
-        spoke = [spoken(entry.payload, taken, self._forms) for entry in entries]
-        for entry, said in zip(entries, spoke, strict=True):
-            messages = [(own, said), *((topic, entry.payload) for topic in self._topics[1:])]
-            if self._events_topic:
-                messages += [(self._events_topic, event) for event in events_of(entry)]
-            self._open[entry.sequence] = len(messages)
-            for topic, payload in messages:
-                self._waiting[self._client.publish(topic, payload, qos=1).mid] = entry.sequence
-
-    def say(self, topic: str, payload: bytes) -> bool:
-        """Publishes what is no result, once, from any thread; whether there was a connection for it."""
-        if not self.connected:
-            return False
-        self._client.publish(topic, payload, qos=1)
-        return True
-
     def settled(self) -> list[int]:
-        arrived = []
+        arrived, self._silent = self._silent, []
         while self._acknowledged:
             sequence = self._waiting.pop(self._acknowledged.popleft(), None)
             if sequence is None:
@@ -123,6 +96,15 @@ class MqttSink:
             time.sleep(_POLL)
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _publish(self, sequence: int, messages: Sequence[tuple[str, bytes]]) -> None:
+        """All messages (topic, payload) of a result: it has arrived when each was acknowledged."""
+        if not messages:
+            self._silent.append(sequence)
+            return
+        self._open[sequence] = len(messages)
+        for topic, payload in messages:
+            self._waiting[self._client.publish(topic, payload, qos=1).mid] = sequence
 
     def _made_client(self, settings: MqttSettings) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=f"{settings.device}-{secrets.token_hex(8)}")
@@ -163,12 +145,54 @@ class MqttSink:
         self._wake()
 
 
-def _topics_of(settings: MqttSettings) -> tuple[str, ...]:
-    own = topics.results(settings.device)
-    for topic in (settings.topic, settings.events_topic):
-        if topic and topic != own and not topics.may_publish(settings.device, topic):
-            raise LinesideError("mqtt.topic_forbidden", topic=topic, device=settings.device)
-    return (own,) if settings.topic in ("", own) else (own, settings.topic)
+class MqttSink(Publisher):
+    """Publishes each result to the device's results topic, for the control plane: in a version of the schema that it
+    takes."""
+
+    def __init__(
+        self, settings: MqttSettings, *, wake: Callable[[], None] = lambda: None, schema: Schema[Result] = RESULTS
+    ) -> None:
+        """Raises `mqtt.tls_unusable`."""
+        self._topic = topics.results(settings.device)
+        self._taken, self._schema = Taken(settings.taken), schema
+        super().__init__(settings, wake)
+
+    def send(self, entries: Sequence[Entry]) -> None:
+        """Raises `result.no_common_version`."""
+        taken = self._taken.versions()
+        spoke = [self._schema.spoken(entry.payload, taken) for entry in entries]
+        for entry, said in zip(entries, spoke, strict=True):
+            self._publish(entry.sequence, [(self._topic, said)])
+
+    def say(self, topic: str, payload: bytes) -> bool:
+        """Publishes what is no result, once, from any thread; whether there was a connection for it."""
+        if not self.connected:
+            return False
+        self._client.publish(topic, payload, qos=1)
+        return True
+
+
+class MqttTopicsSink(Publisher):
+    """Publishes each result to the user's topic, and the events of its rules to theirs, in the version of the schema
+    that users are promised."""
+
+    def __init__(
+        self, settings: MqttSettings, *, wake: Callable[[], None] = lambda: None, schema: Schema[Result] = RESULTS
+    ) -> None:
+        """Raises `mqtt.topic_forbidden` for a topic that no device may publish to, `mqtt.tls_unusable`."""
+        self._topic, self._events_topic = settings.topic, settings.events_topic
+        for topic in (self._topic, self._events_topic):
+            if topic and not topics.may_publish(settings.device, topic):
+                raise LinesideError("mqtt.topic_forbidden", topic=topic, device=settings.device)
+        self._schema = schema
+        super().__init__(settings, wake)
+
+    def send(self, entries: Sequence[Entry]) -> None:
+        for entry in fixed(entries, self._schema):
+            messages = [(self._topic, entry.payload)] if self._topic else []
+            if self._events_topic:
+                messages += [(self._events_topic, event) for event in events_of(entry)]
+            self._publish(entry.sequence, messages)
 
 
 def tls_of(settings: MqttSettings) -> ssl.SSLContext:

@@ -8,8 +8,8 @@ MAX_JSONL_BYTES = 64 * 1024 * 1024
 
 
 class MqttSinkSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """To the broker that the agent names (LINESIDE_MQTT_HOST …), at QoS 1: Lineside's own topic, `topic` beside it, and
-    rules' events to `events_topic`."""
+    """To the broker that the agent names (LINESIDE_MQTT_HOST …), at QoS 1: Lineside's own topic, and as a sink beside
+    it `topic`, with rules' events to `events_topic`."""
 
     topic: str = ""
     events_topic: str = ""

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from lineside.contract.reading import UNREADABLE
-from lineside.contract.result_versions import SILENT
+from lineside.contract.schema_versions import SILENT
 
 
 class Taken:

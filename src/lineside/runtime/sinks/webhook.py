@@ -25,6 +25,7 @@ import lineside
 from lineside.contract.errors import LinesideError
 from lineside.contract.webhook import ID, SIGNATURE, TIMESTAMP, secret_key, sign
 from lineside.runtime.rules.messages import events_of
+from lineside.runtime.sinks.fixed import fixed
 from lineside.runtime.sinks.settings import WebhookSinkSettings
 from lineside.runtime.spool import Entry
 
@@ -64,7 +65,7 @@ class WebhookSink:
 
     def send(self, entries: Sequence[Entry]) -> None:
         """Raises OSError when it was not taken."""
-        chosen = [(entry, events_of(entry)) for entry in entries]
+        chosen = [(entry, events_of(entry)) for entry in fixed(entries)]
         if self._settings.only_events:
             chosen = [(entry, events) for entry, events in chosen if events]
         if chosen:

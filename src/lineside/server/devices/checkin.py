@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, select
 
-from lineside.contract import result_versions
 from lineside.contract.desired import Desired
 from lineside.contract.device import AccessToken
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ReportsAnswer, ReportsRequest
+from lineside.contract.schema_versions import RESULTS, said
 from lineside.server.access.tokens import AccessTokens
 from lineside.server.clock import rfc3339
 from lineside.server.devices.desired import Content, DesiredDocuments
@@ -63,7 +63,7 @@ class Told:
         """Of the answer."""
         numbers = {"Lineside-Asked": self.look.asked, "Lineside-Collecting": self.look.collecting}
         told = {name: str(number) for name, number in numbers.items() if number}
-        return {"ETag": self.etag, result_versions.HEADER: result_versions.said(result_versions.TOLD), **told}
+        return {"ETag": self.etag, RESULTS.header: said(RESULTS.told), **told}
 
 
 class CheckIns:

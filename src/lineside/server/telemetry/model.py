@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
 from lineside.contract.result import Result
-from lineside.contract.result_versions import FORMS, Form, said, version_of
+from lineside.contract.schema_versions import RESULTS, Schema, said
 
 MAX_BYTES = 256 << 10
 """Largest result; one with a hundred detections has about 20 KiB."""
@@ -15,18 +13,18 @@ MAX_BYTES = 256 << 10
 _LARGEST = 2**63
 
 
-def read(device: str, payload: bytes, forms: Mapping[int, Form] = FORMS) -> Result:
-    """The result in a message of a device. Raises `result.invalid`, and `result.version_unread` for a version of the
-    schema that is none of `forms`."""
+def read(device: str, payload: bytes, schema: Schema[Result] = RESULTS) -> Result:
+    """The result in a message of a device. Raises `result.invalid`, and `result.version_unread` for a version that
+    `schema` does not read."""
     if len(payload) > MAX_BYTES:
         raise LinesideError("result.invalid", device=device, why=f"it has over {MAX_BYTES} bytes")
-    version = version_of(payload)
+    version = schema.version_of(payload)
     if version is None:
         raise LinesideError("result.invalid", device=device, why="it says no version of the result schema")
-    if version not in forms:
-        raise LinesideError("result.version_unread", device=device, version=version, read=said(forms))
+    if version not in schema.forms:
+        raise LinesideError("result.version_unread", device=device, version=version, read=said(schema.forms))
     try:
-        result = forms[version].read(payload)
+        result = schema.forms[version].read(payload)
     except UNREADABLE as error:
         raise LinesideError("result.invalid", device=device, why=error) from error
     why = _what_is_wrong(device, result)

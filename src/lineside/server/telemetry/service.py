@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest
 from lineside.contract.measure import Adoption, Measures
 from lineside.contract.result import Result, ResultPage
-from lineside.contract.result_versions import FORMS, Form
+from lineside.contract.schema_versions import RESULTS, Schema
 from lineside.server.clock import rfc3339
 from lineside.server.devices.store import quarantined
 from lineside.server.models.aliases import by_number
@@ -41,9 +41,9 @@ class _Waiting:
 class ResultsService:
     """Results. Messages that arrive while a transaction is under way share the next one."""
 
-    def __init__(self, core: Core, forms: Mapping[int, Form] = FORMS) -> None:
-        """`forms`: the versions of the result schema that are read."""
-        self._core, self._forms = core, forms
+    def __init__(self, core: Core, schema: Schema[Result] = RESULTS) -> None:
+        """`schema`: of results, in the versions that are read."""
+        self._core, self._schema = core, schema
         self._writing = threading.Lock()
         self._adding = threading.Lock()
         self._waiting: list[_Waiting] = []
@@ -87,7 +87,7 @@ class ResultsService:
         bad: dict[str, list[LinesideError]] = {}
         for device, payload in messages:
             try:
-                good.append(model.read(device, payload, self._forms))
+                good.append(model.read(device, payload, self._schema))
             except LinesideError as error:
                 bad.setdefault(device, []).append(error)
         with self._core.database.write() as session:

@@ -1,21 +1,22 @@
-"""Device and control plane of different ages agree on a version of the result schema, or results wait.
+"""Device and control plane of different ages agree on a version of a schema, or what is in it waits.
 
 Real: spool, delivery, MQTT sink, Mosquitto, and the results of a control plane. Made up: version 2 of the schema.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from lineside.contract.result import Result
-from lineside.contract.result_versions import Form, said, version_of
+from lineside.contract.schema_versions import RESULTS, Schema, said
 from lineside.runtime import alarms
 from lineside.runtime.delivery import Delivery
-from lineside.runtime.sinks.mqtt import MqttSink
+from lineside.runtime.sinks import MQTT, MQTT_TOPICS
+from lineside.runtime.sinks.mqtt import MqttSink, MqttTopicsSink
 from lineside.runtime.sinks.outlet import SinkState
 from lineside.runtime.spool import Entry, Spool
 from lineside.runtime.status import SinkStatus, Status
@@ -23,9 +24,9 @@ from lineside.server.services import Core
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.testing import make_core
 from tests.eventually import eventually
-from tests.result_versions import LATER, NEW, OLD
 from tests.runtime.results import result
 from tests.runtime.sinks.broker import Broker, Listener
+from tests.schema_versions import LATER, NEW, OLD
 
 pytestmark = pytest.mark.mosquitto
 OWN, MINE = "lineside/v1/cam-1/results", "factory/line-3/results"
@@ -41,15 +42,18 @@ class Meeting:
         self.taken, self.spool, self.core = folder / "results-taken.json", Spool(folder / "spool.db"), core
         self._delivery: Delivery | None = None
 
-    def device(self, forms: Mapping[int, Form]) -> None:
+    def device(self, schema: Schema[Result]) -> None:
         """Its runtime starts."""
         settings = msgspec.structs.replace(self.broker.settings("cam-1", MINE), taken=self.taken)
         self._delivery = Delivery(self.spool, None)
-        self._delivery.start({"mqtt": MqttSink(settings, wake=self._delivery.wake, forms=forms)})
+        kinds = {MQTT: MqttSink, MQTT_TOPICS: MqttTopicsSink}
+        self._delivery.start(
+            {name: kind(settings, wake=self._delivery.wake, schema=schema) for name, kind in kinds.items()}
+        )
 
-    def decide(self, forms: Mapping[int, Form], *numbers: int) -> None:
+    def decide(self, schema: Schema[Result], *numbers: int) -> None:
         """Results as a runtime makes them: in the newest version it knows. They lie on the disk then."""
-        write = forms[max(forms)].write
+        write = schema.forms[max(schema.forms)].write
         self.spool.append([Entry(one, write(result(f"{one}.png", one))) for one in numbers])
 
     def says(self, *versions: int) -> None:
@@ -57,19 +61,24 @@ class Meeting:
         self.taken.with_suffix(".new").write_bytes(msgspec.json.encode(versions))
         self.taken.with_suffix(".new").replace(self.taken)
 
-    def sink(self) -> SinkState:
+    def sink(self, name: str = MQTT) -> SinkState:
         assert self._delivery
-        return self._delivery.sinks()["mqtt"]
+        return self._delivery.sinks()[name]
 
     def arrived(self, count: int) -> list[int]:
         """The versions in which so many results came, in their order."""
         eventually(lambda: len(self.listener.on(OWN)) >= count and self.sink().delivered >= count)
         assert [msgspec.json.decode(one)["sequence"] for one in self.listener.on(OWN)] == list(range(1, count + 1))
-        return [version_of(one) or 0 for one in self.listener.on(OWN)]
+        return [RESULTS.version_of(one) or 0 for one in self.listener.on(OWN)]
 
-    def read(self, forms: Mapping[int, Form]) -> list[Result]:
+    def on_mine(self, count: int) -> list[Result]:
+        """So many results as somebody reads them who listens to a topic of their own."""
+        eventually(lambda: len(self.listener.on(MINE)) >= count)
+        return [RESULTS.forms[1].read(one) for one in self.listener.on(MINE)]
+
+    def read(self, schema: Schema[Result]) -> list[Result]:
         """What a control plane makes of them."""
-        service = ResultsService(self.core, forms)
+        service = ResultsService(self.core, schema)
         for payload in self.listener.on(OWN):
             service.receive("cam-1", payload)
         assert service.refused() == {}
@@ -102,7 +111,14 @@ def test_a_new_device_speaks_the_version_of_an_older_control_plane_that_says_not
     meeting.device(NEW)
     assert meeting.arrived(3) == [1, 1, 1]
     assert meeting.read(OLD) == SAME
-    assert [version_of(one) for one in meeting.listener.on(MINE)] == [2, 2, 2]  # others see what was made
+
+
+def test_what_users_listen_to_stays_what_it_was_when_device_and_control_plane_agree_on_more(meeting: Meeting) -> None:
+    meeting.says(1, 2)
+    meeting.decide(NEW, 1, 2, 3)
+    meeting.device(NEW)
+    assert meeting.arrived(3) == [2, 2, 2]
+    assert meeting.on_mine(3) == SAME
 
 
 def test_a_device_that_was_off_for_a_month_is_read_by_a_newer_control_plane(meeting: Meeting) -> None:
@@ -130,7 +146,7 @@ def test_both_speak_the_newer_one_as_soon_as_the_control_plane_takes_it(meeting:
     ids=["an old device", "an old control plane"],
 )
 def test_with_none_in_common_results_wait_with_an_alarm_until_versions_meet(
-    meeting: Meeting, device: Mapping[int, Form], first: tuple[int, ...], then: tuple[int, ...], version: int
+    meeting: Meeting, device: Schema[Result], first: tuple[int, ...], then: tuple[int, ...], version: int
 ) -> None:
     meeting.says(*first)
     meeting.decide(device, 1, 2)
@@ -151,3 +167,25 @@ def test_with_none_in_common_results_wait_with_an_alarm_until_versions_meet(
     assert meeting.arrived(3) == [version] * 3
     assert meeting.read(NEW) == SAME
     eventually(lambda: meeting.sink().error is None and not meeting.sink().trouble)
+
+
+@pytest.mark.parametrize("device", [OLD, NEW], ids=["an old device", "a new one"])
+def test_while_no_version_is_in_common_a_users_own_topic_hears_each_result_once(
+    meeting: Meeting, device: Schema[Result]
+) -> None:
+    """A controller on the line listens there, and knows nothing of control planes."""
+    meeting.says(3)
+    meeting.decide(device, 1, 2)
+    meeting.device(device)
+    assert meeting.on_mine(2) == SAME[:2]
+    eventually(lambda: meeting.sink().error)
+    meeting.decide(device, 3)
+    assert meeting.on_mine(3) == SAME
+    eventually(lambda: meeting.sink(MQTT_TOPICS).delivered == 3)
+    assert (meeting.sink(MQTT_TOPICS).trouble, meeting.listener.on(OWN)) == ("", [])
+    meeting.end()
+    meeting.device(device)  # what it has heard is remembered over a restart
+    meeting.says(1)
+    assert meeting.arrived(3) == [1] * 3
+    meeting.listener.drain()
+    assert meeting.on_mine(3) == SAME
