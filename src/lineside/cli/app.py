@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -115,10 +116,13 @@ def lineside(
     """Train vision models, ship them to devices, run them there, and bring back what they saw."""
 
 
+_put_together = cache(typer.main.get_command)  # takes longer than most commands: once in a process
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command; answers its exit status (2 for a command line that is not understood)."""
     try:
-        app(args=list(arguments), prog_name="lineside")
+        _put_together(app)(args=list(arguments), prog_name="lineside")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
