@@ -26,8 +26,9 @@ from PIL import Image
 
 from benchmarks.measure import finish, table
 from lineside.contract.ids import digest_of
+from lineside.server.datasets.correlating import correlations
 from lineside.server.datasets.counted import Warnings
-from lineside.server.datasets.near_duplicates import correlations, judge, pairs
+from lineside.server.datasets.near_duplicates import judge, pairs
 from lineside.server.datasets.patches import Patch, patch
 from lineside.server.datasets.pictures import look_at
 from lineside.server.datasets.splitting import Seen, divide

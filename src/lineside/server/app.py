@@ -101,6 +101,13 @@ class _Application(Litestar):
         return [*plugins, MsgspecDIPlugin()]
 
 
+class _Router(Router):
+    """Made for one application: Litestar would copy it, with its hundreds of routes, before it takes it."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Router:
+        return self
+
+
 _made: dict[tuple[tuple[Callable[[Core], Room], ...], frozenset[str], int], tuple[Litestar, Litestar]] = {}
 """The applications by rooms, services and bytes of a body: they hold nothing of a control plane, see `house`."""
 
@@ -150,9 +157,9 @@ def _connect(services: Mapping[str, Any]) -> None:
 
 
 def _people(rooms: Sequence[Room], services: Iterable[str], request_bytes: int) -> Litestar:
-    api = Router("/api/v1", route_handlers=[handler for room in rooms for handler in room.people])
+    api = _Router("/api/v1", route_handlers=[handler for room in rooms for handler in room.people])
     handlers = [handler for room in rooms for handler in room.pages]
-    pages = Router("/", route_handlers=handlers, exception_handlers={LinesideError: explained})
+    pages = _Router("/", route_handlers=handlers, exception_handlers={LinesideError: explained})
     middleware = [Authenticate(), SameSiteOnly()]
     app = _litestar(services, request_bytes, [api, pages], middleware, [permitted], people_reference())
     all_decided(app)
@@ -171,7 +178,7 @@ def devices_described(core: Core, openers: Sequence[Callable[[Core], Room]] = RO
 def _devices(
     rooms: Sequence[Room], services: Iterable[str], request_bytes: int, reference: OpenAPIConfig | None = None
 ) -> Litestar:
-    api = Router(
+    api = _Router(
         "/device/v1",
         route_handlers=[handler for room in rooms for handler in room.devices],
         guards=[accepted_device],

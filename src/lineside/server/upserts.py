@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Select, inspect
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lineside.server.database import Base
@@ -14,7 +13,13 @@ from lineside.server.database import Base
 
 def insert_into(session: Session, table: type[Base]) -> Any:
     """The dialect's INSERT, for `on_conflict_do_update` and `on_conflict_do_nothing`, which both have alike."""
-    return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
+    if session.get_bind().dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def add_missing(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

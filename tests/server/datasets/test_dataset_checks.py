@@ -88,7 +88,7 @@ def test_a_picture_that_decodes_no_longer_is_checked_for_all_but_its_looks(
     version = folder()
     with core.database.write() as session:
         session.execute(delete(LookRow).where(LookRow.digest.in_([one.digest for one in folder.images[:gone]])))
-    monkeypatch.setattr("lineside.server.datasets.looks.look_at", lambda data: None)
+    monkeypatch.setattr("lineside.server.datasets.pictures.look_at", lambda data: None)
     assert codes(inspections.check(version.id, JudgedSplit.OWN)) == {"check.leak_picture": 1, "check.box_tiny": 1}
 
 

@@ -101,7 +101,7 @@ def test_a_picture_that_decodes_no_longer_is_left_out(
     labelled(folder, make, range(100, 104), "week", taken_at=LATELY)
     with core.database.write() as session:
         session.execute(delete(LookRow).where(LookRow.digest == folder.images[0].digest))
-    monkeypatch.setattr("lineside.server.datasets.looks.look_at", lambda data: None)
+    monkeypatch.setattr("lineside.server.datasets.pictures.look_at", lambda data: None)
     report = field_sets.grow(FieldRequest(name="tags", sources=("week",)))
     assert (report.added, report.left_out["not decoded"]) == (3, 1)
 

@@ -91,7 +91,7 @@ class Watched:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     found = Watched()
-    monkeypatch.setattr(module, "look_at", found)
+    monkeypatch.setattr("lineside.server.datasets.pictures.look_at", found)
     yield found
     found.go.set()
 

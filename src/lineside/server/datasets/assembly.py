@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
@@ -12,8 +13,10 @@ from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading
 from lineside.server.datasets.looks import Look
-from lineside.server.datasets.patches import Patch
 from lineside.server.datasets.splitting import Known, Seen, divide
+
+if TYPE_CHECKING:
+    from lineside.server.datasets.patches import Patch
 
 _ROUNDING = 0.5  # pixels a box may reach over the edge without a word
 _DECIMALS = 3

@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lineside.contract.dataset import ImageRecord, Split
 from lineside.contract.dataset_check import Example, Finding
@@ -13,8 +14,10 @@ from lineside.contract.gate import Level
 from lineside.server.datasets.counted import some_of
 from lineside.server.datasets.label_problems import problems
 from lineside.server.datasets.near_duplicates import judge, pairs
-from lineside.server.datasets.patches import Patch
 from lineside.server.datasets.splitting import SHARES
+
+if TYPE_CHECKING:
+    from lineside.server.datasets.patches import Patch
 
 _EXAMPLES = 20
 

@@ -11,18 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 from sqlalchemy import LargeBinary, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.server.adapters.objects import ObjectStore
 from lineside.server.among import among
 from lineside.server.database import Base, Database
-from lineside.server.datasets.patches import HEIGHT, WIDTH, Patch
-from lineside.server.datasets.pictures import LARGEST, Picture, look_at, may_be_picture
+from lineside.server.datasets.limits import HEIGHT, LARGEST, WIDTH, may_be_picture
 from lineside.server.datasets.turns import Turns, spare_cores
 from lineside.server.upserts import add_missing
+
+if TYPE_CHECKING:  # numpy and Pillow wait for the first picture
+    from lineside.server.datasets.patches import Patch
+    from lineside.server.datasets.pictures import Picture
 
 THREADS = 4
 """Threads of a control plane that read and decode pictures, however many ask for it: so many pictures are in memory."""
@@ -98,6 +101,8 @@ class Looks:
         return {digest: Look(p.width, p.height, p.form, p.brightness) for digest, p in pictures.items()}
 
     def _look(self, digest: str) -> Picture | None:
+        from lineside.server.datasets.pictures import look_at
+
         data = bytearray()
         for piece in self._objects.stream(digest):
             data += piece
@@ -123,6 +128,8 @@ def patches(session: Session, digests: Iterable[str]) -> dict[str, Patch]:
 def patches_on_disk(database: Database, digests: Sequence[str], folder: Path) -> Sequence[Patch]:
     """The patches of many pictures that were looked at, by position: views of a file without a name in `folder`, which
     the operating system reads and forgets as it likes. Ten thousand take 70 MB of disk and no memory."""
+    import numpy as np
+
     with tempfile.TemporaryFile(dir=folder) as file:
         for some in _batches(digests):
             with database.read() as session:
@@ -148,10 +155,12 @@ def _row(digest: str, picture: Picture) -> Mapping[str, object]:
         "height": picture.height,
         "form": picture.form,
         "brightness": picture.brightness,
-        "patch": picture.patch.astype(np.float16).tobytes(),
+        "patch": picture.patch.astype("float16").tobytes(),
         "thumbnail": picture.thumbnail,
     }
 
 
 def _patch(data: bytes) -> Patch:
+    import numpy as np
+
     return np.frombuffer(data, np.float16).reshape(HEIGHT, WIDTH)

@@ -10,18 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from lineside.server.datasets.patches import HEIGHT, WIDTH, Patch, patch
+from lineside.server.datasets.limits import FORMATS, HEIGHT, THUMBNAIL, WIDTH
+from lineside.server.datasets.patches import Patch, patch
 
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "MPO")
-"""What is opened; formats that run programs of their own (EPS) are not."""
-
-THUMBNAIL = 240
-"""Pixels of a thumbnail's longer side, at most."""
-
-LARGEST = 256 << 20
-"""Bytes of a file that is opened as a picture."""
-
-_BEGINNINGS = (b"\xff\xd8", b"\x89PNG", b"BM", b"II", b"MM", b"RIFF", b"GIF8", *(b"P%d" % n for n in range(1, 8)))
 _THUMBNAIL_BYTES = 8192
 _ORIENTATION = 0x0112  # EXIF 2.32
 _TURNED = range(5, 9)  # orientations that swap width and height
@@ -51,11 +42,6 @@ class Picture:
     brightness: float
     patch: Patch
     thumbnail: bytes
-
-
-def may_be_picture(data: bytes | bytearray) -> bool:
-    """Whether the first bytes are those of a format that is opened; a label file's are not."""
-    return data.startswith(_BEGINNINGS)
 
 
 def look_at(data: bytes) -> Picture | None:

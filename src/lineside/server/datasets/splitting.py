@@ -6,11 +6,14 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from lineside.contract.dataset import Split
 from lineside.server.datasets.counted import Warnings, some_of
 from lineside.server.datasets.near_duplicates import SAME, Pair, groups, judge, pairs
-from lineside.server.datasets.patches import Patch
+
+if TYPE_CHECKING:
+    from lineside.server.datasets.patches import Patch
 
 SHARES = {Split.TRAIN: 0.70, Split.VAL: 0.15, Split.TEST: 0.15}
 """How many of the images each side should get."""

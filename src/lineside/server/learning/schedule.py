@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from croniter import CroniterBadCronError, CroniterBadDateError, croniter
-
 from lineside.contract.errors import LinesideError
 
 _FIELDS = 5
@@ -18,6 +16,11 @@ def check_schedule(loop: str, schedule: str | None) -> None:
         return
     if len(schedule) > _MOST or len(schedule.split()) != _FIELDS:
         raise LinesideError("loop.invalid", loop=loop, why=f"a schedule has {_FIELDS} fields, as cron writes them")
+    from croniter import (
+        CroniterBadCronError,
+        CroniterBadDateError,
+    )  # not at every start: who has no schedule needs none
+
     try:
         next_after(schedule, datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
     except (CroniterBadCronError, CroniterBadDateError, ValueError, KeyError) as error:
@@ -26,5 +29,7 @@ def check_schedule(loop: str, schedule: str | None) -> None:
 
 def next_after(schedule: str, moment: datetime) -> datetime:
     """The first time after a moment."""
+    from croniter import croniter
+
     due: datetime = croniter(schedule, moment).get_next(datetime)
     return due

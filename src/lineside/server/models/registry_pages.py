@@ -10,7 +10,6 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
-from markdown_it import MarkdownIt
 
 from lineside.contract.compared import ModelsCompared
 from lineside.contract.errors import LinesideError
@@ -29,8 +28,6 @@ from lineside.server.web.forms import form
 from lineside.server.web.render import AnyRequest, Page, fragment, page, see
 
 _SLICES = 24  # on a page
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-"""No HTML of its own and no pictures from elsewhere: notes are people's, names in them may be anybody's."""
 
 
 class AliasForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,11 +178,18 @@ def _card(models: ModelsService, cards: Cards, name: str, version: int) -> dict[
     return {
         "model": models.get(name, version),
         "card": card,
-        "text": _MARKDOWN.render(card.text),
+        "text": _html(card.text),
         "history": cards.history(name, version),
         "refusal": None,
         "draft": card.notes,
     }
+
+
+def _html(text: str) -> str:
+    """No HTML of its own and no pictures from elsewhere: notes are people's, names in them may be anybody's."""
+    from markdown_it import MarkdownIt  # when the first card is shown
+
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(text)
 
 
 routes = [

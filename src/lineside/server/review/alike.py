@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lineside.server.datasets.looks import patches
-from lineside.server.datasets.near_duplicates import Pair, correlations, judge
-from lineside.server.datasets.patches import Patch
+from lineside.server.datasets.near_duplicates import Pair, judge
 from lineside.server.review.store import ItemRow
+
+if TYPE_CHECKING:
+    from lineside.server.datasets.patches import Patch
 
 LATELY = 24
 """Captures of a device that a new one is compared with."""
@@ -28,6 +30,10 @@ def lately(session: Session, device: str) -> list[tuple[str, str, Patch]]:
 def like(earlier: Sequence[tuple[str, Patch]], new: Sequence[tuple[str, Patch]]) -> list[str]:
     """For each new picture the first of its near-duplicates: what the earlier one that it resembles most has, or its
     own name. `earlier`: (the first of its near-duplicates, patch), `new`: (name, patch)."""
+    import numpy as np
+
+    from lineside.server.datasets.correlating import correlations
+
     everything = [patch for _, patch in (*earlier, *new)]
     found: list[Pair] = []
     for at in range(len(earlier), len(everything)):

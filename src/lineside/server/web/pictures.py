@@ -8,7 +8,6 @@ from typing import Annotated
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
-from PIL import Image, ImageOps
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest
@@ -34,6 +33,8 @@ def show_picture(
 
 
 def _reduced(data: bytes, digest: str, size: int) -> bytes:
+    from PIL import Image, ImageOps  # when the first picture is shown
+
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > _MOST_PIXELS:
