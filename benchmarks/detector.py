@@ -17,11 +17,10 @@ _QUIET = 0.02  # share of the usual weights in the last layer: scores lie betwee
 _NECK, _TOWER = 64, 4  # channels and convolutions of what looks at each of the three strides
 
 
-def detector(width: int = SIDE, height: int | None = None, *, seed: int = 0) -> bytes:
-    """float32 [1, 3, height, width] -> [1, N, 4 + C]: boxes around the grid cells, scores that depend on the picture.
-    A square without `height`; the weights are those of the seed, whatever the shape."""
-    height = width if height is None else height
-    graph = _Graph(seed, width, height)
+def detector(side: int = SIDE, *, seed: int = 0, any_size: bool = False) -> bytes:
+    """float32 [1, 3, side, side] -> [1, N, 4 + C]: boxes around the grid cells, scores that depend on the picture; with
+    `any_size` of any height and width up to `side`. The weights are those of the seed, whatever the size."""
+    graph = _Graph(seed, ("height", "width") if any_size else (side, side))
     tower = [graph.weights(_NECK, _NECK, 3) for _ in range(_TOWER)]
     features, planes = "images", 3
     outputs = []
@@ -35,29 +34,27 @@ def detector(width: int = SIDE, height: int | None = None, *, seed: int = 0) -> 
             for weights in tower:
                 seen = graph.silu(graph.convolution(seen, weights, size=3))
             raw = graph.convolution(seen, graph.weights(_NECK, 4 + CLASSES, 1, share=_QUIET), size=1)
-            outputs.append(graph.rows(graph.node("Sigmoid", [raw])))
-    joined = graph.node("Concat", outputs, axis=1)
-    graph.node("Add", [joined, graph.constant(_cells(width, height))], output="output")
+            cells = graph.constant(_cells(side, STRIDES[stage - 2]))
+            if any_size:
+                cells = graph.as_large_as(raw, cells)
+            outputs.append(graph.rows(graph.node("Add", [graph.node("Sigmoid", [raw]), cells])))
+    graph.node("Concat", outputs, output="output", axis=1)
     return graph.model()
 
 
-def _cells(width: int, height: int) -> np.ndarray:
-    """What is added to each row: a box of three cells around its cell; nothing to the scores."""
-    tables = []
-    for stride in STRIDES:
-        y, x = np.mgrid[: height // stride, : width // stride]
-        corner = np.stack([x.ravel(), y.ravel()], axis=1) * stride
-        scores = np.zeros((len(corner), CLASSES))
-        tables.append(np.concatenate([corner - stride, corner + 2 * stride, scores], axis=1))
-    return np.concatenate(tables)[None].astype(np.float32)
+def _cells(side: int, stride: int) -> np.ndarray:
+    """What is added to each cell [1, 4 + C, rows, columns]: a box of three cells around it; nothing to the scores."""
+    y, x = np.mgrid[: side // stride, : side // stride] * stride
+    scores = np.zeros((CLASSES, *x.shape))
+    return np.stack([x - stride, y - stride, x + 2 * stride, y + 2 * stride, *scores])[None].astype(np.float32)
 
 
 class _Graph:
     """Collects nodes and weights; every value gets the next name."""
 
-    def __init__(self, seed: int, width: int, height: int) -> None:
+    def __init__(self, seed: int, size: tuple[int | str, int | str]) -> None:
         self._rng = np.random.default_rng(seed)
-        self._shape = [1, 3, height, width]
+        self._shape = [1, 3, *size]
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
 
@@ -85,6 +82,11 @@ class _Graph:
         narrow = self.silu(self.convolution(source, self.weights(channels, channels // 2, 3), size=3))
         wide = self.silu(self.convolution(narrow, self.weights(channels // 2, channels, 3), size=3))
         return self.node("Add", [source, wide])
+
+    def as_large_as(self, model: str, table: str) -> str:
+        """The corner of a table [1, C, rows, columns] that is as high and wide as another value."""
+        begin, axes = self.constant(np.array([0, 0], np.int64)), self.constant(np.array([2, 3], np.int64))
+        return self.node("Slice", [table, begin, self.node("Shape", [model], start=2), axes])
 
     def rows(self, source: str) -> str:
         shape = self.constant(np.array([1, 4 + CLASSES, -1], np.int64))

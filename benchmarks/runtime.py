@@ -2,19 +2,22 @@
 
 Contenders, each a process of its own, in turn in every round, the order turned:
 
-- the limit: ONNX Runtime alone, fed with ready tensors; one session over all cores, or one of one thread a core,
-  whichever is faster;
+- the limit: ONNX Runtime alone, fed with ready tensors of the model's input, a square; one session over all cores, or
+  one of one thread a core, whichever is faster;
 - `lineside.runtime run` as it is installed: files into its inbox, results over a local Mosquitto at QoS 1, each on disk
-  before it is sent;
-- the same with a model that asks for OpenVINO, where that is installed; its figures are named so (`…_openvino_…`);
-- the usual loop (`benchmarks.runtime_usual`): OpenCV, numpy, ONNX Runtime with its defaults, json, paho.
+  before it is sent. The model's file is as a training here makes it: of the square it gets what the picture fills, and
+  not the padding (`size_divisor`). `of_limit_…` is its share of the limit all the same;
+- the limit without padding: ONNX Runtime alone, one thread a core, fed with tensors of the size that Lineside feeds;
+  `of_cut_limit_…` is Lineside's share of it, the price of all but the network;
+- Lineside with a file of one size, as many that are imported: `…_whole_…`, against the limit;
+- Lineside with a model that asks for OpenVINO, where that is installed; its figures are named so (`…_openvino_…`);
+- the usual loop (`benchmarks.runtime_usual`): OpenCV, numpy, ONNX Runtime with its defaults, json, paho; the square.
 
 Models of 320 and 640 pixels, 3 MB, as costly as a YOLO nano (`benchmarks.detector`). A frame's time is from one result
 to the next as a subscriber hears them, while frames wait; its CPU time is what the kernel counts for the process.
 Latency is from a frame's arrival to its result at the subscriber, at 70 % of what the usual loop can do, frames coming
 as from cameras that know nothing of each other (gaps by chance, the same for both). The spool and swaps of models have
-benchmarks of their own, which are run at the end: `benchmarks.runtime_spool`, `benchmarks.runtime_swap`; and so has
-what an input in the shape of the camera's pictures saves, `benchmarks.runtime_wide`, which no other figure counts in.
+benchmarks of their own, which are run at the end: `benchmarks.runtime_spool`, `benchmarks.runtime_swap`.
 """
 
 from __future__ import annotations
@@ -36,12 +39,14 @@ from typing import NamedTuple
 from benchmarks.measure import finish, options, table
 from benchmarks.runtime_rig import Broker, Ear, Limit, Ours, Usual, model_folder, photograph
 from lineside.runtime.model import MODEL_FILE
+from lineside.runtime.preprocess import geometry_of
 
 SIDES = (320, 640)
 LOAD = 0.7  # of what the usual loop can do
 ONE, EACH, OURS, USUAL = "limit: one session", "limit: one a core", "lineside", "usual loop"
-OPENVINO = "lineside, OpenVINO"
-ELSEWHERE = (("runtime_spool", "spool_per_s"), ("runtime_swap", "swap_gap_ms"), ("runtime_wide", "wide_320"))
+CUT, SQUARE, OPENVINO = "limit without padding", "lineside, file of one size", "lineside, OpenVINO"
+ELSEWHERE = (("runtime_spool", "spool_per_s"), ("runtime_swap", "swap_gap_ms"))
+_SIZE = (1920, 1080)  # of the picture
 
 
 class Cost(NamedTuple):
@@ -74,13 +79,19 @@ class Bench:
         self._folder.mkdir()
         self._picture = self._folder / "picture"
         self._picture.write_bytes(data)
-        self.component = self._folder / "model"
-        signature = model_folder(self.component, side, data)
-        file, cores = self.component / MODEL_FILE, len(os.sched_getaffinity(0))
-        self.limits = {ONE: Limit(file, 1, cores), EACH: Limit(file, cores, 1)}
+        self.component, square = self._folder / "model", self._folder / "square"
+        fed = geometry_of(*_SIZE, model_folder(self.component, side, data))
+        signature = model_folder(square, side, data, any_size=False)
+        cut, file, cores = self.component / MODEL_FILE, square / MODEL_FILE, len(os.sched_getaffinity(0))
+        self.limits = {
+            ONE: Limit(file, 1, cores, (side, side)),
+            EACH: Limit(file, cores, 1, (side, side)),
+            CUT: Limit(cut, cores, 1, (fed.input_width, fed.input_height)),
+        }
         self.ours = Ours(self.component, self._folder / "work", broker.port)
         self.usual = Usual(file, signature, broker.port)
         self.loops: dict[str, Ours | Usual] = {OURS: self.ours, USUAL: self.usual}
+        self.loops[SQUARE] = Ours(square, self._folder / "work-square", broker.port)
         if importlib.util.find_spec("openvino"):
             other = self._folder / "openvino"
             model_folder(other, side, data, engine="openvino")
@@ -137,10 +148,9 @@ class Bench:
 def costs_of(bench: Bench, plan: Plan) -> dict[str, list[Cost]]:
     """Each contender's cost a frame, by round."""
     frames = plan.frames[bench.side]
-    contenders: dict[str, Callable[[], Cost]] = {
-        ONE: lambda: Cost(*bench.limits[ONE].window(plan.seconds)),
-        EACH: lambda: Cost(*bench.limits[EACH].window(plan.seconds)),
-    }
+    contenders: dict[str, Callable[[], Cost]] = {}
+    for name, limit in bench.limits.items():
+        contenders[name] = partial(lambda limit: Cost(*limit.window(plan.seconds)), limit)
     for name, loop in bench.loops.items():
         contenders[name] = partial(bench.window, loop, frames)
     names, costs = list(contenders), {name: list[Cost]() for name in contenders}
@@ -158,7 +168,10 @@ def ratios(costs: dict[str, list[Cost]], side: int) -> dict[str, float]:
         f"of_one_session_{side}": [r[ONE].wall / r[OURS].wall for r in rounds],
         f"vs_usual_{side}": [r[USUAL].wall / r[OURS].wall for r in rounds],
         f"cpu_vs_usual_{side}": [r[OURS].cpu / r[USUAL].cpu for r in rounds],
-        f"cpu_of_limit_{side}": [min(r[ONE].cpu, r[EACH].cpu) / r[OURS].cpu for r in rounds],
+        f"of_cut_limit_{side}": [r[CUT].wall / r[OURS].wall for r in rounds],
+        f"of_limit_whole_{side}": [min(r[ONE].wall, r[EACH].wall) / r[SQUARE].wall for r in rounds],
+        f"cpu_vs_usual_whole_{side}": [r[SQUARE].cpu / r[USUAL].cpu for r in rounds],
+        f"vs_usual_whole_{side}": [r[USUAL].wall / r[SQUARE].wall for r in rounds],
     }
     if OPENVINO in costs:
         by_round |= {
@@ -219,7 +232,7 @@ def elsewhere() -> dict[str, float | None]:
 
 def measured(plan: Plan, folder: Path) -> dict[str, float]:
     """All that is measured with the broker running."""
-    data, report = photograph(), dict[str, float]()
+    data, report = photograph(*_SIZE), dict[str, float]()
     broker = Broker(folder)
     ear = Ear(broker.port)
     try:
@@ -232,7 +245,7 @@ def measured(plan: Plan, folder: Path) -> dict[str, float]:
                 if side == SIDES[0]:
                     held = {name: one.memory() for name, one in {**bench.loops, **bench.limits}.items()}
                     print("resident MB: " + ", ".join(f"{name} {megabytes:.0f}" for name, megabytes in held.items()))
-                    report["rss_over_ort_mb"] = round(held[OURS] - held[EACH], 1)
+                    report["rss_over_ort_mb"] = round(held[OURS] - held[CUT], 1)  # which feeds the same tensors
                     report |= latencies(bench, plan, statistics.median(one.wall for one in costs[USUAL]))
                     starts = [bench.first_result(broker.port) for _ in range(plan.starts)]
                     report["first_result_s"] = round(statistics.median(starts), 3)

@@ -1,4 +1,6 @@
-"""The limit: ONNX Runtime alone, fed with a ready tensor. `python -m benchmarks.runtime_limit MODEL SESSIONS THREADS`
+"""The limit: ONNX Runtime alone, fed with a ready tensor.
+
+`python -m benchmarks.runtime_limit MODEL SESSIONS THREADS WIDTH HEIGHT`
 
 A number of seconds on standard input: so long it runs `SESSIONS` sessions of `THREADS` threads side by side, and
 answers with a line of JSON: runs, wall and CPU seconds.
@@ -17,10 +19,10 @@ import onnxruntime
 
 
 def main() -> None:
-    file, count, threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    file, (count, threads, width, height) = Path(sys.argv[1]), map(int, sys.argv[2:])
     sessions = [_session(file.read_bytes(), threads) for _ in range(count)]
     port = sessions[0].get_inputs()[0]
-    tensor = np.random.default_rng(0).random(port.shape, np.float32)
+    tensor = np.random.default_rng(0).random((1, 3, height, width), np.float32)
     for session in sessions:
         session.run(None, {port.name: tensor})
     print("ready", flush=True)

@@ -21,7 +21,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
 
-from benchmarks.detector import CLASSES, detector
+from benchmarks.detector import CLASSES, STRIDES, detector
 from lineside.contract.ids import digest_of
 from lineside.contract.model import Signature
 from lineside.runtime.decode import decode
@@ -48,15 +48,20 @@ def photograph(width: int = 1920, height: int = 1080) -> bytes:
     return buffer.getvalue()
 
 
-def model_folder(folder: Path, width: int, data: bytes, height: int | None = None, engine: str = "") -> Signature:
-    """Writes a model's component, as devices have it; a square without `height`, for ONNX Runtime without `engine`. Its
-    threshold is the one at which the picture has `CANDIDATES` locations before suppression."""
-    height = width if height is None else height
-    file = detector(width, height)
+def model_folder(folder: Path, side: int, data: bytes, *, engine: str = "", any_size: bool = True) -> Signature:
+    """Writes a model's component, as devices have it: of `any_size`, as what is trained here, or of one, as many that
+    are imported; for ONNX Runtime without `engine`. Its threshold is the one at which the picture has `CANDIDATES`
+    locations before suppression."""
+    file = detector(side, any_size=any_size)
     signature = Signature(
-        head="compact", input_width=width, input_height=height, labels=LABELS, engine=engine or msgspec.UNSET
+        head="compact",
+        input_width=side,
+        input_height=side,
+        labels=LABELS,
+        engine=engine or msgspec.UNSET,
+        size_divisor=STRIDES[-1] if any_size else msgspec.UNSET,
     )
-    tensor, _ = Preprocessor(signature)(decode(data, (width, height)))
+    tensor, _ = Preprocessor(signature)(decode(data, (side, side)))
     scores = np.sort(OnnxRuntimeEngine(file, threads=1).run(tensor)[0][0, :, 4:].max(axis=1))
     signature = msgspec.structs.replace(signature, score_threshold=float(scores[-CANDIDATES]))
     folder.mkdir()
@@ -192,10 +197,11 @@ class Process:
 
 
 class Limit(Process):
-    """ONNX Runtime alone."""
+    """ONNX Runtime alone, fed with tensors of that size."""
 
-    def __init__(self, model: Path, sessions: int, threads: int) -> None:
-        super().__init__(["benchmarks.runtime_limit", str(model), str(sessions), str(threads)], stdout=subprocess.PIPE)
+    def __init__(self, model: Path, sessions: int, threads: int, size: tuple[int, int]) -> None:
+        numbers = [str(number) for number in (sessions, threads, *size)]
+        super().__init__(["benchmarks.runtime_limit", str(model), *numbers], stdout=subprocess.PIPE)
         self.hear()
 
     def window(self, seconds: float) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import helper
 
 from lineside.contract.errors import LinesideError
@@ -16,13 +18,17 @@ from lineside.contract.ids import digest_of
 from lineside.contract.run import RunRequest
 from lineside.pipeline.blobs import Blobs
 from lineside.pipeline.control import PatientControl
-from lineside.pipeline.elsewhere import FEED, signature_of
+from lineside.pipeline.elsewhere import FEED, signature_of, written_in
 from lineside.pipeline.kept import Keeper
+from lineside.pipeline.notes import SIGNATURE_NOTE
 from lineside.pipeline.reporter import StepReporter
 from lineside.pipeline.step import Context, Results
 from lineside.pipeline.steps import check
 from lineside.pipeline.testing import MemoryControl
 from lineside.pipeline.trainers.base import trainer
+from lineside.pipeline.trainers.classify_net import ClassifyNet
+from lineside.pipeline.trainers.compact_net import CompactNet
+from lineside.pipeline.trainers.yolox_net import YoloxNet
 from lineside.runtime.decode import Picture
 from lineside.runtime.engines import Port
 from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
@@ -71,9 +77,30 @@ def test_the_output_of_another_head_is_refused_with_both_shapes(head: str, tmp_p
 
 
 @pytest.mark.parametrize("head", ["classify", "compact", "yolox"])
-def test_a_model_of_ours_is_fed_as_its_trainer_says(head: str) -> None:
-    made = trainer(head).signature(LABELS, {"input_width": 96, "input_height": 64})
-    assert signature_of(head, LABELS, PLANES, {}) == made
+def test_a_model_of_ours_is_fed_as_its_trainer_says(head: str, tmp_path: Path) -> None:
+    """Of its file alone, whose height and width are open."""
+    parameters, file = {"input_width": 96, "input_height": 64}, tmp_path / "exported.onnx"
+    nets = {
+        "classify": ClassifyNet,
+        "compact": CompactNet,
+        "yolox": partial(YoloxNet, width=0.25, depth=0.33, depthwise=True),
+    }
+    torch.save({"net": nets[head](len(LABELS)).state_dict()}, tmp_path / "final.pt")
+    trainer(head).export(tmp_path / "final.pt", LABELS, parameters, file)
+    assert checked(tmp_path, file.read_bytes(), head).signature == trainer(head).signature(LABELS, parameters)
+    said = checked(tmp_path / "said", file.read_bytes(), head, feed={"pad": 0}).signature
+    assert said.pad == 0
+
+
+def test_what_a_file_says_of_another_head_or_wrongly_counts_nothing() -> None:
+    model = onnx.load_from_string(answers(MADE["compact"](np.random.default_rng(0))))
+    other = msgspec.json.encode(trainer("yolox").signature(LABELS, {})).decode()
+    for note in (other, "{", '{"head": 3}'):
+        onnx.helper.set_model_props(model, {SIGNATURE_NOTE: note})
+        assert written_in(model.SerializeToString(), "compact") == {}
+    assert written_in(model.SerializeToString(), "yolox") == {}
+    onnx.helper.set_model_props(model, {SIGNATURE_NOTE: other})
+    assert written_in(model.SerializeToString(), "yolox")["size_divisor"] == 32
 
 
 @pytest.mark.parametrize("head", sorted(HEADS))

@@ -31,6 +31,14 @@ def test_wide_pictures_in_a_square() -> None:
     )
 
 
+def test_where_devices_leave_padding_out_it_is_the_training_that_gains() -> None:
+    signature = Signature(head="compact", input_width=320, input_height=320, labels=("dent",), size_divisor=32)
+    assert empty_input([HD], signature, OPTIONS).endswith(
+        "--set input_height=192 shows them as large, and trains on 40% fewer pixels; devices leave out what is empty "
+        "as it is."
+    )
+
+
 @pytest.mark.parametrize(
     ("sizes", "width", "height", "options"),
     [
@@ -95,7 +103,8 @@ def test_the_step_that_trained_says_so(office: Workplace) -> None:
     (step,) = (one for one in run.steps if one.name == "train")
     sentence = (
         "50% of the network's input of 128 x 128 stays empty with 12 of 12 pictures (such as 160 x 80): "
-        "--set input_height=64 shows them as large, and is 50% smaller."
+        "--set input_height=64 shows them as large, and trains on 50% fewer pixels; devices leave out what is empty "
+        "as it is."
     )
-    assert step.message == f"1 epochs. {sentence}"
+    assert step.message == f"1 epoch. {sentence}"
     assert sentence in office.log()

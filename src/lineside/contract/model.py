@@ -25,6 +25,9 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     `input` "uint8": the file takes the pixels as they are, uint8 [1, input_height, input_width, C], and does the rest
     itself; `scale`, `mean` and `std` then say what it does. Absent: float32.
     `engine`: what must run the file, a module of lineside.runtime.engines. Absent: onnxruntime.
+    `size_divisor`: the file takes an input of any height and width that are multiples of it, up to input_height and
+    input_width. Each picture then gets the smallest of these that it fits into at the same scale: what would be nothing
+    but padding is left out. Absent: the input is always input_height x input_width.
     """
 
     schema: str = "lineside.signature/1"
@@ -43,6 +46,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     max_detections: int = 100
     input: str | msgspec.UnsetType = msgspec.UNSET  # uint8; absent in what is older, whose bytes stay the same
     engine: str | msgspec.UnsetType = msgspec.UNSET  # openvino
+    size_divisor: int | msgspec.UnsetType = msgspec.UNSET  # pixels: 32
 
     @property
     def takes_pixels(self) -> bool:

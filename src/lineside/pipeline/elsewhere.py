@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import onnx
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
+from lineside.pipeline.notes import SIGNATURE_NOTE
 from lineside.runtime.engines import Port
 from lineside.runtime.heads import HEADS
 
@@ -25,13 +27,37 @@ _USUALLY: dict[str, dict[str, Any]] = {
 
 FEED = (
     *("channels", "scale", "mean", "std", "letterbox", "pad"),
-    *("score_threshold", "iou_threshold", "max_detections", "input_width", "input_height"),
+    *("score_threshold", "iou_threshold", "max_detections", "input_width", "input_height", "size_divisor"),
 )
 """Fields of a signature that may be said about a model that comes in."""
 
 
-def signature_of(head: str, labels: tuple[str, ...], inputs: tuple[Port, ...], said: Mapping[str, Any]) -> Signature:
-    """How a file with these inputs is fed: what its input shows, else what was `said`, else what is usual for the head.
+def written_in(data: bytes, head: str) -> dict[str, Any]:
+    """What an ONNX file that was trained here says of how it is fed; nothing for other files, and other heads.
+
+    Errors: model.unreadable.
+    """
+    try:
+        notes = {note.key: note.value for note in onnx.load_from_string(data).metadata_props}
+    except Exception as failure:  # the boundary: what onnx raises about files of others has no common kind
+        raise LinesideError("model.unreadable", why=failure) from failure
+    try:
+        signature = msgspec.json.decode(notes.get(SIGNATURE_NOTE, ""), type=Signature)
+    except msgspec.MsgspecError:
+        return {}
+    known = msgspec.to_builtins(signature)
+    return {name: known[name] for name in FEED if name in known} if signature.head == head else {}
+
+
+def signature_of(
+    head: str,
+    labels: tuple[str, ...],
+    inputs: tuple[Port, ...],
+    said: Mapping[str, Any],
+    written: Mapping[str, Any] | None = None,
+) -> Signature:
+    """How a file with these inputs is fed: what its input shows, else what was `said`, else what is `written` in it,
+    else what is usual for the head.
 
     Errors: model.head_unknown, check.input_shape, check.feed_unknown, model.signature_invalid.
     """
@@ -40,21 +66,21 @@ def signature_of(head: str, labels: tuple[str, ...], inputs: tuple[Port, ...], s
     for name in said:
         if name not in FEED:
             raise LinesideError("check.feed_unknown", name=name, known=", ".join(FEED))
-    shown = _shown(inputs, said)
-    known = {"head": head, "labels": labels} | _USUALLY[head] | dict(said) | shown
+    known = _USUALLY[head] | dict(written or {}) | dict(said)
+    known |= {"head": head, "labels": labels} | _shown(inputs, known)
     try:
         return msgspec.convert(known, Signature)
     except msgspec.ValidationError as failure:
         raise LinesideError("model.signature_invalid", why=failure) from None
 
 
-def _shown(inputs: tuple[Port, ...], said: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(inputs: tuple[Port, ...], known: Mapping[str, Any]) -> dict[str, Any]:
     """What the input says of itself: float32 [1, C, height, width], or uint8 [1, height, width, C]."""
     if len(inputs) == 1 and len(inputs[0].shape) == 4:
         pixels = inputs[0].element == "uint8"
         one, *sizes = inputs[0].shape
         height, width, planes = sizes if pixels else (*sizes[1:], sizes[0])
-        height, width = height or said.get("input_height"), width or said.get("input_width")
+        height, width = height or known.get("input_height"), width or known.get("input_width")
         if one in (1, None) and planes in (1, 3, None) and height and width:
             shown = {"input_width": width, "input_height": height}
             return shown | ({"input": "uint8"} if pixels else {}) | ({"channels": "grey"} if planes == 1 else {})

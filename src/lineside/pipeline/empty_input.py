@@ -34,9 +34,12 @@ def empty_input(sizes: Sequence[tuple[int, int]], signature: Signature, paramete
         return ""
     options = " ".join(f"--set {name}={to}" for name, to, was in zip(_OPTIONS, better, now, strict=True) if to != was)
     fewer = 1 - better[0] * better[1] / (now[0] * now[1])
+    gain = f"is {fewer:.0%} smaller."
+    if signature.size_divisor:
+        gain = f"trains on {fewer:.0%} fewer pixels; devices leave out what is empty as it is."
     return (
         f"{empty:.0%} of the network's input of {now[0]} x {now[1]} stays empty with {count} of {len(sizes)} pictures "
-        f"(such as {sample[0]} x {sample[1]}): {options} shows them as large, and is {fewer:.0%} smaller."
+        f"(such as {sample[0]} x {sample[1]}): {options} shows them as large, and {gain}"
     )
 
 

@@ -24,7 +24,7 @@ from lineside.runtime.engines import Engine, Port, engine_of
 from lineside.runtime.engines.options import AS_USUAL, EngineOptions
 from lineside.runtime.heads import Candidates, Head, head_of, may_be, order_of
 from lineside.runtime.nms import nms
-from lineside.runtime.preprocess import Geometry, Preprocessor
+from lineside.runtime.preprocess import Geometry, Preprocessor, sizes_of
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -56,7 +56,10 @@ class Model:
         self.identity = identity
         self.threads, self.lanes = engine.threads, engine.lanes
         self.provider, self.notes = engine.provider, engine.notes
-        self._engine, self._head = engine, head
+        self._engine = engine
+        # What is fed: the largest input to each picture where an engine takes no other.
+        self._fed = signature if engine.any_size else msgspec.structs.replace(signature, size_divisor=msgspec.UNSET)
+        self._heads = {(signature.input_width, signature.input_height): head}  # by the size of the input
         self._idle: SimpleQueue[Preprocessor | None] = SimpleQueue()  # one a lane, made when it is first needed
         for _ in range(self.lanes):
             self._idle.put(None)
@@ -107,11 +110,12 @@ class Model:
             picture = data if isinstance(data, Picture) else decode(data, self._fit)
             answered, geometry = self._answered(picture)
         outputs = [answered[place] for place in self._places]
-        detections = self._detections(self._head.candidates(outputs, threshold), geometry)
+        head = self._head_for(geometry.input_width, geometry.input_height)
+        detections = self._detections(head.candidates(outputs, threshold), geometry)
         return Inference(detections, (time.perf_counter() - started) * 1e3, picture)
 
     def _answered(self, picture: Picture) -> tuple[list[NDArray[np.float32]], Geometry]:
-        preprocess = self._idle.get() or Preprocessor(self.signature)
+        preprocess = self._idle.get() or Preprocessor(self._fed)
         try:
             tensor, geometry = preprocess(picture)
             # The others' images may only be decoded just now: they need a core no less.
@@ -151,15 +155,34 @@ class Model:
             if right > left and bottom > top
         ]
 
+    def _head_for(self, width: int, height: int) -> Head:
+        head = self._heads.get((width, height))
+        if head is None:
+            sized = msgspec.structs.replace(self.signature, input_width=width, input_height=height)
+            head = self._heads[width, height] = head_of(sized)
+        return head
+
     def warm_up(self) -> None:
-        """One inference on padding, which also proves that the outputs have the shapes the head reads, in any order."""
-        grey = np.full((self._fit[1], self._fit[0], 3), self.signature.pad, np.uint8)
-        answered = self._answered(Picture.of(grey))[0]
-        places = order_of(self._head, [port.name for port in self.outputs], answered)
-        if places is None:
-            seen = tuple(output.shape for output in answered)
-            raise _shape_unknown("output", seen, self._head.wanted, self.signature)
-        self._places = places
+        """An inference on padding for the largest input and the smallest, which also proves that the outputs have the
+        shapes the head reads, in any order."""
+        for width, height in sizes_of(self._fed):
+            answered = self._tried(width, height)
+            head = self._head_for(width, height)
+            places = order_of(head, [port.name for port in self.outputs], answered)
+            if places is None:
+                seen = tuple(output.shape for output in answered)
+                raise _shape_unknown("output", seen, head.wanted, self.signature)
+            self._places = places
+
+    def _tried(self, width: int, height: int) -> list[NDArray[np.float32]]:
+        grey = Picture.of(np.full((height, width, 3), self.signature.pad, np.uint8))
+        try:
+            return self._answered(grey)[0]
+        except LinesideError as error:
+            if error.code != "model.run_failed" or (width, height) == self._fit:
+                raise
+            said = f"size_divisor is {self.signature.size_divisor}, and the file takes no input of {width} x {height}"
+            raise LinesideError("model.signature_invalid", why=f"{said} ({error.message})") from error
 
 
 def load(path: Path, signature: Signature, *, threads: int = 0, options: EngineOptions = AS_USUAL) -> Model:

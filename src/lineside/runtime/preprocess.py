@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ CHANNELS = {"rgb": (0, 1, 2), "bgr": (2, 1, 0), "grey": (0,)}
 @dataclass(frozen=True, slots=True)
 class Geometry:
     """Where a picture of `width` x `height` lies in the input: input = original * scale + offset, per axis, in pixels;
-    `placed_width` x `placed_height` is its size there."""
+    `placed_width` x `placed_height` is its size there, `input_width` x `input_height` the size of the input."""
 
     width: int
     height: int
@@ -32,6 +33,8 @@ class Geometry:
     offset_y: int
     placed_width: int
     placed_height: int
+    input_width: int
+    input_height: int
 
     def to_original(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes x1, y1, x2, y2 [K, 4] from pixels of the input to pixels of the original, clipped to it."""
@@ -51,6 +54,9 @@ def geometry_of(width: int, height: int, signature: Signature) -> Geometry:
         ratio = min(room_x / width, room_y / height)
         placed_x = min(room_x, max(1, round(width * ratio)))
         placed_y = min(room_y, max(1, round(height * ratio)))
+    if signature.size_divisor:
+        room_x = min(room_x, _rounded_up(placed_x, signature.size_divisor))
+        room_y = min(room_y, _rounded_up(placed_y, signature.size_divisor))
     centred = signature.letterbox == "centre"
     return Geometry(
         width=width,
@@ -61,11 +67,25 @@ def geometry_of(width: int, height: int, signature: Signature) -> Geometry:
         offset_y=(room_y - placed_y) // 2 if centred else 0,
         placed_width=placed_x,
         placed_height=placed_y,
+        input_width=room_x,
+        input_height=room_y,
     )
 
 
+def sizes_of(signature: Signature) -> list[tuple[int, int]]:
+    """Width and height of the largest input and, where the signature has a `size_divisor`, of the flattest and of the
+    narrowest."""
+    width, height, least = signature.input_width, signature.input_height, signature.size_divisor
+    return [(width, height), (width, least), (least, height)] if least else [(width, height)]
+
+
+def _rounded_up(pixels: int, divisor: int) -> int:
+    return -(-pixels // divisor) * divisor
+
+
 class Preprocessor:
-    """Fills one tensor again and again: what `__call__` returns is valid until the next call. Not for two threads."""
+    """Fills one block of memory again and again: what `__call__` returns is valid until the next call. Not for two
+    threads."""
 
     def __init__(self, signature: Signature) -> None:
         """Raises `model.signature_invalid` for a signature that cannot be followed."""
@@ -75,31 +95,30 @@ class Preprocessor:
         planes = len(self._order)
         self._gain = [np.float32(signature.scale / signature.std[c]) for c in range(planes)]
         self._bias = [np.float32(-signature.mean[c] / signature.std[c]) for c in range(planes)]
-        height, width = signature.input_height, signature.input_width
-        self._tensor: NDArray[Any] = (
-            np.empty((1, height, width, planes), np.uint8)
-            if signature.takes_pixels
-            else np.empty((1, planes, height, width), np.float32)
-        )
-        self._placed: tuple[int, int, int, int] | None = None
+        self._element = np.uint8 if signature.takes_pixels else np.float32
+        self._memory: NDArray[Any] = np.empty(math.prod(self.shape), self._element)
+        self._tensor: NDArray[Any] = self._memory.reshape(self.shape)
+        self._placed: tuple[int, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[1, C, input_height, input_width], or [1, input_height, input_width, C] for a file that takes pixels."""
-        return self._tensor.shape
+        """Of the largest input: [1, C, input_height, input_width], or [1, input_height, input_width, C] for a file that
+        takes pixels."""
+        return self._shape(self._signature.input_width, self._signature.input_height)
 
     @property
     def element(self) -> str:
         """float32 or uint8."""
-        return self._tensor.dtype.name
+        return self._element.__name__
 
     def __call__(self, picture: Picture) -> tuple[NDArray[Any], Geometry]:
-        """The input tensor of a picture, of `shape` and `element`, and where the picture lies in it."""
+        """The input tensor of a picture, of `element`, and where the picture lies in it; of `shape`, or no larger than
+        the picture needs it where the signature has a `size_divisor`."""
         geometry = geometry_of(picture.width, picture.height, self._signature)
         resized = resize(picture, geometry.placed_width, geometry.placed_height)
         left, top = geometry.offset_x, geometry.offset_y
         right, bottom = left + geometry.placed_width, top + geometry.placed_height
-        self._pad_around((left, top, right, bottom))
+        self._make_room(geometry.input_width, geometry.input_height, (left, top, right, bottom))
         if self._signature.takes_pixels:
             self._tensor[0, top:bottom, left:right] = self._pixels(resized)
             return self._tensor, geometry
@@ -111,16 +130,24 @@ class Preprocessor:
                 target += self._bias[index]
         return self._tensor, geometry
 
+    def _shape(self, width: int, height: int) -> tuple[int, ...]:
+        planes = len(self._order)
+        return (1, height, width, planes) if self._signature.takes_pixels else (1, planes, height, width)
+
     def _pixels(self, resized: Image.Image) -> NDArray[np.uint8]:
         if len(self._order) == 1:
             return np.asarray(resized.convert("L"))[..., None]
         pixels = np.asarray(resized)
         return pixels if self._order == (0, 1, 2) else pixels[..., list(self._order)]
 
-    def _pad_around(self, placed: tuple[int, int, int, int]) -> None:
-        if placed == self._placed:
+    def _make_room(self, width: int, height: int, placed: tuple[int, ...]) -> None:
+        """The tensor of that size, in the same memory, with padding around what is placed in it."""
+        if (width, height, *placed) == self._placed:
             return  # the padding of the picture before is still right
-        self._placed = placed
+        self._placed = (width, height, *placed)
+        shape = self._shape(width, height)
+        if shape != self._tensor.shape:
+            self._tensor = self._memory[: math.prod(shape)].reshape(shape)
         if self._signature.takes_pixels:
             self._tensor[:] = self._signature.pad
             return
@@ -146,7 +173,19 @@ def _check(signature: Signature) -> None:
         (not signature.labels, "it has no labels"),
         (signature.input not in INPUTS, f"input is {signature.input}, not one of float32, uint8"),
         (signature.takes_pixels and not 0 <= signature.pad <= 255, "pad is no pixel value"),
+        (_divides_badly(signature), f"size_divisor is {signature.size_divisor}: both sides must be multiples of it"),
+        (
+            signature.size_divisor and signature.letterbox == "stretch",
+            "size_divisor: a stretched picture has no padding",
+        ),
     )
     for is_wrong, why in wrong:
         if is_wrong:
             raise LinesideError("model.signature_invalid", why=why)
+
+
+def _divides_badly(signature: Signature) -> bool:
+    divisor = signature.size_divisor
+    if divisor is msgspec.UNSET:
+        return False
+    return divisor < 1 or bool(signature.input_width % divisor or signature.input_height % divisor)

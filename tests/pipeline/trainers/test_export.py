@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -44,6 +45,18 @@ def test_a_device_can_run_it(exported: tuple[str, Path]) -> None:
     model = load(file, trainer(name).signature(LABELS, PARAMETERS), threads=1)
     found = model.detect(Picture.of(np.asarray(picture())), score_threshold=0.0)
     assert all(one.label in LABELS for one in found)
+
+
+def test_it_takes_any_size_without_padding(exported: tuple[str, Path]) -> None:
+    name, file = exported
+    signature = trainer(name).signature(LABELS, PARAMETERS)
+    shape = onnx.load(file).graph.input[0].type.tensor_type.shape.dim
+    assert [one.dim_value or one.dim_param for one in shape] == [1, 3, "height", "width"]
+    model = load(file, signature, threads=1)
+    assert signature.size_divisor == 32
+    wide = Picture.of(np.asarray(picture())[:30])
+    small = msgspec.structs.replace(signature, input_width=96, input_height=32)
+    assert model.detect(wide, score_threshold=0.0) == load(file, small, threads=1).detect(wide, score_threshold=0.0)
 
 
 def test_int8_runs_and_its_tail_is_float(exported: tuple[str, Path], tmp_path: Path) -> None:
@@ -112,6 +125,6 @@ def test_an_export_that_differs_is_not_written(tmp_path: Path) -> None:
             return x + self.times
 
     with pytest.raises(LinesideError) as refused:
-        export.export_onnx(Drifting().eval(), (1, 3, 8, 8), tmp_path / "model.onnx")
+        export.export_onnx(Drifting().eval(), [(1, 3, 8, 8)], tmp_path / "model.onnx")
     assert refused.value.code == "export.differs"
     assert not (tmp_path / "model.onnx").exists()

@@ -16,16 +16,17 @@ from tests.eventually import PATIENCE
 pytest.importorskip("openvino")
 
 
-def made(name: str, threads: int) -> Engine:
+def made(name: str, threads: int, *, any_size: bool = False) -> Engine:
     signature = Signature(head="compact", input_width=64, input_height=64, labels=("a", "b", "c"), engine=name)
-    return engine_of(detector(64), signature, threads)
+    return engine_of(detector(64, any_size=any_size), signature, threads)
 
 
+@pytest.mark.parametrize("heights", [(64,), (64, 32, 64, 32, 32)], ids=["one size", "sizes in turn"])
 @pytest.mark.parametrize("name", sorted(ENGINES))
-def test_runs_at_once_answer_what_one_alone_answers(name: str) -> None:
-    engine = made(name, 2)
+def test_runs_at_once_answer_what_one_alone_answers(name: str, heights: tuple[int, ...]) -> None:
+    engine = made(name, 2, any_size=len(heights) > 1)
     rng = np.random.default_rng(0)
-    tensors = [rng.random((1, 3, 64, 64), np.float32) for _ in range(8)]
+    tensors = [rng.random((1, 3, heights[number % len(heights)], 64), np.float32) for number in range(8)]
     alone = [engine.run(tensor)[0] for tensor in tensors]
     together: dict[int, np.ndarray] = {}
     start = threading.Barrier(8)

@@ -92,7 +92,13 @@ def put_first(model: Any, nodes: list[Any]) -> None:
         model.graph.node.insert(place, node)
 
 
-def set_input(model: Any, name: str, element: int, shape: tuple[int, ...]) -> None:
+def sizes_of_input(model: Any) -> list[int | str]:
+    """The dimensions of the model's first input; open ones by their name."""
+    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    return [one.dim_value if one.HasField("dim_value") else one.dim_param for one in dimensions]
+
+
+def set_input(model: Any, name: str, element: int, shape: tuple[int | str, ...]) -> None:
     """The one input of the model, in the place of the one that was."""
     del model.graph.input[:]
     model.graph.input.append(helper.make_tensor_value_info(name, element, shape))

@@ -15,7 +15,16 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from lineside.contract.model import Signature
-from lineside.pipeline.optimize.graphs import add_weight, drop_unread, maker, put_first, readers, set_input, weight_of
+from lineside.pipeline.optimize.graphs import (
+    add_weight,
+    drop_unread,
+    maker,
+    put_first,
+    readers,
+    set_input,
+    sizes_of_input,
+    weight_of,
+)
 
 INPUT = "pixels"
 _PLANES = "pixel_planes"
@@ -24,6 +33,7 @@ _PLANES = "pixel_planes"
 def folded(model: Any, signature: Signature) -> tuple[Any, Signature]:
     """The model (changed in place) with pixels as its input, and the signature that says so."""
     before = model.graph.input[0].name
+    height, width = sizes_of_input(model)[2:]
     channels = 1 if signature.channels == "grey" else 3
     gain = np.array([signature.scale / std for std in signature.std[:channels]], np.float32)
     bias = np.array([-m / s for m, s in zip(signature.mean[:channels], signature.std, strict=False)], np.float32)
@@ -33,7 +43,7 @@ def folded(model: Any, signature: Signature) -> tuple[Any, Signature]:
     else:
         into_weights = not bias.any() and _into_weights(model, before, gain)
         put_first(model, [planes, *_arithmetic(model, before, gain, bias, plain=into_weights)])
-    set_input(model, INPUT, TensorProto.UINT8, (1, signature.input_height, signature.input_width, channels))
+    set_input(model, INPUT, TensorProto.UINT8, (1, height, width, channels))
     del model.graph.value_info[:]
     return model, msgspec.structs.replace(signature, input="uint8")
 

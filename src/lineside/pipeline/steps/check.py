@@ -10,7 +10,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
 from lineside.contract.run import RunRequest
 from lineside.pipeline.code import code_version
-from lineside.pipeline.elsewhere import signature_of
+from lineside.pipeline.elsewhere import signature_of, written_in
 from lineside.pipeline.one_input import SIZES, one_input
 from lineside.pipeline.pictures import sample_pictures
 from lineside.pipeline.scoring import SCORE_THRESHOLD
@@ -67,11 +67,12 @@ def check(context: Context, given: Inputs) -> Outputs:
     """Run it on made-up pictures; errors: check.input_shape, check.feed_unknown, and those of the runtime."""
     digest, file = given.model, context.blobs.path(given.model)
     context.reporter.progress(0.5, "running it on made-up pictures")
-    ports = OnnxRuntimeEngine(file.read_bytes(), threads=1).inputs
+    data = file.read_bytes()
+    ports = OnnxRuntimeEngine(data, threads=1).inputs
     seen = tuple(port for port in ports if port.name != SIZES)
-    signature = signature_of(given.head, given.labels, seen, given.feed)
+    signature = signature_of(given.head, given.labels, seen, given.feed, written_in(data, given.head))
     if len(seen) < len(ports):
-        digest = context.blobs.put(one_input(file.read_bytes(), signature))
+        digest = context.blobs.put(one_input(data, signature))
         file = context.blobs.path(digest)
     model = runtime_model.load(file, signature, threads=context.threads)
     for picture in sample_pictures(signature.input_width, signature.input_height):

@@ -158,7 +158,9 @@ STEP = StepDefinition(
     name="train",
     inputs=inputs,
     perform=train,
-    summary=lambda done: f"{done.epochs} epochs" + (f". {done.noticed}" if done.noticed else ""),
+    summary=lambda done: (
+        f"{done.epochs} epoch{'s' * (done.epochs != 1)}" + (f". {done.noticed}" if done.noticed else "")
+    ),
     outputs=Outputs,
     code=lambda given: (__name__, *trainer_sources(trainer(given.trainer))),
     curve=_curve_of,

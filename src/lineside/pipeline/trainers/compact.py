@@ -14,7 +14,7 @@ from lineside.pipeline.trainers.compact_loss import CompactDetector
 from lineside.pipeline.trainers.compact_net import BACKBONE, PREDICTORS, SIZES, CompactNet, CompactOutput
 from lineside.pipeline.trainers.exporting import export_checkpoint
 from lineside.pipeline.trainers.loop import Parts, fit
-from lineside.pipeline.trainers.settings import DetectorSettings, sized
+from lineside.pipeline.trainers.settings import STRIDES, DetectorSettings, sized
 
 
 class CompactSettings(DetectorSettings, frozen=True, kw_only=True):
@@ -57,8 +57,7 @@ class CompactTrainer:
         """See `Trainer.export`."""
         settings = _settings(parameters)
         net = _net(labels, settings)
-        exported = CompactOutput(net, settings.input_width, settings.input_height)
-        export_checkpoint(checkpoint, net, exported, _signature(labels, settings), target)
+        export_checkpoint(checkpoint, net, CompactOutput(net), _signature(labels, settings), target)
 
 
 def _settings(parameters: dict[str, Any]) -> CompactSettings:
@@ -76,4 +75,5 @@ def _signature(labels: tuple[str, ...], settings: CompactSettings) -> Signature:
         input_height=settings.input_height,
         channels="grey" if settings.grey else "rgb",
         labels=labels,
+        size_divisor=STRIDES[-1],
     )

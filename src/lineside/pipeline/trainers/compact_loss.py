@@ -22,12 +22,11 @@ class CompactDetector:
 
     def __init__(self, net: nn.Module, width: int, height: int) -> None:
         self.net = net
-        self._width, self._height = width, height
         self._grid = grid(width, height, STRIDES)
 
     def exported(self, net: nn.Module) -> nn.Module:
         """Boxes in pixels and scores, decoded in the graph."""
-        return CompactOutput(net, self._width, self._height)
+        return CompactOutput(net)
 
     def losses(self, raw: Tensor, targets: Sequence[Tensor], *, last: bool) -> dict[str, Tensor]:
         """Sums divided by how many cells learn a box. A cell's score is to be its box's overlap."""

@@ -124,11 +124,11 @@ class CompactNet(CompactBackbone):
 class CompactOutput(nn.Module):
     """What is exported: x1, y1, x2, y2 in pixels of the input, then scores 0..1."""
 
-    def __init__(self, net: nn.Module, width: int, height: int) -> None:
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
-        self.register_buffer("grid", grid(width, height, STRIDES), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         raw = self.net(images)
-        return torch.cat([decode_boxes(raw, self.get_buffer("grid")), raw[..., 4:].sigmoid()], -1)
+        cells = grid(images.shape[3], images.shape[2], STRIDES, images.device)
+        return torch.cat([decode_boxes(raw, cells), raw[..., 4:].sigmoid()], -1)

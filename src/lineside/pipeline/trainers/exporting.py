@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from torch import nn
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
 from lineside.pipeline.export import export_onnx
+from lineside.pipeline.notes import SIGNATURE_NOTE
 from lineside.pipeline.trainers import checkpoint as checkpoints
-from lineside.runtime.preprocess import CHANNELS
+from lineside.runtime.preprocess import CHANNELS, sizes_of
 
 
 def export_checkpoint(
@@ -26,4 +28,5 @@ def export_checkpoint(
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise LinesideError("training.checkpoint_unreadable", file=checkpoint.name, why=why) from error
     planes = len(CHANNELS[signature.channels])
-    export_onnx(exported.eval(), (1, planes, signature.input_height, signature.input_width), target)
+    sizes = [(1, planes, height, width) for width, height in sizes_of(signature)]
+    export_onnx(exported.eval(), sizes, target, {SIGNATURE_NOTE: msgspec.json.encode(signature).decode()})

@@ -9,12 +9,14 @@ _TINY = 1e-7
 _MAX_EXPONENT = 8.0  # of a side; more than any picture has
 
 
-def grid(width: int, height: int, strides: tuple[int, ...]) -> Tensor:
-    """The cells of all strides [N, 3]: column, row, stride; strides in order, row by row."""
+def grid(width: int, height: int, strides: tuple[int, ...], device: torch.device | None = None) -> Tensor:
+    """The cells of all strides [N, 3]: column, row, stride; strides in order, row by row. Of a size that is open while
+    a network is exported, the cells are open, too."""
     parts = []
     for stride in strides:
-        rows, columns = torch.meshgrid(torch.arange(height // stride), torch.arange(width // stride), indexing="ij")
-        parts.append(torch.stack([columns.flatten(), rows.flatten(), torch.full((rows.numel(),), stride)], 1))
+        sides = (torch.arange(side // stride, device=device) for side in (height, width))
+        rows, columns = (each.flatten() for each in torch.meshgrid(*sides, indexing="ij"))
+        parts.append(torch.stack([columns, rows, torch.full_like(rows, stride)], 1))
     return torch.cat(parts).float()
 
 

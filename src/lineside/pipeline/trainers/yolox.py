@@ -12,7 +12,7 @@ from lineside.contract.model import Signature
 from lineside.pipeline.trainers.base import Progress, TrainJob
 from lineside.pipeline.trainers.exporting import export_checkpoint
 from lineside.pipeline.trainers.loop import Parts, fit
-from lineside.pipeline.trainers.settings import DetectorSettings, sized
+from lineside.pipeline.trainers.settings import STRIDES, DetectorSettings, sized
 from lineside.pipeline.trainers.yolox_loss import YoloxDetector
 from lineside.pipeline.trainers.yolox_net import SIZES, YoloxNet, YoloxOutput
 
@@ -71,4 +71,5 @@ def _signature(labels: tuple[str, ...], settings: YoloxSettings) -> Signature:
         channels="bgr",
         scale=1.0,
         labels=labels,
+        size_divisor=STRIDES[-1],
     )

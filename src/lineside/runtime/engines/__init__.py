@@ -57,6 +57,11 @@ class Engine(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Sentences on what was wanted of the engine and could not be had."""
 
+    @property
+    def any_size(self) -> bool:
+        """Whether an input of another height and width costs nothing but what it is larger. Else only the largest is
+        fed: what compiles a file for one size would do so again for each."""
+
     def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:
         """One inference. Raises `model.run_failed`."""
 
@@ -64,19 +69,20 @@ class Engine(Protocol):
         """While it is entered, runs leave cores to others, as far as the engine can."""
 
 
-def _onnxruntime(data: bytes, threads: int, options: EngineOptions) -> Engine:
+def _onnxruntime(data: bytes, signature: Signature, threads: int, options: EngineOptions) -> Engine:
     from lineside.runtime.engines.onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(data, threads=threads, options=options)
+    largest = (signature.input_width, signature.input_height)
+    return OnnxRuntimeEngine(data, threads=threads, options=options, largest=largest)
 
 
-def _openvino(data: bytes, threads: int, options: EngineOptions) -> Engine:
+def _openvino(data: bytes, signature: Signature, threads: int, options: EngineOptions) -> Engine:
     from lineside.runtime.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(data, threads=threads)  # its options are ONNX Runtime's own
 
 
-ENGINES: dict[str, Callable[[bytes, int, EngineOptions], Engine]] = {
+ENGINES: dict[str, Callable[[bytes, Signature, int, EngineOptions], Engine]] = {
     "onnxruntime": _onnxruntime,
     "openvino": _openvino,
 }
@@ -96,4 +102,4 @@ def engine_of(data: bytes, signature: Signature, threads: int, options: EngineOp
     name = signature.engine or "onnxruntime"
     if name not in ENGINES:
         raise LinesideError("model.engine_unknown", engine=name, known=", ".join(sorted(ENGINES)))
-    return ENGINES[name](data, threads, options)
+    return ENGINES[name](data, signature, threads, options)

@@ -18,6 +18,7 @@ from lineside.runtime.engines.sharing import WideOrNarrow
 _ERRORS_ONLY, _NOTHING_BUT_FATAL = 3, 4
 _ELEMENTS = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 _ONLY_CPU = [PROVIDERS[CPU]]
+_ANY_SIZE = (PROVIDERS[CPU], PROVIDERS["cuda"])
 
 
 class OnnxRuntimeEngine:
@@ -28,9 +29,19 @@ class OnnxRuntimeEngine:
     64 MB is held twice.
     """
 
-    def __init__(self, data: bytes, *, threads: int = 0, options: EngineOptions = AS_USUAL) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        threads: int = 0,
+        options: EngineOptions = AS_USUAL,
+        largest: tuple[int, int] | None = None,
+    ) -> None:
         """Raises `model.unreadable` when ONNX Runtime does not take the file. A provider that is not there, or that
-        fails, is passed over with a word in `notes`; the CPU takes whatever no other does."""
+        fails, is passed over with a word in `notes`; the CPU takes whatever no other does. `largest`: width and height
+        of the input, which dimensions of the names `width` and `height` are fixed to for a provider that compiles the
+        file for one size."""
+        self._largest = largest
         self.threads = threads or usable_cores()
         self.lanes = min(self.threads, MOST_LANES)
         providers, missing = chosen(options.providers, onnxruntime.get_available_providers())
@@ -46,6 +57,7 @@ class OnnxRuntimeEngine:
         if not notes and self.provider != providers[0]:
             notes.append(f"{providers[0]} could not be used")
         self.notes = tuple(notes)
+        self.any_size = self.provider in _ANY_SIZE
         twice = self.lanes > 1 and len(data) <= TWICE_AT_MOST and session.get_providers() == _ONLY_CPU
         self._sessions = WideOrNarrow(session, self._on_cpu(data, options, threads=1) if twice else session)
         self.inputs = tuple(_port(each) for each in session.get_inputs())
@@ -81,6 +93,9 @@ class OnnxRuntimeEngine:
         wanted.enable_mem_pattern = not threads  # runs side by side would each get a block for the whole network
         # Threads that wait in a loop for the next run take a core from decoding, and from everything else on a device.
         wanted.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
+        if self._largest and providers[0] not in _ANY_SIZE:
+            for name, size in zip(("width", "height"), self._largest, strict=True):
+                wanted.add_free_dimension_override_by_name(name, size)
         return onnxruntime.InferenceSession(data, wanted, providers=providers)
 
 

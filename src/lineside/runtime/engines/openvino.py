@@ -45,6 +45,7 @@ class OpenVinoEngine:
         self.outputs = tuple(_port(each) for each in compiled.outputs)
         self.provider = "CPU"
         self.notes: tuple[str, ...] = ()
+        self.any_size = True
         self._requests = WideOrNarrow(wide, narrow)
 
     def run(self, tensor: NDArray[Any]) -> list[NDArray[np.float32]]:

@@ -27,7 +27,7 @@ _SIDE = 256
 class _NoEngine:
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
-    threads, lanes = 1, 1
+    threads, lanes, any_size = 1, 1, True
     provider = NONE
     notes: tuple[str, ...] = ()
 

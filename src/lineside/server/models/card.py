@@ -60,9 +60,10 @@ def _what(model: ModelVersion) -> str:
     signature = model.signature
     labels = ", ".join(plain(label) for label in signature.labels)
     size = f"{signature.input_width} × {signature.input_height} pixels, {plain(signature.channels)}"
+    cut = f", without padding beyond multiples of {signature.size_divisor}" if signature.size_divisor else ""
     return (
-        f"It finds {labels} in pictures, which it sees as {size} (letterbox {plain(signature.letterbox)}). Its output "
-        f"is read by the head {plain(signature.head)}. Devices publish what it is at least "
+        f"It finds {labels} in pictures, which it sees as {size} (letterbox {plain(signature.letterbox)}{cut}). Its "
+        f"output is read by the head {plain(signature.head)}. Devices publish what it is at least "
         f"{signature.score_threshold:.2f} sure of."
     )
 
