@@ -6,7 +6,6 @@ found in `app.py`.
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from collections.abc import Sequence
 
@@ -39,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def program(name: str, arguments: Sequence[str]) -> int:
     """Hand over to another room's program in this process, by its entry point."""
-    (entry,) = importlib.metadata.entry_points(group=_PROGRAMS, name=name)
+    from importlib.metadata import entry_points  # takes longer than many a command
+
+    (entry,) = entry_points(group=_PROGRAMS, name=name)
     status: int | None = entry.load()(list(arguments))
     return status or 0
 
