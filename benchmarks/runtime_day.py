@@ -49,31 +49,41 @@ SIDE = 64
 
 
 def tiny_model(folder: Path, version: int) -> None:
-    """A model's component; its scores are the means of 8 x 8 pixels."""
-    cells = SIDE // 8
-    y, x = np.mgrid[:cells, :cells]
-    corner = np.stack([x.ravel(), y.ravel()], axis=1) * 8
-    boxes = np.concatenate([corner, corner + 8], axis=1).astype(np.float32)[None]
-    boxes = np.concatenate([boxes, np.zeros((1, 20, 4), np.float32)], axis=1)  # those of strides 16 and 32: never found
-    nodes = [
-        helper.make_node("ReduceMean", ["images"], ["grey"], axes=[1], keepdims=1),
-        helper.make_node("AveragePool", ["grey"], ["mean"], kernel_shape=[8, 8], strides=[8, 8]),
-        helper.make_node("Reshape", ["mean", "column"], ["near"]),
-        helper.make_node("Concat", ["near", "far"], ["scores"], axis=1),
-        helper.make_node("Concat", ["boxes", "scores"], ["output"], axis=2),
+    """A model's component that takes any size; its scores are the means of 8 x 8 pixels."""
+    nodes = [helper.make_node("ReduceMean", ["images"], ["grey"], axes=[1], keepdims=1)]
+    for stride, share in ((8, "one"), (16, "nought"), (32, "nought")):  # strides 16 and 32 never find anything
+        nodes += [
+            helper.make_node(
+                "AveragePool", ["grey"], [f"mean{stride}"], kernel_shape=[stride] * 2, strides=[stride] * 2
+            ),
+            helper.make_node("Reshape", [f"mean{stride}", "column"], [f"row{stride}"]),
+            helper.make_node("Mul", [f"row{stride}", share], [f"score{stride}"]),
+        ]
+    nodes += [
+        helper.make_node("Concat", ["score8", "score16", "score32"], ["score"], axis=1),
+        helper.make_node("Mul", ["score", "nought"], ["size"]),
+        helper.make_node("Add", ["size", "half"], ["middle"]),
+        helper.make_node("Add", ["size", "one"], ["sure"]),
+        helper.make_node("Concat", ["middle", "middle", "size", "size", "score", "sure"], ["output"], axis=2),
     ]
-    constants = [
-        numpy_helper.from_array(boxes, "boxes"),
-        numpy_helper.from_array(np.zeros((1, 20, 1), np.float32), "far"),
-        numpy_helper.from_array(np.array([1, -1, 1], np.int64), "column"),
+    constants = [numpy_helper.from_array(np.array([1, -1, 1], np.int64), "column")]
+    constants += [
+        numpy_helper.from_array(np.float32(v), name) for name, v in (("nought", 0), ("half", 0.5), ("one", 1))
     ]
-    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])]
-    outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, boxes.shape[1], 5])]
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, "height", "width"])]
+    outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, None, 6])]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, constants, doc_string=f"version {version}")
     opset = [helper.make_opsetid("", 13)]
     data: bytes = onnx.ModelProto.SerializeToString(helper.make_model(graph, opset_imports=opset, ir_version=8))
     signature = Signature(
-        head="compact", input_width=SIDE, input_height=SIDE, labels=("bright",), score_threshold=0.9, max_detections=5
+        head="yolox",
+        input_width=SIDE,
+        input_height=SIDE,
+        scale=1 / 255,
+        labels=("bright",),
+        score_threshold=0.9,
+        max_detections=5,
+        size_divisor=32,
     )
     folder.mkdir()
     (folder / MODEL_FILE).write_bytes(data)
@@ -147,7 +157,7 @@ class Feeder:
         self._there: deque[Path] = deque()
         rooms = root / "pictures"
         rooms.mkdir()
-        sizes = [(64, 64)] * 60 + [(96, 80)] * 25 + [(160, 120)] * 12 + [(640, 480)] * 2 + [(1920, 1080)]
+        sizes = [(64, 64)] * 60 + [(96, 40)] * 25 + [(160, 120)] * 12 + [(640, 480)] * 2 + [(1920, 1080)]
         self._pictures = [self._kept(rooms / f"{n}.jpg", picture(*size, n)) for n, size in enumerate(sizes)]
         self._damaged = self._kept(rooms / "damaged", picture(64, 64, 1)[:300])
         self._text = self._kept(rooms / "text", b"this is a text")

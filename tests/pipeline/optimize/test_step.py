@@ -19,7 +19,7 @@ from lineside.pipeline import evidence
 from lineside.pipeline.blobs import Blobs
 from lineside.pipeline.control import PatientControl
 from lineside.pipeline.kept import Keeper
-from lineside.pipeline.optimize.building import PICTURES, Made, calibration, half
+from lineside.pipeline.optimize.building import PICTURES, Made, calibration, half, tensors
 from lineside.pipeline.optimize.choice import Rules, with_timing
 from lineside.pipeline.optimize.ladder import Ladder, Rung, climb
 from lineside.pipeline.optimize.pixels import folded
@@ -74,6 +74,14 @@ def records_of(context: Context, splits: tuple[Split, ...]) -> list[ImageRecord]
             )
         )
     return found
+
+
+def test_ranges_are_measured_on_the_whole_input_with_its_padding(context: Context) -> None:
+    (record,) = records_of(context, (Split.TRAIN,))[:1]
+    wide = msgspec.structs.replace(SIGNATURE, input_width=2 * SIDE, size_divisor=32)
+    (tensor,) = tensors(context, wide, [record])
+    assert tensor.shape == (1, 3, SIDE, 2 * SIDE)
+
 
 
 SPLITS = (Split.TRAIN,) * 3 + (Split.VAL,) * 2 + (Split.TEST,) * 2
