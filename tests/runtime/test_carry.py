@@ -13,7 +13,8 @@ from lineside.runtime import carry
 from lineside.runtime.carry import LOAD, RATES, Carried, cameras
 from lineside.runtime.main import main
 from lineside.runtime.try_image import Tried, any_model
-from tests.runtime.conftest import BRIGHT, bright_model, encoded, squares
+from tests.runtime.any_size import CUT, bright_at_any_size
+from tests.runtime.conftest import BRIGHT, bright_model, encoded, squares, write_model
 
 
 def test_cameras_leave_room() -> None:
@@ -43,6 +44,15 @@ def test_each_resolution_is_measured(
     shown = capsys.readouterr().out
     assert "bright:3, input 64 x 64" in shown
     assert "128x72" in shown
+
+
+def test_an_input_that_leaves_padding_out_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(carry, "RESOLUTIONS", ((64, 48),))
+    folder = write_model(tmp_path, CUT, bright_at_any_size())
+    assert main(["carry", str(folder), "--seconds", "0.02", "--threads", "1"]) == 0
+    assert "input 128 x 96 (without padding)," in capsys.readouterr().out
 
 
 def test_without_an_image_and_a_golden_set_noise_is_decoded(

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.model import Signature
 from lineside.runtime.decode import decode
 from lineside.runtime.engines.cores import usable_cores
 from lineside.runtime.golden import golden_images
@@ -77,13 +78,18 @@ def carry(path: Path, image: Path | None, seconds: float, threads: int, *, json:
         model=model.identity.name,
         version=model.identity.version,
         digest=model.digest,
-        input=f"{model.signature.input_width} x {model.signature.input_height}",
+        input=_input(model.signature),
         cores=usable_cores(),
         memory_mb=MachineReader().read().memory_mb,
         points=tuple(points),
     )
     sys.stdout.write(msgspec.json.encode(found).decode() + "\n" if json else "\n".join(_lines(found)) + "\n")
     return 0
+
+
+def _input(signature: Signature) -> str:
+    size = f"{signature.input_width} x {signature.input_height}"
+    return f"{size} (without padding)" if signature.size_divisor else size
 
 
 def cameras(fps: float) -> dict[int, int]:
