@@ -15,9 +15,16 @@ PATIENCE = 240.0
 
 def eventually(condition: Callable[[], T], seconds: float = PATIENCE) -> T:
     """The condition's first true answer; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     pause = threading.Event()
     while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not in {seconds:.0f} s"
-        pause.wait(0.02)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"not in {seconds:.0f} s"
+        pause.wait(until_next(waited))
     return answer
+
+
+def until_next(waited: float) -> float:
+    """Seconds until a condition is looked at again that was waited for so long already: a tenth of it, half a second at
+    most. To ask again and again takes the processors from what is waited for."""
+    return min(max(0.02, waited / 10), 0.5)

@@ -8,8 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from lineside.contract.dataset import Box, DatasetVersion, ImageRecord, Split
 from lineside.contract.model import ModelVersion
 from lineside.contract.run import Run, RunRequest, RunState, StepState
 from lineside.pipeline.testing import MemoryControl
+from tests.eventually import eventually
 from tests.pipeline.http_control import HttpControl
 
 PLUGIN = Path(__file__).parent / "plugin"
@@ -32,14 +32,6 @@ ENDED = (RunState.SUCCEEDED, RunState.GATED, RunState.FAILED, RunState.CANCELLED
 def worker_command(url: str) -> list[str]:
     """The worker's command line, but for its folder."""
     return [sys.executable, "-m", "lineside.pipeline", "--url", url]
-
-
-def until(reached: Callable[[], bool], seconds: float = 300.0) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, "the condition was not reached in time"
-        time.sleep(0.01)
 
 
 def squares(seed: int) -> tuple[bytes, tuple[Box, ...]]:
@@ -162,7 +154,7 @@ class Workplace:
                 self.start_worker()
             return self.control.run(run.id).state in ENDED
 
-        until(ended, seconds)
+        eventually(ended, seconds)
         return self.control.run(run.id)
 
     def epochs(self) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 from lineside.contract.errors import LinesideError
 from lineside.contract.run import RunState, Step, StepState
 from lineside.pipeline import main
-from tests.eventually import PATIENCE
-from tests.pipeline.conftest import Workplace, states, until, worker_command
+from tests.eventually import PATIENCE, eventually
+from tests.pipeline.conftest import Workplace, states, worker_command
 
 
 def epochs_to(last: int) -> list[str]:
@@ -23,7 +23,7 @@ def hold_at(workplace: Workplace, epoch: int) -> None:
 
 
 def until_held_at(workplace: Workplace, epoch: int) -> None:
-    until((workplace.hold / f"{epoch}-waits").exists)
+    eventually((workplace.hold / f"{epoch}-waits").exists)
 
 
 def let_go(workplace: Workplace, epoch: int) -> None:
@@ -45,7 +45,7 @@ def test_stopped_while_training_it_goes_on_after_the_last_epoch(workplace: Workp
     assert workplace.finish(run).state is RunState.SUCCEEDED
     assert workplace.epochs() == epochs_to(9)
     assert {epoch for _, epoch in workplace.control.curves[run.id]} == set(range(1, 10))
-    until(lambda: not (workplace.root / "worker" / "runs" / run.id).exists())
+    eventually(lambda: not (workplace.root / "worker" / "runs" / run.id).exists())
 
 
 def test_the_control_plane_may_be_away(workplace: Workplace) -> None:
@@ -56,7 +56,7 @@ def test_the_control_plane_may_be_away(workplace: Workplace) -> None:
     until_held_at(workplace, 1)
     workplace.http.stop()
     let_go(workplace, 1)
-    until(lambda: len(workplace.epochs()) == 40)
+    eventually(lambda: len(workplace.epochs()) == 40)
     workplace.http.start()
     done = workplace.finish(run)
     assert (done.state, workplace.started) == (RunState.SUCCEEDED, 1)
@@ -82,7 +82,7 @@ def test_a_folder_has_one_worker_and_it_ends_with_its_parent(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = workplace.start_worker()
-    until((workplace.root / "worker" / "name").exists)
+    eventually((workplace.root / "worker" / "name").exists)
     monkeypatch.setattr(main, "_LOCK_PATIENCE", 0.0)
     with pytest.raises(LinesideError) as caught:
         main.hold(workplace.root / "worker")
@@ -109,10 +109,10 @@ def test_two_runs_go_on_at_once_and_one_is_stopped_in_the_middle_of_an_epoch(wor
         for number, journal in enumerate(journals)
     ]
     workplace.start_worker("--slots", "2")
-    until(lambda: all(journal.exists() for journal in journals))
+    eventually(lambda: all(journal.exists() for journal in journals))
     until_held_at(workplace, 2)
     workplace.control.cancel_run(runs[0].id)
-    until(lambda: not (workplace.root / "worker" / "runs" / runs[0].id).exists())
+    eventually(lambda: not (workplace.root / "worker" / "runs" / runs[0].id).exists())
     let_go(workplace, 2)
     assert workplace.finish(runs[1]).state is RunState.SUCCEEDED
     assert [journal.read_text().count("epoch") for journal in journals] == [1, 3]

@@ -25,8 +25,8 @@ from lineside.pipeline.sessions import MARK, kill_marked, mark_of
 from lineside.pipeline.testing import MemoryControl
 from lineside.pipeline.worker import Offer
 from lineside.pipeline.workflow import Steps
-from tests.eventually import PATIENCE
-from tests.pipeline.conftest import Workplace, descendants, states, until
+from tests.eventually import PATIENCE, eventually
+from tests.pipeline.conftest import Workplace, descendants, states
 
 COUNT = """
 import os, pathlib, sys
@@ -162,10 +162,10 @@ def test_a_run_that_is_stopped_ends_its_command_and_what_that_started_at_once(pl
     script = f"sleep 1000 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
     step = count(place, command=("sh", "-c", script))
     run = place.control.start_run(RunRequest(kind="steps", model="own", steps=(step,)))
-    until(pids.exists)
+    eventually(pids.exists)
     place.control.cancel_run(run.id)
     for pid in pids.read_text().split():
-        until(lambda pid=pid: not alive(int(pid)), 20)  # type: ignore[misc]
+        eventually(lambda pid=pid: not alive(int(pid)), 20)  # type: ignore[misc]
     assert do(place, count(place)).state is RunState.SUCCEEDED
 
 
@@ -175,7 +175,7 @@ def test_what_a_command_puts_into_a_session_of_its_own_ends_with_it(place: Workp
     script = f"setsid sh -c 'echo $$ > {pid}; exec sleep 1000' & while [ ! -s {pid} ]; do sleep 0.05; done"
     run = do(place, count(place, command=("sh", "-c", script), outputs={}))
     assert run.state is RunState.SUCCEEDED
-    until(lambda: not alive(int(pid.read_text())), 20)
+    eventually(lambda: not alive(int(pid.read_text())), 20)
 
 
 def test_a_stopped_run_ends_what_its_command_put_into_a_session_of_its_own(place: Workplace, tmp_path: Path) -> None:
@@ -183,9 +183,9 @@ def test_a_stopped_run_ends_what_its_command_put_into_a_session_of_its_own(place
     script = f"setsid sh -c 'echo $$ > {pid}; exec sleep 1000' & sleep 1000"
     step = count(place, command=("sh", "-c", script))
     run = place.control.start_run(RunRequest(kind="steps", model="own", steps=(step,)))
-    until(lambda: pid.exists() and pid.read_text().strip())
+    eventually(lambda: pid.exists() and pid.read_text().strip())
     place.control.cancel_run(run.id)
-    until(lambda: not alive(int(pid.read_text())), 20)
+    eventually(lambda: not alive(int(pid.read_text())), 20)
 
 
 def test_only_what_has_the_mark_of_a_folder_is_ended(tmp_path: Path) -> None:
@@ -220,9 +220,9 @@ def test_a_run_that_is_stopped_before_its_last_word_leaves_no_folder(place: Work
     place.http.on_report = stop
     try:
         run = place.control.start_run(RunRequest(kind="steps", model="own", steps=(step,)))
-        until(lambda: place.control.run(run.id).state is RunState.CANCELLED)
+        eventually(lambda: place.control.run(run.id).state is RunState.CANCELLED)
         folder = folder_of(place.root / "worker", run.id)
-        until(lambda: not folder.exists(), 30)
+        eventually(lambda: not folder.exists(), 30)
     finally:
         place.http.on_report = lambda step: None
     assert f"the process of run {run.id} ended with status" not in place.log()
@@ -235,7 +235,7 @@ def test_a_worker_that_is_told_to_end_gives_back_what_it_has_at_work(workplace: 
     step = OwnStep(name="wait", command=("sh", "-c", script))
     run = workplace.control.start_run(RunRequest(kind="steps", model="own", steps=(step,)))
     workplace.start_worker("--commands", "--name", "w")
-    until(lambda: pid.exists() and pid.read_text().strip())
+    eventually(lambda: pid.exists() and pid.read_text().strip())
     assert workplace.worker is not None
     left = int(pid.read_text())
     for process in (workplace.worker.pid, *(one for one in descendants(workplace.worker.pid) if one != left)):
@@ -244,7 +244,7 @@ def test_a_worker_that_is_told_to_end_gives_back_what_it_has_at_work(workplace: 
     assert alive(left)
     pid.unlink()
     worker = workplace.start_worker("--commands", "--name", "w")
-    until(lambda: pid.exists() and pid.read_text().strip())
+    eventually(lambda: pid.exists() and pid.read_text().strip())
     assert not alive(left)
     worker.terminate()
     assert worker.wait(PATIENCE) == 0
