@@ -35,6 +35,25 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 _PROGRAMS = {"mosquitto": "/usr/sbin/mosquitto", "browser": "/usr/bin/chromium"}
 
 
+_LONGEST = ("plant", "pages", "control plane", "demo")  # groups of tests that whole plants, or trainings, take part in
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file stay together in one process, which sets up what they share once; what takes longest begins
+    first, so that nobody waits for it at the end."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    order = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(_group(item), len(order)))
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else ""
+
+
 def pytest_collection() -> None:
     gc.disable()
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import pytest
 
-_BESIDE = ("-n", "3", "--dist", "loadgroup")
+_BESIDE = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder")  # tests/conftest.py has put them in order
 _SHORT = "--tb=short"
 _MOST = 20  # failures that are looked at again: more are no accident
 _TRIES = 2  # of a file, alone
