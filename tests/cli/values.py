@@ -60,6 +60,7 @@ from lineside.contract.rollout import (
     Rollout,
     RolloutDevice,
     RolloutDevicePage,
+    RolloutFailure,
     RolloutState,
     WaveCounts,
 )
@@ -235,7 +236,16 @@ ROLLOUT = Rollout(
         WaveCounts(wave=0, name="canary", devices=1, by={"healthy": 1}),
         WaveCounts(wave=1, name="", devices=1, by={"failed": 1}),
     ),
-    note="waits for 1 device(s) at work in wave 2",
+    note="waits for 1 device at work, of 1 in wave 2",
+    failures=(
+        RolloutFailure(
+            devices=3,
+            device="tag-station-2",
+            error=ErrorReport(
+                code="component.broken", message="It failed.", next="See its log: lineside devices logs tag-station-2 x"
+            ),
+        ),
+    ),
     gates=(GateCheck(name="failed-devices", value=0.0, limit=0.2, reported=1, passed=None),),
     history=(Moved(at=AT, current="pending", wanted="running", why="the first wave was told"),),
     created_at=AT,

@@ -17,6 +17,7 @@ from lineside.cli.output import Output, session
 from lineside.cli.table import details, mark, rows, short, spaced, when
 from lineside.client.saving import saved
 from lineside.contract.audit import AuditEntry, AuditPage, AuditVerdict, Chain, entry_hash
+from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
 
@@ -173,7 +174,7 @@ def _digest(entry: AuditEntry) -> str:
 def _judgement(verdict: AuditVerdict) -> RenderableType:
     facts = details(
         (
-            ("trail", mark(verdict.good, "unbroken" if verdict.good else f"{verdict.found} finding(s)")),
+            ("trail", mark(verdict.good, "unbroken" if verdict.good else counted(verdict.found, "finding"))),
             ("rows", verdict.entries),
             ("taken on trust", f"row {verdict.trusted} and those before it" if verdict.trusted else None),
             ("last row", verdict.newest),

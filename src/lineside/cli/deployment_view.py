@@ -45,7 +45,7 @@ def deployment_details(deployment: Deployment) -> RenderableType:
             *(("note", note) for note in deployment.notes),
             ("rollout", deployment.rollout),
             ("created", when(deployment.created_at)),
-            ("watch with", f"lineside rollouts show {deployment.rollout}"),
+            ("watch with", f"lineside rollouts watch {deployment.rollout}"),
         )
     )
 

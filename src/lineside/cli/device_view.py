@@ -29,11 +29,11 @@ def device_view(device: Device) -> RenderableType:
     report = device.report
     parts = [_head(device)]
     if report is not None:
-        parts += _problems([("", report.error), *(("device", one) for one in report.conditions)])
-        parts += _problems(("", one.report()) for one in raised(report))
+        parts += _problems(device.name, [("", report.error), *(("device", one) for one in report.conditions)])
+        parts += _problems(device.name, (("", one.report()) for one in raised(report)))
     parts.append(_components(device))
     if report is not None:
-        parts += _problems((one.name, one.error) for one in report.running)
+        parts += _problems(device.name, ((one.name, one.error) for one in report.running))
         shadows = ((one.name, shadow_of(one.probe)) for one in report.running)
         parts += [Text(f"Shadow of {name}: {shadow.told}") for name, shadow in shadows if shadow]
         parts.append(details(_fact(name, value) for name, value in flat(report.facts)))
@@ -120,11 +120,12 @@ def _line(name: str, wanted: DesiredComponent | None, running: ReportedComponent
     )
 
 
-def _problems(found: Iterable[tuple[str, ErrorReport | None]]) -> list[RenderableType]:
-    return [_problem(where, error) for where, error in found if error is not None]
+def _problems(device: str, found: Iterable[tuple[str, ErrorReport | None]]) -> list[RenderableType]:
+    return [problem(where, error.on(device)) for where, error in found if error is not None]
 
 
-def _problem(where: str, error: ErrorReport) -> RenderableType:
+def problem(where: str, error: ErrorReport) -> RenderableType:
+    """What is wrong where, and the next step below it."""
     text = Text()
     text.append(f"{where}: " if where else "")
     text.append(error.code, style=BAD)

@@ -12,6 +12,7 @@ from rich.text import Text
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import Cell, details, mark, short, spaced, when
+from lineside.contract.counted import counted
 from lineside.contract.lineage import LineageApproval, ResultLineage
 
 
@@ -88,7 +89,7 @@ def _approval(approval: LineageApproval) -> Iterator[tuple[str, Cell]]:
         "approval",
         mark(
             verified >= approval.threshold,
-            f"{by}{when(approval.decided_at)}: {verified} of {approval.threshold} signature(s) verify",
+            f"{by}{when(approval.decided_at)}: {verified} of {counted(approval.threshold, 'signature')} verified",
         ),
     )
     for one in approval.signatures:

@@ -8,12 +8,18 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
+from lineside.cli.device_view import problem
 from lineside.cli.table import details, mark, rows, spaced, when
+from lineside.contract.counted import counted
+from lineside.contract.errors import ErrorReport
+from lineside.contract.moves import Moved
 from lineside.contract.rollout import (
+    OPEN,
     DeviceProgress,
     GateCheck,
     Rollout,
     RolloutDevicePage,
+    RolloutFailure,
     RolloutState,
     WaveCounts,
 )
@@ -26,6 +32,9 @@ _GOOD = {
 }
 _DEVICE_GOOD = {DeviceProgress.HEALTHY: True, DeviceProgress.FAILED: False}
 _VERDICT = {True: "holds", False: "tripped", None: "not known yet"}
+_SILENT = ErrorReport(
+    code="failed", message="It does not say why.", next="See what it runs: lineside devices show DEVICE"
+)
 _BAR = 24  # columns
 _PARTS = (
     ("healthy", "█", "green"),
@@ -66,7 +75,7 @@ def table(rollouts: Sequence[Rollout]) -> RenderableType:
         )
         for rollout in rollouts
     )
-    headings = ("id", "group", "state", "wave", "healthy", "created", "waits for")
+    headings = ("id", "group", "state", "wave", "healthy", "created", "waits for, or why it ended")
     return rows(headings, lines, "No rollout yet. Deploy something: lineside deployments create")
 
 
@@ -78,7 +87,7 @@ def details_of(rollout: Rollout) -> RenderableType:
             ("deployment", rollout.deployment),
             ("group", rollout.group),
             ("state", mark(_GOOD.get(rollout.state), rollout.state.value)),
-            ("now", rollout.note),
+            ("now" if rollout.state in OPEN else "why", rollout.note),
             ("wave", f"{min(rollout.wave + 1, rollout.waves)} of {rollout.waves}"),
             ("created", when(rollout.created_at)),
             ("finished", when(rollout.finished_at)),
@@ -87,7 +96,8 @@ def details_of(rollout: Rollout) -> RenderableType:
     parts = [head, rows(("wave", "devices", "", "stand"), map(_wave, rollout.counts), "No device yet.")]
     if rollout.gates:
         parts.append(rows(("gate", "outcome", "value", "limit", "reported"), map(_gate, rollout.gates), ""))
-    moves = ((when(move.at), f"{move.current} → {move.wanted}", move.why) for move in rollout.history)
+    parts += [problem(_where(one), one.error or _SILENT.on(one.device)) for one in rollout.failures]
+    moves = ((when(move.at), _move(move), move.why) for move in rollout.history)
     return spaced([*parts, rows(("at", "move", "why"), moves, "Nothing happened yet.")])
 
 
@@ -107,6 +117,15 @@ def devices(page: RolloutDevicePage) -> RenderableType:
     shown = rows(("device", "wave", "progress", "told", "sent back", "error"), lines, "No such device.")
     more = Text(f"{len(page.devices)} of {page.total}" + (f"; go on with --after {page.next}" if page.next else ""))
     return spaced([shown, more])
+
+
+def _where(failure: RolloutFailure) -> str:
+    others = failure.devices - 1
+    return failure.device + (f" and {counted(others, 'other')}" if others else "")
+
+
+def _move(move: Moved) -> str:
+    return move.wanted if move.current == move.wanted else f"{move.current} → {move.wanted}"
 
 
 def _wave(wave: WaveCounts) -> tuple[RenderableType | int, ...]:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from lineside.cli.table import details, mark, rows, spaced, when
 from lineside.contract.ceremony import Proposal, ProposalState, TrustKey, TrustMode, TrustView
+from lineside.contract.counted import counted
 
 _GOOD = {ProposalState.PUBLISHED: True, ProposalState.OPEN: None}
 
@@ -21,7 +22,7 @@ def draw_trust(view: TrustView, known: str | None) -> RenderableType:
             ("trust", mark(not developer, f"{view.mode.value}: {_where(view.mode)}")),
             ("newest root, SHA-256", view.root_sha256),
             ("root believed here", known or "none yet: nothing was signed on this machine"),
-            ("waiting", f"{view.open} proposal(s): lineside trust proposals" if view.open else None),
+            ("waiting", f"{counted(view.open, 'proposal')}: lineside trust proposals" if view.open else None),
             ("next", "lineside trust init --keys DIR" if developer else None),
         )
     )

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from lineside.contract.ceremony import KEY_NAME, TAKEN_OVER
+from lineside.contract.counted import counted
 from lineside.contract.trust import ROLE_PATHS
 
 Part = Mapping[str, Any]
@@ -58,7 +59,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
             "target.changed": f"{self.role} sign {self.subject} with other content: {self.digest}.",
             "key.added": f"The key {whose} may sign for {self.role}.",
             "key.removed": f"The key {whose} may no longer sign for {self.role}.",
-            "threshold": f"{self.after} key(s) must sign for {self.role}; it was {self.before}.",
+            "threshold": f"{counted(self.after, 'key')} must sign for {self.role}; it was {self.before}.",
         }.get(self.what, f"{self.role}: {self.note}.")
 
 

@@ -11,6 +11,7 @@ Codes live in one table (`error_codes.py`); a code that is not there cannot be r
 from __future__ import annotations
 
 import enum
+import re
 from typing import Any
 
 import msgspec
@@ -47,6 +48,10 @@ class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     next: str = ""
     params: dict[str, str] = {}
+
+    def on(self, device: str) -> ErrorReport:
+        """The same where the device it came from is known: the next step names that device, not DEVICE."""
+        return msgspec.structs.replace(self, next=re.sub(r"\bDEVICE\b", lambda _: device, self.next))
 
 
 class _Blank(dict[str, str]):

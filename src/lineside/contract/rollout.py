@@ -203,6 +203,14 @@ class GateCheck(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""  # "%", "ms", "PSI"
 
 
+class RolloutFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that went wrong on devices of a rollout; `error` is None where they did not say what."""
+
+    devices: int
+    device: str  # the first of them by name; the error's next step names it
+    error: ErrorReport | None = None
+
+
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """A rollout as it is shown. `wave` is the wave under way, counted from 0, of `waves`."""
 
@@ -218,4 +226,5 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     finished_at: str | None = None
     plan: RolloutPlan = msgspec.field(default_factory=RolloutPlan)
-    note: str = ""  # what it waits for now, in words
+    note: str = ""  # what it waits for now, or why it failed or was aborted, in words
+    failures: tuple[RolloutFailure, ...] = ()  # the most frequent first; only where one rollout is asked for

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
+from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.contract.rollout import (
@@ -85,7 +86,7 @@ def _check_waves(waves: tuple[WaveSpec, ...], where: str) -> None:
             percent = wave.percent
         if wave.count is not None:
             if wave.count <= count:
-                _wrong(f"{here}.count", f"is {wave.count}, not over the {count} device(s) of a wave before")
+                _wrong(f"{here}.count", f"is {wave.count}, not over the {counted(count, 'device')} of a wave before")
             count = wave.count
         if wave.group is not None:
             if wave.group in groups:

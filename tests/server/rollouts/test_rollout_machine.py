@@ -88,7 +88,7 @@ def test_it_starts_at_its_time_and_not_before():
 
 def test_a_wave_opens_when_the_one_before_has_reported_within_its_gates():
     assert next_action(view(wave(waiting=1), wave(waiting=9))) == Tell(1)
-    assert "1 device(s) at work" in waits(view(wave(installing=1), wave(waiting=9)))
+    assert "waits for 1 device at work, of 1 in wave 1" in waits(view(wave(installing=1), wave(waiting=9)))
     opened = next_action(view(wave(healthy=1), wave(waiting=9)))
     assert isinstance(opened, OpenWave)
     assert opened.wave == 1

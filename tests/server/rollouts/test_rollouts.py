@@ -157,6 +157,10 @@ def test_a_failed_canary_is_sent_back_and_the_others_never_hear_of_it(plant):
     assert {plant.runs(name) for name in NAMES} == {"1.0.0"}
     assert {plant.fleet.desired(name).revision for name in OTHERS} == {1}
     assert "rollout.device_failed" in plant.kinds()
+    assert failed.note.startswith("a gate tripped: 'failed in wave 1' is 100.0 %, over its limit of 20.0 %")
+    assert failed.note.endswith("; 1 device is back on what worked before")
+    (why,) = failed.failures
+    assert (why.devices, why.device, why.error.code) == (1, CANARY, "artifact.digest_mismatch")
 
 
 def test_healthy_at_another_digest_trips_the_gate(plant):

@@ -98,7 +98,7 @@ ROWS = (
     Problem(
         "join.token_used",
         Kind.FORBIDDEN,
-        "The join token was good for {uses} device(s), and they have joined.",
+        "The join token was good for so many devices: {uses}. They have joined.",
         "Make a new one: lineside devices token",
     ),
     Problem(

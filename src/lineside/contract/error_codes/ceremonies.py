@@ -34,7 +34,7 @@ ROWS = (
     Problem(
         "trust.too_few_keys",
         Kind.REFUSED,
-        "{role} would have {keys} key(s), and {threshold} must sign.",
+        "Keys that {role} would have: {keys}; that must sign: {threshold}.",
         "Add a key or lower the threshold first: lineside trust key add, lineside trust threshold",
     ),
     Problem(

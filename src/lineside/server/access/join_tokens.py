@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from lineside.contract.counted import counted
 from lineside.contract.device import JoinToken, JoinTokenInfo, JoinTokenRequest
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
@@ -43,7 +44,7 @@ class JoinTokens:
             expires_at=rfc3339(now + timedelta(seconds=request.ttl_seconds)),
         )
         session.add(row)
-        words = f"a join token for {row.uses} device(s) of group {group} was made"
+        words = f"a join token for {counted(row.uses, 'device')} of the group {group} was made"
         self._core.events.record(session, kind="token.created", subject=group, message=words)
         why = f"{words}, until {row.expires_at}"
         self._core.audit.record(session, "token.create", f"join token {row.hash[:_ID]}", why=why)

@@ -93,7 +93,7 @@ class Reports:
         was = {(one.where, one.alarm.code): one for one in raised(before)}
         now = {(one.where, one.alarm.code): one for one in raised(report)}
         for each in sorted(now.keys() - was.keys()):
-            error = now[each].report()
+            error = now[each].report().on(device)
             self._record(session, "device.alarm", device, error.message, error)
         for where, code in sorted(was.keys() - now.keys()):
             self._record(session, "device.alarm_over", device, f"{where}: {code} is over")
@@ -121,7 +121,7 @@ class Reports:
         where, _ = error
         found = next(found for place, found in _located(report) if (place, found.code) == error)
         words = f"revision {report.revision}, {where}: {found.message}" if where else found.message
-        self._record(session, "device.error", device, words, found)
+        self._record(session, "device.error", device, words, found.on(device))
 
 
 def _is_countable(report: Report) -> bool:

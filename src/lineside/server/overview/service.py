@@ -15,7 +15,7 @@ from lineside.contract.drift_alarm import AlarmState
 from lineside.contract.field_accuracy import FieldAccuracy
 from lineside.contract.model import ModelState, ModelVersion
 from lineside.contract.overview import Need, Overview, Stage
-from lineside.contract.rollout import RolloutState
+from lineside.contract.rollout import Rollout, RolloutState
 from lineside.contract.run import RunState
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.captures.service import CapturesService
@@ -68,6 +68,7 @@ class OverviewService:
                 *self.core.needs,
                 *self.core.hints.needs(),
                 *self._decisions(models, fleet),
+                *self._failed(),
                 *self._drifting(),
                 *self._signing(),
                 *self._worries(),
@@ -157,11 +158,20 @@ class OverviewService:
             for model in self._awaiting()
         ]
         if models.get(ModelState.CANDIDATE) and not fleet.twins:
-            command = "lineside devices token --twin"
+            command = "lineside twin start --profile generic-x86 --detach"
             needs.append(
                 Need(what="A model waits for a twin to try it, and none has joined", href="/devices", command=command)
             )
         return needs
+
+    def _failed(self) -> list[Need]:
+        """Rollouts that failed: until something else is deployed to the group, it does not run what was wanted."""
+        with self.core.database.read() as session:
+            found = self.rollouts.failed(session, _WORRIES)
+        return [
+            Need(what=_what_failed(one), href=f"/rollouts/{one.id}", command=f"lineside rollouts show {one.id}")
+            for one in found
+        ]
 
     def _awaiting(self) -> list[ModelVersion]:
         with self.core.database.read() as session:
@@ -176,6 +186,12 @@ class OverviewService:
             command = f'lineside devices list --state "{words}"'
             needs.append(Need(what="More devices need a look", href=f"/devices?summary={words}", command=command))
         return needs
+
+
+def _what_failed(rollout: Rollout) -> str:
+    first = next(iter(rollout.failures), None)
+    why = f"{first.device}: {first.error.message}" if first and first.error else rollout.note
+    return f"{rollout.id} to {rollout.group} failed. {why}"
 
 
 def _worries(devices: Sequence[Device]) -> list[Need]:

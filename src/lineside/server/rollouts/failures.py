@@ -34,7 +34,8 @@ def errors_of(session: Session, row: RolloutRow, devices: Sequence[str]) -> dict
                 continue
             if desired.content not in contents:
                 contents[desired.content] = session.get_one(DesiredContentRow, desired.content).components
-            found[name] = report.error or _difference(contents[desired.content], report)
+            error = report.error or _difference(contents[desired.content], report)
+            found[name] = error and error.on(name)
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from lineside.contract.counted import counted
 from lineside.contract.rollout import DeviceProgress, GateCheck, GateKind, GateRule, RolloutPlan
 from lineside.server.rollouts.evidence import Measured
 
@@ -114,8 +115,11 @@ def _counted(rule: GateRule, wave: Wave) -> tuple[int, int, int]:
 
 def words(gate: GateCheck) -> str:
     """A gate with its numbers, as a sentence says it: `'failed in wave 1' is 12 %, over its limit of 5 %`."""
-    verdict = {True: "within its limit of", False: "over its limit of", None: "not known yet, limit"}[gate.passed]
-    return f"'{gate.name}' is {amount(gate, gate.value)}, {verdict} {amount(gate, gate.limit)} ({_reported(gate)})"
+    if gate.passed is None:
+        return f"'{gate.name}' is not known yet ({_reported(gate)})"
+    verdict = "within" if gate.passed else "over"
+    value, limit = amount(gate, gate.value), amount(gate, gate.limit)
+    return f"'{gate.name}' is {value}, {verdict} its limit of {limit} ({_reported(gate)})"
 
 
 def amount(gate: GateCheck, value: float) -> str:
@@ -124,4 +128,5 @@ def amount(gate: GateCheck, value: float) -> str:
 
 
 def _reported(gate: GateCheck) -> str:
-    return f"{gate.reported} device(s) reported, {gate.needed} needed"
+    told = f"{counted(gate.reported, 'device')} reported"
+    return f"{told}, {gate.needed} needed" if gate.reported < gate.needed else told

@@ -11,9 +11,11 @@ Silence is unknown: it holds a wave back until its deadline, and then the plan's
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from lineside.contract.counted import counted
 from lineside.contract.rollout import (
     DeviceProgress,
     GateCheck,
@@ -146,7 +148,7 @@ def _pending(view: View) -> Action:
     if not view.devices:
         return Wait(f"waits for the first device to join the group {view.group}")
     waves = sum(wave.devices > 0 for wave in view.waves)
-    return Move(RolloutState.RUNNING, f"{view.devices} device(s) in {waves} wave(s)")
+    return Move(RolloutState.RUNNING, f"{counted(view.devices, 'device')} in {counted(waves, 'wave')}")
 
 
 def _tripped(view: View) -> GateCheck | None:
@@ -172,11 +174,12 @@ def _running(view: View) -> Action:
 
 def _why_untold(view: View, waiting: int) -> str:
     if not view.tellable and view.opens_at is not None:
-        return f"{waiting} device(s) wait for their maintenance window; the next one opens at {_moment(view.opens_at)}"
+        windows = f"{counted(waiting, 'device waits', 'devices wait')} for a maintenance window"
+        return f"{windows}; the next one opens at {_moment(view.opens_at)}"
     rate = view.plan.rate
     grows = f", times {rate.factor:g} after every {rate.every}" if rate is not None and rate.factor > 1 else ""
     speed = f"{rate.per_minute:g} a minute{grows}" if rate is not None else "no rate"
-    return f"{waiting} device(s) of wave {view.wave + 1} are yet to be told, at the rate of {speed}"
+    return f"{counted(waiting, 'device')} of wave {view.wave + 1} still to be told, at the rate of {speed}"
 
 
 def _judge(view: View, number: int) -> Action | _Done:
@@ -186,7 +189,7 @@ def _judge(view: View, number: int) -> Action | _Done:
     unsure = [words(gate) for gate in view.gates if gate.wave == number and gate.passed is None]
     if not missing and not unsure:
         return _Done()
-    what = "; ".join([f"{missing} of {wave.devices} in wave {number + 1}"] * bool(missing) + unsure)
+    what = "; ".join([f"{missing}, of {wave.devices} in wave {number + 1}"] * bool(missing) + unsure)
     deadline = _deadline(view, wave)
     if deadline is None or view.now < deadline:
         until = f", until {_moment(deadline)}" if deadline is not None else ""
@@ -208,8 +211,11 @@ def _judge(view: View, number: int) -> Action | _Done:
 def _missing(wave: Wave) -> str:
     """Who has not come to an end, in words."""
     working, unknown = wave.count(*_WORKING), wave.count(DeviceProgress.UNKNOWN)
-    parts = ((working, "device(s) at work"), (unknown, "unknown (offline) device(s)"))
-    return " and ".join(f"{count} {word}" for count, word in parts if count)
+    parts = (
+        (working, "device at work", "devices at work"),
+        (unknown, "unknown (offline) device", "unknown (offline) devices"),
+    )
+    return " and ".join(counted(*part) for part in parts if part[0])
 
 
 def _deadline(view: View, wave: Wave) -> datetime | None:
@@ -232,9 +238,9 @@ def _onward(view: View, but: str) -> Action:
 def _success(view: View) -> str:
     healthy, failed = view.count(DeviceProgress.HEALTHY), view.count(DeviceProgress.FAILED)
     if healthy == view.devices:
-        return f"all {healthy} device(s) are healthy"
+        return "the device is healthy" if healthy == 1 else f"all {healthy} devices are healthy"
     within = f", {failed} failed within the limit" if failed else ""
-    return f"{healthy} of {view.devices} device(s) are healthy{within}"
+    return f"{healthy} of {counted(view.devices, 'device')} healthy{within}"
 
 
 def _paused(view: View) -> Action:
@@ -253,9 +259,15 @@ def _rolling_back(view: View) -> Action:
     if sent < told:
         return SendBack(min(told - sent, BATCH))
     if back + away < sent:
-        return Wait(f"waits for {sent - back - away} of {sent} device(s) to report that they are back")
-    follows = f"; {away} offline device(s) go back when they return" if away else ""
-    return Move(view.ends, f"{back} device(s) are back on what worked before{follows}")
+        return Wait(f"waits for {sent - back - away} of {counted(sent, 'device')} to report going back")
+    return Move(view.ends, "; ".join(_back(back, away)))
+
+
+def _back(back: int, away: int) -> Iterator[str]:
+    if back or not away:
+        yield f"{counted(back, 'device is', 'devices are')} back on what worked before"
+    if away:
+        yield counted(away, "offline device goes back when it returns", "offline devices go back when they return")
 
 
 def _moment(at: datetime) -> str:

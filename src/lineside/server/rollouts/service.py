@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
+from lineside.contract.counted import counted
 from lineside.contract.deployment import Deployment
 from lineside.contract.errors import LinesideError
 from lineside.contract.moves import check_move
@@ -128,7 +129,7 @@ class Rollouts:
         if not failed:
             raise LinesideError("rollout.nothing_failed", rollout=row.id)
         self._telling.try_again(session, row)
-        why = f"{failed} failed device(s) try again"
+        why = counted(failed, "failed device tries again", "failed devices try again")
         if row.state is RolloutState.SUCCEEDED:
             return self._by_hand(session, id_, "retry", RolloutState.RUNNING, why, actor)
         self._stepping.remark(session, row, "retried", why, actor)
@@ -146,6 +147,10 @@ class Rollouts:
         number = None if before is None else number_of(before)
         rows = store.newest_first(session, before=number, group=group, limit=min(max(limit, 1), MOST_SHOWN))
         return [store.value_of(session, row, history=False) for row in rows]
+
+    def failed(self, session: Session, limit: int) -> list[Rollout]:
+        """Rollouts that failed, with nothing deployed to their group since; newest first, those to twins left out."""
+        return [store.value_of(session, row) for row in store.newest_failed(session, limit)]
 
     def states(self, session: Session) -> Mapping[RolloutState, int]:
         """How many rollouts are in each state, those of twins left out."""

@@ -31,6 +31,13 @@ from lineside.server.services import Core
 MEASURE_SECONDS = 5.0
 """How long what results said of a wave is good for: asking costs more than counting devices."""
 
+_BECAME = {
+    RolloutState.SUCCEEDED: "succeeded",
+    RolloutState.ROLLING_BACK: "is rolling back",
+    RolloutState.FAILED: "failed",
+    RolloutState.ABORTED: "was aborted",
+    RolloutState.SUPERSEDED: "was superseded",
+}
 _STEPS = (RolloutState.RUNNING, RolloutState.PAUSED)
 
 
@@ -74,7 +81,7 @@ class Stepping:
         """Go to a state, with its history row and its event. Raises `state.illegal_move`."""
         current = row.state
         row.state = check_move("rollout", ROLLOUT_MOVES, current, wanted)
-        row.note = ""
+        row.note = self._why_ended(session, row, why)
         now = rfc3339(self._core.clock.now())
         row.finished_at = None if wanted in OPEN else now
         if wanted is RolloutState.ROLLING_BACK:
@@ -84,7 +91,7 @@ class Stepping:
         self._record(session, row, current, wanted, why)
         verb = "started" if current is RolloutState.PENDING and wanted is RolloutState.RUNNING else wanted.value
         verb = "resumed" if current is RolloutState.PAUSED and wanted is RolloutState.RUNNING else verb
-        message = f"{row.id} to the group {row.group} is {wanted.value.replace('_', ' ')}: {why}."
+        message = f"{row.id} to the group {row.group} {_BECAME.get(wanted, 'is ' + wanted.value)}: {why}."
         self._event(session, row, verb, message, actor)
         session.flush()
 
@@ -175,6 +182,12 @@ class Stepping:
             )
 
         return failed
+
+    def _why_ended(self, session: Session, row: RolloutRow, why: str) -> str:
+        """Why a rollout ended as nobody wanted it: what sent everybody back comes first."""
+        if row.state not in (RolloutState.FAILED, RolloutState.ABORTED):
+            return ""
+        return "; ".join(dict.fromkeys(one for one in (store.why_back(session, row.number), why) if one))
 
     def _record(self, session: Session, row: RolloutRow, current: RolloutState, wanted: RolloutState, why: str) -> None:
         at = rfc3339(self._core.clock.now())

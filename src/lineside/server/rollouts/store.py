@@ -16,6 +16,7 @@ from lineside.contract.rollout import (
     Rollout,
     RolloutDevice,
     RolloutDevicePage,
+    RolloutFailure,
     RolloutPlan,
     RolloutState,
     WaveCounts,
@@ -23,6 +24,8 @@ from lineside.contract.rollout import (
 from lineside.contract.twin import TWINS
 from lineside.server.database import Base, Json
 from lineside.server.deployments.store import number_of
+
+_READ = 1000  # failed devices whose errors are put together
 
 
 def _by_value(kind: type[enum.Enum]) -> Enum:
@@ -44,7 +47,7 @@ class RolloutRow(Base):
     counts: Mapped[tuple[WaveCounts, ...]] = mapped_column(
         Json(tuple[WaveCounts, ...]), default=(), server_default="[]"
     )
-    note: Mapped[str] = mapped_column(default="", server_default="")  # what it waits for
+    note: Mapped[str] = mapped_column(default="", server_default="")  # what it waits for, or why it ended badly
     by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())  # a person rolls everything back
     created_at: Mapped[str] = mapped_column(String(32))
     finished_at: Mapped[str | None] = mapped_column(String(32), default=None)
@@ -202,6 +205,37 @@ def device_page(
     )
 
 
+def failures(session: Session, number: int) -> tuple[RolloutFailure, ...]:
+    """What went wrong on a rollout's failed devices, alike ones together, the most frequent first; read from the first
+    thousand devices by name."""
+    query = select(RolloutDeviceRow.device, RolloutDeviceRow.error).where(
+        RolloutDeviceRow.rollout == number, RolloutDeviceRow.progress == DeviceProgress.FAILED
+    )
+    alike: dict[tuple[str, str] | None, list[tuple[str, ErrorReport | None]]] = {}
+    for device, error in session.execute(query.order_by(RolloutDeviceRow.device).limit(_READ)):
+        alike.setdefault((error.code, error.message) if error else None, []).append((device, error))
+    found = (
+        RolloutFailure(devices=len(those), device=those[0][0], error=those[0][1] and those[0][1].on(those[0][0]))
+        for those in alike.values()
+    )
+    return tuple(sorted(found, key=lambda one: -one.devices))
+
+
+def why_back(session: Session, number: int) -> str:
+    """Why a rollout sent its devices back the last time; empty where it did not."""
+    query = select(RolloutMoveRow.why).where(
+        RolloutMoveRow.rollout == number, RolloutMoveRow.wanted == RolloutState.ROLLING_BACK.value
+    )
+    return session.scalars(query.order_by(RolloutMoveRow.id.desc()).limit(1)).first() or ""
+
+
+def newest_failed(session: Session, limit: int) -> list[RolloutRow]:
+    """Rollouts that failed and are their group's newest, newest first; those to twins left out."""
+    newest = select(func.max(RolloutRow.number)).where(RolloutRow.group != TWINS).group_by(RolloutRow.group)
+    query = select(RolloutRow).where(RolloutRow.number.in_(newest), RolloutRow.state == RolloutState.FAILED)
+    return list(session.scalars(query.order_by(RolloutRow.number.desc()).limit(limit)))
+
+
 def _mark(text: str) -> tuple[int, str]:
     wave, found, device = text.partition(":")
     if not found or not wave.isascii() or not wave.isdigit() or len(wave) > 3:
@@ -210,7 +244,7 @@ def _mark(text: str) -> tuple[int, str]:
 
 
 def value_of(session: Session, row: RolloutRow, *, history: bool = True) -> Rollout:
-    """A rollout as it travels; its devices are counted."""
+    """A rollout as it travels; its devices are counted. A list of them goes without `history` and failures."""
     moves = select(RolloutMoveRow).where(RolloutMoveRow.rollout == row.number).order_by(RolloutMoveRow.id)
     return Rollout(
         id=row.id,
@@ -229,4 +263,5 @@ def value_of(session: Session, row: RolloutRow, *, history: bool = True) -> Roll
         finished_at=row.finished_at,
         plan=row.plan,
         note=row.note,
+        failures=failures(session, row.number) if history else (),
     )

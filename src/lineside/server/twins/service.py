@@ -12,6 +12,7 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from lineside.contract.approval import TwinReport, shortfalls
+from lineside.contract.counted import counted
 from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import canonical
@@ -177,7 +178,7 @@ class TwinTests:
         if model.state is not ModelState.IN_TWIN:
             return  # a person was faster
         good = row.state is TwinState.PASSED
-        words = f"{len(report.twins)} twin(s) passed every stage ({row.id})" if good else f"{row.id}: {why}"
+        words = f"{counted(len(report.twins), 'twin')} passed every stage ({row.id})" if good else f"{row.id}: {why}"
         wanted = ModelState.AWAITING_APPROVAL if good else ModelState.TWIN_FAILED
         self._models.move(
             session,

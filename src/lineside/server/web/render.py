@@ -11,6 +11,7 @@ from litestar import Request, Response
 from litestar.response import Redirect
 
 from lineside.contract.ceremony import TrustMode
+from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.people import Permission
 from lineside.server.access.caller import current
@@ -37,7 +38,7 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals |= {"who": current, "menu": menu, "area_of": area_of}
+_templates.globals |= {"who": current, "menu": menu, "area_of": area_of, "counted": counted}
 
 
 def _may(*permissions: str) -> bool:
