@@ -59,7 +59,7 @@ class ControlPlane:
         self.uploaded: dict[str, bytes] = {}
         self.secrets: dict[str, bytes] = {}
         self.questions: dict[str, Inquiry] = {}
-        self.results_taken = ""  # what it says of them; nothing, as before it was said
+        self.results_taken, self.captures_taken = "", ""  # what it says of them; nothing, as before it was said
         self.answers: dict[str, list[InquiryPart]] = {}
         self.served: Counter[str] = Counter()  # requests by path
         self.bytes_served: Counter[str] = Counter()
@@ -269,6 +269,7 @@ class _Handler(BaseHTTPRequestHandler):
             same = self.headers.get("If-None-Match") == tag
             told = {"Lineside-Asked": str(len(plane.questions))} if plane.questions else {}
             told |= {"Lineside-Results": plane.results_taken} if plane.results_taken else {}
+            told |= {"Lineside-Captures": plane.captures_taken} if plane.captures_taken else {}
             self._answer(304 if same else 200, b"" if same else msgspec.json.encode(plane.document), ETag=tag, **told)
         elif path == "secrets":
             given = plane.given()

@@ -15,7 +15,7 @@ from lineside.agent.link.error import LinkError
 from lineside.agent.link.https import Link
 from lineside.agent.link.join import JoinOptions, join
 from lineside.agent.link.outbox import LIMIT, Outbox
-from lineside.agent.link.uploads import send_captures
+from lineside.agent.link.uploads import Captures
 from lineside.agent.paths import Paths
 from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
@@ -189,7 +189,8 @@ def test_a_trial_is_remembered_committed_or_failed(tmp_path: Path) -> None:
 def test_captures_go_home_and_are_deleted(plane: ControlPlane, agent: AgentProcess) -> None:
     folder, link = agent.paths.captures, connect(agent)
     first, second = kept(folder, "a1", b"one"), kept(folder, "b2", b"two")
-    assert send_captures(folder, link, StopSignal()) == 2
+    link.desired(None)
+    assert Captures(folder, link, StopSignal()).send() == 2
     assert plane.captures == {"a1": first, "b2": second}
     assert plane.uploaded == {"a1": b"one", "b2": b"two"}
     assert list(folder.iterdir()) == []
@@ -201,7 +202,7 @@ def test_a_capture_that_was_sent_but_not_deleted_is_finished(tmp_path: Path) -> 
     record = kept(folder, "a1")
     control.uploaded[record.digest] = b"image"
     (folder / "a1.bin").unlink()  # the power went between the two deletions
-    send_captures(folder, control, StopSignal())
+    Captures(folder, control, StopSignal()).send()
     assert list(folder.iterdir()) == []
 
 
@@ -210,9 +211,9 @@ def test_captures_wait_while_nobody_answers_and_go_when_they_are_not_wanted(tmp_
     kept(folder, "a1")
     control.away = True
     with pytest.raises(LinkError):
-        send_captures(folder, control, StopSignal())
+        Captures(folder, control, StopSignal()).send()
     assert len(list(folder.iterdir())) == 2
     control.away = False
     control.refusal = RemoteError(ErrorReport(code="blob.too_large", message="Too large."), 413)
-    send_captures(folder, control, StopSignal())
+    Captures(folder, control, StopSignal()).send()
     assert list(folder.iterdir()) == []

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.capture import Ticket
 from lineside.contract.collection import CaptureProgress, CaptureRequest
 from lineside.contract.desired import Desired
 from lineside.contract.export import ExportRecord
@@ -89,8 +89,12 @@ class ControlPlane(Supplies, Protocol):
         """The secrets that this device's components name, with their ETag; None when `etag` is still the newest."""
         ...
 
-    def ticket(self, record: CaptureRecord) -> Ticket:
-        """Leave to upload one capture."""
+    def captures_taken(self) -> tuple[int, ...] | None:
+        """The versions of the capture schema that it took when `desired` was answered last; None before it ever was."""
+        ...
+
+    def ticket(self, record: bytes) -> Ticket:
+        """Leave to upload one capture, by its record's JSON."""
         ...
 
     def export_ticket(self, record: ExportRecord) -> Ticket:

@@ -198,7 +198,9 @@ class Agent:
         self.attention.pulse = lambda seconds: self._pulse.beat("update", seconds)
         exports = Exports(paths.work(STREAM_MANAGER) / "exports", joined.device, control, self.attention.stop)
         budget = RuledBudget(lambda: host.configuration(NUCLEUS), paths.uploads, DEVICE)
-        captures = Captures(paths.captures, control, self.attention.stop, budget, open_keys(paths).open)
+        captures = Captures(
+            paths.captures, control, self.attention.stop, budget, open_keys(paths).open, conditions=self.conditions
+        )
         self._uploader = Uploader(captures, self.attention.stop, exports.send)
         self._collecting = Collecting(paths.all_work, control)
         self._results_taken = ResultsTaken(paths.results_taken, control)

@@ -15,6 +15,7 @@ from lineside.contract.export import ExportRecord
 from lineside.contract.ids import digest_of
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reported import Report
+from lineside.contract.schema_versions import CAPTURES
 from lineside.contract.secret import GivenSecrets
 
 
@@ -33,6 +34,7 @@ class FakeControlPlane:
         self.uploaded: dict[str, bytes] = {}
         self.collections = 0
         self.results: tuple[int, ...] = (1,)
+        self.reads = CAPTURES  # the versions of captures' schema that it reads, and says it takes
         self.requests: list[CaptureRequest] = []
         self.kept: dict[str, CaptureProgress] = {}
         self.questions: dict[str, Inquiry] = {}
@@ -81,10 +83,15 @@ class FakeControlPlane:
         self._answer()
         return None if self.given is None or self.given[1] == etag else self.given
 
-    def ticket(self, record: CaptureRecord) -> Ticket:
+    def captures_taken(self) -> tuple[int, ...] | None:
+        """See `ControlPlane.captures_taken`."""
+        return self.reads.told
+
+    def ticket(self, record: bytes) -> Ticket:
         """See `ControlPlane.ticket`."""
-        ticket = self._ticket("uploads", record, record.captured_at)
-        self.captures[record.id] = record
+        read = self.reads.forms[self.reads.version_of(record) or 1].read(record)
+        ticket = self._ticket("uploads", read, read.captured_at)
+        self.captures[read.id] = read
         return ticket
 
     def export_ticket(self, record: ExportRecord) -> Ticket:

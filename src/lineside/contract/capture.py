@@ -28,6 +28,16 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
     similar_to: str | msgspec.UnsetType = msgspec.UNSET  # id of a capture that shows nearly the same
 
 
+class CaptureHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a record is the same in every version of its schema: all that whoever carries it on has to read. (Who
+    thins a store reads `strategy`, `captured_at` and `request`; they are the same, too.)"""
+
+    schema: str
+    id: str
+    digest: str
+    size: int  # bytes
+
+
 class SignedPut(msgspec.Struct, frozen=True, kw_only=True):
     """A PUT that a bucket takes from whoever holds it: `url` is signed, and so are the `headers` that go with it."""
 

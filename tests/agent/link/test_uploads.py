@@ -23,7 +23,7 @@ from lineside.agent.link.uploads import LOOK_SECONDS, Captures, Uploader
 from lineside.agent.ports import Content
 from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
-from lineside.contract.capture import CaptureRecord, SignedPut, Ticket
+from lineside.contract.capture import SignedPut, Ticket
 from lineside.contract.captured import packed
 from lineside.contract.collection import CaptureProgress, CaptureRequest
 from lineside.contract.errors import LinesideError, RemoteError
@@ -43,9 +43,9 @@ class Breaking(FakeControlPlane):
         self.direct: SignedPut | None = None
         self.done: list[str] = []
 
-    def ticket(self, record: CaptureRecord) -> Ticket:
+    def ticket(self, record: bytes) -> Ticket:
         found = super().ticket(record)
-        received = len(self.came.get(record.digest, b""))
+        received = len(self.came.get(found.digest, b""))
         return msgspec.structs.replace(found, received=received, direct=self.direct)
 
     def upload(self, ticket: Ticket, data: bytes | Content) -> None:
@@ -121,7 +121,7 @@ class Lossy(FakeControlPlane):
         super().__init__()
         self.dead, self.heard = False, 0
 
-    def ticket(self, record: CaptureRecord) -> Ticket:
+    def ticket(self, record: bytes) -> Ticket:
         self.heard += 1
         if self.dead or self.heard % 3 == 0:
             raise LinkError("link.unreachable", url="memory", why="it broke off")
@@ -180,7 +180,7 @@ def test_a_sealed_image_is_opened_and_one_that_rotted_is_not_sent(tmp_path: Path
 
 def test_a_capture_that_was_taken_back_is_no_error(tmp_path: Path, stop: StopSignal) -> None:
     class Thinning(FakeControlPlane):
-        def ticket(self, record: CaptureRecord) -> Ticket:
+        def ticket(self, record: bytes) -> Ticket:
             for path in (tmp_path / "captures").iterdir():
                 path.unlink()
             return super().ticket(record)

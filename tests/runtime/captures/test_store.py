@@ -16,6 +16,7 @@ from lineside.runtime.captures.settings import MEGABYTE, StoreSettings
 from lineside.runtime.captures.store import STRAY_SECONDS, CaptureFolder
 from lineside.runtime.captures.thinning import Waiting, to_drop
 from tests.runtime.results import result
+from tests.schema_versions import write_capture
 
 DATA = b"\xff\xd8\xff picture"
 
@@ -67,6 +68,19 @@ def test_it_takes_its_share_of_the_disk_and_no_more(tmp_path: Path) -> None:
     assert kept(folder) is None
     free[0] = 0  # somebody else filled the disk
     assert folder.limit == 5 * len(DATA) // 2
+
+
+def test_what_waits_for_an_upgrade_waits_within_the_same_bounds_whichever_version_it_is_in(tmp_path: Path) -> None:
+    """Of a newer runtime beside this one, or before it."""
+    folder = CaptureFolder(tmp_path, StoreSettings(files=12))
+    for _ in range(12):
+        name = kept(folder)
+        record = tmp_path / f"{name}.json"
+        record.write_bytes(
+            write_capture(msgspec.json.decode(record.read_bytes(), type=CaptureRecord))
+        )  # of a newer runtime
+    assert kept(folder)
+    assert (folder.thinned, len(list(tmp_path.glob("*.bin")))) == ({"random": 6}, 7)
 
 
 def test_a_full_store_keeps_every_second_of_each_strategy_and_all_that_was_asked_for(tmp_path: Path) -> None:

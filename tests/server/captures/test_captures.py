@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -16,8 +17,11 @@ from lineside.server.captures.service import CapturesService
 from lineside.server.services import Core
 from lineside.server.testing import FakeClock, Running, make_core
 from lineside.server.testing_device import TestDevice
+from tests.runtime.results import result
+from tests.schema_versions import LATER_CAPTURES, NEW_CAPTURES, write, write_capture
 
 IMAGE = b"\xff\xd8 an image"
+LATER_RESULT = msgspec.json.decode(write(result("a.png")))
 
 
 def record(device: str = "cam-1", data: bytes = IMAGE, **fields: Any) -> CaptureRecord:
@@ -124,13 +128,12 @@ def test_an_id_belongs_to_one_image_of_one_device(captures: CapturesService) -> 
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"id": "../x"}, "request.invalid"),
-        ({"digest": "sha256:0"}, "request.invalid"),
-        ({"size": 0}, "request.invalid"),
-        ({"size": -1}, "request.invalid"),
-        ({"content_type": "text/html"}, "request.invalid"),
-        ({"strategy": ""}, "request.invalid"),
-        ({"schema": "lineside.capture/9"}, "request.invalid"),
+        ({"id": "../x"}, "capture.invalid"),
+        ({"digest": "sha256:0"}, "capture.invalid"),
+        ({"size": 0}, "capture.invalid"),
+        ({"size": -1}, "capture.invalid"),
+        ({"content_type": "text/html"}, "capture.invalid"),
+        ({"strategy": ""}, "capture.invalid"),
         ({"size": 33 << 20}, "capture.too_large"),
     ],
 )
@@ -189,4 +192,42 @@ def test_the_whole_way_over_http(lineside: Running) -> None:
 def test_a_capture_of_a_device_without_the_data_fails_to_verify(lineside: Running) -> None:
     camera = TestDevice.join(lineside, "cam-1")
     assert camera.post("/captures", record("cam-9")).json()["error"]["code"] == "auth.not_yours"
-    assert camera.post("/captures", {"id": 1}).json()["error"]["code"] == "request.invalid"
+    assert camera.post("/captures", {"id": 1}).json()["error"]["code"] == "capture.invalid"
+
+
+def test_a_newer_control_plane_reads_both_versions_and_stores_the_same(core: Core) -> None:
+    newer = CapturesService(core, schema=NEW_CAPTURES)
+    made = record(result=result("a.png"))
+    for payload in (msgspec.json.encode(made), write_capture(made)):
+        newer.announce("cam-1", newer.read("cam-1", payload))
+        assert newer.get("c1").record == made
+
+
+@pytest.mark.parametrize(
+    ("payload", "code", "words"),
+    [
+        (write_capture(record()), "capture.version_unread", "in version 2 of the capture schema.*reads 1"),
+        (b'{"schema":"lineside.result/1"}', "capture.invalid", "says no version of the capture schema"),
+        (b'{"schema":"lineside.capture/1","id":"c1"}', "capture.invalid", "missing required field"),
+        (b"{", "capture.invalid", "says no version"),
+        (
+            msgspec.json.encode(msgspec.to_builtins(record()) | {"result": LATER_RESULT}),
+            "capture.invalid",
+            "its result is 'lineside.result/2'",
+        ),
+    ],
+)
+def test_nothing_is_stored_that_is_not_read(lineside: Running, payload: bytes, code: str, words: str) -> None:
+    camera = TestDevice.join(lineside, "cam-1")
+    answer = camera.request("POST", "/captures", content=payload)
+    error = answer.json()["error"]
+    assert error["code"] == code
+    assert re.search(words, error["message"])
+    assert error["next"].endswith("lineside devices show cam-1")
+    with refused("request.not_found"):
+        Client(lineside.people_url).capture("c1")
+
+
+def test_one_that_has_forgotten_the_first_version_refuses_it(core: Core) -> None:
+    with refused("capture.version_unread"):
+        CapturesService(core, schema=LATER_CAPTURES).read("cam-1", msgspec.json.encode(record()))

@@ -18,7 +18,7 @@ from lineside.server.telemetry import store
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.testing import FakeClock, Running, make_core
 from lineside.server.testing_device import TestDevice
-from tests.schema_versions import NEW, write
+from tests.schema_versions import NEW, NEW_CAPTURES, write
 
 DETECTION = Detection(label="dent", class_index=0, confidence=0.9, x=1, y=2, width=3, height=4)
 
@@ -241,7 +241,9 @@ def test_devices_are_told_which_versions_are_taken_with_every_answer(
 ) -> None:
     camera = TestDevice.join(lineside, "cam-1")
     first = camera.get("/desired")
-    assert first.headers["Lineside-Results"] == "1"
+    assert (first.headers["Lineside-Results"], first.headers["Lineside-Captures"]) == ("1", "1")
     monkeypatch.setattr(checkin, "RESULTS", NEW)
+    monkeypatch.setattr(checkin, "CAPTURES", NEW_CAPTURES)
     again = camera.get("/desired", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.headers["Lineside-Results"]) == (304, "1, 2")
+    assert again.headers["Lineside-Captures"] == "1, 2"

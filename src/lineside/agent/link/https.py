@@ -26,7 +26,7 @@ from lineside.agent.link.identity import Identity
 from lineside.agent.link.instance import Instance
 from lineside.agent.link.tls import for_server
 from lineside.agent.ports import Content, Download
-from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.capture import Ticket
 from lineside.contract.collection import CaptureProgress, CaptureRequest
 from lineside.contract.desired import Desired
 from lineside.contract.device import (
@@ -42,7 +42,7 @@ from lineside.contract.export import ExportRecord
 from lineside.contract.inquiry import Inquiry, InquiryPart
 from lineside.contract.reading import UNREADABLE
 from lineside.contract.reported import Report, ReportsAnswer, ReportsRequest
-from lineside.contract.schema_versions import RESULTS, SILENT, heard
+from lineside.contract.schema_versions import CAPTURES, RESULTS, SILENT, heard
 from lineside.contract.secret import GivenSecrets
 
 PREFIX = "/device/v1/"
@@ -134,6 +134,7 @@ class Link:
         self._token = ""
         self._renew_at = 0.0
         self._asked, self._collecting, self._results = False, 0, SILENT
+        self._captures: tuple[int, ...] | None = None
 
     def close(self) -> None:
         """Close all connections."""
@@ -148,6 +149,7 @@ class Link:
         collecting = response.headers.get("Lineside-Collecting", "")
         self._collecting = int(collecting) if collecting.isdigit() else 0
         self._results = heard(response.headers.get(RESULTS.header, ""))
+        self._captures = heard(response.headers.get(CAPTURES.header, ""))
         body = response.read()
         if response.status == 304:
             return None
@@ -187,9 +189,13 @@ class Link:
             return None
         return decode(body, GivenSecrets, "secrets"), response.headers.get("ETag", "")
 
-    def ticket(self, record: CaptureRecord) -> Ticket:
+    def captures_taken(self) -> tuple[int, ...] | None:
+        """See `ControlPlane.captures_taken`."""
+        return self._captures
+
+    def ticket(self, record: bytes) -> Ticket:
         """See `ControlPlane.ticket`."""
-        response = self._request("POST", "captures", msgspec.json.encode(record))
+        response = self._request("POST", "captures", record)
         return decode(response.read(), Ticket, "captures")
 
     def export_ticket(self, record: ExportRecord) -> Ticket:

@@ -11,8 +11,8 @@ from lineside.agent.link import direct
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.upload_budget import UploadBudget
 from lineside.agent.ports import ControlPlane
-from lineside.contract.capture import CaptureRecord, Ticket
-from lineside.contract.errors import RemoteError
+from lineside.contract.capture import CaptureHead, Ticket
+from lineside.contract.errors import LinesideError, RemoteError
 
 _ANEW = (
     "blob.digest_mismatch",
@@ -46,7 +46,7 @@ class Sending:
         self._again: dict[str, tuple[float, float]] = {}  # by capture: when, and how long it waited
         self._direct_at = 0.0
 
-    def wait_for(self, record: CaptureRecord) -> None:
+    def wait_for(self, record: CaptureHead) -> None:
         """Raises `Waits` while a capture that was refused has to wait, or its bytes must not be sent now."""
         if time.monotonic() < self._again.get(record.id, (0.0, 0.0))[0]:
             raise Waits(f"capture {record.id} is tried again later")
@@ -54,7 +54,13 @@ class Sending:
         if why:
             raise Waits(why)
 
-    def send(self, record: CaptureRecord, ticket: Ticket, data: bytes) -> None:
+    def later(self, record: CaptureHead, error: LinesideError) -> Waits:
+        """What was refused, though not the image, is announced again after longer and longer."""
+        waited = min(_LONGEST_WAIT, max(_FIRST_WAIT, 2 * self._again.get(record.id, (0.0, 0.0))[1]))
+        self._again[record.id] = time.monotonic() + waited, waited
+        return Waits(error.message)
+
+    def send(self, record: CaptureHead, ticket: Ticket, data: bytes) -> None:
         """Send an image. Raises `LinkError`, `RemoteError`, `Waits`."""
         try:
             if not self._put(ticket, data):
@@ -63,9 +69,7 @@ class Sending:
         except RemoteError as error:
             if error.code not in _ANEW:
                 raise
-            waited = min(_LONGEST_WAIT, max(_FIRST_WAIT, 2 * self._again.get(record.id, (0.0, 0.0))[1]))
-            self._again[record.id] = time.monotonic() + waited, waited
-            raise Waits(error.message) from error
+            raise self.later(record, error) from error
         self._again.pop(record.id, None)
 
     def _put(self, ticket: Ticket, data: bytes) -> bool:

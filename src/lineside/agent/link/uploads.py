@@ -15,16 +15,18 @@ from pathlib import Path
 
 import msgspec
 
+from lineside.agent.health.conditions import Conditions
 from lineside.agent.link.error import LinkError
 from lineside.agent.link.upload_budget import NoBudget, UploadBudget
 from lineside.agent.link.upload_sending import Sending, Waits
 from lineside.agent.ports import ControlPlane
 from lineside.agent.supervision.processes import StopSignal
-from lineside.contract.capture import CaptureRecord
+from lineside.contract.capture import CaptureHead, CaptureRecord, Ticket
 from lineside.contract.captured import about, boxed
 from lineside.contract.errors import Kind, LinesideError, RemoteError
 from lineside.contract.ids import digest_of
 from lineside.contract.reading import UNREADABLE
+from lineside.contract.schema_versions import CAPTURES, SILENT, Schema
 from lineside.contract.sealing import Sealed
 
 LOOK_SECONDS = 1.0
@@ -32,6 +34,7 @@ MAX_WAIT = 60.0
 STRAY_SECONDS = 3600.0
 """Age after which an image without a record is one whose writer died."""
 
+_NOT_SAID = "the control plane has not said yet in which versions it takes them"
 _TRY_LATER = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.TOO_MANY)
 
 _log = logging.getLogger(__name__)
@@ -42,7 +45,8 @@ def _not_sealed(sealed: Sealed, capture: str) -> bytes:
 
 
 class Captures:
-    """The captures of one device. `opened` opens the box of a sealed image (see `contract.captured`)."""
+    """The captures of one device. `opened` opens the box of a sealed image (see `contract.captured`). What is in a
+    version of the schema that the control plane does not take waits: that is one of `conditions`."""
 
     def __init__(
         self,
@@ -51,38 +55,55 @@ class Captures:
         stop: StopSignal,
         budget: UploadBudget | None = None,
         opened: Callable[[Sealed, str], bytes] = _not_sealed,
+        *,
+        conditions: Conditions | None = None,
+        schema: Schema[CaptureRecord] = CAPTURES,
     ) -> None:
         self._folder, self._control, self._stop, self._opened = folder, control, stop, opened
+        self._conditions, self._schema = conditions or Conditions(), schema
         self._budget = budget or NoBudget()
         self.settled = 0
         """How many were sent, or found never to be sendable, so far."""
         self._sending = Sending(control, self._budget)
         self._said = ""
+        self._unread: list[LinesideError] = []  # of the last look, for want of a version in common
 
     def send(self) -> int:
         """Send what is in the folder and may go now, oldest first; how many were settled. One that has to wait holds up
         no other. Raises `LinkError`, `RemoteError`: try later."""
-        before, why = self.settled, self._budget.why_not(0)
+        before, taken = self.settled, self._control.captures_taken()
+        why = _NOT_SAID if taken is None else self._budget.why_not(0)
         if not why:
-            for record in sorted(self._folder.glob("*.json"), key=_age):
-                if self._stop.is_set():
-                    break
-                try:
-                    self.settled += self._settle(record)
-                except Waits as waits:
-                    why = str(waits)
+            why = self._send_all(taken or SILENT)
         if why and why != self._said:
             _log.info("captures wait: %s", why)
         self._said = why
         _remove_strays(self._folder)
         return self.settled - before
 
-    def _settle(self, path: Path) -> bool:
+    def _send_all(self, taken: tuple[int, ...]) -> str:
+        """Why one of them waits, if one does."""
+        why = ""
+        self._unread.clear()
+        for record in sorted(self._folder.glob("*.json"), key=_age):
+            if self._stop.is_set():
+                return why
+            try:
+                self.settled += self._settle(record, taken)
+            except Waits as waits:
+                why = str(waits)
+        if self._unread:
+            self._conditions.put(self._unread[0])
+        else:
+            self._conditions.clear(self._schema.none_in_common)
+        return why
+
+    def _settle(self, path: Path, taken: tuple[int, ...]) -> bool:
         """Send one capture and delete it; one that can never be sent is deleted too, and logged. Whether it was."""
         image = path.with_suffix(".bin")
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=CaptureRecord)
-            self._send(record, image)
+            kept = path.read_bytes()
+            self._send(msgspec.json.decode(kept, type=CaptureHead), self._spoken(kept, taken), image)
         except RemoteError as error:
             if error.kind in _TRY_LATER:
                 raise
@@ -97,9 +118,29 @@ class Captures:
         path.unlink(missing_ok=True)
         return True
 
-    def _send(self, record: CaptureRecord, image: Path) -> None:
+    def _spoken(self, kept: bytes, taken: tuple[int, ...]) -> bytes:
+        """A record as the control plane takes it. Raises `Waits` while there is no version in common."""
+        try:
+            return self._schema.spoken(kept, taken)
+        except LinesideError as error:
+            self._unread.append(error)
+            raise Waits(error.message) from error
+
+    def _announced(self, record: CaptureHead, said: bytes) -> Ticket:
+        """Raises `Waits` where the control plane refuses a version, and not the image: it went back a release, or on,
+        since it last said what it takes. One from before versions were agreed on knows no other word for it than
+        `request.invalid`."""
+        try:
+            return self._control.ticket(said)
+        except RemoteError as error:
+            before = error.code == "request.invalid" and (self._schema.version_of(said) or 1) not in SILENT
+            if error.code != "capture.version_unread" and not before:
+                raise
+            raise self._sending.later(record, error) from error
+
+    def _send(self, record: CaptureHead, said: bytes, image: Path) -> None:
         self._sending.wait_for(record)
-        ticket = self._control.ticket(record)
+        ticket = self._announced(record, said)
         if ticket.uploaded:
             return
         data = image.read_bytes()
@@ -108,11 +149,6 @@ class Captures:
         if digest_of(data) != record.digest:
             raise ValueError("its image is not the one that was kept")
         self._sending.send(record, ticket, data)
-
-
-def send_captures(folder: Path, control: ControlPlane, stop: StopSignal) -> int:
-    """Send what is in a folder, by no other rules. See `Captures.send`."""
-    return Captures(folder, control, stop).send()
 
 
 def _age(path: Path) -> tuple[float, str]:

@@ -16,7 +16,7 @@ from lineside.agent.link.error import LinkError
 from lineside.agent.link.join_state import JoinState
 from lineside.agent.paths import Paths
 from lineside.agent.ports import Content, Download
-from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.capture import Ticket
 from lineside.contract.collection import CaptureProgress, CaptureRequest
 from lineside.contract.desired import Desired
 from lineside.contract.errors import LinesideError
@@ -74,9 +74,13 @@ class Alone:
         """See `ControlPlane.secrets`."""
         return None
 
-    def ticket(self, record: CaptureRecord) -> Ticket:
+    def captures_taken(self) -> tuple[int, ...] | None:
+        """See `ControlPlane.captures_taken`."""
+        return None
+
+    def ticket(self, record: bytes) -> Ticket:
         """See `ControlPlane.ticket`."""
-        raise LinkError("local.no_control_plane", what=record.id)
+        raise LinkError("local.no_control_plane", what="captures")
 
     def export_ticket(self, record: ExportRecord) -> Ticket:
         """See `ControlPlane.export_ticket`."""

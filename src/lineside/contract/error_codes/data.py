@@ -90,6 +90,18 @@ ROWS = (
         "Label captures, import them, and name that version: lineside datasets field {name} --from DATASET",
     ),
     Problem(
+        "capture.invalid",
+        Kind.REFUSED,
+        "A capture of {device} was not taken: {why}.",
+        "Its schema is docs/schemas/capture.json; see what the device runs: lineside devices show {device}",
+    ),
+    Problem(
+        "capture.version_unread",
+        Kind.FORBIDDEN,  # agents from before versions were agreed on keep what is forbidden, and delete what is refused
+        "A capture of {device} was not taken: it is in version {version} of the capture schema, and this control plane reads {read}.",
+        "Upgrade the older of the two, this control plane or the device: lineside devices show {device}",
+    ),
+    Problem(
         "capture.too_large",
         Kind.TOO_LARGE,
         "A capture of {size} bytes is over the limit of {limit} bytes.",

@@ -6,6 +6,12 @@ from lineside.contract.errors import Kind, Problem
 
 ROWS = (
     Problem(
+        "capture.no_common_version",
+        Kind.CONFLICT,
+        "Captures wait on the disk: the control plane takes version {taken} of their schema, one is in version {version}, and this agent knows {known}.",
+        "Upgrade the older of the two, the control plane or this device; they are sent by themselves then: lineside devices show NAME",
+    ),
+    Problem(
         "link.unreachable",
         Kind.UNAVAILABLE,
         "The control plane at {url} does not answer: {why}.",

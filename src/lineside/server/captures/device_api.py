@@ -7,9 +7,9 @@ import re
 
 from litestar import post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath
 
-from lineside.contract.capture import CaptureRecord, Ticket
+from lineside.contract.capture import Ticket
 from lineside.contract.errors import LinesideError
 from lineside.server.captures.service import CapturesService
 from lineside.server.errors import AnyRequest
@@ -18,12 +18,14 @@ from lineside.server.uploads import received
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 
-@post("/captures", sync_to_thread=True, status_code=200, summary="Announce an image; a ticket to send it")
-def announce_capture(
-    data: JSONBody[CaptureRecord], caller: NamedDependency[str], captures: NamedDependency[CapturesService]
+@post("/captures", status_code=200, summary="Announce an image; a ticket to send it")
+async def announce_capture(
+    request: AnyRequest, caller: NamedDependency[str], captures: NamedDependency[CapturesService]
 ) -> Ticket:
-    """Idempotent by the capture's id. `uploaded`: the image is there already."""
-    return captures.announce(caller, data)
+    """The body is the capture's record, in a version of its schema that is taken (`Lineside-Captures` of a check-in's
+    answer). Idempotent by the capture's id. `uploaded`: the image is there already."""
+    payload = await request.body()
+    return await asyncio.to_thread(lambda: captures.announce(caller, captures.read(caller, payload)))
 
 
 @put("/uploads/{ticket:str}", status_code=204, request_max_body_size=None, summary="Send the image of a ticket")

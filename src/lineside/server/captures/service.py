@@ -10,18 +10,10 @@ from functools import partial
 import msgspec
 from sqlalchemy.orm import Session
 
-from lineside.contract.capture import (
-    CAPTURE_SCHEMA,
-    Capture,
-    CaptureFilter,
-    CapturePage,
-    CaptureRecord,
-    SignedPut,
-    Ticket,
-)
+from lineside.contract.capture import Capture, CaptureFilter, CapturePage, CaptureRecord, SignedPut, Ticket
 from lineside.contract.errors import LinesideError
-from lineside.contract.ids import is_digest, is_name
-from lineside.server.captures import finding, store
+from lineside.contract.schema_versions import CAPTURES, Schema
+from lineside.server.captures import finding, reading, store
 from lineside.server.captures.collections import Collections
 from lineside.server.captures.partials import Partials
 from lineside.server.captures.pieces import exactly
@@ -29,24 +21,30 @@ from lineside.server.captures.store import CaptureRow, TicketRow
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.services import Core
 
-_CONTENT_TYPES = ("image/jpeg", "image/png", "image/bmp", "image/webp", "image/tiff", "application/octet-stream")
 _TICKETS_AT_ONCE = 1000  # that are forgotten in one transaction
 
 
 class CapturesService:
     """Captures and their upload tickets."""
 
-    def __init__(self, core: Core, collections: Collections | None = None) -> None:
-        self._core = core
+    def __init__(
+        self, core: Core, collections: Collections | None = None, schema: Schema[CaptureRecord] = CAPTURES
+    ) -> None:
+        """`schema`: of captures, in the versions that are read."""
+        self._core, self._schema = core, schema
         self._collections = collections or Collections(core)
         self._partials = Partials(core.root / "uploads")
 
     # --- devices --------------------------------------------------------------------------------------------------
 
+    def read(self, caller: str, payload: bytes) -> CaptureRecord:
+        """A record as a device sends it. Raises `capture.invalid`, `capture.version_unread`."""
+        return reading.read(caller, payload, self._schema)
+
     def announce(self, caller: str, record: CaptureRecord) -> Ticket:
         """A ticket to upload a capture; announcing it again gives the ticket that is open, or a new one.
 
-        Raises `auth.not_yours`, `request.invalid`, `capture.too_large`, `capture.id_taken`, `capture.budget_spent`,
+        Raises `auth.not_yours`, `capture.invalid`, `capture.too_large`, `capture.id_taken`, `capture.budget_spent`,
         `ticket.wrong_size`.
         """
         self._check(caller, record)
@@ -153,9 +151,9 @@ class CapturesService:
     def _check(self, caller: str, record: CaptureRecord) -> None:
         if record.device != caller:
             raise LinesideError("auth.not_yours", device=caller)
-        wrong = _what_is_wrong(record)
+        wrong = reading.what_is_wrong(record)
         if wrong:
-            raise LinesideError("request.invalid", why=wrong)
+            raise LinesideError("capture.invalid", device=caller, why=wrong)
         if record.size > self._core.settings.capture_bytes:
             raise LinesideError("capture.too_large", size=record.size, limit=self._core.settings.capture_bytes)
 
@@ -257,19 +255,3 @@ def _in_utc(moment: str | None) -> str | None:
         return rfc3339(datetime.fromisoformat(moment).astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise LinesideError("request.invalid", why=f"{moment[:80]!r} is no time (RFC 3339)") from error
-
-
-def _what_is_wrong(record: CaptureRecord) -> str:
-    if record.schema != CAPTURE_SCHEMA:
-        return f"{record.schema!r} is not {CAPTURE_SCHEMA}"
-    if not is_name(record.id):
-        return f"{record.id!r} cannot name a capture"
-    if not is_digest(record.digest):
-        return f"{record.digest!r} is not a digest"
-    if record.size <= 0:
-        return "a capture has at least one byte"
-    if record.content_type not in _CONTENT_TYPES:
-        return f"{record.content_type!r} is no type of image"
-    if record.request and not is_name(record.request):
-        return "request is no id"
-    return "strategy is no name" if not is_name(record.strategy) else ""

@@ -16,7 +16,7 @@ from lineside.contract.desired import Desired
 from lineside.contract.device import AccessToken
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ReportsAnswer, ReportsRequest
-from lineside.contract.schema_versions import RESULTS, said
+from lineside.contract.schema_versions import CAPTURES, RESULTS, said
 from lineside.server.access.tokens import AccessTokens
 from lineside.server.clock import rfc3339
 from lineside.server.devices.desired import Content, DesiredDocuments
@@ -63,7 +63,8 @@ class Told:
         """Of the answer."""
         numbers = {"Lineside-Asked": self.look.asked, "Lineside-Collecting": self.look.collecting}
         told = {name: str(number) for name, number in numbers.items() if number}
-        return {"ETag": self.etag, RESULTS.header: said(RESULTS.told), **told}
+        taken = {schema.header: said(schema.told) for schema in (RESULTS, CAPTURES)}
+        return {"ETag": self.etag, **taken, **told}
 
 
 class CheckIns:

@@ -69,7 +69,7 @@ async def get_desired(
     checkins: NamedDependency[CheckIns],
 ) -> Response[Desired | None]:
     """304 when `If-None-Match` names the present document. `Lineside-Asked`: people ask something, see
-    `/inquiries`. `Lineside-Results`: the versions of the result schema that are taken."""
+    `/inquiries`. `Lineside-Results`, `Lineside-Captures`: the versions of their schemas that are taken."""
     told = await checkins.ask(caller, await checkins.look(caller), request.headers.get("if-none-match", ""))
     return Response(told.document, status_code=200 if told.document else 304, headers=told.headers())
 

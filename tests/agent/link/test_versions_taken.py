@@ -1,4 +1,5 @@
-"""What the control plane takes of results is kept where runtimes find it, and is their word while nobody answers."""
+"""What the control plane takes of results is kept where runtimes find it, and is their word while nobody answers. What
+it takes of captures, the agent goes by itself."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import msgspec
 from lineside.contract.reported import Phase
 from lineside.runtime.sinks.taken import Taken
 from tests.agent.agents import AgentProcess
+from tests.agent.captures import kept
 from tests.agent.components import recipe
 from tests.agent.control_plane import ControlPlane
 from tests.eventually import eventually
@@ -31,6 +33,23 @@ def test_what_the_control_plane_says_reaches_components(plane: ControlPlane, age
     eventually(lambda: taken.versions() == (1,))
     assert agent.end() == 0
     assert msgspec.json.decode(agent.paths.results_taken.read_bytes()) == [1]
+
+
+def test_captures_wait_and_the_control_plane_hears_why(plane: ControlPlane, agent: AgentProcess) -> None:
+    def told() -> set[str]:
+        return {one.code for one in plane.reports[-1].conditions} if plane.reports else set()
+
+    plane.captures_taken = "2"
+    record = kept(agent.paths.captures, "a", b"one")
+    plane.want()
+    agent.start()
+    eventually(lambda: "capture.no_common_version" in told())
+    assert plane.captures == {}
+    plane.captures_taken = "1, 2"
+    eventually(lambda: plane.uploaded == {"a": b"one"} and "capture.no_common_version" not in told())
+    assert plane.captures == {"a": record}
+    assert agent.end() == 0
+    assert list(agent.paths.captures.iterdir()) == []
 
 
 def test_a_file_that_cannot_be_read_changes_nothing(plane: ControlPlane, agent: AgentProcess) -> None:
