@@ -216,6 +216,82 @@ def test_what_one_that_was_away_brings_is_asked_of_nobody_else(
     assert (found.state, found.asked, found.kept, found.uploaded) == (CollectionState.COMPLETE, 9, 11, 11)
 
 
+def fall_silent(client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock) -> Collection:
+    """The first has kept its three of nine, and one of them came; then it is not heard of for half of the time."""
+    made = collect(client, 9)
+    for camera in cameras:
+        hear(camera)
+    send(cameras[0], 0, made.id)
+    cameras[0].post(f"/collections/{made.id}/kept", CaptureProgress(kept=3))
+    for seconds in (12 * 3600, 12 * 3600 - 1):  # what it has not kept would go to others after a quarter
+        clock.advance(seconds)
+        for camera in cameras[1:]:
+            hear(camera)
+        loop(lineside)
+        assert {one.asked for one in client.collection(made.id).devices} == {3}
+    clock.advance(1)
+    loop(lineside)
+    lines = report(client, made)
+    assert (lines["cam-0"].asked, lines["cam-1"].asked, lines["cam-2"].asked) == (1, 4, 4)
+    assert lines["cam-0"].why == (
+        "It was last heard of at 2026-01-01T00:00:00.000Z: others were asked for all of its images that had not come."
+    )
+    return made
+
+
+@pytest.mark.both_databases
+def test_what_a_device_kept_that_never_comes_back_is_asked_of_others(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    made = fall_silent(client, cameras, lineside, clock)
+    told = [collecting(camera) for camera in cameras[1:]]
+    clock.advance(60)
+    loop(lineside)
+    assert [collecting(camera) for camera in cameras[1:]] == told  # once
+    for camera in cameras[1:]:
+        for n in range(4):
+            send(camera, n, made.id)
+    found = client.collection(made.id)
+    assert (found.state, found.asked, found.uploaded) == (CollectionState.COMPLETE, 9, 9)
+
+
+@pytest.mark.both_databases
+def test_one_that_comes_back_with_what_it_kept_counts_once(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    """Nothing was kept for it elsewhere yet: it is asked of nobody else any more."""
+    made = fall_silent(client, cameras, lineside, clock)
+    hear(cameras[0])
+    loop(lineside)
+    assert {one.asked for one in client.collection(made.id).devices} == {3}
+    assert [[part.count for part in asked(camera)] for camera in cameras] == [[3], [3], [3]]
+    send(cameras[0], 0, made.id, again=True)
+    for camera in cameras:
+        for n in range(camera is cameras[0], 3):
+            send(camera, n, made.id)
+    found = client.collection(made.id)
+    assert (found.state, found.asked, found.kept, found.uploaded) == (CollectionState.COMPLETE, 9, 9, 9)
+
+
+def test_one_that_comes_back_when_others_have_kept_its_part_brings_more_than_was_asked(
+    client: Client, cameras: list[TestDevice], lineside: Running, clock: FakeClock
+) -> None:
+    made = fall_silent(client, cameras, lineside, clock)
+    for camera in cameras[1:]:
+        camera.post(f"/collections/{made.id}/kept", CaptureProgress(kept=4))
+    hear(cameras[0])
+    loop(lineside)
+    assert client.collection(made.id).asked == 9
+    assert asked(cameras[0]) == []  # it keeps no more
+    for n in (1, 2):
+        send(cameras[0], n, made.id)
+    for camera in cameras[1:]:
+        for n in range(4):
+            send(camera, n, made.id)
+    found = client.collection(made.id)
+    assert (found.state, found.asked, found.uploaded) == (CollectionState.COMPLETE, 9, 11)
+
+
 def test_who_leaves_is_replaced_at_once(client: Client, cameras: list[TestDevice], lineside: Running) -> None:
     """What one that left the group has kept still comes; what a revoked one has kept does not."""
     made = collect(client, 9)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineside.server.captures.spreading import Part, shared, silent_since, spread
+from lineside.server.captures.spreading import Part, gone_since, shared, silent_since, spread
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR, TEN = timedelta(hours=1), timedelta(minutes=10)
@@ -81,3 +81,22 @@ def test_the_sum_stays_and_nobody_is_asked_for_less_than_it_has(parts: dict[str,
 def test_how_long_a_silent_device_is_waited_for(hours: float, gone: float, now: float, lost: bool) -> None:
     silent = silent_since(BEGUN, BEGUN + hours * HOUR, BEGUN + now * HOUR, TEN)
     assert (BEGUN + gone * HOUR <= silent) is lost
+
+
+@pytest.mark.parametrize(
+    ("hours", "silent", "now", "gone"),
+    [
+        (40, 0.0, 19.9, False),  # half of the time has not passed
+        (40, 0.0, 20.0, True),
+        (40, 30.0, 37.4, False),  # nor three quarters of what was left then
+        (40, 30.0, 37.5, True),
+        (0.5, 0.1, 0.43, False),  # twenty minutes in any case
+        (0.5, 0.1, 0.44, True),
+    ],
+)
+def test_how_long_what_a_silent_device_has_kept_is_waited_for(
+    hours: float, silent: float, now: float, gone: bool
+) -> None:
+    since = gone_since(BEGUN, BEGUN + hours * HOUR, BEGUN + now * HOUR, TEN)
+    assert (BEGUN + silent * HOUR <= since) is gone
+    assert since <= silent_since(BEGUN, BEGUN + hours * HOUR, BEGUN + now * HOUR, TEN)

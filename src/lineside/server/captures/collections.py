@@ -29,8 +29,8 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.server.access.caller import current
 from lineside.server.captures import collections_store as store
-from lineside.server.captures.collections_store import CollectionDeviceRow, CollectionRow
-from lineside.server.captures.spreading import Part, shared, silent_since, spread
+from lineside.server.captures.collections_store import Away, CollectionDeviceRow, CollectionRow
+from lineside.server.captures.spreading import Part, gone_since, shared, silent_since, spread
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.devices.membership import group_exists, group_names
 from lineside.server.services import Core
@@ -152,7 +152,7 @@ class Collections:
         now = self._core.clock.now()
         with self._core.database.read() as session:
             over = store.over(session, rfc3339(now))
-            unsettled = [row.id for row in store.opened(session) if store.unsettled(session, row, self._silent(row))]
+            unsettled = [row.id for row in store.opened(session) if store.unsettled(session, row, self._away(row))]
         for id_ in over:
             with self._core.database.write() as session:
                 row = session.get_one(CollectionRow, id_)
@@ -164,25 +164,29 @@ class Collections:
                 if row.state == CollectionState.OPEN.value:
                     self._settle(session, row)
 
-    def _silent(self, row: CollectionRow) -> str:
-        """Who was last heard of up to then is waited for no longer; from before this started, nobody can tell."""
+    def _away(self, row: CollectionRow) -> Away:
+        """Who was last heard of up to when is waited for no longer; from before this started, nobody can tell."""
         patience = timedelta(seconds=max(_PATIENCE_SECONDS, self._core.settings.silence_seconds))
-        begun, until, now = parse_rfc3339(row.created_at), parse_rfc3339(row.until), self._core.clock.now()
-        silent = silent_since(begun, until, now, patience)
-        return rfc3339(silent) if silent >= self._since else ""
+        times = parse_rfc3339(row.created_at), parse_rfc3339(row.until), self._core.clock.now()
+        silent, gone = (
+            rfc3339(since) if since >= self._since else ""
+            for since in (silent_since(*times, patience), gone_since(*times, patience))
+        )
+        return Away(silent, gone)
 
     def _settle(self, session: Session, row: CollectionRow) -> None:
         """What devices are asked for and will not keep is asked of others of the group that are there; what came beyond
         what one was asked for, because it was away meanwhile, is asked of nobody else."""
         now = self._core.clock.now()
         here = rfc3339(now - timedelta(seconds=self._core.settings.silence_seconds))
-        found, spare = store.parts(session, row, self._silent(row), here), store.spare(session, row, here)
+        found, spare = store.parts(session, row, self._away(row), here), store.spare(session, row, here)
         parts = {name: part for name, (_, part) in found.items()} | dict.fromkeys(spare, Part(0, 0, there=True))
         asked = shared(parts)
         for name, (one, part) in found.items():
             less = one.asked - asked.get(name, one.asked)
             if less > 0 and part.lost and not one.why:
-                one.lost = f"{store.why_lost(session, row, name)}: others were asked for {less} of its images."
+                which = "all of its images that had not come" if part.have < one.kept else f"{less} of its images"
+                one.lost = f"{store.why_lost(session, row, name)}: others were asked for {which}."
             one.asked = asked.get(name, one.asked)
         new = {name: asked[name] for name in spare if name in asked}
         if new:
@@ -210,7 +214,7 @@ class Collections:
 
     def _end(self, session: Session, row: CollectionRow, state: CollectionState) -> None:
         row.state, row.ended_at = state.value, rfc3339(self._core.clock.now())
-        for name, (one, part) in store.parts(session, row, self._silent(row), here="").items():
+        for name, (one, part) in store.parts(session, row, self._away(row), here="").items():
             if part.lost and part.asked > part.have and not one.why:
                 one.lost = f"{store.why_lost(session, row, name)}."
         session.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Index, String, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
@@ -199,39 +200,45 @@ def opened(session: Session) -> list[CollectionRow]:
     return list(session.scalars(select(CollectionRow).where(CollectionRow.state == _OPEN)))
 
 
-def unsettled(session: Session, row: CollectionRow, silent: str) -> bool:
-    """Whether an open part is lost, or one is open while another device has more than it was asked for. Who was last
-    heard of up to `silent` (RFC 3339) is lost."""
-    part = CollectionDeviceRow
+class Away(NamedTuple):
+    """Who was last heard of up to `silent` (RFC 3339; empty: nobody) keeps no more; up to `gone`, nor will it send."""
+
+    silent: str
+    gone: str
+
+
+def unsettled(session: Session, row: CollectionRow, away: Away) -> bool:
+    """Whether an open part is lost, or one is open while another device has more than it was asked for."""
+    part, have = CollectionDeviceRow, _have(away)
     query = select(part.device).join(DeviceRow, DeviceRow.name == part.device).where(part.collection == row.id)
 
     def any_(*which: ColumnElement[bool]) -> bool:
         return session.scalar(query.where(*which).limit(1)) is not None
 
-    late = or_(part.kept > part.asked, part.uploaded > part.asked)
-    return any_(_open(), _lost(row, silent)) or (any_(late) and any_(_open()))
+    return any_(part.asked > have, _lost(row, away.silent)) or (any_(have > part.asked) and any_(part.asked > have))
 
 
-def parts(session: Session, row: CollectionRow, silent: str, here: str) -> dict[str, tuple[CollectionDeviceRow, Part]]:
-    """Parts of a collection, by device, and how things stand with them. Who was last heard of up to `silent` is lost,
-    after `here` can be asked for more."""
+def parts(session: Session, row: CollectionRow, away: Away, here: str) -> dict[str, tuple[CollectionDeviceRow, Part]]:
+    """Parts of a collection, by device, and how things stand with them. Who was last heard of after `here` can be asked
+    for more."""
     part = CollectionDeviceRow
-    query = select(part, DeviceRow.state, DeviceRow.last_seen, _lost(row, silent).label("lost"))
+    query = select(part, DeviceRow.last_seen, _have(away).label("have"), _lost(row, away.silent).label("lost"))
     found = session.execute(query.join(DeviceRow, DeviceRow.name == part.device).where(part.collection == row.id))
-    return {one.device: (one, _part(one, state, seen, here, lost)) for one, state, seen, lost in found}
+    return {one.device: (one, _part(one, seen, here, have, lost)) for one, seen, have, lost in found}
 
 
-def _part(row: CollectionDeviceRow, state: str, seen: str | None, here: str, lost: bool) -> Part:
-    # what a revoked device has kept never comes
-    have = row.uploaded if state == DeviceState.REVOKED.value else max(row.kept, row.uploaded)
+def _part(row: CollectionDeviceRow, seen: str | None, here: str, have: int, lost: bool) -> Part:
     there = row.told_at is not None and seen is not None and seen > here
     return Part(asked=row.asked, have=have, there=there and not lost, lost=lost)
 
 
-def _open() -> ColumnElement[bool]:
+def _have(away: Away) -> ColumnElement[int]:
+    """How many images of its part a device has, or has sent; what one has kept that is revoked, or gone, counts only
+    when it comes."""
     part = CollectionDeviceRow
     revoked = DeviceRow.state == DeviceState.REVOKED.value
-    return and_(part.asked > part.uploaded, or_(part.asked > part.kept, revoked))
+    gone = part.told_at.is_not(None), func.coalesce(DeviceRow.last_seen, part.told_at) <= away.gone
+    return case((or_(revoked, and_(*gone)), part.uploaded), (part.kept > part.uploaded, part.kept), else_=part.uploaded)
 
 
 def _lost(row: CollectionRow, silent: str) -> ColumnElement[bool]:

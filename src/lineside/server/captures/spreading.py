@@ -55,6 +55,12 @@ def silent_since(begun: datetime, until: datetime, now: datetime, patience: time
     return min(now - patience, max(now - (until - begun) / 4, now - (until - now)))
 
 
+def gone_since(begun: datetime, until: datetime, now: datetime, patience: timedelta) -> datetime:
+    """Who was last heard of before this is not counted on even for what it has kept: half of the collection's time has
+    passed since, or three quarters of what was left of it then; and twice `patience` in any case."""
+    return min(now - 2 * patience, max(now - (until - begun) / 2, now - 3 * (until - now)))
+
+
 def _more(count: int, asked: Mapping[str, int]) -> dict[str, int]:
     """`count` images more, of all of them, evenly."""
     names = sorted(asked, key=lambda name: (asked[name], name))
