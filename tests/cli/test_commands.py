@@ -75,14 +75,14 @@ READING = [
     ("devices list", list[Device], "device.too_hot"),
     ("devices show tag-station-1", Device, "matched"),
     ("devices show tag-station-1", Device, "1.0.0 (differs)"),
-    ("devices show tag-station-1", Device, "64.0 MiB"),
+    ("devices show tag-station-1", Device, "67.1 MB"),
     ("devices show tag-station-1", Device, "cgroup v2"),
     (
         "devices show tag-station-1",
         Device,
         "device: device.too_hot cpu is at 92 °C.\n  Next: Look at the device's fan.",
     ),
-    ("devices show tag-station-1", Device, "3.0 GiB"),
+    ("devices show tag-station-1", Device, "3.2 GB"),
     ("devices show tag-station-1", Device, "link kind"),
     ("devices diagnose tag-station-1", list[CheckResult], "✓ disk"),
     ("groups list", list[Group], "site=berlin"),
@@ -90,7 +90,7 @@ READING = [
     ("devices exports tag-station-1", ExportPage, "2026/11/21/batch.csv"),
     ("results tail", ResultPage, "a[1].jpg_0"),
     ("captures list", CapturePage, "The best score, 0.41"),
-    ("captures show cap-1", Capture, "12.1 KiB"),
+    ("captures show cap-1", Capture, "12.3 kB"),
 ]
 
 CHANGING = [

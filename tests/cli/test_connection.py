@@ -93,7 +93,24 @@ def test_a_root_whose_control_plane_has_ended_gives_no_token_away(tmp_path: Path
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     root = _with_token(_root(tmp_path / "root", "http://127.0.0.1:1", gone.pid))
-    assert find(None, root, environ) == Found(url="http://127.0.0.1:1")
+    remember_root(root, environ)
+    assert find("http://127.0.0.1:1", None, environ) == Found(url="http://127.0.0.1:1")
+
+
+def test_a_named_root_on_which_none_runs_is_refused_and_nobody_else_is_asked(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    other = _with_token(_root(tmp_path / "other", DEFAULT_URL, os.getpid()))
+    remember_root(other, environ)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    ended = _root(tmp_path / "ended", DEFAULT_URL, gone.pid)
+    for root in (tmp_path / "nothing", ended):
+        with pytest.raises(LinesideError, match="root_not_up") as refused:
+            find(None, root, environ)
+        assert refused.value.next.startswith(f"Start it: lineside up --root {root}")
+        with pytest.raises(LinesideError, match="root_not_up"):
+            find(None, None, environ | {"LINESIDE_ROOT": str(root)})
 
 
 def test_a_token_in_the_environment_beats_all_but_the_root_that_was_named(

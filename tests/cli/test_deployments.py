@@ -127,6 +127,6 @@ def test_a_deployment_shows_its_policies_and_who_its_components_run_as(
         values.DEPLOYMENT, components={"app": spec}, update_policy=UpdatePolicy(timeout_in_seconds=120)
     )
     shown = lineside("deployments", "show", "dep-1").out
-    assert "app as ann, 64.0 MiB memory, 1.5 CPUs" in shown
+    assert "app as ann, 64 MiB memory, 1.5 CPUs" in shown
     assert "may put it off for 120 s" in shown
     assert "30 s" in shown

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from lineside.server.testing_device import TestDevice
 from tests.pages.story import House
@@ -130,6 +130,19 @@ def test_an_unknown_thing_is_a_page_with_a_next_step(house: House) -> None:
     assert answer.status_code == 404
     assert "There is no device named nobody" in answer.text
     assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+
+
+def test_an_address_without_a_page_leads_back(browser: Browser, house: House) -> None:
+    page = browser.new_page()  # one of its own: Chromium complains of every 404
+    answer = page.goto(house.lineside.people_url + "/results")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.locator(".error")).to_contain_text("There is no page at /results.Next: Begin at the overview.")
+    page.get_by_role("link", name="Back to the overview").click()
+    expect(page.locator("h1")).to_have_text("The loop")
+    asked = httpx.get(house.lineside.people_url + "/results").json()
+    assert asked["error"]["code"] == "request.no_such_path"
+    page.close()
 
 
 def test_pictures_are_reduced_and_nothing_else_is_served_as_one(house: House) -> None:

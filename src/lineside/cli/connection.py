@@ -68,7 +68,7 @@ def find(url: str | None, root: Path | None, environ: Mapping[str, str] = os.env
 
     The token is that of `--root`, else LINESIDE_TOKEN, else that of a root of this user whose control plane has this
     very address, else the one `lineside login` saved for it. A root's token is never sent to another address, nor when
-    its control plane has ended: somebody else may listen there.
+    its control plane has ended: somebody else may listen there. Raises `cli.root_not_up`.
     """
     wanted = find_url(url, root, environ).rstrip("/")
     if root and (found := of_root(root)) and found.url == wanted:
@@ -109,22 +109,25 @@ def option_of(root: Path) -> str:
 
 def find_url(url: str | None, root: Path | None, environ: Mapping[str, str] = os.environ) -> str:
     """`--url`, the control plane of `--root`, then the same two from the environment, then the default root's, then the
-    default address. A default root whose control plane has ended says nothing."""
+    default address. A default root whose control plane has ended says nothing; one that was named raises
+    `cli.root_not_up`: at the default address another plant may answer."""
     if url:
         return url
     if root:
-        return _url_of(root) or DEFAULT_URL
+        return _url_of(root)
     if environ.get("LINESIDE_URL"):
         return environ["LINESIDE_URL"]
     if environ.get("LINESIDE_ROOT"):
-        return _url_of(Path(environ["LINESIDE_ROOT"])) or DEFAULT_URL
+        return _url_of(Path(environ["LINESIDE_ROOT"]))
     server = read_server(DEFAULT_ROOT.expanduser())
     return server.people_url if server and alive(server.pid) else DEFAULT_URL
 
 
-def _url_of(root: Path) -> str | None:
+def _url_of(root: Path) -> str:
     server = read_server(root.expanduser())
-    return server.people_url if server else None
+    if server is None or not alive(server.pid):
+        raise LinesideError("cli.root_not_up", root=root)
+    return server.people_url
 
 
 def _roots(environ: Mapping[str, str]) -> list[Path]:

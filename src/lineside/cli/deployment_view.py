@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from lineside.cli.table import BAD, details, mark, rows, size, spaced, when
+from lineside.cli.table import BAD, details, mark, rows, spaced, when
 from lineside.contract.deployment import ComponentSpec, Deployment, DeploymentPreview, PreviewPart
 from lineside.contract.rollout_words import plan_in_words
 
@@ -97,7 +97,7 @@ def _run_with(deployment: Deployment) -> Iterator[str]:
     for name, spec in deployment.components.items():
         if spec.run_with is not None:
             limits = spec.run_with.system_resource_limits
-            memory = f"{size(limits.memory * 1024)} memory" if limits.memory else ""
+            memory = f"{limits.memory / 1024:g} MiB memory" if limits.memory else ""
             cpus = f"{limits.cpus:g} CPUs" if limits.cpus else ""
             said = (f"as {spec.run_with.posix_user}" if spec.run_with.posix_user else "", memory, cpus)
             yield f"{name} " + ", ".join(part for part in said if part)

@@ -63,12 +63,12 @@ def when(moment: str | None) -> str | None:
 
 
 def size(count: int) -> str:
-    """Bytes as people read them."""
+    """Bytes as people read them, in the units of the pages and of what selectors compare (`memory_mb`)."""
     amount = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024 or unit == "GiB":
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
             break
-        amount /= 1024
+        amount /= 1000
     return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
 
 

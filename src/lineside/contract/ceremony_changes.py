@@ -59,7 +59,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
             "target.changed": f"{self.role} sign {self.subject} with other content: {self.digest}.",
             "key.added": f"The key {whose} may sign for {self.role}.",
             "key.removed": f"The key {whose} may no longer sign for {self.role}.",
-            "threshold": f"{counted(self.after, 'key')} must sign for {self.role}; it was {self.before}.",
+            "threshold": f"{counted(self.after or 0, 'key')} must sign for {self.role}; it was {self.before}.",
         }.get(self.what, f"{self.role}: {self.note}.")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
+from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
@@ -49,7 +50,7 @@ from lineside.server.services import Core, Loop, Room
 from lineside.server.telemetry.room import room as telemetry
 from lineside.server.trust.room import room as trust
 from lineside.server.twins.room import room as twins
-from lineside.server.web.render import explained
+from lineside.server.web.render import explained, refused
 from lineside.server.webhooks.room import room as webhooks
 
 ROOMS: tuple[Callable[[Core], Room], ...] = (
@@ -161,7 +162,10 @@ def _people(rooms: Sequence[Room], services: Iterable[str], request_bytes: int) 
     handlers = [handler for room in rooms for handler in room.pages]
     pages = _Router("/", route_handlers=handlers, exception_handlers={LinesideError: explained})
     middleware = [Authenticate(), SameSiteOnly()]
-    app = _litestar(services, request_bytes, [api, pages], middleware, [permitted], people_reference())
+    handlers_of_errors = errors.HANDLERS | {HTTPException: refused}
+    app = _litestar(
+        services, request_bytes, [api, pages], middleware, [permitted], people_reference(), handlers_of_errors
+    )
     all_decided(app)
     describe_errors(app)
     return app
@@ -194,11 +198,12 @@ def _litestar(
     middleware: Sequence[Middleware],
     guards: Sequence[Guard],
     reference: OpenAPIConfig | None = None,
+    explaining: Mapping[Any, Any] = errors.HANDLERS,
 ) -> Litestar:
     return _Application(
         handlers,
         dependencies={name: service(name) for name in services},
-        exception_handlers=errors.HANDLERS,
+        exception_handlers=dict(explaining),
         middleware=middleware,
         guards=guards,
         openapi_config=reference,

@@ -8,6 +8,7 @@ ROWS = (
     Problem("request.invalid", Kind.REFUSED, "The request is not valid: {why}.", "See the API reference at /schema."),
     Problem("request.not_found", Kind.MISSING, "There is no {what} named {name}.", "{where}"),
     Problem("request.no_such_path", Kind.MISSING, "There is nothing at {path}.", "See the API reference at /schema."),
+    Problem("request.no_such_page", Kind.MISSING, "There is no page at {path}.", "Begin at the overview."),
     Problem(
         "request.wrong_method", Kind.REFUSED, "{path} does not answer {method}.", "See the API reference at /schema."
     ),

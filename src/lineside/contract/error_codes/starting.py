@@ -46,7 +46,18 @@ ROWS = (
         "The file name {name} is not valid UTF-8.",
         "Rename the file and import again.",
     ),
-    Problem("client.unreachable", Kind.UNAVAILABLE, "No control plane answers at {url}.", "Start one: lineside up"),
+    Problem(
+        "client.unreachable",
+        Kind.UNAVAILABLE,
+        "No control plane answers at {url}.",
+        "Start one: lineside up; or name one that runs with --root or --url.",
+    ),
+    Problem(
+        "cli.root_not_up",
+        Kind.UNAVAILABLE,
+        "No control plane runs on the root {root}.",
+        "Start it: lineside up --root {root}; or name another with --root or --url.",
+    ),
     Problem(
         "cli.bad_document",
         Kind.REFUSED,

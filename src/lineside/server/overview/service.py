@@ -217,7 +217,8 @@ def _worries_of(device: Device) -> Iterator[str]:
     What a device said before it fell silent may have passed.
     """
     if device.summary in WRONG:
-        yield f"{device.name} is {device.summary}"
+        error = device.report.error if device.report else None
+        yield f"{device.name} is {device.summary}" + (f": {error.message}" if error else "")
     conditions = (*device.report.conditions, *(one.report() for one in raised(device.report))) if device.report else ()
     if conditions and device.summary not in _SILENT:
         more = f" (and {len(conditions) - 1} more)" if len(conditions) > 1 else ""

@@ -8,19 +8,22 @@ from urllib.parse import urlencode, urlsplit
 
 import jinja2
 from litestar import Request, Response
+from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
 from lineside.contract.ceremony import TrustMode
 from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.people import Permission
-from lineside.server.access.caller import current
+from lineside.server.access.caller import SYSTEM, Caller, acting, current
+from lineside.server.errors import ErrorBody, from_framework
 from lineside.server.house import house_of
 from lineside.server.web.navigation import area_of, menu
 
 AnyRequest = Request[Any, Any, Any]
 Page = Response[str]
 
+_NOBODY = Caller(name="", by="")
 HERE = Path(__file__).resolve().parent
 
 HEADERS = {
@@ -80,6 +83,19 @@ def explained(request: AnyRequest, error: LinesideError) -> Page | Redirect:
     if error.code == "auth.login_needed":
         return _sign_in(request)
     return page(request, "error.html", here="", status=int(error.kind), error=error.report())
+
+
+def refused(request: AnyRequest, error: HTTPException) -> Page | Response[ErrorBody]:
+    """What the framework refused before a handler ran (an unknown path, a parameter that is none): a page for a browser,
+    JSON for a program. Nobody was asked who they are where there is no path, so that page shows no menu."""
+    answer = from_framework(request, error)
+    if "text/html" not in request.headers.get("accept", "") or request.url.path.startswith("/api/"):
+        return answer
+    report = answer.content.error
+    if report.code == "request.no_such_path":
+        report = LinesideError("request.no_such_page", path=request.url.path).report()
+    with acting(current() if current() is not SYSTEM else _NOBODY):
+        return page(request, "error.html", here="", status=answer.status_code, error=report)
 
 
 def _sign_in(request: AnyRequest) -> Page | Redirect:
