@@ -35,6 +35,7 @@ from lineside.contract.deployment import DeploymentDocument
 from lineside.contract.desired import Desired
 from lineside.contract.device import DEVICE_MOVES, DeviceState
 from lineside.contract.error_codes import PROBLEMS
+from lineside.contract.error_codes.general import WHERE
 from lineside.contract.evaluation import Evaluation
 from lineside.contract.golden import GoldenSet
 from lineside.contract.inquiry import Inquiry, InquiryPart
@@ -75,11 +76,14 @@ _SCHEMAS: dict[str, type] = {
 def errors() -> str:
     """Every error code with its sentence and next step."""
     rows = [
-        f"| `{problem.code}` | {problem.kind.value} | {problem.sentence} | {problem.next} |"
+        f"| `{problem.code}` | {problem.kind.value} | {problem.sentence} | {problem.listed or problem.next} |"
         for problem in sorted(PROBLEMS.values(), key=lambda problem: problem.code)
     ]
     head = "# Error codes\n\nThe number is the HTTP status it travels under. Words in braces are parameters.\n\n"
-    return _MADE + head + "| code | status | sentence | next |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    table = "| code | status | sentence | next |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    missing = "\n## What there is none of\n\n`request.not_found` says the next step by what was looked for.\n\n"
+    nexts = "\n".join(f"| {what} | {after} |" for what, after in sorted(WHERE.items()))
+    return f"{_MADE}{head}{table}{missing}| what | next |\n|---|---|\n{nexts}\n"
 
 
 def _machine(title: str, states: type[enum.Enum], moves: Mapping[enum.Enum, frozenset[enum.Enum]]) -> str:

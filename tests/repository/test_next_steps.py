@@ -42,6 +42,18 @@ def wrong(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("code", PROBLEMS)
 def test_next_steps_of_errors(code: str) -> None:
     assert not list(wrong(PROBLEMS[code].next))
+    assert not list(wrong(PROBLEMS[code].listed))
+
+
+def test_the_reference_shows_words_where_the_next_step_is_known_only_when_it_is_raised() -> None:
+    """`{where}` alone tells a reader nothing."""
+    for line in (ROOT / "docs/reference/errors.md").read_text().splitlines():
+        if not line.startswith("| `"):
+            continue
+        code, _, sentence, after = (cell.strip() for cell in line.strip("|").split(" | "))
+        for cell in (sentence, after):
+            assert re.search(r"[A-Za-z]{2}", re.sub(r"\{[a-z_]+\}", "", cell)), f"{code}: {cell}"
+            assert not re.match(r"\{(next|hint|where|step|command)\}", cell), f"{code}: {cell}"
 
 
 def test_what_there_is_none_of_says_where_to_look() -> None:

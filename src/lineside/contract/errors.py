@@ -33,12 +33,14 @@ class Kind(enum.IntEnum):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One row of the error table; `sentence` and `next` are `str.format` templates over the parameters."""
+    """One row of the error table; `sentence` and `next` are `str.format` templates over the parameters. `listed`: what
+    the reference says in place of a `next` that is known only when the error is raised."""
 
     code: str
     kind: Kind
     sentence: str
     next: str
+    listed: str = ""
 
 
 class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):

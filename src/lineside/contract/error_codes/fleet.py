@@ -77,7 +77,13 @@ ROWS = (
         "There is no group named {group}.",
         "See which there are: lineside groups list; or let devices join it: lineside devices token --group {group}",
     ),
-    Problem("deployment.not_released", Kind.CONFLICT, "{name} {version} is not released: {state}.", "{command}"),
+    Problem(
+        "deployment.not_released",
+        Kind.CONFLICT,
+        "{name} {version} is not released: {state}.",
+        "{command}",
+        "What its model, or its builders, must do next, for example lineside models approve NAME:VERSION",
+    ),
     Problem(
         "deployment.dependency",
         Kind.REFUSED,

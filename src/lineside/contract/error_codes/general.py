@@ -6,7 +6,13 @@ from lineside.contract.errors import Kind, Problem
 
 ROWS = (
     Problem("request.invalid", Kind.REFUSED, "The request is not valid: {why}.", "See the API reference at /schema."),
-    Problem("request.not_found", Kind.MISSING, "There is no {what} named {name}.", "{where}"),
+    Problem(
+        "request.not_found",
+        Kind.MISSING,
+        "There is no {what} named {name}.",
+        "{where}",
+        "See [what there is none of](#what-there-is-none-of).",
+    ),
     Problem("request.no_such_path", Kind.MISSING, "There is nothing at {path}.", "See the API reference at /schema."),
     Problem("request.no_such_page", Kind.MISSING, "There is no page at {path}.", "Begin at the overview."),
     Problem(

@@ -52,8 +52,15 @@ ROWS = (
         Kind.REFUSED,
         "{key} is not a key of {where}; nothing reads it.",
         "{hint}",
+        "The key that is nearest, or all that are known there: docs/recipes.md",
     ),
-    Problem("recipe.unknown_word", Kind.REFUSED, "No device calls its {key} {word}.", "{hint}"),
+    Problem(
+        "recipe.unknown_word",
+        Kind.REFUSED,
+        "No device calls its {key} {word}.",
+        "{hint}",
+        "The word to write, or all that are known: docs/recipes.md",
+    ),
     Problem(
         "recipe.never_used",
         Kind.REFUSED,

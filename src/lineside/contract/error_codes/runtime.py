@@ -75,6 +75,7 @@ ROWS = (
         Kind.CONFLICT,
         "The model in {folder} does not decide: {why} The model before goes on.",
         "{next} Then deploy a version that is mended, or the one before: lineside deployments create --group GROUP --model NAME:VERSION",
+        "What mends it; then deploy a version that is mended, or the one before: lineside deployments create --group GROUP --model NAME:VERSION",
     ),
     Problem(
         "model.shadow_off",

@@ -72,7 +72,13 @@ ROWS = (
         "The model {model} is not signed for devices yet.",
         "Approve it: lineside models approve {model}",
     ),
-    Problem("start.not_open", Kind.REFUSED, "People's API may not listen on {host} yet: {why}.", "{step}"),
+    Problem(
+        "start.not_open",
+        Kind.REFUSED,
+        "People's API may not listen on {host} yet: {why}.",
+        "{step}",
+        "Add --tls own, or start it without --host and choose a password by the link it prints: lineside up",
+    ),
     Problem(
         "start.tls_invalid",
         Kind.REFUSED,
