@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from lineside.contract.blob_pack import before
+from lineside.contract.component import ComponentPage
 from lineside.contract.dataset import DatasetPage
+from lineside.contract.deployment import DeploymentPage
 from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed
@@ -59,11 +61,11 @@ ANSWERS: dict[str, Any] = {
     "GET /models/metal-tags/1": values.MODEL,
     "POST /models/metal-tags/1/approve": values.MODEL,
     "POST /models/metal-tags/1/reject": values.MODEL,
-    "GET /components": values.COMPONENTS,
+    "GET /components": ComponentPage(components=tuple(values.COMPONENTS), offset=0, total=len(values.COMPONENTS)),
     "GET /components/metal-tags.model/1.0.0": values.COMPONENT,
     "POST /components": values.COMPONENTS[2],
     "POST /deployments": values.DEPLOYMENT,
-    "GET /deployments": [values.DEPLOYMENT],
+    "GET /deployments": DeploymentPage(deployments=(values.DEPLOYMENT,), total=1),
     "GET /deployments/dep-1": values.DEPLOYMENT,
     "GET /rollouts": [values.ROLLOUT],
     "GET /rollouts/ro-1/devices": values.ROLLOUT_DEVICES,

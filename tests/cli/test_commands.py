@@ -14,10 +14,10 @@ from lineside.client.downloading import Exported
 from lineside.client.model_folder import ModelExport
 from lineside.contract.capture import Capture, CapturePage
 from lineside.contract.compared import ModelsCompared
-from lineside.contract.component import Component, ComponentDetails
+from lineside.contract.component import Component, ComponentDetails, ComponentPage
 from lineside.contract.dataset import DatasetPage, DatasetVersion, ImagePage, ImportReport
 from lineside.contract.dataset_check import CheckReport, DatasetDiff, DatasetStats, FieldReport
-from lineside.contract.deployment import Deployment
+from lineside.contract.deployment import Deployment, DeploymentPage
 from lineside.contract.device import Device, JoinToken
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
@@ -58,9 +58,9 @@ READING = [
     ("models compare metal-tags 1 2", ModelsCompared, "more than chance"),
     ("models card metal-tags 1", ModelCard, "Line 4 only."),
     ("models card metal-tags@production --history", list[CardEdit], "asked for"),
-    ("components list", list[Component], "metal-tags.inference"),
+    ("components list", ComponentPage, "metal-tags.inference"),
     ("components show metal-tags.model 1.0.0", ComponentDetails, "models/metal-tags.model-1.0.0.json"),
-    ("deployments list", list[Deployment], "metal-tags.model 1.0.0"),
+    ("deployments list", DeploymentPage, "metal-tags.model 1.0.0"),
     ("deployments show dep-1", Deployment, "lineside rollouts watch ro-1"),
     ("rollouts list", list[Rollout], "1/2"),
     ("rollouts show ro-1", Rollout, "the first wave was told"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +14,12 @@ from lineside.cli.adoption import adoption
 from lineside.cli.approving import Key, sign_component
 from lineside.cli.check import check
 from lineside.cli.model_view import draw_approval
-from lineside.cli.options import Json, Root, RootSha, Url, Yes
+from lineside.cli.options import Json, Limit, Offset, Root, RootSha, Url, Yes
 from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, short, size, spaced, when
 from lineside.client.own_component import add_component
 from lineside.contract.ceremony import ProposalState
-from lineside.contract.component import Component, ComponentDetails, ComponentKind
+from lineside.contract.component import Component, ComponentDetails, ComponentKind, ComponentPage
 from lineside.contract.errors import LinesideError
 from lineside.contract.reported import ComponentState
 
@@ -32,10 +31,21 @@ _BAD = (ComponentState.ERRORED.value, ComponentState.BROKEN.value)
 
 
 @app.command("list")
-def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
-    """List component versions, newest first."""
+def list_(
+    name: Annotated[str | None, typer.Option("--name", help="Only versions of this component.")] = None,
+    offset: Offset = 0,
+    limit: Limit = 100,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """List component versions, newest first, a page at a time."""
     with session(url, root, json) as (client, out):
-        out.show(client.components(), _table)
+        found = client.component_page(name=name, offset=offset, limit=limit)
+        out.show(found, _table)
+        more = found.offset + len(found.components)
+        if more < found.total and not json:
+            out.say(f"{found.total} in all. Older ones: --offset {more}")
 
 
 @app.command()
@@ -101,7 +111,7 @@ def sign(
         out.show(client.component(name, version), _details)
 
 
-def _table(components: Sequence[Component]) -> RenderableType:
+def _table(page: ComponentPage) -> RenderableType:
     lines = (
         (
             component.name,
@@ -112,7 +122,7 @@ def _table(components: Sequence[Component]) -> RenderableType:
             size(sum(artifact.size for artifact in component.artifacts)),
             when(component.created_at),
         )
-        for component in components
+        for component in page.components
     )
     headings = ("name", "version", "kind", "signed for", "model", "size", "created")
     nothing = "No component yet. Train a model: lineside runs start. Or add one: lineside components add RECIPE"

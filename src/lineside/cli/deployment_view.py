@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from lineside.cli.table import BAD, details, mark, rows, spaced, when
-from lineside.contract.deployment import ComponentSpec, Deployment, DeploymentPreview, PreviewPart
+from lineside.contract.deployment import ComponentSpec, Deployment, DeploymentPage, DeploymentPreview, PreviewPart
 from lineside.contract.rollout_words import plan_in_words
 
 
-def table(deployments: Sequence[Deployment]) -> RenderableType:
+def table(page: DeploymentPage) -> RenderableType:
     """Deployments, one a line."""
     lines = (
         (
@@ -23,7 +23,7 @@ def table(deployments: Sequence[Deployment]) -> RenderableType:
             deployment.rollout,
             when(deployment.created_at),
         )
-        for deployment in deployments
+        for deployment in page.deployments
     )
     headings = ("id", "group", "kind", "components", "rollout", "created")
     return rows(headings, lines, "Nothing deployed. Deploy a model: lineside deployments create --group G --model N:V")

@@ -14,7 +14,7 @@ import yaml
 from rich.console import RenderableType
 
 from lineside.cli.deployment_view import deployment_details, preview_details, table
-from lineside.cli.options import Json, Root, Url, model_ref, which
+from lineside.cli.options import Json, Limit, Root, Url, model_ref, which
 from lineside.cli.output import session
 from lineside.cli.release import release_document
 from lineside.cli.table import details, size
@@ -70,10 +70,20 @@ def preview(
 
 
 @app.command("list")
-def list_(url: Url = None, root: Root = None, json: Json = False) -> None:
-    """List deployments, newest first."""
+def list_(
+    group: Annotated[str | None, typer.Option("--group", help="Only deployments to this group.")] = None,
+    before: Annotated[str | None, typer.Option("--before", help="Only those before this one.")] = None,
+    limit: Limit = 100,
+    url: Url = None,
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """List deployments, newest first, a page at a time."""
     with session(url, root, json) as (client, out):
-        out.show(client.deployments(), table)
+        found = client.deployments(group=group, before=before, limit=limit)
+        out.show(found, table)
+        if found.next is not None and not json:
+            out.say(f"{found.total} in all. Older ones: --before {found.next}")
 
 
 @app.command()

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from lineside.cli.asking import Name
 from lineside.cli.device_view import device_view
-from lineside.cli.options import Json, Reason, Root, Url
+from lineside.cli.options import Json, Limit, Offset, Reason, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, rows, when
 from lineside.contract.device import AcceptRequest, JoinToken, JoinTokenInfo, JoinTokenRequest, Preauthorisation
@@ -92,10 +92,16 @@ def preauthorise(
         out.show(client.preauthorise(request), lambda one: _keys([one]))
 
 
-def preauthorised(url: Url = None, root: Root = None, json: Json = False) -> None:
-    """List keys that may join without a token."""
+def preauthorised(
+    offset: Offset = 0, limit: Limit = 100, url: Url = None, root: Root = None, json: Json = False
+) -> None:
+    """List keys that may join without a token, by name, a page at a time."""
     with session(url, root, json) as (client, out):
-        out.show(client.preauthorised(), _keys)
+        found = client.preauthorised(offset=offset, limit=limit)
+        out.show(found, lambda page: _keys(page.keys))
+        more = found.offset + len(found.keys)
+        if more < found.total and not json:
+            out.say(f"{found.total} in all. The following: --offset {more}")
 
 
 def unpreauthorise(fingerprint: Fingerprint, url: Url = None, root: Root = None, json: Json = False) -> None:

@@ -89,6 +89,7 @@ OPERATIONS = (
     Operation("create_join_token", "POST /devices/tokens", "twin start"),
     Operation("devices", "GET /devices", "twin list"),
     Operation("components", "GET /components", "components list"),
+    Operation("component_page", "GET /components", "components list"),
     Operation("component", "GET /components/{name}/{version}", "components show"),
     Operation("propose_component", "POST /components/{name}/{version}/proposal", "components sign"),
     Operation("add_component", "POST /components", "components add"),

@@ -32,8 +32,8 @@ from lineside.client.trust import Trust
 from lineside.client.twins import Twins
 from lineside.client.webhooks import Telling
 from lineside.contract.blob_pack import before, unpacked
-from lineside.contract.component import AddComponent, Component, ComponentDetails
-from lineside.contract.deployment import Deployment, DeploymentDocument
+from lineside.contract.component import AddComponent, Component, ComponentDetails, ComponentPage
+from lineside.contract.deployment import Deployment, DeploymentDocument, DeploymentPage
 from lineside.contract.event import EventPage
 from lineside.contract.export import ExportPage
 from lineside.contract.ids import digest_of
@@ -141,9 +141,19 @@ class Client(
 
     # --- components, deployments, rollouts ------------------------------------------------------------------------
 
-    def components(self) -> list[Component]:
-        """All component versions, newest first."""
-        return self.connection.call("GET", "/components", list[Component])
+    def component_page(self, *, name: str | None = None, offset: int = 0, limit: int = 100) -> ComponentPage:
+        """Component versions, newest first: all, or those of one name."""
+        query = {"name": name, "offset": offset, "limit": limit}
+        return self.connection.call("GET", "/components", ComponentPage, query=query)
+
+    def components(self, *, name: str | None = None) -> list[Component]:
+        """All of them, page by page; see `component_page`."""
+        page = self.component_page(name=name, limit=1000)
+        found = list(page.components)
+        while page.components and len(found) < page.total:
+            page = self.component_page(name=name, offset=len(found), limit=1000)
+            found += page.components
+        return found
 
     def component(self, name: str, version: str) -> ComponentDetails:
         """One component version: its recipe, who signed it, which devices run it."""
@@ -157,9 +167,10 @@ class Client(
         """Deploy components to a group; the same document again answers with the deployment that is there."""
         return self.connection.call("POST", "/deployments", Deployment, body=document)
 
-    def deployments(self) -> list[Deployment]:
-        """All deployments, newest first."""
-        return self.connection.call("GET", "/deployments", list[Deployment])
+    def deployments(self, *, group: str | None = None, before: str | None = None, limit: int = 100) -> DeploymentPage:
+        """Deployments, newest first: of one group or of all; `before` is `next` of the page before."""
+        query = {"group": group, "before": before, "limit": limit}
+        return self.connection.call("GET", "/deployments", DeploymentPage, query=query)
 
     def deployment(self, deployment: str) -> Deployment:
         """One deployment."""

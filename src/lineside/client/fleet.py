@@ -12,6 +12,7 @@ from lineside.contract.device import (
     JoinTokenInfo,
     JoinTokenRequest,
     Preauthorisation,
+    PreauthorisedPage,
 )
 from lineside.contract.inquiry import Inquiry, InquiryAnswer, InquiryRequest
 
@@ -73,9 +74,10 @@ class Fleet(Calls):
         """Take a join token back."""
         return self.connection.call("POST", path("join-tokens", id, "revoke"), JoinTokenInfo)
 
-    def preauthorised(self) -> list[Preauthorisation]:
-        """Keys that may join without a token."""
-        return self.connection.call("GET", "/preauthorised", list[Preauthorisation])
+    def preauthorised(self, *, offset: int = 0, limit: int = 100) -> PreauthorisedPage:
+        """Keys that may join without a token, by name."""
+        query = {"offset": offset, "limit": limit}
+        return self.connection.call("GET", "/preauthorised", PreauthorisedPage, query=query)
 
     def preauthorise(self, request: Preauthorisation) -> Preauthorisation:
         """Let a key join without a token, once, under one name."""

@@ -145,7 +145,7 @@ def _report(client: Client, label: str, statement: ApprovalStatement, name: str)
 def _code(client: Client, report: TwinReport | None, name: str) -> Component | None:
     wanted = report.recipes.get(name) if report is not None else None
     return next(
-        (one for one in client.components() if one.recipe_digest == wanted and one.target is None),
+        (one for one in client.components(name=name) if one.recipe_digest == wanted and one.target is None),
         None,
     )
 

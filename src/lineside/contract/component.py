@@ -40,6 +40,14 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None  # name:version when it carries a model
 
 
+class ComponentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice of all component versions, or of those of one name, newest first."""
+
+    components: tuple[Component, ...]
+    offset: int
+    total: int
+
+
 class AddComponent(msgspec.Struct, frozen=True, kw_only=True):
     """Add a component of one's own: its recipe as written, YAML or JSON, and the files that it names, sent as blobs."""
 

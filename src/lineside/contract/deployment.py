@@ -131,6 +131,14 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()  # said once, when it is created: what of the document is read in another way
 
 
+class DeploymentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Deployments, newest first. `next` is what `before` of the page after this one has to be."""
+
+    deployments: tuple[Deployment, ...]
+    total: int  # of all pages
+    next: str | None = None
+
+
 class PreviewWave(msgspec.Struct, frozen=True, kw_only=True):
     """How many devices a wave would have today."""
 

@@ -140,6 +140,14 @@ class Preauthorisation(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str = ""
 
 
+class PreauthorisedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice of the keys that may join without a token, by the name they may join under."""
+
+    keys: tuple[Preauthorisation, ...]
+    offset: int
+    total: int
+
+
 class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Accept a pending or a quarantined device: the fingerprint of the key that was looked at; for a pending one, the
     group it lands in."""

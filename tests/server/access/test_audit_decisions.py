@@ -148,7 +148,7 @@ def _retest(world: World) -> Said:
 
 def _deploy(world: World) -> Said:
     world.deploy()
-    newest = world.client.deployments()[0]
+    newest = world.client.deployments().deployments[0]
     return Said(newest.id, newest.digest, "line-1 should run plates.inference")
 
 

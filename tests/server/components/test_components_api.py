@@ -11,8 +11,8 @@ import pytest
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater
 
-from lineside.contract.component import Component
-from lineside.contract.deployment import Deployment
+from lineside.contract.component import Component, ComponentPage
+from lineside.contract.deployment import Deployment, DeploymentPage
 from lineside.contract.desired import Desired
 from lineside.contract.ids import digest_of
 from lineside.contract.model import ModelState, RegisterModel
@@ -145,11 +145,13 @@ def test_people_deploy_watch_and_abort(lineside, released):
     assert shown.state is RolloutState.SUCCEEDED
     listed = msgspec.json.decode(call(lineside, "GET", "/rollouts").content, type=list[Rollout])
     assert listed == [msgspec.structs.replace(shown, history=())]
-    assert msgspec.json.decode(call(lineside, "GET", "/deployments").content, type=list[Deployment]) == [made]
+    assert msgspec.json.decode(call(lineside, "GET", "/deployments").content, type=DeploymentPage).deployments == (
+        made,
+    )
     assert msgspec.json.decode(call(lineside, "GET", f"/deployments/{made.id}").content, type=Deployment) == made
     aborted = call(lineside, "POST", f"/rollouts/{made.rollout}/abort")
     assert (aborted.status_code, aborted.json()["error"]["code"]) == (409, "state.illegal_move")
-    listed = msgspec.json.decode(call(lineside, "GET", "/components").content, type=list[Component])
+    listed = msgspec.json.decode(call(lineside, "GET", "/components").content, type=ComponentPage).components
     assert {one.name: one.target for one in listed} == {
         "tags.model": "models/tags.model-1.0.0.json",
         "tags.inference": "apps/tags.inference-0.1.0.json",

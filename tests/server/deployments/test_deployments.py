@@ -99,7 +99,7 @@ def test_a_greengrass_document_is_read_as_it_is_written(office):
     )
     with office.core.database.read() as session:
         assert office.deployments.get(session, made.id) == made
-        assert office.deployments.all(session) == [made]
+        assert office.deployments.page(session).deployments == (made,)
         assert office.rollouts.show(session, made.rollout).deployment == made.id
 
 
@@ -291,7 +291,7 @@ def test_what_does_not_exist_is_refused_and_nothing_is_stored(office, document, 
         office.deploy(document)
     assert refused.value.code == code
     with office.core.database.read() as session:
-        assert office.deployments.all(session) == []
+        assert office.deployments.page(session).deployments == ()
 
 
 def test_the_same_content_under_another_name_is_the_same_deployment(office):

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from lineside.client import Client
 from lineside.contract.device import DEVICE_MOVES, DeviceState, JoinRequest
 from lineside.contract.ids import plain_fingerprint
 from lineside.server.access.audit import AuditRow
 from lineside.server.access.doorstep import TRIES
+from lineside.server.devices.store import PreauthorisedRow
 from lineside.server.testing import FakeClock, Running
 from lineside.server.testing_device import TestDevice, make_csr, make_key, make_token
 
@@ -97,11 +99,11 @@ def test_a_preauthorised_key_joins_once_under_its_name(lineside: Running) -> Non
     people(lineside, "POST", "/devices/probe/revoke")
     body = {"fingerprint": f"SHA256:{fingerprint}", "name": "cam-7", "group": "line-b"}
     assert people(lineside, "POST", "/preauthorised", json=body).status_code == 201
-    assert [one["name"] for one in people(lineside, "GET", "/preauthorised").json()] == ["cam-7"]
+    assert [one["name"] for one in people(lineside, "GET", "/preauthorised").json()["keys"]] == ["cam-7"]
     assert code(ask(lineside, "cam-8", key)) == "join.other_name"
     assert ask(lineside, "cam-7", key).json()["state"] == "accepted"
     assert people(lineside, "GET", "/devices/cam-7").json()["groups"] == ["line-b"]
-    assert people(lineside, "GET", "/preauthorised").json() == []
+    assert people(lineside, "GET", "/preauthorised").json()["keys"] == []
     assert code(people(lineside, "POST", "/preauthorised", json=body)) == "join.key_in_use"
     other = {"fingerprint": "cd" * 32, "name": "cam-9"}
     people(lineside, "POST", "/preauthorised", json=other)
@@ -111,6 +113,20 @@ def test_a_preauthorised_key_joins_once_under_its_name(lineside: Running) -> Non
         assert people(lineside, "POST", "/preauthorised", json=bad).status_code == 400
     actions = [row[0] for row in audited(lineside)]
     assert actions == ["device.revoke", "device.preauthorise", "device.join", *["device.preauthorise"] * 2]
+
+
+def test_a_fleet_of_preauthorised_keys_comes_in_pages(lineside: Running) -> None:
+    with lineside.core.database.write() as session:
+        rows = ((f"{number:064x}", f"cam-{number:03}") for number in range(250))
+        session.add_all(PreauthorisedRow(fingerprint=key, name=name, group="g", created_at="") for key, name in rows)
+    client = Client(lineside.people_url)
+    page = client.preauthorised(offset=200, limit=30)
+    assert [one.name for one in page.keys] == [f"cam-{number}" for number in range(200, 230)]
+    assert (page.offset, page.total) == (200, 250)
+    assert (len(client.preauthorised().keys), client.preauthorised(offset=250).keys) == (100, ())
+    first, last = (httpx.get(f"{lineside.people_url}/joining?offset={at}").text for at in (0, 200))
+    assert ("1–100 of 250" in first, "cam-099" in first, "cam-100" in first) == (True, True, False)
+    assert ("201–250 of 250" in last, 'href="?offset=300"' in last) == (True, False)
 
 
 def test_one_that_waits_may_be_preauthorised_or_bring_a_token(lineside: Running) -> None:

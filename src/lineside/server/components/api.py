@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from lineside.contract.component import AddComponent, Component, ComponentDetails
+from lineside.contract.component import AddComponent, Component, ComponentDetails, ComponentPage
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
 from lineside.server.components.own import OwnComponents
@@ -14,13 +16,17 @@ from lineside.server.components.service import Components
 from lineside.server.database import Database
 
 
-@get("/components", sync_to_thread=True, summary="All component versions, newest first")
+@get("/components", sync_to_thread=True, summary="Component versions, newest first")
 def list_components(
-    component_versions: NamedDependency[Components], database: NamedDependency[Database]
-) -> list[Component]:
-    """`target` is set once a component is released."""
+    component_versions: NamedDependency[Components],
+    database: NamedDependency[Database],
+    name: FromQuery[str | None] = None,
+    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+) -> ComponentPage:
+    """All, or those of one name. `target` is set once a component is released."""
     with database.read() as session:
-        return component_versions.all(session)
+        return component_versions.page(session, name, offset, limit)
 
 
 @post(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from lineside.contract.ids import canonical
 from lineside.contract.recipes.builtin import VERSIONS
@@ -14,20 +16,26 @@ from lineside.server.components.service import Components
 from lineside.server.database import Database
 from lineside.server.web.render import AnyRequest, Page, page
 
+_SHOWN = 100
+
 
 @get("/components", sync_to_thread=True, include_in_schema=False)
 def components_page(
-    request: AnyRequest, component_versions: NamedDependency[Components], database: NamedDependency[Database]
+    request: AnyRequest,
+    component_versions: NamedDependency[Components],
+    database: NamedDependency[Database],
+    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
 ) -> Page:
-    """All component versions, newest first."""
+    """Component versions, newest first, a hundred at a time."""
     with database.read() as session:
-        found = component_versions.all(session)
+        found = component_versions.page(session, None, offset, _SHOWN)
     return page(
         request,
         "components/list.html",
         here="/components",
-        live=True,
-        components=found,
+        live=not offset,
+        found=found,
+        limit=_SHOWN,
         builtin=sorted(VERSIONS.items()),
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from lineside.contract.component import Component, ComponentKind
+from lineside.contract.component import Component, ComponentKind, ComponentPage
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.model import ModelVersion
@@ -119,9 +119,10 @@ class Components:
         run = run_by_id(session, model.lineage.run) if model.lineage.run else None
         return statement_of(model, row.recipe_digest, run.by if run else "")
 
-    def all(self, session: Session) -> list[Component]:
-        """Every component version, newest first."""
-        return [row.value() for row in store.newest(session)]
+    def page(self, session: Session, name: str | None = None, offset: int = 0, limit: int = 100) -> ComponentPage:
+        """Component versions, newest first: of one name, or all."""
+        rows, total = store.page(session, name, offset, limit)
+        return ComponentPage(components=tuple(row.value() for row in rows), offset=offset, total=total)
 
     def versions(self, session: Session, name: str) -> list[ComponentRow]:
         """All versions of a component, oldest first."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import String, select
+from sqlalchemy import Select, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.component import Artifact, Component, ComponentKind
@@ -66,8 +67,15 @@ def versions(session: Session, name: str) -> list[ComponentRow]:
 
 
 def newest(session: Session) -> list[ComponentRow]:
-    """All components, newest first."""
-    return list(session.scalars(select(ComponentRow).order_by(ComponentRow.created_at.desc(), ComponentRow.name)))
+    """All component versions, newest first."""
+    return list(session.scalars(_newest()))
+
+
+def page(session: Session, name: str | None, offset: int, limit: int) -> tuple[list[ComponentRow], int]:
+    """A slice of all component versions, or of those of one name, newest first; and how many there are."""
+    query = _newest() if name is None else _newest().where(ComponentRow.name == name)
+    total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    return list(session.scalars(query.offset(offset).limit(limit))), total
 
 
 def by_recipe(session: Session, digests: Iterable[str]) -> list[ComponentRow]:
@@ -84,3 +92,8 @@ def by_target(session: Session, target: str) -> ComponentRow | None:
 def packages(session: Session) -> list[PackageRow]:
     """What model versions were packed as, newest model version first."""
     return list(session.scalars(select(PackageRow).order_by(PackageRow.version.desc(), PackageRow.model)))
+
+
+def _newest() -> Select[Any]:
+    order = (ComponentRow.created_at.desc(), ComponentRow.name, ComponentRow.version.desc())
+    return select(ComponentRow).order_by(*order)

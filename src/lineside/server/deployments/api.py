@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from lineside.contract.deployment import Deployment, DeploymentDocument
+from lineside.contract.deployment import Deployment, DeploymentDocument, DeploymentPage
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
 from lineside.server.database import Database
@@ -30,13 +32,17 @@ def create_deployment(
         return deployments.create(session, data)
 
 
-@get("/deployments", sync_to_thread=True, summary="All deployments, newest first")
+@get("/deployments", sync_to_thread=True, summary="Deployments, newest first")
 def list_deployments(
-    deployments: NamedDependency[Deployments], database: NamedDependency[Database]
-) -> list[Deployment]:
-    """They are never changed."""
+    deployments: NamedDependency[Deployments],
+    database: NamedDependency[Database],
+    group: FromQuery[str | None] = None,
+    before: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+) -> DeploymentPage:
+    """Of one group or of all, older than the one with the id `before`. They are never changed."""
     with database.read() as session:
-        return deployments.all(session)
+        return deployments.page(session, group, before, limit)
 
 
 @get("/deployments/{deployment:str}", sync_to_thread=True, summary="One deployment")

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 from sqlalchemy.orm import Session
 
-from lineside.contract.deployment import Deployment, DeploymentDocument
+from lineside.contract.deployment import Deployment, DeploymentDocument, DeploymentPage
 from lineside.contract.errors import LinesideError
 from lineside.contract.rollout import RolloutPlan
 from lineside.server.clock import rfc3339
@@ -60,9 +60,14 @@ class Deployments:
             raise LinesideError("request.not_found", what="deployment", name=id_)
         return row.value()
 
-    def all(self, session: Session) -> list[Deployment]:
-        """Every deployment, newest first."""
-        return [row.value() for row in store.newest_first(session)]
+    def page(
+        self, session: Session, group: str | None = None, before: str | None = None, limit: int = 100
+    ) -> DeploymentPage:
+        """Deployments, newest first, of one group or of all, older than the one with the id `before`."""
+        number = None if before is None else store.number_of(before)
+        rows, total = store.newest_first(session, group, number, limit + 1)
+        more = rows[limit - 1].id if len(rows) > limit else None
+        return DeploymentPage(deployments=tuple(row.value() for row in rows[:limit]), total=total, next=more)
 
     def _store(self, session: Session, draft: Draft, actor: str) -> Deployment:
         policies, group = draft.document.deployment_policies, draft.group

@@ -92,9 +92,15 @@ def deployment(session: Session, id_: str) -> DeploymentRow | None:
     return row if row is not None and row.id == id_ else None
 
 
-def newest_first(session: Session) -> list[DeploymentRow]:
-    """All deployments."""
-    return list(session.scalars(select(DeploymentRow).order_by(DeploymentRow.number.desc())))
+def newest_first(
+    session: Session, group: str | None, before: int | None, limit: int
+) -> tuple[list[DeploymentRow], int]:
+    """Deployments, of one group or of all, with a number below `before`; and how many there are on all pages."""
+    query = select(DeploymentRow) if group is None else select(DeploymentRow).where(DeploymentRow.group == group)
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    if before is not None:
+        query = query.where(DeploymentRow.number < before)
+    return list(session.scalars(query.order_by(DeploymentRow.number.desc()).limit(limit))), total
 
 
 def newest_of(session: Session, group: str) -> DeploymentRow | None:

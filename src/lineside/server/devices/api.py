@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from lineside.contract.device import (
     AcceptRequest,
@@ -16,6 +18,7 @@ from lineside.contract.device import (
     JoinTokenInfo,
     JoinTokenRequest,
     Preauthorisation,
+    PreauthorisedPage,
 )
 from lineside.contract.inquiry import Inquiry, InquiryAnswer, InquiryRequest
 from lineside.contract.people import Permission
@@ -136,9 +139,13 @@ def revoke_token(
 
 
 @get("/preauthorised", sync_to_thread=True, summary="Keys that may join without a token")
-def list_preauthorised(standing: NamedDependency[Standing]) -> list[Preauthorisation]:
+def list_preauthorised(
+    standing: NamedDependency[Standing],
+    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+) -> PreauthorisedPage:
     """By name."""
-    return standing.preauthorised()
+    return standing.preauthorised(offset, limit)
 
 
 @post("/preauthorised", sync_to_thread=True, summary="Let a key join without a token", opt=needs(Permission.OPERATE))

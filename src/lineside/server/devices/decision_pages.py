@@ -5,10 +5,12 @@ A refusal is shown in the frame of every page, with its next step.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, URLEncodedBody
+from litestar.params import FromPath, QueryParameter, URLEncodedBody
 from litestar.response import Redirect
 
 from lineside.contract.device import AcceptRequest, JoinToken, JoinTokenRequest, Preauthorisation
@@ -36,6 +38,7 @@ class TokenForm(msgspec.Struct, frozen=True, kw_only=True):
     twin: bool = False
 
 
+_SHOWN = 100  # keys on a page
 _OPERATE = needs(Permission.OPERATE)
 
 
@@ -70,9 +73,10 @@ def joining_page(
     standing: NamedDependency[Standing],
     join_tokens: NamedDependency[JoinTokens],
     database: NamedDependency[Database],
+    offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
 ) -> Page:
-    """Who may join: tokens that are open, and keys that need none."""
-    return _joining(request, standing, join_tokens, database)
+    """Who may join: tokens that are open, and keys that need none, a hundred at a time."""
+    return _joining(request, standing, join_tokens, database, offset=offset)
 
 
 @post("/joining/tokens", sync_to_thread=True, status_code=200, include_in_schema=False, opt=_OPERATE)
@@ -115,12 +119,18 @@ def remove_on_page(fingerprint: FromPath[str], standing: NamedDependency[Standin
 
 
 def _joining(
-    request: AnyRequest, standing: Standing, join_tokens: JoinTokens, database: Database, made: JoinToken | None = None
+    request: AnyRequest,
+    standing: Standing,
+    join_tokens: JoinTokens,
+    database: Database,
+    made: JoinToken | None = None,
+    *,
+    offset: int = 0,
 ) -> Page:
     with database.read() as session:
         tokens = join_tokens.open(session)
-    keys = standing.preauthorised()
-    return page(request, "devices/joining.html", here="/devices", tokens=tokens, keys=keys, made=made)
+    keys = standing.preauthorised(offset, _SHOWN)
+    return page(request, "devices/joining.html", here="/devices", tokens=tokens, found=keys, limit=_SHOWN, made=made)
 
 
 routes = [

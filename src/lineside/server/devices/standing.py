@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from lineside.contract.device import DEVICE_MOVES, AcceptRequest, DeviceState, Preauthorisation
+from lineside.contract.device import DEVICE_MOVES, AcceptRequest, DeviceState, Preauthorisation, PreauthorisedPage
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.ids import is_name, plain_fingerprint
 from lineside.contract.moves import check_move
@@ -131,11 +131,13 @@ class Standing:
             self._core.audit.record(session, "device.preauthorise", row.name, digest=f"sha256:{fingerprint}", why=why)
             return _shown(row)
 
-    def preauthorised(self) -> list[Preauthorisation]:
-        """Every key that may join without a token, by the name it may join under."""
+    def preauthorised(self, offset: int = 0, limit: int = 100) -> PreauthorisedPage:
+        """Keys that may join without a token, by the name they may join under."""
+        query = select(PreauthorisedRow).order_by(PreauthorisedRow.name, PreauthorisedRow.fingerprint)
         with self._core.database.read() as session:
-            rows = session.scalars(select(PreauthorisedRow).order_by(PreauthorisedRow.name))
-            return [_shown(row) for row in rows]
+            total = session.scalar(select(func.count()).select_from(PreauthorisedRow)) or 0
+            keys = tuple(_shown(row) for row in session.scalars(query.offset(offset).limit(limit)))
+        return PreauthorisedPage(keys=keys, offset=offset, total=total)
 
     def withdraw(self, fingerprint: str) -> Preauthorisation:
         """This key may not join any more. Raises `request.not_found`."""
