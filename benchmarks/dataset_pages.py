@@ -28,8 +28,8 @@ from lineside.contract.dataset import Box, DatasetVersion, ImageRecord, LabelKin
 from lineside.contract.dataset_check import CheckReport, Finding, JudgedSplit
 from lineside.contract.gate import Level
 from lineside.server.datasets import store
-from lineside.server.datasets.limits import HEIGHT, WIDTH
-from lineside.server.datasets.looks import LookRow
+from lineside.server.datasets.pictures.limits import HEIGHT, WIDTH
+from lineside.server.datasets.pictures.looks import LookRow
 from lineside.server.datasets.series import add_to_series
 from lineside.server.services import Core
 from lineside.server.testing import running

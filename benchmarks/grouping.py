@@ -26,11 +26,11 @@ from PIL import Image
 
 from benchmarks.measure import finish, table
 from lineside.contract.ids import digest_of
-from lineside.server.datasets.correlating import correlations
 from lineside.server.datasets.counted import Warnings
-from lineside.server.datasets.near_duplicates import judge, pairs
-from lineside.server.datasets.patches import Patch, patch
-from lineside.server.datasets.pictures import look_at
+from lineside.server.datasets.pictures.correlating import correlations
+from lineside.server.datasets.pictures.decoding import look_at
+from lineside.server.datasets.pictures.near_duplicates import judge, pairs
+from lineside.server.datasets.pictures.patches import Patch, patch
 from lineside.server.datasets.splitting import Seen, divide
 
 SHOTS = 5

@@ -34,7 +34,7 @@ from lineside.client.downloading import download_folder, export_listing
 from lineside.client.folder import upload_folder
 from lineside.client.known_digests import known_digests
 from lineside.contract.dataset import DatasetVersion
-from lineside.server.datasets.pictures import look_at
+from lineside.server.datasets.pictures.decoding import look_at
 
 _DATA = Path(__file__).parents[2] / "shared" / "data" / "metal-tags" / "images"
 _LOOKS = 400  # images that the cost of looking is measured with

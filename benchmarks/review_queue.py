@@ -20,7 +20,7 @@ from lineside.contract.people import Permission
 from lineside.contract.review import Answer, AnswerKind, NextRequest, ReviewState
 from lineside.server.access.caller import Caller, acting
 from lineside.server.captures.store import CaptureRow
-from lineside.server.datasets.looks import Looks
+from lineside.server.datasets.pictures.looks import Looks
 from lineside.server.review import tallies
 from lineside.server.review.queue import Wanted
 from lineside.server.review.service import ReviewService

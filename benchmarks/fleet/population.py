@@ -18,13 +18,13 @@ from lineside.contract.desired import DesiredComponent
 from lineside.contract.device import DeviceState
 from lineside.server.access.ca import open_ca
 from lineside.server.clock import SystemClock, rfc3339
+from lineside.server.database.schema import bring_up
 from lineside.server.devices.certificates import Certificates
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.facts import remember
 from lineside.server.devices.membership import ensure_group
 from lineside.server.devices.store import DeviceRow, GroupRow
 from lineside.server.root import open_core
-from lineside.server.schema import bring_up
 from lineside.server.services import Core
 from lineside.server.settings import Settings
 

@@ -14,12 +14,12 @@ from sqlalchemy import MetaData, Table, func, inspect, select, text
 import lineside.server.process  # noqa: F401 every table there is
 from lineside.contract.errors import LinesideError
 from lineside.server.access.trail import AuditTrail, Wanted
-from lineside.server.copying import set_sequences
 from lineside.server.database import Base, Database
+from lineside.server.database.copying import set_sequences
+from lineside.server.database.migrating import differences
+from lineside.server.database.schema import bring_up, head
 from lineside.server.devices.desired import DesiredDocuments
-from lineside.server.migrating import differences
 from lineside.server.root import open_core
-from lineside.server.schema import bring_up, head
 from lineside.server.services import Core
 from lineside.server.settings import Settings
 from lineside.server.testing import FakeClock

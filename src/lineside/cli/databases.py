@@ -58,7 +58,7 @@ def copy(
 
 def _copied(root: Path, url: str) -> Copied:
     """The URL goes by the environment, where other users cannot read its password."""
-    program = [sys.executable, "-m", "lineside.server.copying", str(root)]
+    program = [sys.executable, "-m", "lineside.server.database.copying", str(root)]
     environment = os.environ | {"LINESIDE_COPY_TO": url}
     done = subprocess.run(program, env=environment, stdout=subprocess.PIPE, check=False)
     lines = [msgspec.json.decode(line, type=_Line) for line in done.stdout.splitlines()]

@@ -21,7 +21,7 @@ from lineside.server.access.authentication import Authenticate, Doorkeeper, From
 from lineside.server.access.guard import all_decided, permitted
 from lineside.server.access.room import room as access
 from lineside.server.access.same_site import SameSite, SameSiteOnly
-from lineside.server.blobs_api import room as blobs
+from lineside.server.blobs.api import room as blobs
 from lineside.server.broker_api import room as broker
 from lineside.server.captures.room import room as captures
 from lineside.server.components.room import room as components

@@ -32,12 +32,12 @@ from lineside.server.adapters.tuf import take_newer
 from lineside.server.app import build
 from lineside.server.broker_setup import Uses, mqtt_address, open_broker
 from lineside.server.clock import SystemClock
+from lineside.server.database.schema import bring_up
 from lineside.server.devices.store import may_connect, may_send
 from lineside.server.loops import runner
 from lineside.server.loops.lease import leases_of
 from lineside.server.ports import Listeners
 from lineside.server.root import open_core
-from lineside.server.schema import bring_up
 from lineside.server.services import Addresses
 from lineside.server.settings import Settings
 from lineside.server.worker import Entry, Worker, worker_command, worker_name

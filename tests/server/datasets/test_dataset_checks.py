@@ -24,7 +24,7 @@ from lineside.server.datasets.differing import labels_digest
 from lineside.server.datasets.fields import FieldSets
 from lineside.server.datasets.figures import FiguresRow
 from lineside.server.datasets.inspecting import Inspections
-from lineside.server.datasets.looks import LookRow
+from lineside.server.datasets.pictures.looks import LookRow
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.store import Filters, ImageRow
 from lineside.server.services import Core
@@ -88,7 +88,7 @@ def test_a_picture_that_decodes_no_longer_is_checked_for_all_but_its_looks(
     version = folder()
     with core.database.write() as session:
         session.execute(delete(LookRow).where(LookRow.digest.in_([one.digest for one in folder.images[:gone]])))
-    monkeypatch.setattr("lineside.server.datasets.pictures.look_at", lambda data: None)
+    monkeypatch.setattr("lineside.server.datasets.pictures.decoding.look_at", lambda data: None)
     assert codes(inspections.check(version.id, JudgedSplit.OWN)) == {"check.leak_picture": 1, "check.box_tiny": 1}
 
 

@@ -69,7 +69,7 @@ def test_a_second_import_reads_and_decodes_nothing(
         first = upload_folder(client, images, "plates", known=known)
     assert known.read == IMAGES + 1
     monkeypatch.setattr(
-        "lineside.server.datasets.pictures.look_at", lambda data: pytest.fail("a picture was decoded again")
+        "lineside.server.datasets.pictures.decoding.look_at", lambda data: pytest.fail("a picture was decoded again")
     )
     with known_digests(cache) as known:
         again = upload_folder(client, images, "plates", known=known)

@@ -17,7 +17,7 @@ from lineside.contract.dataset import ImportRequest, Split
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.datasets.counted import Warnings
-from lineside.server.datasets.patches import patch
+from lineside.server.datasets.pictures.patches import patch
 from lineside.server.datasets.series import what_is_known
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.splitting import SHARES, Known, Seen, divide

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from lineside.contract.dataset import Split
-from lineside.server.datasets.near_duplicates import groups, pairs
-from lineside.server.datasets.patches import patch
+from lineside.server.datasets.pictures.near_duplicates import groups, pairs
+from lineside.server.datasets.pictures.patches import patch
 from lineside.server.datasets.splitting import assign
 
 Make = Callable[[str], Any]

@@ -12,7 +12,7 @@ from lineside.contract.dataset import ImportRequest
 from lineside.contract.dataset_check import FieldRequest
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.fields import FieldSets
-from lineside.server.datasets.looks import LookRow
+from lineside.server.datasets.pictures.looks import LookRow
 from lineside.server.datasets.series import add_to_series
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.services import Core
@@ -101,7 +101,7 @@ def test_a_picture_that_decodes_no_longer_is_left_out(
     labelled(folder, make, range(100, 104), "week", taken_at=LATELY)
     with core.database.write() as session:
         session.execute(delete(LookRow).where(LookRow.digest == folder.images[0].digest))
-    monkeypatch.setattr("lineside.server.datasets.pictures.look_at", lambda data: None)
+    monkeypatch.setattr("lineside.server.datasets.pictures.decoding.look_at", lambda data: None)
     report = field_sets.grow(FieldRequest(name="tags", sources=("week",)))
     assert (report.added, report.left_out["not decoded"]) == (3, 1)
 

@@ -11,11 +11,11 @@ from PIL import Image
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
-from lineside.server.datasets import looks as module
-from lineside.server.datasets.limits import FORMATS, HEIGHT, THUMBNAIL, WIDTH, may_be_picture
-from lineside.server.datasets.looks import Looks, looks, patches, patches_on_disk
-from lineside.server.datasets.patches import patch
-from lineside.server.datasets.pictures import look_at
+from lineside.server.datasets.pictures import looks as module
+from lineside.server.datasets.pictures.decoding import look_at
+from lineside.server.datasets.pictures.limits import FORMATS, HEIGHT, THUMBNAIL, WIDTH, may_be_picture
+from lineside.server.datasets.pictures.looks import Looks, looks, patches, patches_on_disk
+from lineside.server.datasets.pictures.patches import patch
 from lineside.server.services import Core
 from tests.server.datasets.conftest import picture, surface
 
@@ -88,7 +88,7 @@ def test_a_picture_is_decoded_once(core: Core, monkeypatch: pytest.MonkeyPatch) 
     seen = Looks(core.database, core.objects)
     first = seen.of(digests)
     assert sorted(first) == sorted(digests[:2])
-    monkeypatch.setattr("lineside.server.datasets.pictures.look_at", lambda data: pytest.fail("decoded again"))
+    monkeypatch.setattr("lineside.server.datasets.pictures.decoding.look_at", lambda data: pytest.fail("decoded again"))
     assert seen.of(digests[:2]) == first
     with core.database.read() as session:
         assert looks(session, digests) == first

@@ -7,9 +7,9 @@ import pytest
 from benchmarks.grouping import adjusted_rand, photographs
 from PIL import Image
 
-from lineside.server.datasets.near_duplicates import judge, pairs
-from lineside.server.datasets.neighbours import neighbours
-from lineside.server.datasets.patches import patch
+from lineside.server.datasets.pictures.near_duplicates import judge, pairs
+from lineside.server.datasets.pictures.neighbours import neighbours
+from lineside.server.datasets.pictures.patches import patch
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

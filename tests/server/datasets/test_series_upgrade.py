@@ -12,8 +12,8 @@ from sqlalchemy import text
 from lineside.contract.dataset import Box, DatasetVersion, ImageRecord, Split
 from lineside.contract.ids import digest_of
 from lineside.server.database import Database
+from lineside.server.database.schema import bring_up
 from lineside.server.datasets.series import group_key
-from lineside.server.schema import bring_up
 
 BOX = Box(label="rust", x=1, y=1, width=5, height=5)
 

@@ -14,8 +14,8 @@ import pytest
 from lineside.client import Client
 from lineside.client.folder import upload_folder
 from lineside.contract.errors import LinesideError
-from lineside.server.datasets import looks as module
-from lineside.server.datasets.looks import THREADS, Looks
+from lineside.server.datasets.pictures import looks as module
+from lineside.server.datasets.pictures.looks import THREADS, Looks
 from lineside.server.datasets.turns import Turns, spare_cores
 from lineside.server.services import Core
 from lineside.server.testing import Running
@@ -91,7 +91,7 @@ class Watched:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     found = Watched()
-    monkeypatch.setattr("lineside.server.datasets.pictures.look_at", found)
+    monkeypatch.setattr("lineside.server.datasets.pictures.decoding.look_at", found)
     yield found
     found.go.set()
 

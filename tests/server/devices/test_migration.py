@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from lineside.server.access.ca import open_ca, serial_of
 from lineside.server.database import Database
+from lineside.server.database.migrating import upgrade
+from lineside.server.database.schema import bring_up
 from lineside.server.devices.store import may_connect
-from lineside.server.migrating import upgrade
-from lineside.server.schema import bring_up
 from lineside.server.testing_device import make_csr, make_key
 
 

@@ -13,7 +13,7 @@ from lineside.contract.result import Detection, Result
 from lineside.contract.review import Answer, AnswerKind, ReviewBox
 from lineside.server.access.caller import Caller, acting
 from lineside.server.captures.service import CapturesService
-from lineside.server.datasets.looks import Looks
+from lineside.server.datasets.pictures.looks import Looks
 from lineside.server.review.service import ReviewService
 from lineside.server.services import Core
 from tests.server.datasets.conftest import picture

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from lineside.contract.errors import LinesideError
 from lineside.server.database import Base
+from lineside.server.database.upserts import add_missing
 from lineside.server.services import Core
-from lineside.server.upserts import add_missing
 
 FILES = ("ca.key", "ca.pem", "access-token.key", "people.key", "audit.key", "webhooks.key")
 """Made at the first start, and never changed."""

@@ -18,9 +18,9 @@ from lineside.contract.collection import (
     ScheduledCollection,
 )
 from lineside.contract.device import DeviceState
-from lineside.server.among import among
 from lineside.server.captures.spreading import Part
 from lineside.server.database import Base, Json
+from lineside.server.database.among import among
 from lineside.server.devices.store import DeviceRow, GroupRow
 
 _OPEN = CollectionState.OPEN.value

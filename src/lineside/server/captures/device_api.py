@@ -11,9 +11,9 @@ from litestar.params import FromPath
 
 from lineside.contract.capture import Ticket
 from lineside.contract.errors import LinesideError
+from lineside.server.blobs.uploads import received
 from lineside.server.captures.service import CapturesService
 from lineside.server.errors import AnyRequest
-from lineside.server.uploads import received
 
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 

@@ -11,9 +11,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from lineside.contract.capture import Ticket
 from lineside.contract.export import ExportPage, ExportRecord
+from lineside.server.blobs.uploads import received
 from lineside.server.captures.exports import ExportsService
 from lineside.server.errors import AnyRequest
-from lineside.server.uploads import received
 
 
 @post("/exports", sync_to_thread=True, status_code=200, summary="Announce a file of a stream; a ticket to send it")

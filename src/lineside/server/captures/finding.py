@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.capture import CaptureFilter, CapturePage
 from lineside.contract.errors import LinesideError
 from lineside.server.captures.store import CaptureCountRow, CaptureRow
-from lineside.server.hidden import hidden
+from lineside.server.database.hidden import hidden
 
 COUNTED = 10_000
 """Nobody counts captures beyond, where the count is not kept anyway."""

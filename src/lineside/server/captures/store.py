@@ -9,9 +9,9 @@ from sqlalchemy import CursorResult, ForeignKey, Index, String, delete, func, se
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.capture import Capture, CaptureRecord
-from lineside.server.among import among
 from lineside.server.database import Base, Json
-from lineside.server.upserts import add_missing
+from lineside.server.database.among import among
+from lineside.server.database.upserts import add_missing
 
 
 class CaptureRow(Base):

@@ -12,11 +12,11 @@ from lineside.contract.dataset import Box, ImageRecord
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats.reader import LabelledBox, LabelledImage, Reading
-from lineside.server.datasets.looks import Look
+from lineside.server.datasets.pictures.looks import Look
 from lineside.server.datasets.splitting import Known, Seen, divide
 
 if TYPE_CHECKING:
-    from lineside.server.datasets.patches import Patch
+    from lineside.server.datasets.pictures.patches import Patch
 
 _ROUNDING = 0.5  # pixels a box may reach over the edge without a word
 _DECIMALS = 3

@@ -13,11 +13,11 @@ from lineside.contract.dataset_check import Example, Finding
 from lineside.contract.gate import Level
 from lineside.server.datasets.counted import some_of
 from lineside.server.datasets.label_problems import problems
-from lineside.server.datasets.near_duplicates import judge, pairs
+from lineside.server.datasets.pictures.near_duplicates import judge, pairs
 from lineside.server.datasets.splitting import SHARES
 
 if TYPE_CHECKING:
-    from lineside.server.datasets.patches import Patch
+    from lineside.server.datasets.pictures.patches import Patch
 
 _EXAMPLES = 20
 

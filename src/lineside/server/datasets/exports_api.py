@@ -11,7 +11,7 @@ from lineside.contract.dataset_export import ExportListing
 from lineside.contract.errors import LinesideError
 from lineside.contract.people import Permission
 from lineside.server.access.permissions import needs
-from lineside.server.blobs_api import Digests
+from lineside.server.blobs.api import Digests
 from lineside.server.datasets.service import DatasetsService
 
 _MOST = 1000

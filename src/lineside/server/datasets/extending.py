@@ -17,7 +17,7 @@ from lineside.server.datasets import store
 from lineside.server.datasets.assembly import Assembled
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.formats.writer import Taken
-from lineside.server.datasets.looks import patches_on_disk
+from lineside.server.datasets.pictures.looks import patches_on_disk
 from lineside.server.datasets.series import FIELD, newest, what_is_known
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.splitting import Seen, divide

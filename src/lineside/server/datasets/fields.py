@@ -18,8 +18,8 @@ from lineside.contract.ids import content_digest, is_name
 from lineside.server.clock import parse_rfc3339, rfc3339
 from lineside.server.datasets import store
 from lineside.server.datasets.formats.writer import Taken
-from lineside.server.datasets.looks import patches_on_disk
-from lineside.server.datasets.near_duplicates import judge, pairs
+from lineside.server.datasets.pictures.looks import patches_on_disk
+from lineside.server.datasets.pictures.near_duplicates import judge, pairs
 from lineside.server.datasets.series import FIELD, add_to_series, group_key, how_many, newest, remember, what_is_known
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.datasets.splitting import Known

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lineside.contract.dataset import DatasetVersion, ImageRecord
 from lineside.contract.dataset_check import DatasetStats
 from lineside.server.database import Base, Json
+from lineside.server.database.upserts import add_missing
 from lineside.server.datasets.counting import Counting
-from lineside.server.datasets.looks import looks
-from lineside.server.upserts import add_missing
+from lineside.server.datasets.pictures.looks import looks
 
 _AT_ONCE = 500
 

@@ -22,7 +22,7 @@ from lineside.server.datasets import store
 from lineside.server.datasets.checking import Findings, at_random, judged, leaks
 from lineside.server.datasets.differing import Difference, detail, differences, places
 from lineside.server.datasets.figures import count, figures_of, keep_figures
-from lineside.server.datasets.looks import patches_on_disk
+from lineside.server.datasets.pictures.looks import patches_on_disk
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.services import Core
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from lineside.server.datasets import api, exports_api, inspecting_api, pages, thumbnails
+from lineside.server.datasets import api, exports_api, inspecting_api, pages
 from lineside.server.datasets.fields import FieldSets
 from lineside.server.datasets.inspecting import Inspections
+from lineside.server.datasets.pictures import thumbnails
 from lineside.server.datasets.service import DatasetsService
 from lineside.server.services import Core, Room
 

@@ -10,11 +10,11 @@ from sqlalchemy import ForeignKey, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.dataset import ImageRecord, Split
-from lineside.server.among import among
 from lineside.server.database import Base, Database
-from lineside.server.datasets.looks import Looks, patches_on_disk
+from lineside.server.database.among import among
+from lineside.server.database.upserts import add_missing, upsert
+from lineside.server.datasets.pictures.looks import Looks, patches_on_disk
 from lineside.server.datasets.splitting import Known, Seen
-from lineside.server.upserts import add_missing, upsert
 
 FIELD = "-field"
 """What the names of field sets end in, and no other dataset's."""

@@ -26,7 +26,7 @@ from lineside.server.datasets.exporting import write_folder
 from lineside.server.datasets.formats import recognise
 from lineside.server.datasets.formats.folder import Folder
 from lineside.server.datasets.formats.reader import Reading
-from lineside.server.datasets.looks import Looks, patches_on_disk
+from lineside.server.datasets.pictures.looks import Looks, patches_on_disk
 from lineside.server.datasets.series import FIELD, add_to_series, how_many, newest, one_before, remember, what_is_known
 from lineside.server.datasets.splitting import Known
 from lineside.server.datasets.store import Filters

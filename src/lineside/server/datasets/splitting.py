@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from lineside.contract.dataset import Split
 from lineside.server.datasets.counted import Warnings, some_of
-from lineside.server.datasets.near_duplicates import SAME, Pair, groups, judge, pairs
+from lineside.server.datasets.pictures.near_duplicates import SAME, Pair, groups, judge, pairs
 
 if TYPE_CHECKING:
-    from lineside.server.datasets.patches import Patch
+    from lineside.server.datasets.pictures.patches import Patch
 
 SHARES = {Split.TRAIN: 0.70, Split.VAL: 0.15, Split.TEST: 0.15}
 """How many of the images each side should get."""

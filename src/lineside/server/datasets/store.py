@@ -10,12 +10,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.dataset import DatasetPage, DatasetVersion, ImageRecord, LabelFrom, Split, source_of
 from lineside.contract.dataset_check import CheckReport
-from lineside.server.among import among
 from lineside.server.database import Base, Json
+from lineside.server.database.among import among
+from lineside.server.database.upserts import upsert
 from lineside.server.datasets.differing import Place, labels_digest
 from lineside.server.datasets.figures import count, keep_figures
 from lineside.server.datasets.series import SeriesRow, group_key
-from lineside.server.upserts import upsert
 
 _AT_ONCE = 500
 

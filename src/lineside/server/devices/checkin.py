@@ -19,12 +19,12 @@ from lineside.contract.reported import ReportsAnswer, ReportsRequest
 from lineside.contract.schema_versions import CAPTURES, RESULTS, said
 from lineside.server.access.tokens import AccessTokens
 from lineside.server.clock import rfc3339
+from lineside.server.database.lookups import Lookup
 from lineside.server.devices.desired import Content, DesiredDocuments
 from lineside.server.devices.proving import Proving
 from lineside.server.devices.reports import Reports
 from lineside.server.devices.seen import Seen
 from lineside.server.devices.store import DesiredRow, DeviceRow, InquiryRow
-from lineside.server.lookups import Lookup
 from lineside.server.services import Core
 
 _ASKED = (

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.deployment import DeploymentPolicies, UpdatePolicy, ValidationPolicy
 from lineside.contract.desired import Desired, DesiredComponent
 from lineside.contract.ids import content_digest
-from lineside.server.among import among
+from lineside.server.database.among import among
 from lineside.server.devices.store import DesiredContentRow, DesiredRow, DeviceRow
 from lineside.server.services import Core
 

@@ -19,12 +19,12 @@ from lineside.server.access.caller import Caller, acting
 from lineside.server.access.doorstep import Doorstep
 from lineside.server.access.store import used_assertions
 from lineside.server.access.tokens import AccessTokens, Claims, Proof
+from lineside.server.database.together import Together
 from lineside.server.devices.certificates import Certificates
 from lineside.server.devices.instances import Count, Verdict, judge
 from lineside.server.devices.standing import Standing
 from lineside.server.devices.store import DeviceRow
 from lineside.server.services import Core
-from lineside.server.together import Together
 
 _log = structlog.get_logger("lineside.devices")
 

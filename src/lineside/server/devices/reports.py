@@ -12,13 +12,13 @@ from lineside.contract.alarm import raised
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.reported import Phase, Report, ReportsAnswer, ReportsRequest
 from lineside.server.clock import rfc3339
+from lineside.server.database.together import Together
 from lineside.server.devices.desired import DesiredDocuments
 from lineside.server.devices.facts import remember
 from lineside.server.devices.model import Outcome, outcome
 from lineside.server.devices.running import note_running
 from lineside.server.devices.store import DesiredRow, DeviceRow
 from lineside.server.services import Core
-from lineside.server.together import Together
 
 MAX_REPORTS = 100
 MOST = 2**31 - 1

@@ -14,10 +14,10 @@ import structlog
 from sqlalchemy import BindParameter, bindparam, or_, update
 
 from lineside.server.clock import rfc3339
+from lineside.server.database.together import Together
 from lineside.server.devices.model import is_offline
 from lineside.server.devices.store import DeviceRow
 from lineside.server.services import Core
-from lineside.server.together import Together
 
 SECONDS = 5.0
 """How long it is kept in memory at most."""

@@ -18,9 +18,9 @@ from lineside.contract.drift_alarm import AlarmState, DriftAlarm, DriftScope, Dr
 from lineside.contract.drift_causes import Cause
 from lineside.contract.drift_distance import Distance, Held, Usual
 from lineside.contract.drift_usual import Seen
-from lineside.server.among import among
 from lineside.server.clock import rfc3339
 from lineside.server.database import Base, Json
+from lineside.server.database.among import among
 from lineside.server.devices.store import GroupRow
 
 KEPT_WINDOWS, MOST_WINDOWS = timedelta(days=8), 5_000

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lineside.server.datasets.looks import patches
-from lineside.server.datasets.near_duplicates import Pair, judge
+from lineside.server.datasets.pictures.looks import patches
+from lineside.server.datasets.pictures.near_duplicates import Pair, judge
 from lineside.server.review.store import ItemRow
 
 if TYPE_CHECKING:
-    from lineside.server.datasets.patches import Patch
+    from lineside.server.datasets.pictures.patches import Patch
 
 LATELY = 24
 """Captures of a device that a new one is compared with."""
@@ -32,7 +32,7 @@ def like(earlier: Sequence[tuple[str, Patch]], new: Sequence[tuple[str, Patch]])
     own name. `earlier`: (the first of its near-duplicates, patch), `new`: (name, patch)."""
     import numpy as np
 
-    from lineside.server.datasets.correlating import correlations
+    from lineside.server.datasets.pictures.correlating import correlations
 
     everything = [patch for _, patch in (*earlier, *new)]
     found: list[Pair] = []

@@ -24,8 +24,8 @@ from lineside.contract.review import (
     ReviewItem,
 )
 from lineside.server.access.caller import current
-from lineside.server.among import among
 from lineside.server.clock import rfc3339
+from lineside.server.database.among import among
 from lineside.server.datasets.assembly import Kept, keep
 from lineside.server.datasets.counted import Warnings
 from lineside.server.datasets.exporting import write_files
@@ -34,7 +34,7 @@ from lineside.server.datasets.formats.folder import Folder
 from lineside.server.datasets.formats.reader import Reading
 from lineside.server.datasets.formats.writer import Export
 from lineside.server.datasets.formats.yolo_places import IMAGES, LABELS, is_in, stem_of
-from lineside.server.datasets.looks import Look
+from lineside.server.datasets.pictures.looks import Look
 from lineside.server.review.service import ReviewService
 from lineside.server.review.store import ItemRow
 from lineside.server.services import Core

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.review import ReviewPolicy, ReviewState
 from lineside.server.captures.store import CaptureRow
 from lineside.server.clock import parse_rfc3339, rfc3339
-from lineside.server.datasets.looks import Look, Looks, patches
+from lineside.server.datasets.pictures.looks import Look, Looks, patches
 from lineside.server.review import tallies
 from lineside.server.review.alike import lately, like
 from lineside.server.review.store import ItemRow, PolicyRow

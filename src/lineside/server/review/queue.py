@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from lineside.contract.review import ReviewState
-from lineside.server.hidden import hidden
+from lineside.server.database.hidden import hidden
+from lineside.server.database.upserts import upsert
 from lineside.server.review.store import ItemRow, LeaseRow
 from lineside.server.review.tallies import people as everybody
-from lineside.server.upserts import upsert
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineside.server.datasets.looks import Looks
+from lineside.server.datasets.pictures.looks import Looks
 from lineside.server.review import api, exchange_api, making_api, pages
 from lineside.server.review.exchange import Exchange
 from lineside.server.review.making import Making

@@ -27,7 +27,7 @@ from lineside.contract.review import (
 from lineside.server.access.caller import current
 from lineside.server.captures.store import CaptureRow
 from lineside.server.clock import rfc3339
-from lineside.server.datasets.looks import Looks
+from lineside.server.datasets.pictures.looks import Looks
 from lineside.server.review import answering, boxes, queue, tallies
 from lineside.server.review.answering import Given
 from lineside.server.review.intake import Intake

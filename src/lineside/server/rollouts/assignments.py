@@ -16,9 +16,10 @@ from lineside.contract.deployment import ComponentSpec, DeploymentPolicies
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import builtin_digest, builtin_target, builtin_version, is_builtin
-from lineside.server.among import among
 from lineside.server.clock import rfc3339
 from lineside.server.components.service import Components
+from lineside.server.database.among import among
+from lineside.server.database.upserts import upsert_from
 from lineside.server.deployments.catalogue import Shelf
 from lineside.server.deployments.platforms import Platform, fits
 from lineside.server.deployments.store import DeploymentRow
@@ -28,7 +29,6 @@ from lineside.server.devices.store import DesiredRow, DeviceRow
 from lineside.server.rollouts import conflicts
 from lineside.server.rollouts.store import AssignmentRow
 from lineside.server.services import Core
-from lineside.server.upserts import upsert_from
 
 PLATFORM = "deployment.platform"
 CANNOT = (CONFLICT, PLATFORM)

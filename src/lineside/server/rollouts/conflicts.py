@@ -8,9 +8,9 @@ from sqlalchemy import ForeignKey, String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport
-from lineside.server.among import among
 from lineside.server.database import Base, Json
-from lineside.server.upserts import upsert
+from lineside.server.database.among import among
+from lineside.server.database.upserts import upsert
 
 
 class ConflictRow(Base):

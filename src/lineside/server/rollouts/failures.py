@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.desired import DesiredComponent
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.contract.reported import Report
-from lineside.server.among import among
+from lineside.server.database.among import among
 from lineside.server.devices.model import Outcome, runs
 from lineside.server.devices.store import DesiredContentRow, DesiredRow, DeviceRow
 from lineside.server.rollouts import conflicts

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.errors import ErrorReport
 from lineside.contract.rollout import DeviceProgress, RolloutState
 from lineside.contract.rollout_rules import wave_count
-from lineside.server.among import among
+from lineside.server.database.among import among
 from lineside.server.devices.store import DeviceRow, GroupRow
 from lineside.server.rollouts import failures, observing
 from lineside.server.rollouts.machine import BATCH

@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from lineside.contract.rollout import DeviceProgress
-from lineside.server.among import among
+from lineside.server.database.among import among
 from lineside.server.devices.store import DeviceRow
 from lineside.server.rollouts import observing, store
 from lineside.server.rollouts.assignments import Assignments

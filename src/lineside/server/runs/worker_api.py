@@ -13,11 +13,11 @@ from lineside.contract.people import Permission
 from lineside.contract.run import CachedStep, Run, RunFinish, StepReport
 from lineside.contract.worker import ATTEMPT, Beat, BeatAnswer, Claim, Kept, Leave, LogReport, Worker
 from lineside.server.access.permissions import needs
+from lineside.server.blobs.uploads import received
 from lineside.server.errors import AnyRequest
 from lineside.server.runs.kept import KeptFiles
 from lineside.server.runs.logs import RunLogs
 from lineside.server.runs.service import RunsService
-from lineside.server.uploads import received
 
 
 @get("/workers", sync_to_thread=True, summary="Workers, and what each does")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.result import Result, StoredResult
 from lineside.server.database import BIG, Base, Json
-from lineside.server.upserts import insert_into
+from lineside.server.database.upserts import insert_into
 
 
 class ResultRow(Base):

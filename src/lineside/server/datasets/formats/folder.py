@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 from lineside.contract.errors import LinesideError
 from lineside.server.datasets.formats.text import unreadable
-from lineside.server.datasets.limits import LARGEST, may_be_picture
+from lineside.server.datasets.pictures.limits import LARGEST, may_be_picture
 
 BEGINNING = 64 << 10
 """Bytes of a file that say what it is."""
@@ -106,7 +106,7 @@ class Folder:
         data = self.beginning(path)
         if not may_be_picture(data):
             return False
-        from lineside.server.datasets.pictures import is_picture
+        from lineside.server.datasets.pictures.decoding import is_picture
 
         return is_picture(data) or (len(data) == BEGINNING and is_picture(self._all(path)))
 

@@ -17,15 +17,15 @@ from sqlalchemy import LargeBinary, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.server.adapters.objects import ObjectStore
-from lineside.server.among import among
 from lineside.server.database import Base, Database
-from lineside.server.datasets.limits import HEIGHT, LARGEST, WIDTH, may_be_picture
+from lineside.server.database.among import among
+from lineside.server.database.upserts import add_missing
+from lineside.server.datasets.pictures.limits import HEIGHT, LARGEST, WIDTH, may_be_picture
 from lineside.server.datasets.turns import Turns, spare_cores
-from lineside.server.upserts import add_missing
 
 if TYPE_CHECKING:  # numpy and Pillow wait for the first picture
-    from lineside.server.datasets.patches import Patch
-    from lineside.server.datasets.pictures import Picture
+    from lineside.server.datasets.pictures.decoding import Picture
+    from lineside.server.datasets.pictures.patches import Patch
 
 THREADS = 4
 """Threads of a control plane that read and decode pictures, however many ask for it: so many pictures are in memory."""
@@ -101,7 +101,7 @@ class Looks:
         return {digest: Look(p.width, p.height, p.form, p.brightness) for digest, p in pictures.items()}
 
     def _look(self, digest: str) -> Picture | None:
-        from lineside.server.datasets.pictures import look_at
+        from lineside.server.datasets.pictures.decoding import look_at
 
         data = bytearray()
         for piece in self._objects.stream(digest):

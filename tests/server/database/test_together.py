@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from lineside.server.together import MOST, Together
+from lineside.server.database.together import MOST, Together
 from tests.eventually import PATIENCE
 
 

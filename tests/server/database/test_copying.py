@@ -18,10 +18,10 @@ from sqlalchemy import select
 
 from lineside.server.access.trail import AuditTrail
 from lineside.server.adapters.tuf import FolderShelf
-from lineside.server.copying import main
 from lineside.server.database import Base, Database
+from lineside.server.database.copying import main
+from lineside.server.database.schema import bring_up
 from lineside.server.root import Root, open_core
-from lineside.server.schema import bring_up
 from lineside.server.services import Core
 from lineside.server.settings import Settings
 from lineside.server.testing import FakeClock

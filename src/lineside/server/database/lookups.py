@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Select
 
 from lineside.server.database import Database
-from lineside.server.together import Together
+from lineside.server.database.together import Together
 
 Values = dict[str, Any]
 Found = tuple[Any, ...] | None

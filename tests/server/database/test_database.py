@@ -22,10 +22,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.server.access.store import EventRow
 from lineside.server.database import Base, Database, Json
+from lineside.server.database.upserts import add_missing, upsert
 from lineside.server.devices.store import GroupRow
 from lineside.server.services import Core
 from lineside.server.telemetry.store import RefusedRow
-from lineside.server.upserts import add_missing, upsert
 from tests.eventually import PATIENCE
 
 

@@ -1,6 +1,6 @@
 """Copies a control plane's database from SQLite to PostgreSQL: `lineside database copy`, which runs it as a program.
 
-    LINESIDE_COPY_TO=postgresql+psycopg://… python -m lineside.server.copying ROOT
+    LINESIDE_COPY_TO=postgresql+psycopg://… python -m lineside.server.database.copying ROOT
 
 It prints a line of JSON a table, {"table": …, "rows": …}, or {"error": …} at the end. All of it is one transaction of
 the target: a copy that is cut off leaves an empty database, and is run again.
@@ -21,8 +21,8 @@ from sqlalchemy.exc import DBAPIError
 from lineside.contract.errors import LinesideError
 from lineside.server.adapters.tuf.shelf import TufFileRow
 from lineside.server.database import Base, Database
+from lineside.server.database.schema import bring_up
 from lineside.server.root import Root
-from lineside.server.schema import bring_up
 
 _LEFT = {"leases", "shared_keys", "audit_head", TufFileRow.__tablename__}
 """Tables whose rows are about who uses a database, and are made anew."""

@@ -1,6 +1,6 @@
 """Migrations: Alembic's scripts in `migrations/versions`, and how they are run and written.
 
-`python -m lineside.server.migrating WHAT_CHANGED` writes the next one.
+`python -m lineside.server.database.migrating WHAT_CHANGED` writes the next one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 from lineside.server.database import Base, Database
-from lineside.server.schema import MIGRATIONS, head
+from lineside.server.database.schema import MIGRATIONS, head
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:

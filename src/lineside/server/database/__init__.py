@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Dialect, Integer, MetaData, Text, text
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-from lineside.server.engines import MODE, WRITE_LOCK, open_engine, reading
+from lineside.server.database.engines import MODE, WRITE_LOCK, open_engine, reading
 
 _AT_END = "lineside_at_end"
 _TAKE_LOCK = text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")

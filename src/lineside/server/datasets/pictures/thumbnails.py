@@ -9,7 +9,7 @@ from litestar.response import Redirect
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_digest
-from lineside.server.datasets.limits import THUMBNAIL
+from lineside.server.datasets.pictures.limits import THUMBNAIL
 from lineside.server.datasets.service import DatasetsService
 
 _HEADERS = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}

@@ -16,9 +16,9 @@ from lineside.contract.ids import is_digest
 from lineside.contract.people import Permission
 from lineside.server.access.caller import current
 from lineside.server.access.permissions import needs
+from lineside.server.blobs.uploads import received
 from lineside.server.errors import AnyRequest
 from lineside.server.services import Core, Room
-from lineside.server.uploads import received
 
 _PACK = 50  # blobs in an answer: as many as a row of the audit trail can name
 _FOREVER = "private, max-age=31536000, immutable"

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lineside.server.datasets.limits import HEIGHT, WIDTH
-from lineside.server.datasets.neighbours import neighbours
-from lineside.server.datasets.patches import Patch
+from lineside.server.datasets.pictures.limits import HEIGHT, WIDTH
+from lineside.server.datasets.pictures.neighbours import neighbours
+from lineside.server.datasets.pictures.patches import Patch
 
 _SHIFT = (7, 10)  # pixels a patch may be displaced, down and right
 _PADDED = (56, 84)  # at least size plus shift, and quick to transform

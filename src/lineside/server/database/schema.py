@@ -43,7 +43,9 @@ def bring_up(database: Database, to: str = "head") -> None:
             if not tables and not database.shared and to == "head":
                 _make(connection)
             elif found != (head() if to == "head" else to):
-                from lineside.server import migrating  # it takes a sixth of a second, and most starts need it not
+                from lineside.server.database import (
+                    migrating,  # it takes a sixth of a second, and most starts need it not
+                )
 
                 migrating.upgrade(connection, to)
     except OperationalError as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from lineside.server.datasets.patches import Patch
+    from lineside.server.datasets.pictures.patches import Patch
 
 SAME = 0.56
 """Correlation from which two pictures show the same thing; between different tags of one line it stays under 0.5."""
@@ -32,7 +32,7 @@ def pairs(patches: Sequence[Patch], least: float = SAME) -> list[Pair]:
     """
     if len(patches) < 2:
         return []
-    from lineside.server.datasets.correlating import correlated
+    from lineside.server.datasets.pictures.correlating import correlated
 
     return [Pair(*pair) for pair in correlated(patches, least)]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from lineside.server.datasets.limits import FORMATS, HEIGHT, THUMBNAIL, WIDTH
-from lineside.server.datasets.patches import Patch, patch
+from lineside.server.datasets.pictures.limits import FORMATS, HEIGHT, THUMBNAIL, WIDTH
+from lineside.server.datasets.pictures.patches import Patch, patch
 
 _THUMBNAIL_BYTES = 8192
 _ORIENTATION = 0x0112  # EXIF 2.32

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lineside.server.datasets.limits import HEIGHT, WIDTH
+from lineside.server.datasets.pictures.limits import HEIGHT, WIDTH
 
 _MARGIN = 0.15  # of width and height cut off on each side: edges and fixtures are alike on all pictures of a line
 _BLUR = 6  # pixels; what is larger than this is light, not surface

@@ -12,8 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 import lineside.server.process  # noqa: F401 every table there is
 from lineside.server.database import Base, Database
-from lineside.server.migrating import differences, upgrade
-from lineside.server.schema import MIGRATIONS, bring_up, head, known
+from lineside.server.database.migrating import differences, upgrade
+from lineside.server.database.schema import MIGRATIONS, bring_up, head, known
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def tables(database: Database) -> set[str]:
 
 
 def test_migrations_equal_the_code(database: Database) -> None:
-    """When this fails: python -m lineside.server.migrating WHAT_CHANGED, and read what it wrote."""
+    """When this fails: python -m lineside.server.database.migrating WHAT_CHANGED, and read what it wrote."""
     migrate(database)
     with database.read() as session:
         assert differences(session.connection()) == []
