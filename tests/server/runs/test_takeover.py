@@ -22,7 +22,8 @@ from lineside.server.datasets.store import add_version
 from lineside.server.runs import leasing
 from lineside.server.services import Core
 from lineside.server.testing import Running, running
-from tests.pipeline.conftest import PLUGIN, SIDE, SPLITS, descendants, squares, until, worker_command
+from tests.eventually import eventually
+from tests.pipeline.conftest import PLUGIN, SIDE, SPLITS, descendants, squares, worker_command
 
 EPOCHS = 8
 HELD = 5
@@ -103,12 +104,12 @@ def test_a_killed_workers_run_is_taken_over_and_nothing_is_repeated(plane: Runni
     )
     run = client.start_run(request)
     first = start("first", "--queue", "gpu", "--slots", "2")
-    until((hold / f"{HELD}-waits").exists, 90)
+    eventually((hold / f"{HELD}-waits").exists, 90)
     before = {step.name: step.started_at for step in client.run(run.id).steps}
     start("second", "--queue", "gpu")
     kill(first)
     (hold / str(HELD)).unlink()
-    until(lambda: client.run(run.id).state is not RunState.RUNNING, 120)
+    eventually(lambda: client.run(run.id).state is not RunState.RUNNING, 120)
     ended = client.run(run.id)
     assert ended.error is None
     assert (ended.state, ended.worker, ended.attempt) == (RunState.SUCCEEDED, "second", 2)
