@@ -21,7 +21,7 @@ from lineside.runtime.announce import rfc3339
 from lineside.runtime.frames import SourceHealth, SourceState
 from lineside.runtime.main import main
 from lineside.runtime.models.swap_status import SwapState, SwapStatus
-from lineside.runtime.status import SinkStatus, SourceStatus, Status, write_status
+from lineside.runtime.status import SinkStatus, SourceStatus, Status, StatusFile
 from tests.runtime.conftest import encoded, squares
 from tests.runtime.test_run import Device, put
 
@@ -176,7 +176,7 @@ def test_people_see_alarms_sources_sinks_and_models_in_the_status(
 ) -> None:
     status = refused(sources={"cam": SourceStatus(kind="rtsp", model="model")}, sinks={"jsonl": SinkStatus()})
     status.shadow = ShadowStatus(state=ShadowState.LOOKING, model="tags", version=4, sampled=5, looked=3, agreed=2)
-    write_status(tmp_path, raise_(status))
+    StatusFile(tmp_path).write(raise_(status))
     assert main(["status", "--work", str(tmp_path)]) == 0
     told = capsys.readouterr().out
     assert f"alarm, model tags.model, since {rfc3339(NOW)}: golden.mismatched: The model in /components" in told

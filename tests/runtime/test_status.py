@@ -12,7 +12,7 @@ import pytest
 
 from lineside.runtime.models.swap_status import SwapState, SwapStatus
 from lineside.runtime.probe import NEVER, NOT_YET, READY, probe
-from lineside.runtime.status import RuntimeState, Status, process_born, read_status, write_status
+from lineside.runtime.status import RuntimeState, Status, StatusFile, process_born, read_status
 
 
 def status(**changes: object) -> Status:
@@ -23,7 +23,7 @@ def status(**changes: object) -> Status:
 def test_a_ready_process_is_ready_and_its_status_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_status(tmp_path, status(decided=4))
+    StatusFile(tmp_path).write(status(decided=4))
     assert probe(tmp_path) == READY
     (line,) = capsys.readouterr().out.splitlines()
     assert msgspec.json.decode(line)["decided"] == 4
@@ -39,12 +39,12 @@ def test_a_ready_process_is_ready_and_its_status_is_one_line(
     ],
 )
 def test_not_yet(tmp_path: Path, not_ready: dict[str, object]) -> None:
-    write_status(tmp_path, status(**not_ready))
+    StatusFile(tmp_path).write(status(**not_ready))
     assert probe(tmp_path) == NOT_YET
 
 
 def test_never(tmp_path: Path) -> None:
-    write_status(tmp_path, status(state=RuntimeState.FAILED))
+    StatusFile(tmp_path).write(status(state=RuntimeState.FAILED))
     assert probe(tmp_path) == NEVER
 
 
@@ -61,7 +61,7 @@ SWAPS = {
 @pytest.mark.parametrize("name", SWAPS)
 def test_only_an_agent_that_settles_waits_for_a_swap(tmp_path: Path, name: str) -> None:
     swap, usual, settling = SWAPS[name]
-    write_status(tmp_path, status(swaps={"a.model": swap} if swap else {}))
+    StatusFile(tmp_path).write(status(swaps={"a.model": swap} if swap else {}))
     (tmp_path / "followed.json").write_text('{"a.model": "/new"}')
     environment = {"LINESIDE_FOLLOWED": str(tmp_path / "followed.json")}
     assert probe(tmp_path, environment, patience=0.0) == usual
@@ -69,7 +69,7 @@ def test_only_an_agent_that_settles_waits_for_a_swap(tmp_path: Path, name: str) 
 
 
 def test_a_failure_of_a_process_that_is_gone_is_not_this_ones(tmp_path: Path) -> None:
-    write_status(tmp_path, status(state=RuntimeState.FAILED, pid=2**22 + 1))
+    StatusFile(tmp_path).write(status(state=RuntimeState.FAILED, pid=2**22 + 1))
     assert probe(tmp_path) == NOT_YET
 
 

@@ -10,7 +10,7 @@ import pytest
 from lineside.runtime.captures.counts import CaptureStatus, RequestStatus
 from lineside.runtime.captures.settings import ClassSettings
 from lineside.runtime.main import main
-from lineside.runtime.status import RuntimeState, Status, write_status
+from lineside.runtime.status import RuntimeState, Status, StatusFile
 from tests.runtime.captures.worlds import Device, found, image
 
 
@@ -27,7 +27,7 @@ def test_it_says_what_each_strategy_kept_and_what_was_refused_and_why(
         rule=device.store.rule,
     )
     device.tally.into(captures)
-    write_status(device.work, Status(state=RuntimeState.READY, model="tags", version=3, captures=captures))
+    StatusFile(device.work).write(Status(state=RuntimeState.READY, model="tags", version=3, captures=captures))
     assert main(["status", "--work", str(device.work)]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "tags 3: ready, and not running any more"

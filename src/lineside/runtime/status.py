@@ -107,11 +107,6 @@ def process_born(pid: int) -> int:
     return int(text.rpartition(")")[2].split()[19])
 
 
-def write_status(work: Path, status: Status) -> None:
-    """Replaces the status file atomically."""
-    write_atomic(work / STATUS_FILE, msgspec.json.encode(status))
-
-
 class StatusFile:
     """The status file of a running process. A disk that is full or fails is announced once and stops nothing."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lineside.contract.errors import LinesideError
@@ -15,6 +16,38 @@ CHUNK = 1 << 20
 
 PART = 16 << 20
 """Bytes of one part of an object in a bucket that is larger."""
+
+
+class InPieces(ABC):
+    """How a store reads that knows how large an object is, and can read a part of it."""
+
+    @abstractmethod
+    def size(self, digest: str) -> int:
+        """How many bytes it has. Raises `request.not_found`."""
+
+    @abstractmethod
+    def _read(self, digest: str, start: int, length: int) -> bytes:
+        """So many bytes, all of which are there."""
+
+    def get(self, digest: str) -> bytes:
+        """All the bytes."""
+        return b"".join(self.stream(digest))
+
+    def get_range(self, digest: str, start: int, length: int) -> bytes:
+        """`length` bytes from `start`, fewer at the end of the object."""
+        return b"".join(self.stream(digest, start, length))
+
+    def stream(self, digest: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` in pieces, each read when it is asked for: whoever takes them may be slow, and no
+        connection waits for them meanwhile."""
+        left = max(0, self.size(digest) - start)
+        return self._pieces(digest, start, left if length is None else min(left, length))
+
+    def _pieces(self, digest: str, start: int, left: int) -> Iterator[bytes]:
+        while left > 0:
+            piece = self._read(digest, start, min(CHUNK, left))
+            yield piece
+            start, left = start + len(piece), left - len(piece)
 
 
 def write_stream(path: Path, data: bytes | Iterable[bytes], limit: int | None, *, sync: bool = True) -> str:

@@ -23,7 +23,7 @@ from obstore.store import LocalStore
 from lineside.contract.errors import LinesideError
 from lineside.server.adapters.direct import DirectUploads
 from lineside.server.adapters.named_files import LocalFiles, MemoryFiles, NamedFiles
-from lineside.server.adapters.object_rules import CHUNK, check_digest, key_of, missing, write_stream
+from lineside.server.adapters.object_rules import CHUNK, InPieces, check_digest, key_of, missing, write_stream
 
 
 @runtime_checkable  # handlers ask for one by this type
@@ -80,7 +80,7 @@ class ObjectStore(Protocol):
         ...
 
 
-class LocalObjects:
+class LocalObjects(InPieces):
     """Objects as files below a folder of this machine."""
 
     direct: DirectUploads | None = None
@@ -111,10 +111,7 @@ class LocalObjects:
             for expected, data in blobs:
                 written.append((expected, self._incoming / uuid.uuid4().hex))
                 check_digest(write_stream(written[-1][1], data, limit, sync=False), expected)
-            for (
-                _,
-                temporary,
-            ) in written:  # all are written by now: one commit of the file system's journal does for many
+            for _, temporary in written:  # all are there by now: one commit of the file system's journal does for many
                 _sync(temporary, os.O_RDONLY)
             for folder in {self._name(temporary, digest) for digest, temporary in written}:
                 _sync(folder)
@@ -136,22 +133,8 @@ class LocalObjects:
             temporary.replace(final)
         return final.parent
 
-    def get(self, digest: str) -> bytes:
-        return b"".join(self.stream(digest))
-
-    def get_range(self, digest: str, start: int, length: int) -> bytes:
-        return b"".join(self.stream(digest, start, length))
-
-    def stream(self, digest: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        left = max(0, self.size(digest) - start)
-        left = left if length is None else min(left, length)
-        return self._pieces(digest, start, left)
-
-    def _pieces(self, digest: str, start: int, left: int) -> Iterator[bytes]:
-        while left > 0:
-            piece = bytes(obstore.get_range(self._store, key_of(digest), start=start, length=min(CHUNK, left)))
-            yield piece
-            start, left = start + len(piece), left - len(piece)
+    def _read(self, digest: str, start: int, length: int) -> bytes:
+        return bytes(obstore.get_range(self._store, key_of(digest), start=start, length=length))
 
     def exists(self, digest: str) -> bool:
         return (self._folder / key_of(digest)).is_file()

@@ -25,7 +25,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.server.adapters.direct import DirectUploads
 from lineside.server.adapters.named_files import S3Files
-from lineside.server.adapters.object_rules import CHUNK, PART, check_digest, key_of, missing, write_stream
+from lineside.server.adapters.object_rules import PART, InPieces, check_digest, key_of, missing, write_stream
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config
@@ -34,7 +34,7 @@ _CLIENT: ClientConfig = {"connect_timeout": "5s", "timeout": "120s"}
 _RETRY: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
 
-class S3Objects:
+class S3Objects(InPieces):
     """Objects below a prefix of one bucket. Raises `objects.away` and `objects.refused` beside what the port says."""
 
     def __init__(self, bucket: str, prefix: str, config: S3Config, incoming: Path) -> None:
@@ -92,24 +92,9 @@ class S3Objects:
                 self._store, key_of(digest), data, use_multipart=size > PART, chunk_size=PART, max_concurrency=4
             )
 
-    def get(self, digest: str) -> bytes:
-        return b"".join(self.stream(digest))
-
-    def get_range(self, digest: str, start: int, length: int) -> bytes:
-        return b"".join(self.stream(digest, start, length))
-
-    def stream(self, digest: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        left = max(0, self.size(digest) - start)
-        left = left if length is None else min(left, length)
-        return self._pieces(digest, start, left)
-
-    def _pieces(self, digest: str, start: int, left: int) -> Iterator[bytes]:
-        """One request a piece: whoever takes the pieces may be slow, and no connection waits for them meanwhile."""
-        while left > 0:
-            with self._asking(digest):
-                piece = bytes(obstore.get_range(self._store, key_of(digest), start=start, length=min(CHUNK, left)))
-            yield piece
-            start, left = start + len(piece), left - len(piece)
+    def _read(self, digest: str, start: int, length: int) -> bytes:
+        with self._asking(digest):
+            return bytes(obstore.get_range(self._store, key_of(digest), start=start, length=length))
 
     def exists(self, digest: str) -> bool:
         try:

@@ -189,7 +189,7 @@ def _html(text: str) -> str:
     """No HTML of its own and no pictures from elsewhere: notes are people's, names in them may be anybody's."""
     from markdown_it import MarkdownIt  # when the first card is shown
 
-    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(text)
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(text))
 
 
 routes = [
