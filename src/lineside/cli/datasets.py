@@ -18,6 +18,7 @@ from lineside.cli.table import details, rows, when
 from lineside.client.downloading import Exported, download_folder
 from lineside.client.folder import upload_folder
 from lineside.client.known_digests import known_digests
+from lineside.contract.counted import counted
 from lineside.contract.dataset import (
     Counted,
     DatasetPage,
@@ -175,7 +176,7 @@ def _details(version: DatasetVersion) -> RenderableType:
             ("images", version.images),
             ("boxes", version.boxes),
             ("classes", ", ".join(version.classes)),
-            ("train/val/test", f"{_split(version)}, by {version.split_by}, {version.groups} groups"),
+            ("train/val/test", f"{_split(version)}, by {version.split_by}, {counted(version.groups, 'group')}"),
             ("created", when(version.created_at)),
             ("digest", version.digest),
         )

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from lineside.cli.table import BAD, details, mark, rows, spaced, when
+from lineside.contract.counted import counted
 from lineside.contract.deployment import ComponentSpec, Deployment, DeploymentPage, DeploymentPreview, PreviewPart
 from lineside.contract.rollout_words import plan_in_words
 
@@ -54,11 +55,11 @@ def preview_details(preview: DeploymentPreview) -> RenderableType:
     """What a document would come to: waves, then what each part of the group would get."""
     head = details(
         (
-            ("group", f"{preview.group}, {preview.devices} devices"),
+            ("group", f"{preview.group}, {counted(preview.devices, 'device')}"),
             ("components", _components(preview.components, preview.asked)),
             ("there already", preview.same_as),
             *plan_in_words(preview.plan),
-            *((wave.name, f"{wave.devices} devices") for wave in preview.waves),
+            *((wave.name, counted(wave.devices, "device")) for wave in preview.waves),
             *(("note", note) for note in preview.notes),
             ("refused", mark(False, preview.refused.message) if preview.refused else None),
         )

@@ -41,6 +41,24 @@ class StepBars:
             self._progress.update(bar, completed=1.0 if step.state in SETTLED else step.progress, message=text)
 
 
+class StepLines:
+    """A line for each step that begins, ends, or is another quarter further: for a log, which shows no bars."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: dict[str, tuple[StepState, int]] = {}
+
+    def update(self, run: Run) -> None:
+        """Say what is new."""
+        for step in run.steps:
+            stands = (step.state, int(4 * step.progress) if step.state is StepState.RUNNING else 0)
+            if step.state is StepState.WAITING or self._told.get(step.name) == stands:
+                continue
+            self._told[step.name] = stands
+            share = f" {step.progress:.0%}" if step.state is StepState.RUNNING else ""
+            self._console.print(f"{step.name} {step.state.value}{share}  {step.message}".rstrip(), markup=False)
+
+
 def step_progress(console: Console) -> Progress:
     """A display for `StepBars`, shown on terminals only."""
     columns = (
@@ -66,12 +84,12 @@ def follow_logs(client: Client, run: str, step: str | None, *, follow: bool) -> 
 
 
 def follow_run(client: Client, run: Run, console: Console) -> Run:
-    """Ask until the run has ended, showing bars on a terminal; answers the ended run."""
+    """Ask until the run has ended, showing bars on a terminal and lines elsewhere; answers the ended run."""
     with step_progress(console) as progress:
-        bars = StepBars(progress)
-        bars.update(run)
+        shown = StepBars(progress) if console.is_terminal else StepLines(console)
+        shown.update(run)
         while run.state not in FINISHED:
             time.sleep(_EVERY)
             run = client.run(run.id)
-            bars.update(run)
+            shown.update(run)
     return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lineside.contract.counted import counted
 from lineside.contract.rollout import GateRule, OfflineAction, Rate, RateOf, RolloutPlan, WaveSpec, Window
 
 _SHARES = {"failed", "crashed", "no_results", "disagreement"}
@@ -36,7 +37,7 @@ def _lines(plan: RolloutPlan) -> Iterator[tuple[str, str]]:
 
 
 def _wave(wave: WaveSpec) -> str:
-    many = f"{wave.percent:g} %" if wave.percent is not None else f"{wave.count} devices"
+    many = f"{wave.percent:g} %" if wave.percent is not None else counted(wave.count or 0, "device")
     who = f"the group {wave.group}" if wave.group is not None else many
     return f"{wave.name} ({who})" if wave.name else who
 

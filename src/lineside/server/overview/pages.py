@@ -48,6 +48,7 @@ def overview_page(
         overview=overview.look(fleet),
         squares=devices.squares(_SQUARES),
         counts=fleet.all,
+        twins=bool(fleet.twins),
         events=happened,
         tones=_TONES,
     )

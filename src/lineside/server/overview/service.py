@@ -10,6 +10,7 @@ import msgspec
 
 import lineside
 from lineside.contract.alarm import raised
+from lineside.contract.counted import counted
 from lineside.contract.device import Device
 from lineside.contract.drift_alarm import AlarmState
 from lineside.contract.field_accuracy import FieldAccuracy
@@ -109,7 +110,7 @@ class OverviewService:
             Stage(
                 name="Images",
                 count=newest.images if newest else 0,
-                note=f"in {newest.groups} groups" if newest else "",
+                note=f"in {counted(newest.groups, 'group')}" if newest else "",
                 href="/datasets",
             ),
             Stage(name="Dataset versions", count=datasets.total, note=newest.id if newest else "", href="/datasets"),
@@ -143,7 +144,12 @@ class OverviewService:
                 note=_part(healthy, "healthy"),
                 href="/devices",
             ),
-            Stage(name="Results", count=sum(results.values()), note=_part(len(results), "devices"), href="/devices"),
+            Stage(
+                name="Results",
+                count=sum(results.values()),
+                note=f"of {counted(len(results), 'device')}" if results else "",
+                href="/devices",
+            ),
             Stage(name="Captures", count=sum(captures.values()), note=kept, href="/captures"),
         )
 

@@ -86,8 +86,8 @@ def explained(request: AnyRequest, error: LinesideError) -> Page | Redirect:
 
 
 def refused(request: AnyRequest, error: HTTPException) -> Page | Response[ErrorBody]:
-    """What the framework refused before a handler ran (an unknown path, a parameter that is none): a page for a browser,
-    JSON for a program. Nobody was asked who they are where there is no path, so that page shows no menu."""
+    """What the framework refused before a handler ran (an unknown path, a parameter that is none): a page for a
+    browser, JSON for a program. Nobody was asked who they are where there is no path, so that page shows no menu."""
     answer = from_framework(request, error)
     if "text/html" not in request.headers.get("accept", "") or request.url.path.startswith("/api/"):
         return answer
