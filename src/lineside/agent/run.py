@@ -185,7 +185,7 @@ class Agent:
             if isinstance(control, Link)
             else []
         )
-        secrets = Secrets(paths.secrets, open_keys(paths))
+        secrets = Secrets(paths.secrets, open_keys(paths), paths.captures)
         self._given = SecretsLink(control, secrets)
         host = AgentHost(
             paths, self._state, self._supervisor, self._executor, self._local, self._reporter.measured, secrets

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import hashlib
 import logging
 import os
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from lineside.agent.durable import make_directories, write_atomically
 from lineside.agent.keys.port import CURRENT as CURRENT_KEY
 from lineside.agent.keys.port import PREVIOUS as PREVIOUS_KEY
 from lineside.agent.keys.port import Box, KeyStore
+from lineside.contract.captured import BEGINNING, is_for
 from lineside.contract.errors import LinesideError
 from lineside.contract.reading import UNREADABLE
 from lineside.contract.sealing import Sealed
@@ -64,9 +66,12 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 class Secrets:
     """The secrets below a folder, sealed with `keys`. Usable from several threads and processes."""
 
-    def __init__(self, folder: Path, keys: KeyStore) -> None:
+    def __init__(self, folder: Path, keys: KeyStore, captures: Path | None = None) -> None:
+        """`captures`: where images wait that may be sealed for the key before, too."""
         self._folder = folder
         self._keys = keys
+        self._captures = captures
+        self._resealed_from = ""  # the key before, once everything here is sealed for the current one
         self._turn = threading.Lock()  # a component that asks without end keeps one process busy, not a hundred
 
     # --- for components -------------------------------------------------------------------------------------------
@@ -146,12 +151,21 @@ class Secrets:
                     self._write(msgspec.structs.replace(file, versions=sealed))
 
     def reseal(self) -> None:
-        """After a change of keys: seal everything for the current key, then forget the key before.
+        """After a change of keys: seal everything for the current key, then forget the key before, as soon as no
+        capture that waits is sealed for it.
 
         What cannot be opened stays as it is. Raises `device.key_unusable`; the key before is kept then.
         """
         if not self._keys.exists(PREVIOUS_KEY):
             return
+        before = _fingerprint(self._keys.public(PREVIOUS_KEY))
+        if before != self._resealed_from:
+            self._reseal_all()
+            self._resealed_from = before
+        if self._captures is None or not _any_for(self._captures, before):
+            self._keys.discard(PREVIOUS_KEY)
+
+    def _reseal_all(self) -> None:
         for path in self._paths():
             with self._alone():
                 file = self._read_path(path)
@@ -163,7 +177,6 @@ class Secrets:
                 again = GivenSecrets(secrets=tuple(self._given_anew(one) for one in delivered.secrets))
                 data = msgspec.json.encode(msgspec.structs.replace(delivered, secrets=again.secrets))
                 write_atomically(self._folder / _DELIVERED, data, 0o600)
-        self._keys.discard(PREVIOUS_KEY)
 
     # --- sealing --------------------------------------------------------------------------------------------------
 
@@ -275,3 +288,17 @@ def _names(id: str) -> list[str]:
     if not found:
         return [id]
     return [id, name, name[:-7]] if name[-7:-6] == "-" else [id, name]
+
+
+def _fingerprint(pem: str) -> str:
+    """What `sealing.fingerprint` says of a public key, without cryptography."""
+    return hashlib.sha256(base64.b64decode("".join(pem.split("-----")[2].split()))).hexdigest()
+
+
+def _any_for(captures: Path, key: str) -> bool:
+    """Whether an image that waits, or is being written, is sealed for a key."""
+    for path in (*captures.glob("*.bin"), *captures.glob(".*.tmp")):
+        with suppress(OSError), path.open("rb") as file:
+            if is_for(file.read(BEGINNING), key):
+                return True
+    return False

@@ -12,6 +12,7 @@ from lineside.contract.reading import UNREADABLE
 from lineside.contract.sealing import Sealed
 
 _HEAD = b"lineside.sealed/1\n"  # no image begins so
+BEGINNING = 128
 
 
 def about(capture: str) -> str:
@@ -22,6 +23,11 @@ def about(capture: str) -> str:
 def packed(box: Sealed) -> bytes:
     """The file of a sealed image."""
     return _HEAD + msgspec.json.encode(box)
+
+
+def is_for(beginning: bytes, key: str) -> bool:
+    """Whether a file is sealed for a key (`Sealed.key`), by its first `BEGINNING` bytes."""
+    return beginning.startswith(_HEAD) and f'"key":"{key}"'.encode() in beginning
 
 
 def boxed(data: bytes) -> Sealed | None:

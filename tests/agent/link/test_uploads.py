@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,13 +15,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lineside.agent.clock import Clock
+from lineside.agent.keys.files import FileKeys
+from lineside.agent.keys.port import CURRENT, NEXT, PREVIOUS
+from lineside.agent.link import upload_ledger
 from lineside.agent.link.collecting import ASKED, KEPT, TAKES, Collecting, split
 from lineside.agent.link.error import LinkError
+from lineside.agent.link.secrets import SecretsLink
 from lineside.agent.link.upload_budget import RuledBudget
 from lineside.agent.link.upload_ledger import UploadLedger
 from lineside.agent.link.upload_rules import UploadRules, Used, default_link, local_time, read_rules, why_not
 from lineside.agent.link.uploads import LOOK_SECONDS, Captures, Uploader
 from lineside.agent.ports import Content
+from lineside.agent.secrets import Secrets
 from lineside.agent.supervision.processes import StopSignal
 from lineside.agent.testing import FakeControlPlane
 from lineside.contract.capture import SignedPut, Ticket
@@ -176,6 +182,71 @@ def test_a_sealed_image_is_opened_and_one_that_rotted_is_not_sent(tmp_path: Path
     assert control.uploaded == {record.digest: b"clear"}
     assert asked == ["capture a"]
     assert list((tmp_path / "captures").iterdir()) == []
+
+
+def test_a_sealed_image_that_waits_outlives_a_change_of_keys(tmp_path: Path, stop: StopSignal) -> None:
+    """The certificate is renewed while it waits for the night; the key before goes when nothing needs it any more."""
+    control, keys, folder = FakeControlPlane(), FileKeys(tmp_path / "keys"), tmp_path / "captures"
+    keys.make(CURRENT)
+    kept(folder, "a", b"clear", packed(keys.seal(b"clear", "capture a")))
+    keys.make(NEXT)
+    keys.promote()
+    kept(folder, "b", b"plain")
+    link = SecretsLink(control, Secrets(tmp_path / "secrets", keys, folder))
+    link.look()
+    assert keys.exists(PREVIOUS)
+    assert Captures(folder, control, stop, opened=keys.open).send() == 2
+    assert sorted(control.uploaded.values()) == [b"clear", b"plain"]
+    link.look()
+    assert not keys.exists(PREVIOUS)
+
+
+def test_one_that_nobody_can_open_or_read_or_that_is_of_another_device_holds_up_no_other(
+    tmp_path: Path, stop: StopSignal
+) -> None:
+    """A key that is gone, a bad sector (here: a folder in place of a file), and captures of the name before."""
+
+    class Choosy(FakeControlPlane):
+        def ticket(self, record: bytes) -> Ticket:
+            if b'"cell-0"' in record:
+                raise RemoteError(LinesideError("auth.not_yours", device="cell-1").report(), 403)
+            return super().ticket(record)
+
+    control, keys, folder = Choosy(), FileKeys(tmp_path / "keys"), tmp_path / "captures"
+    keys.make(CURRENT)
+    foreign = ec.generate_private_key(ec.SECP256R1()).public_key()
+    for name in ("a", "b"):
+        kept(folder, name, b"clear", packed(seal(foreign, b"clear", b"capture " + name.encode())))
+    kept(folder, "c", device="cell-0")
+    kept(folder, "e", b"lies on a bad sector")
+    (folder / "d.json").mkdir()
+    (folder / "e.bin").unlink()
+    (folder / "e.bin").mkdir()
+    last = kept(folder, "f", b"good")
+    opened: list[str] = []
+
+    def counting(sealed: Sealed, about: str) -> bytes:
+        opened.append(about)
+        return keys.open(sealed, about)
+
+    captures = Captures(folder, control, stop, opened=counting)
+    assert captures.send() + captures.send() == 1
+    assert control.uploaded == {last.digest: b"good"}
+    assert sorted(path.name for path in folder.glob("*.json")) == ["a.json", "b.json", "c.json", "d.json", "e.json"]
+    assert opened == ["capture a"]  # a short-lived process each: one look a minute tells enough of a key
+
+
+def test_a_full_disk_spends_no_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = UploadLedger(tmp_path / "uploads.json", lambda: datetime.date(2026, 11, 23))
+    monkeypatch.setattr(upload_ledger, "write_atomically", _full)
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space"):
+            ledger.reserve(10, metered=True)
+    assert ledger.used() == Used()
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_capture_that_was_taken_back_is_no_error(tmp_path: Path, stop: StopSignal) -> None:

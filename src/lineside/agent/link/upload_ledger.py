@@ -44,7 +44,11 @@ class UploadLedger:
     def reserve(self, size: int, *, metered: bool) -> None:
         """So many bytes are about to be sent. Raises OSError: then they must not be."""
         self._add(size, metered)
-        self._write()
+        try:
+            self._write()
+        except OSError:
+            self._add(-size, metered)
+            raise
 
     def give_back(self, size: int, *, metered: bool) -> None:
         """So many of the bytes that were reserved last were not sent; it is on the disk with the next reservation."""

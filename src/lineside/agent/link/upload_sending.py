@@ -12,7 +12,7 @@ from lineside.agent.link.error import LinkError
 from lineside.agent.link.upload_budget import UploadBudget
 from lineside.agent.ports import ControlPlane
 from lineside.contract.capture import CaptureHead, Ticket
-from lineside.contract.errors import LinesideError, RemoteError
+from lineside.contract.errors import RemoteError
 
 _ANEW = (
     "blob.digest_mismatch",
@@ -54,11 +54,11 @@ class Sending:
         if why:
             raise Waits(why)
 
-    def later(self, record: CaptureHead, error: LinesideError) -> Waits:
-        """What was refused, though not the image, is announced again after longer and longer."""
+    def later(self, record: CaptureHead, why: str) -> Waits:
+        """What did not go, through no fault of the image, is announced again after longer and longer."""
         waited = min(_LONGEST_WAIT, max(_FIRST_WAIT, 2 * self._again.get(record.id, (0.0, 0.0))[1]))
         self._again[record.id] = time.monotonic() + waited, waited
-        return Waits(error.message)
+        return Waits(why)
 
     def send(self, record: CaptureHead, ticket: Ticket, data: bytes) -> None:
         """Send an image. Raises `LinkError`, `RemoteError`, `Waits`."""
@@ -69,7 +69,7 @@ class Sending:
         except RemoteError as error:
             if error.code not in _ANEW:
                 raise
-            raise self.later(record, error) from error
+            raise self.later(record, error.message) from error
         self._again.pop(record.id, None)
 
     def _put(self, ticket: Ticket, data: bytes) -> bool:

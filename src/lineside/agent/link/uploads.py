@@ -34,6 +34,8 @@ MAX_WAIT = 60.0
 STRAY_SECONDS = 3600.0
 """Age after which an image without a record is one whose writer died."""
 
+_OTHERS_MAY_GO = ("auth.not_yours", "capture.version_unread")
+"""Refusals of a record, which another name of this device, or another release, may take."""
 _NOT_SAID = "the control plane has not said yet in which versions it takes them"
 _TRY_LATER = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.TOO_MANY)
 
@@ -66,6 +68,7 @@ class Captures:
         """How many were sent, or found never to be sendable, so far."""
         self._sending = Sending(control, self._budget)
         self._said = ""
+        self._shut: dict[str, float] = {}  # by key: until when no box is opened with it
         self._unread: list[LinesideError] = []  # of the last look, for want of a version in common
 
     def send(self) -> int:
@@ -102,7 +105,7 @@ class Captures:
         """Send one capture and delete it; one that can never be sent is deleted too, and logged. Whether it was."""
         image = path.with_suffix(".bin")
         try:
-            kept = path.read_bytes()
+            kept = _read(path)
             self._send(msgspec.json.decode(kept, type=CaptureHead), self._spoken(kept, taken), image)
         except RemoteError as error:
             if error.kind in _TRY_LATER:
@@ -129,26 +132,49 @@ class Captures:
     def _announced(self, record: CaptureHead, said: bytes) -> Ticket:
         """Raises `Waits` where the control plane refuses a version, and not the image: it went back a release, or on,
         since it last said what it takes. One from before versions were agreed on knows no other word for it than
-        `request.invalid`."""
+        `request.invalid`. The same for what was kept under a name that the device had before."""
         try:
             return self._control.ticket(said)
         except RemoteError as error:
             before = error.code == "request.invalid" and (self._schema.version_of(said) or 1) not in SILENT
-            if error.code != "capture.version_unread" and not before:
+            if error.code not in _OTHERS_MAY_GO and not before:
                 raise
-            raise self._sending.later(record, error) from error
+            raise self._sending.later(record, error.message) from error
+
+    def _unsealed(self, box: Sealed, record: CaptureHead) -> bytes:
+        """Raises `Waits` while its key cannot be used: others may go. One look a minute tells enough of a key."""
+        if time.monotonic() < self._shut.get(box.key, 0.0):
+            raise self._sending.later(record, "its key cannot be used now")
+        try:
+            return self._opened(box, about(record.id))
+        except LinesideError as error:
+            self._shut[box.key] = time.monotonic() + MAX_WAIT
+            raise self._sending.later(record, error.message) from error
 
     def _send(self, record: CaptureHead, said: bytes, image: Path) -> None:
         self._sending.wait_for(record)
         ticket = self._announced(record, said)
         if ticket.uploaded:
             return
-        data = image.read_bytes()
+        try:
+            data = _read(image)
+        except Waits as waits:
+            raise self._sending.later(record, str(waits)) from waits
         box = boxed(data)
-        data = data if box is None else self._opened(box, about(record.id))
+        data = data if box is None else self._unsealed(box, record)
         if digest_of(data) != record.digest:
             raise ValueError("its image is not the one that was kept")
         self._sending.send(record, ticket, data)
+
+
+def _read(path: Path) -> bytes:
+    """Raises FileNotFoundError, and `Waits` where the disk does not give it (a bad sector, say): others may go."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Waits(f"{path.name} cannot be read now: {error}") from error
 
 
 def _age(path: Path) -> tuple[float, str]:
