@@ -82,6 +82,13 @@ def test_a_sink_is_one_once_it_has_been_away_for_a_minute() -> None:
     assert "refused" in alarm.message
 
 
+def test_a_sink_that_is_away_is_one_after_the_clock_was_set_back_too() -> None:
+    """Else nobody hears of it for as long as the clock went back."""
+    status = Status(sinks={"webhook": SinkStatus(trouble="refused", since=rfc3339(NOW))})
+    (alarm,) = raise_(status, NOW - 365 * 24 * 3600).alarms
+    assert (alarm.subject, alarm.code) == ("sink webhook", "sink.away")
+
+
 def test_a_candidate_that_cannot_look_is_one_and_one_that_was_ended_is_none() -> None:
     off = ShadowStatus(state=ShadowState.OFF, why="model.missing: there is none")
     (alarm,) = raise_(Status(shadow=off)).alarms

@@ -15,7 +15,8 @@ from lineside.runtime.models.swap_status import SwapState
 from lineside.runtime.status import Status
 
 SINK_SECONDS = 60.0
-"""For how long a sink is away before that is an alarm: brokers restart."""
+"""For how long a sink is away before that is an alarm: brokers restart. After a clock was set back nobody can tell how
+long it is, and an alarm too early is better than none for as long as the clock went back."""
 
 
 def alarms_of(status: Status, now: float) -> tuple[Alarm, ...]:
@@ -75,7 +76,7 @@ def _sinks(status: Status, now: float) -> _Found:
     for name, sink in status.sinks.items():
         if sink.error:
             yield f"sink {name}", sink.error, sink.since
-        elif sink.trouble and now - datetime.fromisoformat(sink.since).timestamp() >= SINK_SECONDS:
+        elif sink.trouble and not 0 <= now - datetime.fromisoformat(sink.since).timestamp() < SINK_SECONDS:
             yield f"sink {name}", LinesideError("sink.away", sink=name, why=sink.trouble).report(), sink.since
 
 

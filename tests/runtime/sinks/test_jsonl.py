@@ -50,6 +50,21 @@ def test_the_file_is_bounded_by_one_older_file(tmp_path: Path) -> None:
     assert path.stat().st_size <= 71
 
 
+@pytest.mark.parametrize("there_again", [True, False])
+def test_a_file_that_somebody_moves_away_is_begun_anew(tmp_path: Path, there_again: bool) -> None:
+    """logrotate does, and makes an empty one in its place; or somebody cleans up. What came before stays with them."""
+    path = tmp_path / "results.jsonl"
+    sink = JsonlSink(path)
+    sink.send([Entry(1, b'{"sequence":1}')])
+    path.rename(tmp_path / "archive")
+    if there_again:
+        path.touch()
+    sink.send([Entry(2, b'{"sequence":2}')])
+    sink.close(0)
+    assert lines(tmp_path / "archive") == [b'{"sequence":1}']
+    assert lines(path) == [b'{"sequence":2}']
+
+
 def lines(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines()
 

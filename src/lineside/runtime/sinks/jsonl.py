@@ -48,13 +48,22 @@ class JsonlSink:
         self._arrived += [entry.sequence for entry in entries]
 
     def _make_ready(self) -> None:
-        """Another file when this one is full, and an open one when the last try ended halfway. Before the write: what
-        fails afterwards would have a batch written twice."""
+        """Another file when this one is full, or somebody has moved it away, and an open one when the last try ended
+        halfway. Before the write: what fails afterwards would have a batch written twice."""
+        if not self._file.closed and not self._in_place():
+            self._file.close()
         if not self._file.closed and self._file.seek(0, os.SEEK_END) > self._max_bytes:
             self._path.replace(_older(self._path))
             self._file.close()
         if self._file.closed:
             self._file = self._path.open("ab", buffering=0)
+
+    def _in_place(self) -> bool:
+        """Whether the path still names the file that is open."""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            return False
 
     def _not_there_yet(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """What follows the last line of the time before, if the first result of this time is one of before, too."""
