@@ -95,7 +95,7 @@ def test_keys_and_thresholds() -> None:
     found = changes("root", ROOT, after)
     assert [one.sentence for one in found] == [
         "The key d (root-2) may sign for root.",
-        "2 key(s) must sign for root; it was 1.",
+        "2 keys must sign for root; it was 1.",
     ]
     assert unexpected("key.add", "root", found) == (found[1],)
     assert unexpected("threshold", "root", found) == (found[0],)

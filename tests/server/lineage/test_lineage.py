@@ -67,7 +67,7 @@ def test_the_command_prints_the_chain_and_one_document(
     assert msgspec.json.decode(capfd.readouterr().out, type=ResultLineage) == decided.client.lineage(1)
     assert main(["captures", "lineage", "capture-1"]) == 0
     out = capfd.readouterr().out
-    for words in ("scratch 0.87 in part-1.png", "station-1", "plates:1 (fp32)", "1 of 1 signature(s) verify"):
+    for words in ("scratch 0.87 in part-1.png", "station-1", "plates:1 (fp32)", "1 of 1 signature verified"):
         assert words in out
     for words in (decided.run.id, decided.dataset.digest, "trained on", "plate-0.png", "twin-1 healthy"):
         assert words in out
