@@ -21,6 +21,7 @@ from tests.pages.test_pages import keep, open_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
+LOG = "/var/lib/lineside/agents/plc-7/logs/com.example.factory.plc-bridge.log"  # wider than a phone
 RECIPE = """
 RecipeFormatVersion: "2020-01-25"
 ComponentName: plc-bridge
@@ -44,7 +45,7 @@ def failed(house: House, tmp_path_factory: pytest.TempPathFactory) -> str:
         desired = msgspec.json.decode(device.get("/desired").content, type=Desired)
         return desired if desired.components else None
 
-    error = LinesideError("component.broken", name="plc-bridge", errors=3, why="exit status 1", log="/var/plc.log")
+    error = LinesideError("component.broken", name="plc-bridge", errors=3, why="exit status 1", log=LOG)
     desired: Desired = until(told)
     device.report(revision=desired.revision, phase=Phase.ROLLED_BACK, error=error.report()).raise_for_status()
 
@@ -73,8 +74,9 @@ def test_a_failed_rollout_needs_a_person_and_its_page_says_why_and_what_next(
     keep(page, screenshots, "rollout-failed")
 
 
-def test_a_failed_rollout_fits_a_phone(page: Page, house: House, failed: str) -> None:
+def test_a_failed_rollout_and_its_device_fit_a_phone(page: Page, house: House, failed: str) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
-    open_page(page, house, f"/rollouts/{failed}")
-    expect(page.locator(".failure")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    for path in (f"/rollouts/{failed}", "/devices/plc-7"):
+        open_page(page, house, path)
+        expect(page.locator(".error", has_text=LOG).first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -94,7 +94,7 @@ def _table(devices: Sequence[Device]) -> RenderableType:
         "desired",
         "reported",
         "key",
-        "until",
+        "certificate ends",
         "last seen",
         "conditions",
     )

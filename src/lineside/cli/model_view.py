@@ -90,6 +90,10 @@ def draw_approval(approval: Approval) -> RenderableType:
 def _next(model: ModelVersion) -> str | None:
     if model.approval is not None and model.approval.state is ApprovalState.VOID and model.state is ModelState.APPROVED:
         return f"lineside models withdraw {model.label} --reason TEXT"
+    if model.state is ModelState.CANDIDATE:
+        return "it waits for a twin: lineside twin list"
+    if model.state is ModelState.IN_TWIN:
+        return f"lineside twin show {model.label}"
     if model.state is ModelState.AWAITING_APPROVAL:
         return f"lineside models approve {model.label}"
     if model.state is ModelState.APPROVED:
