@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from lineside.cli.app import run
 from lineside.cli.words import WORDS, command
 from tests.eventually import PATIENCE
 
@@ -39,3 +40,16 @@ def test_a_command_imports_no_other_noun_and_nothing_that_signs() -> None:
     imported = _imports("devices", "list", "--help")
     assert "lineside.cli.devices" in imported
     assert not imported & {"lineside.cli.models", "lineside.cli.trust", "tuf", "securesystemslib", "yaml"}
+
+
+def test_in_a_help_what_looks_stands_before_what_changes_something() -> None:
+    for noun in ("devices", "models", "rollouts", "runs"):
+        assert list(command(noun).commands)[:2] == ["list", "show"]
+
+
+def test_a_help_takes_the_width_that_there_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    assert run(["devices", "--help"]) == 0
+    assert "what it should run beside what it runs, and its facts." in capsys.readouterr().out

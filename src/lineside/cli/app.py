@@ -34,13 +34,14 @@ def lineside(
     """Train vision models, ship them to devices, run them there, and bring back what they saw."""
 
 
+_WIDEST = 120  # columns of a help, where the terminal has as many
 _put_together = cache(typer.main.get_command)  # takes longer than most commands: once in a process
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; answers its exit status (2 for a command line that is not understood)."""
     try:
-        _put_together(app)(args=list(arguments), prog_name="lineside")
+        _put_together(app)(args=list(arguments), prog_name="lineside", max_content_width=_WIDEST)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

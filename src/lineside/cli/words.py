@@ -74,6 +74,9 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
 """Commands that hand over to another program what follows them."""
 
 
+_FIRST = {"list": 0, "show": 1}
+
+
 class FirstWords(TyperGroup):
     """The commands of `lineside`, by their first words."""
 
@@ -112,4 +115,7 @@ def command(word: str) -> Any:
         alone.add_typer(found)
     else:
         alone.command(word, **_SETTINGS.get(word, {}))(found)
-    return typer.main.get_group(alone).commands[word]
+    made = typer.main.get_group(alone).commands[word]
+    if isinstance(made, TyperGroup):  # in the help, what looks stands before what changes something
+        made.commands = dict(sorted(made.commands.items(), key=lambda one: _FIRST.get(one[0], len(_FIRST))))
+    return made

@@ -95,7 +95,7 @@ def refused(request: AnyRequest, error: HTTPException) -> Page | Response[ErrorB
     if report.code == "request.no_such_path":
         report = LinesideError("request.no_such_page", path=request.url.path).report()
     with acting(current() if current() is not SYSTEM else _NOBODY):
-        return page(request, "error.html", here="", status=answer.status_code, error=report)
+        return page(request, "error.html", here="", status=error.status_code, error=report)
 
 
 def _sign_in(request: AnyRequest) -> Page | Redirect:
