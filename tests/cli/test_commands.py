@@ -39,6 +39,7 @@ READING = [
     ("events list", EventPage, "artifact.digest_mismatch"),
     ("datasets list", DatasetPage, "104/30/42"),
     ("datasets show ds-0123456789ab", DatasetVersion, "Box outside the image"),
+    ("datasets show ds-0123456789ab", DatasetVersion, "lineside runs start --dataset ds-0123456789ab --model NAME"),
     ("datasets images ds-0123456789ab --split test", ImagePage, "tag-07"),
     ("datasets images ds-0123456789ab --class scratch --source person", ImagePage, "tag-07"),
     ("datasets check metal-tags", CheckReport, "nothing blocks"),

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from lineside.cli.dataset_checks import check, diff, field, stats
 from lineside.cli.options import Json, Limit, Offset, Root, Url
 from lineside.cli.output import Output, session
-from lineside.cli.table import details, rows, when
+from lineside.cli.table import details, rows, spaced, when
 from lineside.client.downloading import Exported, download_folder
 from lineside.client.folder import upload_folder
 from lineside.client.known_digests import known_digests
@@ -144,7 +144,7 @@ def _exported(exported: Exported) -> RenderableType:
 
 def _report(report: ImportReport) -> RenderableType:
     news = "a new version" if report.created else "this very version was there already"
-    return Group(details((("imported", news),)), _details(report.version))
+    return _details(report.version, news)
 
 
 def _table(page: DatasetPage) -> RenderableType:
@@ -167,9 +167,10 @@ def _table(page: DatasetPage) -> RenderableType:
     return Group(table, f"{shown} of {page.total}; more: --offset {shown}") if shown < page.total else table
 
 
-def _details(version: DatasetVersion) -> RenderableType:
+def _details(version: DatasetVersion, imported: str | None = None) -> RenderableType:
     head = details(
         (
+            ("imported", imported),
             ("id", version.id),
             ("name", version.name),
             ("format", f"{version.format}, {version.origin}"),
@@ -179,9 +180,10 @@ def _details(version: DatasetVersion) -> RenderableType:
             ("train/val/test", f"{_split(version)}, by {version.split_by}, {counted(version.groups, 'group')}"),
             ("created", when(version.created_at)),
             ("digest", version.digest),
+            ("next", f"lineside runs start --dataset {version.id} --model NAME --wait"),
         )
     )
-    return Group(head, _warnings(version.warnings)) if version.warnings else head
+    return spaced([head, _warnings(version.warnings)]) if version.warnings else head
 
 
 def _split(version: DatasetVersion) -> str:

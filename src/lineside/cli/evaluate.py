@@ -32,7 +32,7 @@ def evaluate(
         chosen = which(client, model)
         dataset, folder = dataset_of(client, data)
         wanted = EvaluateModel(dataset=dataset.id, split=split or (EVERYTHING if folder else "test"))
-        run = follow_run(client, client.evaluate_model(*chosen, wanted), out.progress)
+        run = follow_run(client, client.evaluate_model(*chosen, wanted), out.progress, quiet=out.json)
         out.show(evaluated(client, run), draw_evaluated)
 
 

@@ -83,10 +83,11 @@ def follow_logs(client: Client, run: str, step: str | None, *, follow: bool) -> 
             time.sleep(_EVERY)
 
 
-def follow_run(client: Client, run: Run, console: Console) -> Run:
-    """Ask until the run has ended, showing bars on a terminal and lines elsewhere; answers the ended run."""
+def follow_run(client: Client, run: Run, console: Console, *, quiet: bool) -> Run:
+    """Ask until the run has ended, showing bars on a terminal and, unless `quiet`, lines elsewhere; answers the ended
+    run."""
     with step_progress(console) as progress:
-        shown = StepBars(progress) if console.is_terminal else StepLines(console)
+        shown = StepBars(progress) if console.is_terminal or quiet else StepLines(console)
         shown.update(run)
         while run.state not in FINISHED:
             time.sleep(_EVERY)

@@ -178,7 +178,7 @@ def find_dataset(client: Client, text: str) -> DatasetVersion:
 def finish(client: Client, out: Output, run: Run, wait: bool) -> None:
     """Show a run; when asked to wait, after its end, with exit status 3 if a gate rejected it and 1 if it failed."""
     if wait:
-        run = follow_run(client, run, out.progress)
+        run = follow_run(client, run, out.progress, quiet=out.json)
     out.show(run, draw_run)
     if wait and run.state is RunState.GATED:
         raise typer.Exit(EXIT_GATED)
