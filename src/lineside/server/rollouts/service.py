@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from lineside.contract.counted import counted
@@ -149,8 +150,14 @@ class Rollouts:
         return [store.value_of(session, row, history=False) for row in rows]
 
     def failed(self, session: Session, limit: int) -> list[Rollout]:
-        """Rollouts that failed, with nothing deployed to their group since; newest first, those to twins left out."""
-        return [store.value_of(session, row) for row in store.newest_failed(session, limit)]
+        """Rollouts that failed, with nothing deployed to their group since; newest first, those to twins left out. Each
+        says of one device what went wrong, and comes without its history."""
+        return [
+            msgspec.structs.replace(
+                store.value_of(session, row, history=False), failures=store.failures(session, row.number, limit=1)
+            )
+            for row in store.newest_failed(session, limit)
+        ]
 
     def states(self, session: Session) -> Mapping[RolloutState, int]:
         """How many rollouts are in each state, those of twins left out."""

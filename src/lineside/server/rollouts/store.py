@@ -25,7 +25,7 @@ from lineside.contract.twin import TWINS
 from lineside.server.database import Base, Json
 from lineside.server.deployments.store import number_of
 
-_READ = 1000  # failed devices whose errors are put together
+_READ = 10_000  # failed devices whose errors are put together
 
 
 def _by_value(kind: type[enum.Enum]) -> Enum:
@@ -205,14 +205,14 @@ def device_page(
     )
 
 
-def failures(session: Session, number: int) -> tuple[RolloutFailure, ...]:
+def failures(session: Session, number: int, limit: int = _READ) -> tuple[RolloutFailure, ...]:
     """What went wrong on a rollout's failed devices, alike ones together, the most frequent first; read from the first
-    thousand devices by name."""
+    `limit` of them by name."""
     query = select(RolloutDeviceRow.device, RolloutDeviceRow.error).where(
         RolloutDeviceRow.rollout == number, RolloutDeviceRow.progress == DeviceProgress.FAILED
     )
     alike: dict[tuple[str, str] | None, list[tuple[str, ErrorReport | None]]] = {}
-    for device, error in session.execute(query.order_by(RolloutDeviceRow.device).limit(_READ)):
+    for device, error in session.execute(query.order_by(RolloutDeviceRow.device).limit(limit)):
         alike.setdefault((error.code, error.message) if error else None, []).append((device, error))
     found = (
         RolloutFailure(devices=len(those), device=those[0][0], error=those[0][1] and those[0][1].on(those[0][0]))
