@@ -26,7 +26,7 @@ def test_nobody_answers(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "list", "--url", "http://127.0.0.1:1"]) == 1
     assert capfd.readouterr().err.splitlines() == [
         "No control plane answers at http://127.0.0.1:1.",
-        "Next: Start one: lineside up",
+        "Next: Start one: lineside up; or name one that runs with --root or --url.",
     ]
 
 
