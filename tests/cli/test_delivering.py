@@ -58,7 +58,7 @@ def test_a_document_is_previewed_before_it_is_deployed(lineside: Run, tmp_path: 
     preview = lineside("deployments", "preview", str(file), shown="camera 1.1.0 (asked: ^1.0.0)")
     assert (preview["devices"], preview["asked"]) == (2, {"camera": "^1.0.0"})
     assert [one["devices"] for one in preview["waves"]] == [1, 1]
-    assert lineside("deployments", "list") == []
+    assert lineside("deployments", "list")["deployments"] == []
     made = lineside("deployments", "create", str(file))
     assert made["plan"]["waves"][0]["count"] == 1
     assert lineside("deployments", "preview", str(file))["same_as"] == made["id"]
