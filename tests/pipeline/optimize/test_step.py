@@ -83,7 +83,6 @@ def test_ranges_are_measured_on_the_whole_input_with_its_padding(context: Contex
     assert tensor.shape == (1, 3, SIDE, 2 * SIDE)
 
 
-
 SPLITS = (Split.TRAIN,) * 3 + (Split.VAL,) * 2 + (Split.TEST,) * 2
 
 
