@@ -59,7 +59,13 @@ class FakeService:
             self.state, self.ready_since = ComponentState.RUNNING, time.monotonic() - 100
         if script == "broken":
             self.state = ComponentState.BROKEN
-            self.error = LinesideError("component.broken", name=self.launch.name, errors=3, why="exit status 1", log="")
+            self.error = LinesideError(
+                "component.broken",
+                name=self.launch.name,
+                times="3 times in a row, the last time",
+                why="exit status 1",
+                log="",
+            )
         self._changed()
 
     def stop(self, patience: float) -> None:

@@ -45,7 +45,9 @@ def failed(house: House, tmp_path_factory: pytest.TempPathFactory) -> str:
         desired = msgspec.json.decode(device.get("/desired").content, type=Desired)
         return desired if desired.components else None
 
-    error = LinesideError("component.broken", name="plc-bridge", errors=3, why="exit status 1", log=LOG)
+    error = LinesideError(
+        "component.broken", name="plc-bridge", times="3 times in a row, the last time", why="exit status 1", log=LOG
+    )
     desired: Desired = until(told)
     device.report(revision=desired.revision, phase=Phase.ROLLED_BACK, error=error.report()).raise_for_status()
 

@@ -355,6 +355,7 @@ def run(paths: Paths) -> None:
         conditions = Conditions()
         control = Alone(joined.device) if is_alone(joined) else _link(joined, paths, conditions)
         agent = _built(paths, control, conditions)
+        _log.info("%s runs; lineside agent status --root %s says what; Ctrl-C ends it", joined.device, paths.root)
 
         def end(number: int, frame: FrameType | None) -> None:
             agent.end()

@@ -43,7 +43,7 @@ def test_a_run_that_ends_otherwise_is_errored_recovered_and_broken_the_third_tim
     error = service.error
     assert error is not None
     assert error.code == "component.broken"
-    assert "exit status 3" in error.message
+    assert "failed 3 times in a row, the last time with exit status 3." in error.message
     stage.wait(lambda: stage.log().startswith("run\nrecovering\n" * 3))  # and it goes on trying
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import itertools
 import json
 from pathlib import Path
@@ -94,6 +95,20 @@ def test_half_a_file_changes_nothing(device: Device) -> None:
     assert device.offer(image(2))
     ask(device)
     assert device.offer(image(3)) is None
+
+
+def test_a_file_that_could_not_be_read_is_read_again(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    (device.work / "capture-requests.json").write_text(json.dumps([WEEKLY]))
+
+    def fails(self: Path) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_bytes", fails)
+        device.wait(2)
+        assert device.offer(image(1)) is None
+    device.wait(2)
+    assert device.offer(image(2))
 
 
 def test_the_agent_is_told_how_far_each_is(tmp_path: Path) -> None:

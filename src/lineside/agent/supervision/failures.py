@@ -71,4 +71,5 @@ class Failures:
             return LinesideError(
                 "component.crash_loop", name=name, starts=recent, minutes=LOOP_MINUTES, why=why, log=log
             )
-        return LinesideError("component.broken", name=name, errors=self.in_a_row + 1, why=why, log=log)
+        times = f"{self.in_a_row + 1} times in a row, the last time" if self.in_a_row else "once,"
+        return LinesideError("component.broken", name=name, times=times, why=why, log=log)

@@ -20,7 +20,7 @@ ROWS = (
     Problem(
         "component.broken",
         Kind.INTERNAL,
-        "{name} failed {errors} times in a row, the last time with {why}.",
+        "{name} failed {times} with {why}.",
         "See its log: lineside devices logs DEVICE {name}; on the device: {log}",
     ),
     Problem(

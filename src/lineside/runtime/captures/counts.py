@@ -13,7 +13,6 @@ STORE_FULL = "store full"
 DISK = "disk"
 NOT_BLURRED = "not blurred"
 NOT_SEALED = "not sealed"
-BUSY = "busy"
 
 
 class StrategyCounts(msgspec.Struct, kw_only=True):

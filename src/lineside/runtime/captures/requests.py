@@ -142,6 +142,8 @@ class Requests:
                 found = msgspec.json.decode(file.read_bytes(), type=tuple[Request, ...]) if state else ()
             except (OSError, *UNREADABLE) as error:
                 announce("captures.requests_unreadable", file=file.name, why=str(error))
+                if isinstance(error, OSError):
+                    del self._seen[file]  # it is looked at again, as it is
                 continue
             self._read[file] = found[:_MOST]
 

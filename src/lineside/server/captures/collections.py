@@ -25,6 +25,7 @@ from lineside.contract.collection import (
     CollectionRequest,
     CollectionState,
 )
+from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.server.access.caller import current
@@ -83,7 +84,8 @@ class Collections:
         session.flush()
         session.execute(insert(CollectionDeviceRow), _parts(id_, parts))
         self._changed(session, list(parts))
-        what = f"asks {len(parts)} devices of {request.group} for {request.count} images until {until}"
+        asked = f"asks {counted(len(parts), 'device')} of {request.group}"
+        what = f"{asked} for {counted(request.count, 'image')} until {until}"
         self._said(session, row, "collection.begin", "collection.begun", what)
         return store.value(session, row)
 
@@ -220,7 +222,9 @@ class Collections:
         session.flush()
         self._changed(session, store.devices_of(session, row.id))
         found = store.value(session, row)
-        what = f"{_ENDED[state]}: {found.uploaded} of {row.request.count} images came, {found.kept} were kept"
+        what = (
+            f"{_ENDED[state]}: {found.uploaded} of {counted(row.request.count, 'image')} came, {found.kept} were kept"
+        )
         action = "collection.cancel" if state is CollectionState.CANCELLED else "collection.end"
         self._said(session, row, action, f"collection.{state.value}", what)
 

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed, Group, GroupChange, GroupRequest, LabelsChange, Which
 from lineside.contract.ids import is_name
@@ -106,7 +107,8 @@ class Groups:
                 raise LinesideError("group.in_use", name=name, deployments=", ".join(shown.deployments))
             session.execute(delete(GroupRow).where(GroupRow.group == name))
             session.delete(row)
-            self._decided(session, "group.delete", "group.deleted", name, f"was deleted, with {shown.devices} devices")
+            had = counted(shown.devices, "device")
+            self._decided(session, "group.delete", "group.deleted", name, f"was deleted, with {had}")
             return shown
 
     def add(self, name: str, which: Which) -> Changed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from lineside.contract.counted import counted
 from lineside.contract.dataset import DatasetVersion
 from lineside.contract.evaluation import Estimate, Evaluation, Side
 from lineside.contract.model import Metrics, ModelVersion
@@ -84,10 +85,10 @@ def _data(model: ModelVersion, dataset: DatasetVersion | None) -> Iterator[str]:
         return
     yield (
         f"Dataset version {plain(dataset.id)} of {plain(dataset.name)}: {dataset.images} {plain(dataset.origin)} with "
-        f"{dataset.boxes} boxes, digest `{dataset.digest}`."
+        f"{counted(dataset.boxes, 'box', 'boxes')}, digest `{dataset.digest}`."
     )
     sides = ", ".join(f"{count} {side}" for side, count in dataset.splits.items())
-    groups = f"pictures of one group are on one side ({dataset.groups} groups)"
+    groups = f"pictures of one group are on one side ({counted(dataset.groups, 'group')})"
     yield f"Split by {plain(dataset.split_by)} into {sides}; {groups}."
     for warning in dataset.warnings:
         yield f"\n> {warning.count} × {plain(warning.message)}"

@@ -11,6 +11,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from lineside.contract.capture import CaptureRecord
+from lineside.contract.counted import counted
 from lineside.contract.dataset import DatasetVersion, ImageRecord, Split
 from lineside.contract.errors import LinesideError
 from lineside.contract.review import MadeDataset, MakeDataset, ReviewState
@@ -132,7 +133,8 @@ class Making:
             return
         with self._core.database.write() as session:
             count = sum(_mark_one(session, item, taken.get(item.digest)) for item, _ in waiting)
-            said = f"{count} reviews: {made.added} images, {made.changed} relabelled, {added} in the field set"
+            what = f"{counted(made.added, 'image')}, {made.changed} relabelled, {added} in the field set"
+            said = f"{counted(count, 'review')}: {what}"
             version = made.version
             self._core.audit.record(session, "review.dataset", version.id, digest=version.digest, why=f"{name}: {said}")
             self._core.events.record(session, kind="review.dataset", subject=version.id, message=f"{name} took {said}.")
