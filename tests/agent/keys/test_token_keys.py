@@ -11,7 +11,7 @@ from pkcs11 import Attribute, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from lineside.agent.keys.opening import choose, open_keys
-from lineside.agent.keys.port import CURRENT, NEXT
+from lineside.agent.keys.port import CURRENT, NEXT, PREVIOUS
 from lineside.agent.keys.uri import parse
 from lineside.agent.link import vault
 from lineside.agent.paths import Paths
@@ -69,12 +69,14 @@ def test_secrets_move_from_a_key_in_a_file_into_the_token_and_the_file_is_destro
     token: Token, tmp_path: Path
 ) -> None:
     paths = Paths(tmp_path / "root")
-    Secrets(paths.secrets, choose(paths, "file")).set("db", b"hunter2")
+    before = choose(paths, "file")
+    Secrets(paths.secrets, before).set("db", b"hunter2")
     assert paths.key.exists()
     keys = choose(paths, token.uri)
     keys.make(CURRENT)
     moved = Secrets(paths.secrets, open_keys(paths))
     assert moved.get("db").text == "hunter2"
+    assert keys.public(PREVIOUS) == before.public(CURRENT)
     moved.reseal()
     assert not paths.key.exists()
     assert moved.get("db").text == "hunter2"

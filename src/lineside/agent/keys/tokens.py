@@ -91,6 +91,8 @@ class TokenKeys(VaultedKeys):
     def _reference(self, name: str) -> vault.Reference:
         file = self._read()
         slot = file.slots.get(name)
+        if slot is None and name == PREVIOUS and self._before.exists():
+            return vault.Reference(path=str(self._before))
         if slot is None:
             raise LinkError("device.key_unusable", path=file.uri.partition("?")[0], why=f"it has no {name} key")
         return vault.Reference(uri=file.uri, id=slot.id)
