@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import onnx
 
@@ -118,7 +117,7 @@ class Bench:
         return says
 
     def _tensors(self, signature: Signature, train: Sequence[ImageRecord]) -> Iterator[np.ndarray]:
-        preprocess = Preprocessor(msgspec.structs.replace(signature, size_divisor=msgspec.UNSET))
+        preprocess = Preprocessor(signature.whole)
         for record in train[:: max(len(train) // _CALIBRATION, 1)][:_CALIBRATION]:
             yield preprocess(decode(self.data.path(record).read_bytes()))[0].copy()
 

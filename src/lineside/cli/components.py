@@ -44,8 +44,7 @@ def list_(
         found = client.component_page(name=name, offset=offset, limit=limit)
         out.show(found, _table)
         more = found.offset + len(found.components)
-        if more < found.total and not json:
-            out.say(f"{found.total} in all. Older ones: --offset {more}")
+        out.follows(found.total, f"Older ones: --offset {more}" if more < found.total else "")
 
 
 @app.command()

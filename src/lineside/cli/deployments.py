@@ -82,8 +82,7 @@ def list_(
     with session(url, root, json) as (client, out):
         found = client.deployments(group=group, before=before, limit=limit)
         out.show(found, table)
-        if found.next is not None and not json:
-            out.say(f"{found.total} in all. Older ones: --before {found.next}")
+        out.follows(found.total, "" if found.next is None else f"Older ones: --before {found.next}")
 
 
 @app.command()

@@ -100,8 +100,7 @@ def preauthorised(
         found = client.preauthorised(offset=offset, limit=limit)
         out.show(found, lambda page: _keys(page.keys))
         more = found.offset + len(found.keys)
-        if more < found.total and not json:
-            out.say(f"{found.total} in all. The following: --offset {more}")
+        out.follows(found.total, f"The following: --offset {more}" if more < found.total else "")
 
 
 def unpreauthorise(fingerprint: Fingerprint, url: Url = None, root: Root = None, json: Json = False) -> None:

@@ -50,6 +50,12 @@ class Output:
         """A sentence for people, on standard error, so that standard output stays the answer's."""
         self.progress.print(text, markup=False)
 
+    def follows(self, total: int, how: str) -> None:
+        """Below one page of a list, for people: how many there are in all and how to see others; nothing below the
+        last page, which has no `how`."""
+        if how and not self.json:
+            self.say(f"{total} in all. {how}")
+
     def fail(self, error: ErrorReport) -> None:
         """Say what went wrong and what to do next."""
         if self.json:

@@ -92,8 +92,7 @@ def list_(
     with session(url, root, json) as (client, out):
         found = client.run_page(loop=loop, states=state, kind=kind, before=before, limit=limit)
         out.show(found, _table)
-        if found.next is not None and not json:
-            out.say(f"{found.total} in all. Older ones: --before {found.next}")
+        out.follows(found.total, "" if found.next is None else f"Older ones: --before {found.next}")
 
 
 @app.command()

@@ -53,6 +53,11 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the file takes pixels as they are."""
         return self.input == "uint8"
 
+    @property
+    def whole(self) -> Signature:
+        """The same, always fed with the largest input, padding included."""
+        return msgspec.structs.replace(self, size_divisor=msgspec.UNSET)
+
 
 PREVIOUS_FILE, PREVIOUS_ABOUT = "previous.onnx", "previous.json"
 """The files in a model's component that hold the version before it, and a `PreviousModel`."""

@@ -58,7 +58,7 @@ class Model:
         self.provider, self.notes = engine.provider, engine.notes
         self._engine = engine
         # What is fed: the largest input to each picture where an engine takes no other.
-        self._fed = signature if engine.any_size else msgspec.structs.replace(signature, size_divisor=msgspec.UNSET)
+        self._fed = signature if engine.any_size else signature.whole
         self._heads = {(signature.input_width, signature.input_height): head}  # by the size of the input
         self._idle: SimpleQueue[Preprocessor | None] = SimpleQueue()  # one a lane, made when it is first needed
         for _ in range(self.lanes):

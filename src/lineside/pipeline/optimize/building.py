@@ -46,7 +46,7 @@ def calibration(training: Sequence[ImageRecord]) -> list[ImageRecord]:
 def tensors(context: Context, signature: Signature, pictures: Sequence[ImageRecord]) -> list[Tensor]:
     """Pictures as a device feeds them, always in the whole input: ranges that were measured without padding are
     narrower, and cost accuracy."""
-    fill = Preprocessor(msgspec.structs.replace(signature, size_divisor=msgspec.UNSET))
+    fill = Preprocessor(signature.whole)
     fit = (signature.input_width, signature.input_height)
     found = (fill(decode(context.images.path(picture.digest).read_bytes(), fit))[0] for picture in pictures)
     return [tensor.copy() for tensor in found]
