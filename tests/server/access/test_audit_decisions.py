@@ -475,7 +475,7 @@ def _make_of_reviews(world: World) -> Said:
     world.client.answer_review(Answer(capture="kept-1", kind=AnswerKind.NOTHING))
     made = world.client.make_dataset(MakeDataset(name=world.dataset.name, field_share=0.0))
     assert made.version is not None
-    return Said(made.version.id, made.version.digest, "1 images")
+    return Said(made.version.id, made.version.digest, "1 image")
 
 
 def _review_rule(world: World) -> Said:
