@@ -82,6 +82,20 @@ def test_a_sink_is_one_once_it_has_been_away_for_a_minute() -> None:
     assert "refused" in alarm.message
 
 
+def test_results_that_a_receiver_will_never_take_are_one_and_stand_in_the_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sink = SinkStatus(delivered=5, refused=2, refusal="number 7: mes answers 413 too large")
+    status = raise_(Status(sinks={"webhook": sink}))
+    (alarm,) = status.alarms
+    assert (alarm.subject, alarm.code, alarm.since) == ("sink webhook", "sink.refused", rfc3339(NOW))
+    assert "2 since the start, the last one number 7: mes answers 413 too large" in alarm.message
+    StatusFile(tmp_path).write(status)
+    assert main(["status", "--work", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "sink webhook: 5 delivered, 0 missed, 0 failures; 2 refused, the last one number 7: mes answers 413" in told
+
+
 def test_a_sink_that_is_away_is_one_after_the_clock_was_set_back_too() -> None:
     """Else nobody hears of it for as long as the clock went back."""
     status = Status(sinks={"webhook": SinkStatus(trouble="refused", since=rfc3339(NOW))})

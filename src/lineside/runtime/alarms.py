@@ -78,6 +78,9 @@ def _sinks(status: Status, now: float) -> _Found:
             yield f"sink {name}", sink.error, sink.since
         elif sink.trouble and not 0 <= now - datetime.fromisoformat(sink.since).timestamp() < SINK_SECONDS:
             yield f"sink {name}", LinesideError("sink.away", sink=name, why=sink.trouble).report(), sink.since
+        if sink.refused:
+            refused = LinesideError("sink.refused", sink=name, count=sink.refused, why=sink.refusal)
+            yield f"sink {name}", refused.report(), ""
 
 
 def _lost(status: Status) -> _Found:

@@ -54,6 +54,8 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     delivered: int = 0  # results that arrived
     missed: int = 0  # passed over because it was away; never of a durable one
+    refused: int = 0  # set aside because its other side will never take them, as one that is too large
+    refusal: str = ""  # the last of them, and what the other side said
     failures: int = 0
     trouble: str = ""  # what is wrong now
     since: str = ""  # RFC 3339: since when

@@ -55,6 +55,7 @@ def _sources(status: Status) -> list[str]:
 def _sinks(status: Status) -> list[str]:
     return [
         f"sink {name}: {one.delivered} delivered, {one.missed} missed, {one.failures} failures"
+        + (f"; {one.refused} refused, the last one {one.refusal}" if one.refused else "")
         + (f"; since {one.since}: {one.trouble}" if one.trouble else "")
         for name, one in status.sinks.items()
     ]

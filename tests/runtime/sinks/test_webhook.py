@@ -16,7 +16,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.result import Fired, Result, RuleEvent
 from lineside.contract.webhook import ID, SIGNATURE, TIMESTAMP, is_signed, secret_text
 from lineside.runtime.delivery import Delivery
-from lineside.runtime.sinks import outlet
+from lineside.runtime.sinks import Refused, outlet, webhook
 from lineside.runtime.sinks.settings import WebhookSinkSettings
 from lineside.runtime.sinks.webhook import WebhookSink
 from lineside.runtime.spool import Entry, Spool
@@ -102,15 +102,56 @@ def test_nothing_is_sent_to_where_an_answer_points(receiver: Receiver, status: i
     elsewhere.close()
 
 
-def test_a_batch_that_is_too_large_is_halved(receiver: Receiver) -> None:
+def test_a_batch_that_is_too_large_is_halved_and_grows_again(receiver: Receiver) -> None:
     sink = sink_to(receiver, batch=8)
     receiver.answers = [413, 413]
-    for room in (8, 4):
-        assert sink.room() == room
-        with pytest.raises(OSError, match="413"):
-            sink.send(entries(*range(1, room + 1)))
-    assert sink.room() == 2
+    sink.send(entries(*range(1, 9)))
+    assert [len(post.sequences) for post in receiver.posts] == [8, 4, 2, 2, 2, 2]
+    assert (sink.room(), sink.settled(), sink.refused()) == (2, list(range(1, 9)), [])
+    for number in range(9, 9 + 2 * webhook._GROWS_AFTER):
+        sink.send(entries(number))
+    assert sink.room() == 8  # and no more than was asked for
+    for number in range(100, 100 + webhook._GROWS_AFTER):
+        sink.send(entries(number))
+    assert sink.room() == 8
     sink.close(0)
+
+
+def test_a_single_result_that_is_too_large_is_set_aside_and_the_next_ones_go_on(receiver: Receiver) -> None:
+    sink = sink_to(receiver, batch=2)
+    receiver.answers = [413, 413, 204]
+    sink.send(entries(1, 2))
+    assert [post.sequences for post in receiver.posts] == [[1, 2], [1], [2]]
+    assert sink.refused() == [Refused(1, f"127.0.0.1:{receiver.port} answers 413 words of the receiver")]
+    assert (sink.settled(), sink.refused()) == ([2], [])
+    sink.close(0)
+
+
+def test_what_was_taken_or_refused_before_a_failure_is_not_sent_again(receiver: Receiver) -> None:
+    sink = sink_to(receiver, batch=3)
+    receiver.answers = [413, 204, 413, 503]
+    with pytest.raises(OSError, match="503"):
+        sink.send(entries(1, 2, 3))
+    assert (sink.settled(), sink.refused()) == ([], [])  # it has taken nothing yet, for who counts
+    sink.send(entries(1, 2, 3))
+    assert [post.sequences for post in receiver.posts] == [[1, 2, 3], [1], [2], [3], [3]]
+    assert (sink.settled(), [each.sequence for each in sink.refused()]) == ([1, 3], [2])
+    sink.close(0)
+
+
+def test_through_delivery_a_result_that_is_too_large_holds_nothing_up(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.answers = [413] * 4  # of 8, of 4, of 2, of the first alone
+    spool = Spool(tmp_path / "spool.db")
+    spool.append(entries(*range(1, 9)))
+    delivery = Delivery(spool, None)
+    delivery.start({"webhook": sink_to(receiver, batch=8)})
+    eventually(lambda: delivery.sinks()["webhook"].delivered == 7)
+    delivery.stop()
+    state = delivery.sinks()["webhook"]
+    assert (state.refused, state.failures, state.trouble) == (1, 0, "")
+    assert state.refusal == f"number 1: 127.0.0.1:{receiver.port} answers 413 words of the receiver"
+    assert spool.cursor("webhook") == 8
+    spool.close()
 
 
 def test_only_results_with_events_are_sent_where_that_is_wanted(receiver: Receiver) -> None:

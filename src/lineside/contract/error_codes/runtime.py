@@ -214,6 +214,12 @@ ROWS = (
         "Look at where it sends to: it is tried again by itself, and results of a durable sink wait on the disk.",
     ),
     Problem(
+        "sink.refused",
+        Kind.TOO_LARGE,
+        "Results were set aside that the receiver of the sink {sink} calls too large: {count} since the start, the last one {why}.",
+        "Let the receiver take larger requests; which results they were is in the component's log: lineside devices logs NAME COMPONENT",
+    ),
+    Problem(
         "result.no_common_version",
         Kind.CONFLICT,
         "Results wait on the disk: the control plane takes version {taken} of their schema, they are in version {version}, and this runtime knows {known}.",

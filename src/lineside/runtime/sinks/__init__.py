@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from lineside.runtime.spool import Entry
 
@@ -12,6 +12,13 @@ MQTT, MQTT_TOPICS = "mqtt", "mqtt-topics"
 
 BEGINS_AT = {MQTT_TOPICS: MQTT}
 """Where a sink begins that the spool does not know yet, in place of the oldest result: as far as another has come."""
+
+
+class Refused(NamedTuple):
+    """A result that the other side will never take, and its answer."""
+
+    sequence: int
+    why: str
 
 
 class Sink(Protocol):
@@ -35,3 +42,11 @@ class Sink(Protocol):
 
     def close(self, timeout: float) -> None:
         """Waits at most `timeout` seconds for what was sent, then lets go."""
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A sink whose other side may refuse a result for good."""
+
+    def refused(self) -> list[Refused]:
+        """What was refused since the last call: the spool may forget it, and the next results go on."""

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 from lineside.contract.errors import ErrorReport, LinesideError
 from lineside.runtime.announce import announce, rfc3339
-from lineside.runtime.sinks import Sink
+from lineside.runtime.sinks import Refusing, Sink
 from lineside.runtime.spool import Spool
 
 LAG = 1000
@@ -26,10 +26,13 @@ _LAST_WORDS = 2.0  # seconds a sink has for what was sent when all stops
 @dataclass(slots=True)
 class SinkState:
     """A sink since the start: results that arrived, results passed over because it was away (never of a durable one),
-    failures, and what is wrong now, since when (RFC 3339); `error` says it where it has a code of its own."""
+    results its other side refused for good and the last such answer, failures, and what is wrong now, since when
+    (RFC 3339); `error` says it where it has a code of its own."""
 
     delivered: int = 0
     missed: int = 0
+    refused: int = 0
+    refusal: str = ""
     failures: int = 0
     trouble: str = ""
     since: str = ""
@@ -42,6 +45,7 @@ class Outlet:
     def __init__(self, name: str, sink: Sink, spool: Spool) -> None:
         self.name, self.durable, self.state = name, sink.durable, SinkState()
         self._sink, self._spool = sink, spool
+        self._refusing = sink if isinstance(sink, Refusing) else None
         self._sent = spool.cursor(name)
         self._open: dict[int, None] = {}  # sent, not arrived, in their order
         self._wait = 0.0  # seconds to hold back; 0 when all is well
@@ -107,8 +111,16 @@ class Outlet:
         for sequence in arrived:
             self.state.delivered += sequence in self._open
             self._open.pop(sequence, None)
+        self._set_aside()
         reached = next(iter(self._open)) - 1 if self._open else self._sent
         self._spool.advance(self.name, reached)
+
+    def _set_aside(self) -> None:
+        for sequence, why in self._refusing.refused() if self._refusing else ():
+            self._open.pop(sequence, None)
+            self.state.refused += 1
+            self.state.refusal = f"number {sequence}: {why}"
+            announce("sink.refused", sink=self.name, sequence=sequence, why=why)
 
     def _catch_up(self) -> None:
         """A sink that is not durable lets go of what is too old for it."""

@@ -1,4 +1,5 @@
-"""Results to an HTTPS address: one POST a batch, signed, tried again until it is answered with 2xx.
+"""Results to an HTTPS address: one POST a batch, signed, tried again until it is answered with 2xx. A batch that is
+too large (413) is halved, down to a single result; one that is too large by itself is set aside (`refused`).
 
     {"schema": "lineside.results/1", "device": …, "results": [Result, …], "events": [RuleEvent, …]}
 
@@ -25,6 +26,7 @@ import lineside
 from lineside.contract.errors import LinesideError
 from lineside.contract.webhook import ID, SIGNATURE, TIMESTAMP, secret_key, sign
 from lineside.runtime.rules.messages import events_of
+from lineside.runtime.sinks import Refused
 from lineside.runtime.sinks.fixed import fixed
 from lineside.runtime.sinks.settings import WebhookSinkSettings
 from lineside.runtime.spool import Entry
@@ -34,6 +36,8 @@ _READ = 200  # bytes of an answer that are looked at
 _CONNECT = 5.0  # seconds
 _MOST = 1000
 _TOO_LARGE = 413
+_GROWS_AFTER = 20  # batches in a row that were taken
+_Chosen = tuple[Entry, list[bytes]]  # a result, and its events
 _LOST = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 
 
@@ -52,9 +56,12 @@ class WebhookSink:
             raise _invalid("seconds", "it must be more than 0 and at most 600")
         if not 1 <= settings.batch <= _MOST:
             raise _invalid("batch", f"it must be 1 to {_MOST}")
-        self._batch = settings.batch
+        self._batch, self._taken = settings.batch, 0  # batches in a row
+        self._reached = 0  # what was taken or refused of results that are given again after a failure
         self._connection: http.client.HTTPConnection | None = None
         self._arrived: list[int] = []
+        self._aside: list[Refused] = []  # of the call of `send` that goes on
+        self._refused: list[Refused] = []
         self._over = False  # the request's time
 
     def room(self) -> int:
@@ -68,9 +75,16 @@ class WebhookSink:
         chosen = [(entry, events_of(entry)) for entry in fixed(entries)]
         if self._settings.only_events:
             chosen = [(entry, events) for entry, events in chosen if events]
-        if chosen:
-            self._post(chosen[0][0].sequence, chosen[-1][0].sequence, _body(self._device, chosen))
-        self._arrived += [entry.sequence for entry in entries]
+        while waiting := [each for each in chosen if each[0].sequence > self._reached]:
+            self._post(waiting[: self._batch])
+        aside = {each.sequence for each in self._aside}
+        self._arrived += [entry.sequence for entry in entries if entry.sequence not in aside]
+        self._refused += self._aside
+        self._aside = []
+
+    def refused(self) -> list[Refused]:
+        refused, self._refused = self._refused, []
+        return refused
 
     def settled(self) -> list[int]:
         arrived, self._arrived = self._arrived, []
@@ -80,21 +94,38 @@ class WebhookSink:
         if self._connection is not None:
             self._connection.close()
 
-    def _post(self, first: int, last: int, body: bytes) -> None:
+    def _post(self, part: Sequence[_Chosen]) -> None:
+        """Moves on by what was taken or set aside; after 413 to several by nothing, and less is given next."""
+        first, last = part[0][0].sequence, part[-1][0].sequence
+        status, words = self._answered(first, last, _body(self._device, part))
+        if status == _TOO_LARGE and len(part) > 1:
+            self._batch, self._taken = len(part) // 2, 0
+            return
+        answer = f"{self._parts.netloc} answers {status} {words}".rstrip()
+        if status == _TOO_LARGE:
+            self._aside.append(Refused(last, answer))
+        elif 300 <= status < 400:
+            raise OSError(f"{self._parts.netloc} answers {status}: results are not sent elsewhere")
+        elif not 200 <= status < 300:
+            raise OSError(answer)
+        else:
+            self._grow()
+        self._reached = last
+
+    def _grow(self) -> None:
+        self._taken += 1
+        if self._taken >= _GROWS_AFTER:
+            self._batch, self._taken = min(2 * self._batch, self._settings.batch), 0
+
+    def _answered(self, first: int, last: int, body: bytes) -> tuple[int, str]:
         headers = self._headers(f"{self._device}-{first}-{last}", body)
         kept = self._connection is not None
         try:
-            status, words = self._asked(headers, body)
+            return self._asked(headers, body)
         except _LOST:
             if not kept or self._over:
                 raise
-            status, words = self._asked(headers, body)  # the other side had closed the connection meanwhile
-        if status == _TOO_LARGE and self._batch > 1:
-            self._batch //= 2
-        if 300 <= status < 400:
-            raise OSError(f"{self._parts.netloc} answers {status}: results are not sent elsewhere")
-        if not 200 <= status < 300:
-            raise OSError(f"{self._parts.netloc} answers {status} {words}".rstrip())
+            return self._asked(headers, body)  # the other side had closed the connection meanwhile
 
     def _headers(self, id_: str, body: bytes) -> dict[str, str]:
         moment = int(time.time())
@@ -154,7 +185,7 @@ class WebhookSink:
             self._connection = None
 
 
-def _body(device: str, chosen: Sequence[tuple[Entry, list[bytes]]]) -> bytes:
+def _body(device: str, chosen: Sequence[_Chosen]) -> bytes:
     results = b",".join(entry.payload for entry, _ in chosen)
     events = b",".join(event for _, those in chosen for event in those)
     head = b'{"schema":"lineside.results/1","device":' + msgspec.json.encode(device)
