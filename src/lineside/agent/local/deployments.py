@@ -66,6 +66,7 @@ class LocalDeployments:
         self._platform = platform
         self._spool = Spool(paths)
         self._seen: tuple[str, Desired] | None = None  # what `wanted` made of which desired document
+        self._short: tuple[str, Phase, ErrorReport | None] | None = None  # what was wanted last in place of that one
 
     # --- anybody's ------------------------------------------------------------------------------------------------
 
@@ -101,13 +102,13 @@ class LocalDeployments:
         seen = self._seen
         return seen[1] if seen is not None and seen[0] == document_of(desired) else desired
 
-    def unmet(self) -> tuple[Phase, ErrorReport | None] | None:
-        """When what runs is well but not the desired document: how that is called, and why."""
-        record = self._records.read()
-        if record.bad is not None:
-            return Phase.ROLLED_BACK, record.bad.error
-        stranded = record.trial is not None and record.trial.base is not None
-        return (Phase.FETCHING, None) if stranded else None
+    def unmet(self, document: str) -> tuple[Phase, ErrorReport | None] | None:
+        """When a document that runs well is not what the control plane wants: how that is called, and why.
+
+        It stays so after the deployment has ended: who asked `instead_of` a moment before still speaks of it.
+        """
+        short = self._short
+        return short[1:] if short is not None and short[0] == document else None
 
     # --- the update thread's --------------------------------------------------------------------------------------
 
@@ -136,6 +137,7 @@ class LocalDeployments:
             self._store.put(recipe)
         self._use(record.trial)
         nothing = saved is None and wanted == desired
+        self._short = _short(record, document_of(wanted)) or self._short
         self._seen = None if nothing else (document_of(desired), wanted)
         return None if nothing else wanted
 
@@ -369,6 +371,13 @@ def _pinned(item: Component) -> DesiredComponent:
         recipe_digest=item.recipe_digest,
         run_with=item.run_with,
     )
+
+
+def _short(record: Record, document: str) -> tuple[str, Phase, ErrorReport | None] | None:
+    if record.bad is not None:
+        return document, Phase.ROLLED_BACK, record.bad.error
+    stranded = record.trial is not None and record.trial.base is not None
+    return (document, Phase.FETCHING, None) if stranded else None
 
 
 def _with(trial: Trial, overlay: Overlay) -> Trial:

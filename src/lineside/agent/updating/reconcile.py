@@ -59,7 +59,7 @@ class Reconciler:
         supervisor: Supervisor,
         reporter: Reporter,
         attention: Attention,
-        unmet: Callable[[], tuple[Phase, ErrorReport | None] | None] = lambda: None,
+        unmet: Callable[[str], tuple[Phase, ErrorReport | None] | None] = lambda document: None,
     ) -> None:
         self._state = state
         self._attention = attention
@@ -164,7 +164,7 @@ class Reconciler:
             return Phase.FAILED, broken.report()
         if not self._supervisor.all_ready():
             return Phase.STARTING, None
-        unmet = self._unmet()
+        unmet = self._unmet(document)
         if unmet is not None:
             return unmet
         return (Phase.HEALTHY if good.components else Phase.IDLE), None
