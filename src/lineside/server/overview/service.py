@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 import lineside
-from lineside.contract.alarm import raised
 from lineside.contract.counted import counted
-from lineside.contract.device import Device
 from lineside.contract.drift_alarm import AlarmState
 from lineside.contract.field_accuracy import FieldAccuracy
 from lineside.contract.model import ModelState, ModelVersion
@@ -21,20 +19,20 @@ from lineside.contract.run import RunState
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.captures.service import CapturesService
 from lineside.server.datasets.service import DatasetsService
-from lineside.server.devices.listing import WRONG, Counts
+from lineside.server.devices.listing import UNDECIDED, WRONG, Counts
 from lineside.server.devices.service import Devices
 from lineside.server.drift.field import FieldAccuracies
 from lineside.server.drift.looking import DriftLooks
 from lineside.server.models.service import ModelsService
+from lineside.server.overview.worries import worries
 from lineside.server.rollouts.service import Rollouts
 from lineside.server.runs.service import RunsService
 from lineside.server.services import Core
 from lineside.server.telemetry.service import ResultsService
 from lineside.server.trust.view import TrustPage
 
-_SILENT = ("offline", "revoked")
-_WAITING = {"pending": "waits to be accepted", "quarantined": "is quarantined"}
-_WORRIES = 10  # of devices, shown one by one
+_WORRIES = 10  # shown one by one
+_LOOKED_AT = 200  # devices
 
 
 @dataclass(frozen=True)
@@ -184,11 +182,12 @@ class OverviewService:
             return self.models.versions(session, ModelState.AWAITING_APPROVAL)
 
     def _worries(self) -> list[Need]:
-        """What is wrong with devices; of many, the first by name."""
-        devices = self.devices.troubled(_WORRIES + 1)
-        needs = _worries(devices[:_WORRIES])
-        if len(devices) > _WORRIES:
-            words = ",".join((*WRONG, *_WAITING))
+        """What is wrong with devices; of many, the first by name. What several say alike is one need."""
+        devices = self.devices.troubled(_LOOKED_AT + 1)
+        found = worries(devices[:_LOOKED_AT])
+        needs = found[:_WORRIES]
+        if len(found) > _WORRIES or len(devices) > _LOOKED_AT:
+            words = ",".join((*WRONG, *UNDECIDED))
             command = f'lineside devices list --state "{words}"'
             needs.append(Need(what="More devices need a look", href=f"/devices?summary={words}", command=command))
         return needs
@@ -198,37 +197,6 @@ def _what_failed(rollout: Rollout) -> str:
     first = next(iter(rollout.failures), None)
     why = f"{first.device}: {first.error.message}" if first and first.error else rollout.note
     return f"{rollout.id} to {rollout.group} failed. {why}"
-
-
-def _worries(devices: Sequence[Device]) -> list[Need]:
-    found = ((device, worry) for device in devices for worry in _worries_of(device))
-    waiting = (device for device in devices if device.summary in _WAITING)
-    return [
-        *(_decision(device, _WAITING[device.summary]) for device in waiting),
-        *(
-            Need(what=worry, href=f"/devices/{device.name}", command=f"lineside devices show {device.name}")
-            for device, worry in found
-        ),
-    ]
-
-
-def _decision(device: Device, what: str) -> Need:
-    command = f"lineside devices accept {device.name} --fingerprint F"
-    return Need(what=f"{device.name} {what}", href=f"/devices/{device.name}", command=command)
-
-
-def _worries_of(device: Device) -> Iterator[str]:
-    """What a person should look at: that it does not run what it should, and what is wrong with the device itself.
-
-    What a device said before it fell silent may have passed.
-    """
-    if device.summary in WRONG:
-        error = device.report.error if device.report else None
-        yield f"{device.name} is {device.summary}" + (f": {error.message}" if error else "")
-    conditions = (*device.report.conditions, *(one.report() for one in raised(device.report))) if device.report else ()
-    if conditions and device.summary not in _SILENT:
-        more = f" (and {len(conditions) - 1} more)" if len(conditions) > 1 else ""
-        yield f"{device.name}: {conditions[0].message}{more}"
 
 
 def _words(counts: Mapping[RunState, int] | Mapping[ModelState, int] | Mapping[RolloutState, int]) -> str:
