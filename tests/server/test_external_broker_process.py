@@ -54,13 +54,16 @@ def lets_in(port: int, context: ssl.SSLContext) -> bool:
         client.loop_stop()
 
 
-def test_from_the_first_command_to_a_revoked_device(tmp_path: Path) -> None:
+def test_from_the_first_command_to_a_revoked_device(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with free_socket() as probe:
         port = probe.getsockname()[1]
     ports = ("--port", "0", "--device-port", "0", "--mqtt-url", f"mqtts://127.0.0.1:{port}")
     with ControlPlaneProcess(tmp_path / "r", *ports) as lineside:
         until(lambda: lineside.get("/overview")["needs"])
         assert "The MQTT broker at 127.0.0.1" in str(lineside.get("/overview")["needs"])
+        assert main(["broker", "show", "--root", str(tmp_path / "r")]) == 1
+        assert "cannot be used" in (said := capfd.readouterr().out)
+        assert said.splitlines()[-1].startswith("Next: Start it, or let LINESIDE_MQTT_URL name the one there is")
         out = tmp_path / "mosquitto"
         command = ["broker", "config", "mosquitto", "--out", str(out), "--host", "127.0.0.1", "--port", str(port)]
         assert main([*command, "--topic", "factory/#", "--root", str(tmp_path / "r")]) == 0

@@ -29,9 +29,12 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
 @app.command("show")
 def show(url: Url = None, root: Root = None, json: Json = False) -> None:
-    """Show where the broker is, and whether it can be used."""
+    """Show where the broker is, and whether it can be used; exit status 1 when it cannot."""
     with session(url, root, json) as (client, out):
-        out.show(client.broker(), _sentence)
+        broker = client.broker()
+        out.show(broker, _sentence)
+        if broker.problem:
+            raise typer.Exit(1)
 
 
 @config.command("mosquitto")
@@ -87,7 +90,9 @@ def _write(folder: Path, site: Site, given: BrokerCertificate, key: TlsKey) -> N
 def _sentence(broker: Broker) -> str:
     whose = "the control plane's own" if broker.own else "not the control plane's own"
     where = f"{broker.host}:{broker.port}, {whose}" if broker.host else "There is no broker; devices ask by themselves"
-    return f"{where}\n{broker.problem}" if broker.problem else f"{where}, works" if broker.host else where
+    if broker.problem:
+        return f"{where}\n{broker.problem}" + (f"\nNext: {broker.next}" if broker.next else "")
+    return f"{where}, works" if broker.host else where
 
 
 def _what_next(written: Written) -> str:

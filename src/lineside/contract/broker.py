@@ -12,12 +12,14 @@ _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it is. `own` is whether it runs in the control plane; `problem` says why it cannot be used now."""
+    """Where it is. `own` is whether it runs in the control plane; `problem` says why it cannot be used now, `next` what
+    to do about it."""
 
     own: bool
     host: str | None = None
     port: int | None = None
     problem: str | None = None
+    next: str | None = None
 
 
 class BrokerCertificateRequest(msgspec.Struct, frozen=True, kw_only=True):

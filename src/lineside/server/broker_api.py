@@ -14,6 +14,10 @@ from lineside.server.access.permissions import needs
 from lineside.server.devices.certificates import Certificates
 from lineside.server.services import Core, Room
 
+_NEXT = (
+    "Start it, or let LINESIDE_MQTT_URL name the one there is; it must trust the control plane's CA: docs/brokers.md"
+)
+
 
 @get("/broker", sync_to_thread=True, summary="Where devices' MQTT broker is, and whether it can be used")
 def show_broker(core: NamedDependency[Core]) -> Broker:
@@ -23,6 +27,7 @@ def show_broker(core: NamedDependency[Core]) -> Broker:
         host=core.addresses.mqtt_host,
         port=core.addresses.mqtt_port,
         problem=problems[0].what if problems else None,
+        next=_NEXT if problems else None,
     )
 
 
