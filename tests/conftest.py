@@ -7,10 +7,13 @@ import os
 import shutil
 import signal
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from httpx import create_ssl_context
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from httpx._transports import default
 from hypothesis import HealthCheck, settings
 
 from tests.eventually import PATIENCE
@@ -22,6 +25,9 @@ settings.load_profile("lineside")
 # httpx waits 5 s unless told otherwise; on a machine that may stand still for longer, that is a race.
 for _part in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, _part, PATIENCE)
+
+# It reads every authority there is for each client, and `httpx.get` makes one: 43 ms of a processor, spent once here.
+default.create_ssl_context = lru_cache(create_ssl_context)
 
 # A shell starts background jobs with Ctrl-C ignored, children inherit that, and tests of Ctrl-C then wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
