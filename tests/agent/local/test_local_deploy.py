@@ -49,6 +49,8 @@ def test_a_python_component_is_deployed_updated_rolled_back_and_removed(
     assert device.versions() == {"other": "1.0.0", "app": "2.0.0"}
     assert device.agent.configuration("app") == {"word": "moin"}
     eventually(lambda: len(device.agent.children()) == 2)
+    eventually(lambda: plane.reports[-1].phase is Phase.HEALTHY)
+    assert not [one for one in plane.reports if one.error or one.phase in (Phase.ROLLED_BACK, Phase.FAILED)]
 
     assert device.command("deploy", "--remove", "app", "--wait", PATIENCE)["status"] == "SUCCEEDED"
     assert device.versions() == {"other": "1.0.0"}

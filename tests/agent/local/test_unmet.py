@@ -69,6 +69,26 @@ def test_what_ran_while_a_revision_could_not_be_fetched_never_counts_as_that_rev
     assert held.local.unmet(document_of(wanted)) is None
 
 
+def test_how_a_local_deployment_fares_is_not_how_the_revision_fares(tmp_path: Path) -> None:
+    overlay = Overlay(components={"app": local("app", 2)})
+    trial = Trial(id="one", overlay=overlay, names=("app",))
+    entry = Entry(id="one", kind="deploy", status="IN_PROGRESS", created_at=0.0, what="app")
+    held = Held(tmp_path, Record(trial=trial, history=(entry,)))
+    tried = held.local.wanted(DESIRED)
+    assert tried is not None
+    assert held.local.unmet(document_of(tried)) == (Phase.STARTING, None)
+    held.succeed(tried)
+    assert held.local.wanted(DESIRED) == tried
+    assert held.local.unmet(document_of(tried)) is None  # from here on both are well or neither is
+
+
+def test_a_bundle_made_for_the_device_brings_a_revision(tmp_path: Path) -> None:
+    trial = Trial(id="one", overlay=Overlay(), names=(), desired=document_of(DESIRED))
+    held = Held(tmp_path, Record(trial=trial))
+    assert held.local.wanted(DESIRED) == DESIRED
+    assert held.local.unmet(document_of(DESIRED)) is None
+
+
 @pytest.mark.parametrize("later", [DESIRED, document(3, "line")], ids=["the same", "a later revision"])
 def test_what_runs_again_after_a_revision_failed_never_counts_as_that_revision(tmp_path: Path, later: Desired) -> None:
     error = LinesideError("local.canceled", id="one").report()

@@ -103,7 +103,7 @@ class LocalDeployments:
         return seen[1] if seen is not None and seen[0] == document_of(desired) else desired
 
     def unmet(self, document: str) -> tuple[Phase, ErrorReport | None] | None:
-        """When a document that runs well is not what the control plane wants: how that is called, and why.
+        """When a document is not what the control plane wants: how far that is, and why, however the document fares.
 
         It stays so after the deployment has ended: who asked `instead_of` a moment before still speaks of it.
         """
@@ -137,7 +137,7 @@ class LocalDeployments:
             self._store.put(recipe)
         self._use(record.trial)
         nothing = saved is None and wanted == desired
-        self._short = _short(record, document_of(wanted)) or self._short
+        self._note_short(record, document_of(desired), document_of(wanted))
         self._seen = None if nothing else (document_of(desired), wanted)
         return None if nothing else wanted
 
@@ -190,6 +190,17 @@ class LocalDeployments:
             update_policy=trial.update_policy or desired.update_policy,
             validation_policy=trial.validation_policy or desired.validation_policy,
         )
+
+    def _note_short(self, record: Record, desired: str, wanted: str) -> None:
+        trial = record.trial
+        if record.bad is not None:
+            self._short = wanted, Phase.ROLLED_BACK, record.bad.error
+        elif trial is not None and trial.base is not None:
+            self._short = wanted, Phase.FETCHING, None
+        elif trial is not None and wanted != desired:
+            self._short = wanted, Phase.STARTING, None
+        elif self._short is not None and self._short[0] == wanted:
+            self._short = None
 
     def _base(self, record: Record, desired: Desired) -> Desired:
         """The desired document, or what ran before it if it has failed."""
@@ -371,13 +382,6 @@ def _pinned(item: Component) -> DesiredComponent:
         recipe_digest=item.recipe_digest,
         run_with=item.run_with,
     )
-
-
-def _short(record: Record, document: str) -> tuple[str, Phase, ErrorReport | None] | None:
-    if record.bad is not None:
-        return document, Phase.ROLLED_BACK, record.bad.error
-    stranded = record.trial is not None and record.trial.base is not None
-    return (document, Phase.FETCHING, None) if stranded else None
 
 
 def _with(trial: Trial, overlay: Overlay) -> Trial:

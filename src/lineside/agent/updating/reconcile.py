@@ -66,7 +66,7 @@ class Reconciler:
         self._executor = executor
         self._supervisor = supervisor
         self._reporter = reporter
-        self._unmet = unmet  # why what is healthy is not what the control plane wants
+        self._unmet = unmet  # how far a document is that the control plane does not want, and why
         self._lock = threading.Lock()
         self._doing: tuple[str, Phase] | None = None  # the document under way, and what is done for it
         self._refusal: Refusal | None = None
@@ -153,18 +153,18 @@ class Reconciler:
         if doing is not None and doing[0] == document:
             return doing[1], None
         good, outcome, broken = self._state.good(), self._state.outcome(), self._supervisor.broken()
+        unmet = self._unmet(document)  # then neither its failure nor its health is the desired document's
         if outcome is not None and outcome.document == document:
+            if unmet is not None and broken is None:
+                return unmet
             phase = trial_failed_phase(good, outcome)
             return (Phase.FAILED if broken or refusal else phase), outcome.error
         if refusal is not None and refusal.document == document:
-            return Phase.REFUSED, refusal.error.report()
+            return unmet or (Phase.REFUSED, refusal.error.report())
         if good.document != document:
             return Phase.FETCHING, self._away
         if broken is not None:
             return Phase.FAILED, broken.report()
         if not self._supervisor.all_ready():
             return Phase.STARTING, None
-        unmet = self._unmet(document)
-        if unmet is not None:
-            return unmet
-        return (Phase.HEALTHY if good.components else Phase.IDLE), None
+        return unmet or (Phase.HEALTHY if good.components else Phase.IDLE, None)
