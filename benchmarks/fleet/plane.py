@@ -56,4 +56,4 @@ class Plane(Server):
 
     def rollout(self, deployment: str) -> Rollout:
         """The rollout of a deployment."""
-        return next(one for one in self.client.rollouts() if one.deployment == deployment)
+        return next(one for one in self.client.rollouts().rollouts if one.deployment == deployment)

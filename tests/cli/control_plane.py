@@ -20,6 +20,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed
 from lineside.contract.ids import digest_of
 from lineside.contract.registry import ModelPage
+from lineside.contract.rollout import RolloutPage
 from lineside.contract.run import RunPage
 from tests.cli import values
 
@@ -67,7 +68,7 @@ ANSWERS: dict[str, Any] = {
     "POST /deployments": values.DEPLOYMENT,
     "GET /deployments": DeploymentPage(deployments=(values.DEPLOYMENT,), total=1),
     "GET /deployments/dep-1": values.DEPLOYMENT,
-    "GET /rollouts": [values.ROLLOUT],
+    "GET /rollouts": RolloutPage(rollouts=(values.ROLLOUT,), total=1),
     "GET /rollouts/ro-1/devices": values.ROLLOUT_DEVICES,
     "GET /rollouts/ro-1": values.ROLLOUT,
     "POST /rollouts/ro-1/abort": values.ROLLOUT,

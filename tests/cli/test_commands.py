@@ -28,7 +28,7 @@ from lineside.contract.model import ModelVersion
 from lineside.contract.overview import Overview
 from lineside.contract.registry import Alias, AliasMove, CardEdit, ModelCard
 from lineside.contract.result import ResultPage
-from lineside.contract.rollout import Rollout, RolloutDevicePage
+from lineside.contract.rollout import Rollout, RolloutDevicePage, RolloutPage
 from lineside.contract.run import CurvePoint, Run, RunPage, RunState
 from tests.cli import values
 from tests.cli.conftest import Command
@@ -63,7 +63,7 @@ READING = [
     ("components show metal-tags.model 1.0.0", ComponentDetails, "models/metal-tags.model-1.0.0.json"),
     ("deployments list", DeploymentPage, "metal-tags.model 1.0.0"),
     ("deployments show dep-1", Deployment, "lineside rollouts watch ro-1"),
-    ("rollouts list", list[Rollout], "1/2"),
+    ("rollouts list", RolloutPage, "1/2"),
     ("rollouts show ro-1", Rollout, "the first wave was told"),
     ("rollouts show ro-1", Rollout, "waits for 1 device at work"),
     (

@@ -84,7 +84,7 @@ def test_a_run_shows_steps_and_curves(page: Page, house: House, screenshots: Pat
 
 def test_a_rollout_shows_waves_gates_and_history(page: Page, house: House, screenshots: Path) -> None:
     open_page(page, house, "/rollouts")
-    newest = house.client.rollouts()[0]
+    newest = house.client.rollouts().rollouts[0]
     page.get_by_role("link", name=newest.id).click()
     expect(page.locator("h1 .tag")).to_have_text("succeeded")
     expect(page.get_by_role("link", name="station-1")).to_be_visible()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -20,6 +19,7 @@ from lineside.contract.rollout import (
     Rollout,
     RolloutDevicePage,
     RolloutFailure,
+    RolloutPage,
     RolloutState,
     WaveCounts,
 )
@@ -61,8 +61,8 @@ def sentence(rollout: Rollout) -> str:
     )
 
 
-def table(rollouts: Sequence[Rollout]) -> RenderableType:
-    """All of them, a line each."""
+def table(page: RolloutPage) -> RenderableType:
+    """Those of a page, a line each."""
     lines = (
         (
             rollout.id,
@@ -73,7 +73,7 @@ def table(rollouts: Sequence[Rollout]) -> RenderableType:
             when(rollout.created_at),
             rollout.note,
         )
-        for rollout in rollouts
+        for rollout in page.rollouts
     )
     headings = ("id", "group", "state", "wave", "healthy", "created", "waits for, or why it ended")
     return rows(headings, lines, "No rollout yet. Deploy something: lineside deployments create")

@@ -24,13 +24,16 @@ _EVERY = 1.0  # seconds between questions
 def list_(
     group: Annotated[str | None, typer.Option("--group", help="Only rollouts to this group.")] = None,
     before: Annotated[str | None, typer.Option("--before", help="Only rollouts older than this one.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="At most so many.")] = 100,
     url: Url = None,
     root: Root = None,
     json: Json = False,
 ) -> None:
     """List rollouts, newest first."""
     with session(url, root, json) as (client, out):
-        out.show(client.rollouts(group=group, before=before), view.table)
+        found = client.rollouts(group=group, before=before, limit=limit)
+        out.show(found, view.table)
+        out.follows(found.total, "" if found.next is None else f"Older ones: --before {found.next}")
 
 
 @app.command()

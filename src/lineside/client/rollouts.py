@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from lineside.client.calls import Calls
 from lineside.client.connection import path
-from lineside.contract.rollout import DeviceProgress, Rollout, RolloutDevicePage
+from lineside.contract.rollout import DeviceProgress, Rollout, RolloutDevicePage, RolloutPage
 
 
 class Rollouts(Calls):
     """How deployments reach their devices."""
 
-    def rollouts(self, *, before: str | None = None, group: str | None = None, limit: int = 200) -> list[Rollout]:
-        """Rollouts older than `before`, newest first, without their history; at most 200."""
+    def rollouts(self, *, before: str | None = None, group: str | None = None, limit: int = 100) -> RolloutPage:
+        """Rollouts, newest first, without their history: to one group or to all; `before` is `next` of the page
+        before. At most 200 at once."""
         query = {"before": before, "group": group, "limit": limit}
-        return self.connection.call("GET", "/rollouts", list[Rollout], query=query)
+        return self.connection.call("GET", "/rollouts", RolloutPage, query=query)
 
     def rollout(self, rollout: str) -> Rollout:
         """One rollout: how many devices stand where, its gates, what it waits for, and its history."""

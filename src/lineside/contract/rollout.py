@@ -228,3 +228,11 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     plan: RolloutPlan = msgspec.field(default_factory=RolloutPlan)
     note: str = ""  # what it waits for now, or why it failed or was aborted, in words
     failures: tuple[RolloutFailure, ...] = ()  # the most frequent first; only where one rollout is asked for
+
+
+class RolloutPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Rollouts, newest first, without their history. `next` is what `before` of the page after this one has to be."""
+
+    rollouts: tuple[Rollout, ...]
+    total: int  # of all pages
+    next: str | None = None

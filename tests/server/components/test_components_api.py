@@ -17,7 +17,7 @@ from lineside.contract.desired import Desired
 from lineside.contract.ids import digest_of
 from lineside.contract.model import ModelState, RegisterModel
 from lineside.contract.reported import ComponentState, Phase, ReportedComponent
-from lineside.contract.rollout import Rollout, RolloutState
+from lineside.contract.rollout import Rollout, RolloutPage, RolloutState
 from lineside.contract.trust import ApprovalStatement
 from lineside.server.access.room import room as access
 from lineside.server.clock import SystemClock
@@ -143,8 +143,8 @@ def test_people_deploy_watch_and_abort(lineside, released):
     tick(lineside)
     shown = msgspec.json.decode(call(lineside, "GET", f"/rollouts/{made.rollout}").content, type=Rollout)
     assert shown.state is RolloutState.SUCCEEDED
-    listed = msgspec.json.decode(call(lineside, "GET", "/rollouts").content, type=list[Rollout])
-    assert listed == [msgspec.structs.replace(shown, history=())]
+    listed = msgspec.json.decode(call(lineside, "GET", "/rollouts").content, type=RolloutPage)
+    assert listed == RolloutPage(rollouts=(msgspec.structs.replace(shown, history=()),), total=1)
     assert msgspec.json.decode(call(lineside, "GET", "/deployments").content, type=DeploymentPage).deployments == (
         made,
     )

@@ -51,7 +51,7 @@ def _check(root: Path, sources: Path) -> None:
     try:
         assert house.model() is ModelState.APPROVED
         with house.core.database.read() as session:
-            rollouts = house.rollouts.all(session)
+            rollouts = house.rollouts.page(session).rollouts
             kinds = [event.kind for event in house.core.events.page(session, before=None, kind=None, limit=500).events]
         assert [rollout.state for rollout in rollouts] == [
             RolloutState.SUCCEEDED

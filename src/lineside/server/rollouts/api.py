@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 from lineside.contract.people import Permission
-from lineside.contract.rollout import DeviceProgress, Rollout, RolloutDevicePage
+from lineside.contract.rollout import DeviceProgress, Rollout, RolloutDevicePage, RolloutPage
 from lineside.server.access.permissions import needs
 from lineside.server.database import Database
 from lineside.server.rollouts.bundles import Bundles
@@ -21,12 +23,12 @@ def list_rollouts(
     database: NamedDependency[Database],
     before: FromQuery[str | None] = None,
     group: FromQuery[str | None] = None,
-    limit: FromQuery[int] = MOST_SHOWN,
-) -> list[Rollout]:
-    """How many devices stand where, gates, and what each waits for; without history. At most 200, older than
-    `before`."""
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_SHOWN)] = 100,
+) -> RolloutPage:
+    """How many devices stand where, gates, and what each waits for; without history. To one group or to all, older
+    than the one with the id `before`."""
     with database.read() as session:
-        return rollouts.all(session, before=before, group=group, limit=limit)
+        return rollouts.page(session, before=before, group=group, limit=limit)
 
 
 @get("/rollouts/{rollout:str}", sync_to_thread=True, summary="One rollout")

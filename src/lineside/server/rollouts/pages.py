@@ -30,11 +30,8 @@ def rollouts_page(
 ) -> Page:
     """Rollouts, newest first, fifty at a time."""
     with database.read() as session:
-        found = rollouts.all(session, before=before, group=group or None, limit=_AT_ONCE)
-    older = found[-1].id if len(found) == _AT_ONCE else None
-    return page(
-        request, "rollouts/list.html", here="/rollouts", live=True, rollouts=found, group=group or "", older=older
-    )
+        found = rollouts.page(session, before=before, group=group or None, limit=_AT_ONCE)
+    return page(request, "rollouts/list.html", here="/rollouts", live=True, found=found, group=group or "")
 
 
 @get("/rollouts/{rollout:str}", sync_to_thread=True, include_in_schema=False)

@@ -17,6 +17,7 @@ from lineside.contract.rollout import (
     DeviceProgress,
     Rollout,
     RolloutDevicePage,
+    RolloutPage,
     RolloutPlan,
     RolloutState,
 )
@@ -47,7 +48,7 @@ _VERBS = {
     RolloutState.ABORTED: ("rollback",),
 }
 MOST_SHOWN = 200
-"""Rollouts, or devices of one, that one answer has at most."""
+"""Rollouts, or devices of one, that one page has at most."""
 
 
 class Rollouts:
@@ -141,13 +142,17 @@ class Rollouts:
         """One rollout. Raises `request.not_found`."""
         return store.value_of(session, self._row(session, id_))
 
-    def all(
-        self, session: Session, *, before: str | None = None, group: str | None = None, limit: int = MOST_SHOWN
-    ) -> list[Rollout]:
-        """Rollouts older than `before`, newest first, without their history; of one group when given."""
+    def page(
+        self, session: Session, *, before: str | None = None, group: str | None = None, limit: int = 100
+    ) -> RolloutPage:
+        """Rollouts, newest first, to one group or to all, older than the one with the id `before`."""
         number = None if before is None else number_of(before)
-        rows = store.newest_first(session, before=number, group=group, limit=min(max(limit, 1), MOST_SHOWN))
-        return [store.value_of(session, row, history=False) for row in rows]
+        rows = store.newest_first(session, before=number, group=group, limit=limit + 1)
+        return RolloutPage(
+            rollouts=tuple(store.value_of(session, row, history=False) for row in rows[:limit]),
+            total=store.count(session, group),
+            next=rows[limit - 1].id if len(rows) > limit else None,
+        )
 
     def failed(self, session: Session, limit: int) -> list[Rollout]:
         """Rollouts that failed, with nothing deployed to their group since; newest first, those to twins left out. Each

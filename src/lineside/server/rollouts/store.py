@@ -118,6 +118,12 @@ def newest_first(
     return list(session.scalars(query if group is None else query.where(RolloutRow.group == group)))
 
 
+def count(session: Session, group: str | None = None) -> int:
+    """How many rollouts there are; to one group when given."""
+    query = select(func.count()).select_from(RolloutRow)
+    return session.scalar(query if group is None else query.where(RolloutRow.group == group)) or 0
+
+
 def states(session: Session) -> dict[RolloutState, int]:
     """How many rollouts are in each state, those to twins left out."""
     query = select(RolloutRow.state, func.count()).where(RolloutRow.group != TWINS).group_by(RolloutRow.state)
