@@ -29,6 +29,7 @@ from lineside.runtime.sources.folder import FolderSource
 from lineside.runtime.spool import Spool
 from tests.eventually import PATIENCE, eventually
 from tests.runtime.conftest import encoded, squares
+from tests.runtime.disks import mounted
 from tests.runtime.lines import Bench, Gated, Pushed
 
 GOOD = encoded(squares((8, 8)))
@@ -244,3 +245,18 @@ def test_while_frames_wait_each_is_decided_on_one_core_and_one_alone_on_all(brig
     bench.settled()
     assert slot.count >= 1
     bench.stop()
+
+
+def test_files_of_any_time_are_decided_and_remembered(slot: Gated, tmp_path: Path) -> None:
+    """A clock that was never set, a file system without limits: no time of a file ends the line."""
+    with mounted(tmp_path / "disk") as disk:
+        for number, moment in enumerate((-(10**12), 10**12, 253_402_300_800)):
+            (disk / f"{number}.png").write_bytes(GOOD)
+            os.utime(disk / f"{number}.png", (moment, moment))
+        bench = Bench(tmp_path, [(slot, [FolderSource("in", disk, interval=0.01)])])
+        eventually(lambda: bench.ledger.of("in").decided == 3)
+        bench.stop()
+    assert [result.image for result in bench.results()] == ["0.png", "1.png", "2.png"]
+    spool = Spool(tmp_path / "spool.db")
+    assert {key.name for key in spool.inputs()} == {"0.png", "1.png", "2.png"}
+    spool.close()

@@ -132,12 +132,13 @@ def settings(topic: str, answers: str = "") -> RequestSettings:
 @pytest.mark.parametrize(
     ("source", "code"),
     [
-        (MqttRequests("ask", settings("line/ask"), None, []), "config.invalid"),
-        (MqttRequests("ask", settings("lineside/v1/other/hint"), BROKER, []), "mqtt.topic_forbidden"),
-        (MqttRequests("ask", settings("line/#"), BROKER, []), "mqtt.topic_forbidden"),
-        (BusRequests("ask", settings("line/ask"), None, []), "config.invalid"),
-        (BusRequests("ask", settings("line/+"), BusAddress("/nowhere", "token"), []), "config.invalid"),
-        (BusRequests("ask", settings("line", "all/#"), BusAddress("/nowhere", "token"), []), "config.invalid"),
+        (MqttRequests("ask", settings("line/ask"), None, [Path("/")]), "config.invalid"),
+        (MqttRequests("ask", settings("lineside/v1/other/hint"), BROKER, [Path("/")]), "mqtt.topic_forbidden"),
+        (MqttRequests("ask", settings("line/#"), BROKER, [Path("/")]), "mqtt.topic_forbidden"),
+        (BusRequests("ask", settings("line/ask"), None, [Path("/")]), "config.invalid"),
+        (BusRequests("ask", settings("line/+"), BusAddress("/nowhere", "token"), [Path("/")]), "config.invalid"),
+        (BusRequests("ask", settings("line", "all/#"), BusAddress("/nowhere", "token"), [Path("/")]), "config.invalid"),
+        (MqttRequests("ask", settings("line/ask"), BROKER, []), "config.invalid"),
     ],
 )
 def test_what_cannot_be_listened_to_is_an_alarm(source: RequestSource, code: str) -> None:
@@ -160,11 +161,12 @@ def test_paths_are_confined(tmp_path: Path) -> None:
     (tmp_path / "inside-not").mkdir()
     (tmp_path / "inside-not" / "c.png").write_bytes(b"c")
     os.mkfifo(inside / "pipe")
+    (inside / "loop").symlink_to("loop")
     for good, data in (("a.png", b"a"), ("sub/b.png", b"b"), ("friend", b"a"), (str(inside / "a.png"), b"a")):
         assert read_confined(good, [inside])[1] == data
     forbidden = ["../outside/secret", "link", "/etc/passwd", str(tmp_path / "inside-not/c.png"), "sub/../../outside/x"]
     for bad, code in [(one, "request.path_forbidden") for one in forbidden] + [
-        (one, "image.missing") for one in ("pipe", "sub", "none", "a\0b", "")
+        (one, "image.missing") for one in ("pipe", "sub", "none", "loop", "loop/a", "a\0b", "", "x" * 5000)
     ]:
         with pytest.raises(LinesideError) as caught:
             read_confined(bad, [inside])

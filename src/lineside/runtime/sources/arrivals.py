@@ -22,6 +22,7 @@ _AT_MOST = 4096  # arrivals one look hands out
 _FULL_LOOK = 2.0  # seconds after which files are looked at again although no name came or went
 SETTLE = 5.0
 """Seconds for which a damaged file may still be one that is being written."""
+_SOONEST, _LATEST = -(2**63), 2**63 - 1  # nanoseconds that are remembered: the years 1677 to 2262
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Arrivals:
                 after = os.fstat(file.fileno())
         except OSError:
             return None
-        same = (after.st_size, after.st_mtime_ns) == (arrival.key.size, arrival.key.mtime_ns)
+        same = (after.st_size, changed_ns(after)) == (arrival.key.size, arrival.key.mtime_ns)
         return data if same and len(data) == after.st_size else None
 
     def peek(self, arrival: Arrival, size: int) -> bytes | None:
@@ -199,7 +200,12 @@ class Arrivals:
                 continue
 
     def _key(self, name: str, found: os.stat_result) -> InputKey:
-        return InputKey(self._prefix + _text(name), found.st_size, found.st_mtime_ns)
+        return InputKey(self._prefix + _text(name), found.st_size, changed_ns(found))
+
+
+def changed_ns(found: os.stat_result) -> int:
+    """When a file was changed, in nanoseconds since 1970, as it can be remembered: some file systems take any time."""
+    return min(_LATEST, max(_SOONEST, found.st_mtime_ns))
 
 
 def _text(name: str) -> str:

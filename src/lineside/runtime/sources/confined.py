@@ -27,6 +27,6 @@ def read_confined(named: str, folders: Sequence[Path]) -> tuple[Path, bytes, flo
             if found.st_size > MAX_FILE_BYTES:
                 raise LinesideError("image.file_too_large", size=found.st_size, limit=MAX_FILE_BYTES)
             return path, file.read(MAX_FILE_BYTES), found.st_mtime
-    except (OSError, ValueError) as error:  # a name with a NUL, a link to itself
+    except (OSError, ValueError, RuntimeError) as error:  # a name with a NUL; a link to itself, before Python 3.13
         why = getattr(error, "strerror", None) or error
         raise LinesideError("image.missing", path=named, why=why) from error

@@ -98,6 +98,8 @@ class RequestSource(ThreadedSource):
         """Raises `config.invalid`, and what `open` raises."""
         if self.topic == self.answers:
             raise LinesideError("config.invalid", path=self.name, why="its answers would come back as requests")
+        if not self._folders:
+            raise LinesideError("config.invalid", path=self.name, why="folders is empty: no file could be named")
         self.open()
         try:
             while not self.stopping.is_set():

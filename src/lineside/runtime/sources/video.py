@@ -18,6 +18,7 @@ import msgspec
 from lineside.contract.errors import LinesideError
 from lineside.runtime.delivery import WAITING_AT_MOST
 from lineside.runtime.frames import Frame, Intake, SourceState
+from lineside.runtime.sources.arrivals import changed_ns
 from lineside.runtime.sources.moving import faults, opened, picture_of
 from lineside.runtime.sources.threaded import ThreadedSource
 from lineside.runtime.spool import InputKey
@@ -122,7 +123,7 @@ class VideoSource(ThreadedSource):
         except OSError as error:
             self.become(SourceState.AWAY, LinesideError("source.away", url=self._file, why=error.strerror))
             return None
-        return _Recording(found.st_size, found.st_mtime_ns)
+        return _Recording(found.st_size, changed_ns(found))
 
     def _play(self, intake: Intake, recording: _Recording) -> LinesideError | None:
         """Brings what was not handed in yet; what is wrong with the file."""
