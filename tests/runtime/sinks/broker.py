@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import signal
 import socket
 import ssl
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
@@ -101,6 +103,19 @@ class Broker:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(PATIENCE)
             self._process = None
+
+    def say(self, line: str) -> None:
+        """A line more of its configuration, from the next start on."""
+        with self._configuration.open("a") as file:
+            file.write(line + "\n")
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It keeps its connections, and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        yield
+        self._process.send_signal(signal.SIGCONT)
 
     def settings(self, device: str, topic: str = "") -> MqttSettings:
         """How a device reaches this broker with its own certificate."""

@@ -11,7 +11,7 @@ import pytest
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.result import RuleEvent
-from lineside.runtime.sinks import MQTT, MQTT_TOPICS, Sink
+from lineside.runtime.sinks import MQTT, MQTT_TOPICS, Sink, mqtt
 from lineside.runtime.sinks.making import sinks_of
 from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink, MqttTopicsSink
 from lineside.runtime.sinks.settings import MqttSinkSettings, SinkSettings
@@ -148,6 +148,37 @@ def test_what_is_wrong_with_the_broker_is_said(broker: Broker) -> None:
     eventually(lambda: str(broker.port) in sink.trouble())
     broker.start()
     eventually(lambda: sink.trouble() == "")
+    sink.close(1)
+
+
+def test_a_broker_that_acknowledges_nothing_is_told_and_tried_again(
+    broker: Broker, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "_PATIENCE", 0.2)
+    sink = MqttSink(broker.settings("cam-1"))
+    eventually(lambda: sink.room() > 0)
+    with broker.frozen():
+        sink.send(entries(1, 2))
+        eventually(lambda: sink.settled() == [] and sink.trouble() == f"127.0.0.1:{broker.port} acknowledges nothing")
+        eventually(lambda: not sink.connected)  # another connection may fare better
+        assert not sink.say("lineside/v1/cam-1/telemetry", b"{}")
+    settle(sink, {1, 2})
+    eventually(lambda: sink.settled() == [] and sink.trouble() == "")
+    sink.close(1)
+    listener.drain()
+    assert set(listener.on(OWN)) == {entry.payload for entry in entries(1, 2)}
+
+
+def test_a_broker_that_lets_in_and_takes_nothing_stays_in_trouble(broker: Broker) -> None:
+    broker.kill()
+    broker.say("max_packet_size 100")
+    broker.start()
+    told: list[str] = []
+    sink = MqttSink(broker.settings("cam-1"), wake=lambda: told.append(sink.trouble()))
+    eventually(lambda: told)
+    sink.send([Entry(1, b"x" * 200)])
+    eventually(lambda: len(told) >= 3)  # so often it was let in again
+    assert all(told[1:])
     sink.close(1)
 
 

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -31,6 +32,8 @@ from lineside.runtime.spool import Entry
 _IN_FLIGHT = 100
 _KEEP_ALIVE = 30
 _POLL = 0.02
+_PATIENCE = 30.0
+"""Seconds without any acknowledgement, while some are owed, after which a connection is as good as none."""
 
 
 class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +58,9 @@ class Publisher:
     def __init__(self, settings: MqttSettings, wake: Callable[[], None]) -> None:
         """Raises `mqtt.tls_unusable` when the CA, certificate or key cannot be used."""
         self.durable = settings.durable
-        self._place, self._why = f"{settings.host}:{settings.port}", ""
+        self._place = f"{settings.host}:{settings.port}"
+        self._why = ""  # until something is acknowledged: a broker that only lets in is none
+        self._heard = time.monotonic()  # the last acknowledgement, or the moment since which one is owed
         self._wake = wake
         self._connected = Event()
         self._acknowledged: deque[int] = (
@@ -76,9 +81,10 @@ class Publisher:
         return max(0, _IN_FLIGHT - len(self._waiting)) if self.connected else 0
 
     def trouble(self) -> str:
-        return "" if self.connected else self._why
+        return self._why if self._waiting or not self.connected else ""
 
     def settled(self) -> list[int]:
+        self._renew()
         arrived, self._silent = self._silent, []
         while self._acknowledged:
             sequence = self._waiting.pop(self._acknowledged.popleft(), None)
@@ -88,6 +94,8 @@ class Publisher:
             if self._open[sequence] == 0:
                 del self._open[sequence]
                 arrived.append(sequence)
+        if self.connected and not self._waiting:
+            self._why = ""
         return arrived
 
     def close(self, timeout: float) -> None:
@@ -103,8 +111,20 @@ class Publisher:
             self._silent.append(sequence)
             return
         self._open[sequence] = len(messages)
+        if not self._waiting:
+            self._heard = time.monotonic()
         for topic, payload in messages:
             self._waiting[self._client.publish(topic, payload, qos=1).mid] = sequence
+
+    def _renew(self) -> None:
+        """Ends a connection over which nothing is acknowledged: paho makes another, and sends again what is owed."""
+        if not (self.connected and self._waiting) or time.monotonic() - self._heard < _PATIENCE:
+            return
+        self._why, self._heard = self._why or f"{self._place} acknowledges nothing", time.monotonic()
+        line = self._client.socket()
+        if line is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(line, socket.SHUT_RDWR)  # of TLS, too: what paho reads then is the end
 
     def _made_client(self, settings: MqttSettings) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=f"{settings.device}-{secrets.token_hex(8)}")
@@ -125,7 +145,7 @@ class Publisher:
         if reason.is_failure:
             self._why = f"{self._place} refuses: {reason}"
             return
-        self._why = ""
+        self._heard = time.monotonic()
         self._connected.set()
         self._wake()
 
@@ -141,6 +161,7 @@ class Publisher:
     def _on_publish(
         self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
+        self._why, self._heard = "", time.monotonic()
         self._acknowledged.append(mid)
         self._wake()
 
@@ -165,8 +186,8 @@ class MqttSink(Publisher):
             self._publish(entry.sequence, [(self._topic, said)])
 
     def say(self, topic: str, payload: bytes) -> bool:
-        """Publishes what is no result, once, from any thread; whether there was a connection for it."""
-        if not self.connected:
+        """Publishes what is no result, once, from any thread; whether there was a connection for it that is of use."""
+        if not self.connected or self.trouble():
             return False
         self._client.publish(topic, payload, qos=1)
         return True
