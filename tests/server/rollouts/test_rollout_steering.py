@@ -21,7 +21,8 @@ from lineside.contract.rollout import (
     Window,
 )
 from lineside.server.devices.store import DeviceRow
-from tests.server.rollouts.test_rollouts import NAMES, Plant, succeed
+from lineside.server.overview.service import what_failed
+from tests.server.rollouts.test_rollouts import CANARY, NAMES, Plant, succeed
 
 AT_ONCE = RolloutPlan(waves=(WaveSpec(percent=100),), gates=(GateRule(kind=GateKind.FAILED, limit=0.5),))
 
@@ -129,6 +130,46 @@ def test_silent_devices_are_unknown_and_the_deadline_lets_it_proceed(plant, cloc
     done = plant.show(rollout)
     assert done.state is RolloutState.SUCCEEDED
     assert "1 unknown" in done.history[-1].why
+
+
+def needing(plant: Plant) -> list[str]:
+    with plant.core.database.read() as session:
+        return [one.id for one in plant.rollouts.failed(session, 10)]
+
+
+def verbs(plant: Plant, rollout: str) -> tuple[str, ...]:
+    with plant.core.database.read() as session:
+        return plant.rollouts.verbs(session, rollout)
+
+
+def test_one_that_a_deadline_stopped_needs_a_person_and_one_that_a_person_stopped_does_not(plant, clock):
+    stop = replace_plan(AT_ONCE, deadline_seconds=600, offline=OfflinePolicy(action=OfflineAction.STOP))
+    rollout = deploy(plant, 1, stop)
+    plant.answer(*NAMES[:4])
+    clock.advance(601)
+    plant.tick()
+    stopped = plant.show(rollout)
+    assert (stopped.state, needing(plant)) == (RolloutState.ABORTED, [rollout])
+    assert what_failed(stopped).startswith(f"{rollout} to line was stopped: the deadline of wave 1 passed")
+    assert verbs(plant, rollout) == ("rollback",)
+    second = deploy(plant, 2, stop)
+    assert (act(plant, "abort", second), needing(plant)) == (RolloutState.ABORTED, [])
+    assert verbs(plant, second) == ("rollback",)  # some were told, and keep what they have
+
+
+def test_going_back_is_offered_while_anybody_is_left_to_send_back(plant):
+    succeed(plant, 1)
+    rollout = deploy(plant, 2, AT_ONCE)
+    assert "rollback" in verbs(plant, rollout)
+    plant.answer(*NAMES, phase=Phase.ROLLED_BACK)
+    plant.answer(*NAMES)
+    assert (plant.show(rollout).state, needing(plant)) == (RolloutState.FAILED, [rollout])
+    assert verbs(plant, rollout) == ()
+    left = plant.deploy(2, policy="DO_NOTHING")
+    plant.tick()
+    plant.answer(CANARY, phase=Phase.FAILED)
+    assert plant.show(left).state is RolloutState.FAILED
+    assert verbs(plant, left) == ("rollback",)
 
 
 def replace_plan(plan: RolloutPlan, **more) -> RolloutPlan:

@@ -169,11 +169,12 @@ class OverviewService:
         return needs
 
     def _failed(self) -> list[Need]:
-        """Rollouts that failed: until something else is deployed to the group, it does not run what was wanted."""
+        """Rollouts that failed, or that a deadline stopped: until something else is deployed to the group, it does not
+        run what was wanted."""
         with self.core.database.read() as session:
             found = self.rollouts.failed(session, _WORRIES)
         return [
-            Need(what=_what_failed(one), href=f"/rollouts/{one.id}", command=f"lineside rollouts show {one.id}")
+            Need(what=what_failed(one), href=f"/rollouts/{one.id}", command=f"lineside rollouts show {one.id}")
             for one in found
         ]
 
@@ -193,7 +194,10 @@ class OverviewService:
         return needs
 
 
-def _what_failed(rollout: Rollout) -> str:
+def what_failed(rollout: Rollout) -> str:
+    """What needs a person about a rollout that ended badly."""
+    if rollout.state is RolloutState.ABORTED:
+        return f"{rollout.id} to {rollout.group} was stopped: {rollout.note}"
     first = next(iter(rollout.failures), None)
     why = f"{first.device}: {first.error.message}" if first and first.error else rollout.note
     return f"{rollout.id} to {rollout.group} failed. {why}"

@@ -103,6 +103,7 @@ class Rollouts:
 
     def abort(self, session: Session, id_: str, actor: str = "") -> Rollout:
         """Stop a rollout where it is: devices keep what they were last told. Raises `state.illegal_move`."""
+        self._row(session, id_).by_hand = True
         return self._by_hand(session, id_, "abort", RolloutState.ABORTED, "a person stopped it", actor)
 
     def roll_back(self, session: Session, id_: str, actor: str = "") -> Rollout:
@@ -155,8 +156,8 @@ class Rollouts:
         )
 
     def failed(self, session: Session, limit: int) -> list[Rollout]:
-        """Rollouts that failed, with nothing deployed to their group since; newest first, those to twins left out. Each
-        says of one device what went wrong, and comes without its history."""
+        """Rollouts that failed, or that a deadline stopped, with nothing deployed to their group since; newest first,
+        those to twins left out. Each says of one device what went wrong, and comes without its history."""
         return [
             msgspec.structs.replace(
                 store.value_of(session, row, history=False), failures=store.failures(session, row.number, limit=1)
@@ -194,8 +195,11 @@ class Rollouts:
         row = self._row(session, id_)
         newest = store.newest_first(session, group=row.group, limit=1)[0].number == row.number
         verbs = _VERBS.get(row.state, ()) if newest or row.state in OPEN else ()
-        failed = any(one.by.get(DeviceProgress.FAILED.value) for one in row.counts)
-        return tuple(verb for verb in verbs if verb != "retry" or failed)
+        if not any(one.by.get(DeviceProgress.FAILED.value) for one in row.counts):
+            verbs = tuple(verb for verb in verbs if verb != "retry")
+        if row.state in _ENDED and not store.anybody_has_it(session, row.number):
+            verbs = tuple(verb for verb in verbs if verb != "rollback")
+        return verbs
 
     def needs_step(self, session: Session, id_: str) -> Seen | None:
         """What `step` would go by, if that would change anything; reads only."""

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import enum
 
-from sqlalchemy import Enum, ForeignKey, Index, String, and_, false, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    ColumnElement,
+    Enum,
+    ForeignKey,
+    Index,
+    String,
+    and_,
+    false,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.errors import ErrorReport, LinesideError
@@ -48,7 +61,9 @@ class RolloutRow(Base):
         Json(tuple[WaveCounts, ...]), default=(), server_default="[]"
     )
     note: Mapped[str] = mapped_column(default="", server_default="")  # what it waits for, or why it ended badly
-    by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())  # a person rolls everything back
+    by_hand: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )  # a person rolls everything back, or stopped it
     created_at: Mapped[str] = mapped_column(String(32))
     finished_at: Mapped[str | None] = mapped_column(String(32), default=None)
     revision: Mapped[int] = mapped_column()
@@ -162,6 +177,18 @@ def forget_sent_back(session: Session, number: int) -> None:
     session.execute(change, execution_options={"synchronize_session": False})
 
 
+def has_it() -> ColumnElement[bool]:
+    """Whether a device of a rollout was told and not sent back since."""
+    told = or_(RolloutDeviceRow.progress != DeviceProgress.WAITING, RolloutDeviceRow.again.is_(True))
+    return and_(RolloutDeviceRow.back.is_(None), told)
+
+
+def anybody_has_it(session: Session, number: int) -> bool:
+    """Whether somebody is left whom a rollout could send back."""
+    query = select(RolloutDeviceRow.device).where(RolloutDeviceRow.rollout == number, has_it())
+    return session.scalars(query.limit(1)).first() is not None
+
+
 def standing(session: Session, number: int) -> dict[int, list[str]]:
     """The progress of every device of a rollout, by wave and in the order of names. Only two columns are read."""
     word = type_coerce(RolloutDeviceRow.progress, String)
@@ -236,10 +263,16 @@ def why_back(session: Session, number: int) -> str:
 
 
 def newest_failed(session: Session, limit: int) -> list[RolloutRow]:
-    """Rollouts that failed and are their group's newest, newest first; those to twins left out."""
+    """Rollouts that failed, or that a deadline stopped, and are their group's newest, newest first; those to twins left
+    out."""
     newest = select(func.max(RolloutRow.number)).where(RolloutRow.group != TWINS).group_by(RolloutRow.group)
-    query = select(RolloutRow).where(RolloutRow.number.in_(newest), RolloutRow.state == RolloutState.FAILED)
+    query = select(RolloutRow).where(RolloutRow.number.in_(newest), _ended_badly())
     return list(session.scalars(query.order_by(RolloutRow.number.desc()).limit(limit)))
+
+
+def _ended_badly() -> ColumnElement[bool]:
+    stopped = and_(RolloutRow.state == RolloutState.ABORTED, RolloutRow.by_hand.is_(False))
+    return or_(RolloutRow.state == RolloutState.FAILED, stopped)
 
 
 def _mark(text: str) -> tuple[int, str]:

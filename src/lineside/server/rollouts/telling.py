@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from lineside.contract.rollout import DeviceProgress
@@ -52,10 +52,7 @@ class Telling:
 
     def send_back(self, session: Session, row: RolloutRow, count: int, at: str) -> None:
         """Give `count` devices that were told the document of the deployment that worked before."""
-        told = or_(RolloutDeviceRow.progress != DeviceProgress.WAITING, RolloutDeviceRow.again.is_(True))
-        query = select(RolloutDeviceRow.device).where(
-            RolloutDeviceRow.rollout == row.number, RolloutDeviceRow.back.is_(None), told
-        )
+        query = select(RolloutDeviceRow.device).where(RolloutDeviceRow.rollout == row.number, store.has_it())
         query = query.order_by(RolloutDeviceRow.place, RolloutDeviceRow.device).limit(count)
         devices = session.scalars(query).all()
         good = store.last_good(session, row.group, before=row.number)
