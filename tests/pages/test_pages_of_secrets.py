@@ -25,7 +25,7 @@ def test_a_secret_is_set_seen_by_name_alone_and_removed(page: Page, tmp_path: Pa
         digest = lineside.core.objects.put(recipe("com.example.Reader", ["line1/db"]))
         wanted = DesiredComponent(name="reader", version="1.0.0", target="apps/r.json", recipe_digest=digest)
         with lineside.core.database.write() as session:
-            DesiredDocuments(lineside.core).set_desired(session, "cell-1", (wanted,), None)
+            DesiredDocuments(lineside.core).set_many(session, ["cell-1"], (wanted,), None)
         page.goto(f"{lineside.people_url}/secrets")
         expect(page.get_by_text("No secret yet")).to_be_visible()
         page.get_by_label("Name").fill("line1/db")

@@ -89,7 +89,9 @@ def test_every_change_of_a_desired_document_has_a_revision_of_its_own(cores: lis
 
     def change(core: Core, number: int) -> int:
         with core.database.write() as session:
-            return DesiredDocuments(core).set_desired(session, "cam-1", (), f"rollout-{number}")
+            documents = DesiredDocuments(core)
+            documents.set_many(session, ["cam-1"], (), f"rollout-{number}")
+            return documents.desired(session, "cam-1").revision
 
     assert sorted(at_once(cores, change)) == list(range(1, ASKING + 1))
     with cores[0].database.read() as session:
@@ -100,7 +102,7 @@ def test_what_is_read_inside_a_write_is_what_the_last_write_left(cores: list[Cor
     """Each reads a number first, takes its time, and writes one more."""
     Fleet(cores[0]).join("cam-1")
     with cores[0].database.write() as session:
-        DesiredDocuments(cores[0]).set_desired(session, "cam-1", (), "rollout-1")
+        DesiredDocuments(cores[0]).set_many(session, ["cam-1"], (), "rollout-1")
 
     def add_one(core: Core, _: int) -> None:
         for _again in range(5):

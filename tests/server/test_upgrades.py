@@ -126,7 +126,7 @@ def test_both_releases_see_one_anothers_desired_documents(new: Core) -> None:
         changed = documents.desired(session, "station-1")
         assert (changed.revision, changed.components) == (was[0]["revision"] + 1, ())
     with new.database.write() as session:
-        documents.set_desired(session, "station-1", (), "rollout-9")
+        documents.set_many(session, ["station-1"], (), "rollout-9")
     seen = {row["device"]: row for row in rows(new.database, old)}["station-1"]
     assert (seen["revision"], seen["components"], seen["deployment"]) == (was[0]["revision"] + 2, "[]", "rollout-9")
     assert (seen["failure_policy"], seen["update_policy"] is not None) == ("ROLLBACK", True)

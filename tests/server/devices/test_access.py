@@ -126,6 +126,6 @@ def test_a_device_reads_its_own_document(lineside: Running) -> None:
     first, second = TestDevice.join(lineside, "cam-1"), TestDevice.join(lineside, "cam-2")
     part = DesiredComponent(name="m.model", version="1.0.0", target="models/m.json", recipe_digest="sha256:" + "a" * 64)
     with lineside.core.database.write() as session:
-        DesiredDocuments(lineside.core).set_desired(session, "cam-1", [part], "d-1")
+        DesiredDocuments(lineside.core).set_many(session, ["cam-1"], [part], "d-1")
     assert first.get("/desired").json()["components"][0]["name"] == "m.model"
     assert second.get("/desired").json()["components"] == []

@@ -68,7 +68,7 @@ def test_what_another_control_plane_changed_counts_at_once(core: Core, checkins:
         before = await ask(checkins, "cam-1")
         assert before.startswith('"r0-')
         with core.database.write() as session:
-            DesiredDocuments(core).set_desired(session, "cam-1", [wanted()], "d-1")
+            DesiredDocuments(core).set_many(session, ["cam-1"], [wanted()], "d-1")
             session.get_one(DeviceRow, "cam-1").state = DeviceState.QUARANTINED.value
         look = await checkins.look("cam-1")
         assert look is not None

@@ -33,7 +33,9 @@ def runs(digest: str = A, state: ComponentState = ComponentState.RUNNING, **fiel
 
 def set_desired(core: Core, device: str, *components: DesiredComponent, deployment: str = "d-1") -> int:
     with core.database.write() as session:
-        return DesiredDocuments(core).set_desired(session, device, components, deployment)
+        documents = DesiredDocuments(core)
+        documents.set_many(session, [device], components, deployment)
+        return documents.desired(session, device).revision
 
 
 def shown(lineside: Running, name: str = "cam-1") -> Device:
@@ -71,7 +73,7 @@ def test_a_hint_follows_the_commit_and_only_the_commit(core: Core, lineside: Run
 
     def fail() -> None:
         with core.database.write() as session:
-            DesiredDocuments(core).set_desired(session, "cam-1", [wanted()], "d-1")
+            DesiredDocuments(core).set_many(session, ["cam-1"], [wanted()], "d-1")
             raise KeyError
 
     with pytest.raises(KeyError):

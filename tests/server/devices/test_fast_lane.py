@@ -79,7 +79,7 @@ def body(device: str, sequence: int = 1, **fields: Any) -> bytes:
 def test_what_is_usual_never_reaches_the_framework(lineside: Running, both: Both) -> None:
     device = TestDevice.join(lineside, "cam-1")
     with lineside.core.database.write() as session:
-        DesiredDocuments(lineside.core).set_desired(session, "cam-1", [wanted()], "d-1")
+        DesiredDocuments(lineside.core).set_many(session, ["cam-1"], [wanted()], "d-1")
     whole, fast = both("GET", "/desired", headers=bearer(device))
     assert (whole.status_code, whole.json()["components"][0]["recipe_digest"], fast) == (200, A, True)
     tags = f'"r0-00000000", {whole.headers["etag"]}'

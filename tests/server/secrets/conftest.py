@@ -48,7 +48,7 @@ class Plant:
             for number, one in enumerate(recipes)
         )
         with self.lineside.core.database.write() as session:
-            DesiredDocuments(self.lineside.core).set_desired(session, device, wanted, None)
+            DesiredDocuments(self.lineside.core).set_many(session, [device], wanted, None)
 
     def audited(self) -> list[tuple[str, str, str]]:
         """(actor, action, subject) of every decision about secrets, oldest first."""

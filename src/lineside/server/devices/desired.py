@@ -40,18 +40,6 @@ class DesiredDocuments:
         self._core = core
         self._contents: dict[str, Content] = {}
 
-    def set_desired(
-        self,
-        session: Session,
-        device: str,
-        components: Sequence[DesiredComponent],
-        deployment: str | None,
-        policies: DeploymentPolicies | None = None,
-    ) -> int:
-        """Make this what the device should run; returns the revision. The device gets a hint after the commit."""
-        self.set_many(session, [device], components, deployment, policies)
-        return session.scalar(select(DesiredRow.revision).where(DesiredRow.device == device)) or 0
-
     def set_many(
         self,
         session: Session,
