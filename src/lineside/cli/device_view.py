@@ -15,6 +15,7 @@ from lineside.contract.device import Device
 from lineside.contract.errors import ErrorReport
 from lineside.contract.reported import ComponentState, ReportedComponent
 from lineside.contract.shadow import shadow_of
+from lineside.contract.twin import facts_in_words
 
 _GOOD = {
     ComponentState.RUNNING: True,
@@ -36,7 +37,7 @@ def device_view(device: Device) -> RenderableType:
         parts += _problems(device.name, ((one.name, one.error) for one in report.running))
         shadows = ((one.name, shadow_of(one.probe)) for one in report.running)
         parts += [Text(f"Shadow of {name}: {shadow.told}") for name, shadow in shadows if shadow]
-        parts.append(details(_fact(name, value) for name, value in flat(report.facts)))
+        parts.append(details(_fact(name, value) for name, value in flat(facts_in_words(report.facts))))
     return spaced(parts)
 
 

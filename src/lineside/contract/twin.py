@@ -102,6 +102,20 @@ def read_profile(data: bytes, where: object) -> Profile:
     return profile
 
 
+def facts_in_words(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A device's facts as they are shown: in a twin's, the numbers of its profile are one sentence beside its name."""
+    shown = dict(facts)
+    try:
+        profile = msgspec.convert(shown.get("profile_values"), Profile)
+    except msgspec.ValidationError:
+        return shown
+    del shown["profile_values"]
+    cores = f"{profile.cpus:g} {'core' if profile.cpus == 1 else 'cores'}"
+    needs = f"{profile.latency_p95_ms:g} ms an image (p95) and {profile.peak_memory_mib} MiB a component"
+    shown["profile"] = f"{profile.name}: {cores}, {profile.memory_mib} MiB; a release may need {needs}"
+    return shown
+
+
 # --- a component's own tests ------------------------------------------------------------------------------------------
 
 TESTS_KEY = "lineside.tests"

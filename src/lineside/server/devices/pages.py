@@ -17,6 +17,7 @@ from lineside.contract.errors import LinesideError
 from lineside.contract.recipes.builtin import is_builtin
 from lineside.contract.reported import ReportedComponent
 from lineside.contract.shadow import ShadowStatus, shadow_of
+from lineside.contract.twin import facts_in_words
 from lineside.server.access.events import Events
 from lineside.server.database import Database
 from lineside.server.devices.listing import Filter
@@ -179,7 +180,7 @@ def device_page(
         alarms=raised(device.report),
         rows=rows_of(device),
         inference=[row.name for row in rows_of(device) if row.running and row.name.endswith(_RUNS_A_MODEL)],
-        facts=list(facts_of(device.report.facts)) if device.report else [],
+        facts=list(facts_of(facts_in_words(device.report.facts))) if device.report else [],
         events=happened,
     )
 
