@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.frames import SourceState
-from lineside.runtime.sources.folder import MAX_FILE_BYTES, MEMORY_TRIES, FolderSource
+from lineside.runtime.sources import arrivals
+from lineside.runtime.sources.folder import MAX_FILE_BYTES, TRIES, FolderSource
 from lineside.runtime.sources.inotify import Watch
 from lineside.runtime.spool import InputKey
 from tests.eventually import PATIENCE, eventually
@@ -26,7 +28,8 @@ def made(tmp_path: Path) -> Iterator[Made]:
     started: list[tuple[FolderSource, Remembering]] = []
 
     def make(done: tuple[InputKey, ...] = (), **options: object) -> tuple[FolderSource, Remembering]:
-        source, intake = FolderSource("in", tmp_path / "in", done, **options), Remembering()
+        intake = options.pop("intake", None) or Remembering()
+        source = FolderSource("in", tmp_path / "in", done, **options)
         (tmp_path / "in").mkdir(exist_ok=True)
         source.start(intake)
         started.append((source, intake))
@@ -105,6 +108,71 @@ def test_it_is_away_without_its_folder_and_back_with_it(made: Made, tmp_path: Pa
     eventually(lambda: intake.names == ["a.png"])
 
 
+def test_a_folder_that_cannot_be_read_is_away_and_not_an_empty_one(made: Made, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.symlink_to("in")  # to itself, which stops root, too
+    source, intake = FolderSource("in", folder), Remembering()
+    source.start(intake)
+    eventually(lambda: source.health().code == "source.folder_unreadable")
+    assert source.health().state is SourceState.AWAY
+    folder.unlink()
+    folder.mkdir()
+    put(folder, "a.png")
+    eventually(lambda: "a.png" in intake.names)
+    source.stop()
+
+
+def test_a_file_that_cannot_be_read_is_tried_again_and_then_told(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "SETTLE", 0.001)
+    source, intake = made()
+    (tmp_path / "in" / "torn.png").symlink_to("/proc/self/mem")  # a file whose first bytes are an I/O error
+    put(tmp_path / "in", "whole.png")
+    eventually(lambda: intake.refused)
+    ((frame, code),) = intake.refused
+    assert (frame.name, code) == ("torn.png", "image.missing")
+    assert set(intake.names) == {"whole.png"}
+    assert source.health().state is SourceState.RUNNING
+
+
+def test_what_became_a_pipe_since_the_look_holds_nothing_up(made: Made, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for age, name in ((90, "first.png"), (80, "second.png"), (70, "third.png")):
+        put(folder, name, age=age)
+    _, intake = made(intake=Remembering(room=1))
+    eventually(lambda: intake.frames)
+    (folder / "third.png").unlink()
+    os.mkfifo(folder / "third.png")
+    intake.let(9)
+    put(folder, "fourth.png")
+    eventually(lambda: {"second.png", "fourth.png"} <= set(intake.names))
+    assert "third.png" not in intake.names
+
+
+def test_a_full_disk_ends_no_source_that_forgets_files_that_are_gone(tmp_path: Path) -> None:
+    full, forgotten = [True], []
+
+    def forget(keys: set[InputKey]) -> None:
+        if full[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        forgotten.append(set(keys))
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    put(folder, "here.png")
+    gone = {InputKey(f"{number}.png", 1, number) for number in range(1100)}
+    source, intake = FolderSource("in", folder, gone, forget=forget), Remembering()
+    source.start(intake)
+    eventually(lambda: intake.frames)
+    assert source.health().state is SourceState.RUNNING
+    source.stop()
+    full[0] = False
+    source.let_go()
+    assert forgotten == [gone]
+
+
 def test_what_was_there_before_comes_oldest_first_and_what_was_done_not_again(made: Made, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -153,7 +221,7 @@ def test_an_image_for_which_there_is_no_memory_comes_again_a_few_times(made: Mad
     eventually(lambda: intake.frames)
     (frame,) = intake.frames
     lacking = LinesideError("image.no_memory", width=1, height=1, needed=2, free=1)
-    for _ in range(MEMORY_TRIES):
+    for _ in range(TRIES):
         assert source.comes_again(frame, lacking)
     assert not source.comes_again(frame, lacking)
     source.finished(frame)

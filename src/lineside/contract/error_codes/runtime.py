@@ -109,6 +109,12 @@ ROWS = (
         "Mount or make it: the source goes on by itself.",
     ),
     Problem(
+        "source.folder_unreadable",
+        Kind.UNAVAILABLE,
+        "The folder {folder} cannot be read: {why}.",
+        "Let the component's user list and read it, or look at its disk: the source goes on by itself.",
+    ),
+    Problem(
         "source.away",
         Kind.UNAVAILABLE,
         "{url} cannot be read: {why}.",

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
+from typing import BinaryIO
 
+from lineside.contract.errors import LinesideError
 from lineside.runtime.spool import InputKey
 
 _AT_MOST = 4096  # arrivals one look hands out
@@ -96,21 +98,35 @@ class Arrivals:
         """Whether a file was seen that another look may find ready."""
         return bool(self._changing)
 
-    def read(self, arrival: Arrival) -> bytes | None:
-        """The file's bytes, or None when it changed or went since the look: it is taken later, or never."""
+    def unreadable(self) -> LinesideError | None:
+        """Why the folder cannot be looked into now; None when it can."""
         try:
-            with arrival.path.open("rb") as file:
+            os.stat(self.folder / ".")  # noqa: PTH116 - its own dot: whether its files can be reached
+            os.scandir(self.folder).close()
+        except (FileNotFoundError, NotADirectoryError):
+            return LinesideError("source.folder_missing", folder=self.folder)
+        except OSError as error:
+            return LinesideError("source.folder_unreadable", folder=self.folder, why=error.strerror)
+        return None
+
+    def read(self, arrival: Arrival) -> bytes | None:
+        """The file's bytes, or None when it changed or went since the look: it is taken later, or never. Raises
+        `image.missing` for one that is there and cannot be read."""
+        try:
+            with _opened(arrival.path) as file:
                 data = file.read(arrival.key.size + 1)
                 after = os.fstat(file.fileno())
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise LinesideError("image.missing", path=arrival.path, why=error.strerror) from error
         same = (after.st_size, changed_ns(after)) == (arrival.key.size, arrival.key.mtime_ns)
         return data if same and len(data) == after.st_size else None
 
     def peek(self, arrival: Arrival, size: int) -> bytes | None:
         """The first bytes, without reading the rest; None when the file cannot be read."""
         try:
-            with arrival.path.open("rb") as file:
+            with _opened(arrival.path) as file:
                 return file.read(size)
         except OSError:
             return None
@@ -206,6 +222,11 @@ class Arrivals:
 def changed_ns(found: os.stat_result) -> int:
     """When a file was changed, in nanoseconds since 1970, as it can be remembered: some file systems take any time."""
     return min(_LATEST, max(_SOONEST, found.st_mtime_ns))
+
+
+def _opened(path: Path) -> BinaryIO:
+    """To be read without waiting, though it became a pipe since the look. Raises OSError."""
+    return open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123
 
 
 def _text(name: str) -> str:

@@ -7,8 +7,10 @@ the same.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -23,9 +25,11 @@ from lineside.runtime.sources.threaded import ThreadedSource
 from lineside.runtime.spool import InputKey
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-MEMORY_TRIES = 6
-"""How often an image is tried again for which there was no memory: another model may be loading. Over five minutes."""
+TRIES = 6
+"""How often an image is tried again for which there was no memory, or that may not be read: another model may be
+loading, a writer may yet give it away. Over five minutes."""
 
+_PASSES = frozenset({"image.no_memory", "image.missing"})
 _LOOK_BESIDE = 2.0  # seconds between looks at a folder that the system watches
 _LOOK_AWAY = 0.5
 _FORGET_EVERY = 600.0  # seconds between clean-ups of the memory of files that are gone
@@ -58,6 +62,7 @@ class FolderSource(ThreadedSource):
         super().__init__(name, live=False)
         self._arrivals = Arrivals(folder, done, prefix=prefix)
         self._prefix, self._interval, self._forget, self._watched = prefix, interval, forget, watched
+        self._gone: set[InputKey] = set()  # to be forgotten
         self._watch: Watch | None = None
         self._watch_lock = Lock()
 
@@ -73,13 +78,21 @@ class FolderSource(ThreadedSource):
                 cost = _COST * (time.monotonic() - started)
                 self._hand_in(intake, arrivals)
                 if time.monotonic() >= forget_at or self._arrivals.remembered >= forget_over:
-                    self._forget(self._arrivals.gone())
+                    self.let_go()
                     forget_at = time.monotonic() + _FORGET_EVERY
                     forget_over = self._arrivals.remembered + _FORGET_OVER
                 if not arrivals:
                     self._listen(intake, max(self._pause(), cost))
         finally:
             self._unwatch()
+
+    def let_go(self) -> None:
+        """Forgets files that are gone. A disk that is full is no reason to end: the next time, then."""
+        self._gone |= self._arrivals.gone()
+        if self._gone:
+            with suppress(OSError, sqlite3.OperationalError):
+                self._forget(self._gone)
+                self._gone = set()
 
     def finished(self, frame: Frame) -> None:
         if frame.key is not None:
@@ -88,8 +101,8 @@ class FolderSource(ThreadedSource):
     def comes_again(self, frame: Frame, error: LinesideError) -> bool:
         if frame.key is None:
             return False
-        lacks_memory = error.code == "image.no_memory" and self._arrivals.postponed(frame.key) < MEMORY_TRIES
-        if not (lacks_memory or self._arrivals.may_be_unfinished(frame.key)):
+        may_pass = error.code in _PASSES and self._arrivals.postponed(frame.key) < TRIES
+        if not (may_pass or self._arrivals.may_be_unfinished(frame.key)):
             return False
         self._arrivals.postpone(frame.key)
         return True
@@ -100,9 +113,10 @@ class FolderSource(ThreadedSource):
                 self._watch.wake()
 
     def _is_there(self) -> bool:
-        if not self._arrivals.folder.is_dir():
+        error = self._arrivals.unreadable()
+        if error is not None:
             self._unwatch()
-            self.become(SourceState.AWAY, LinesideError("source.folder_missing", folder=self._arrivals.folder))
+            self.become(SourceState.AWAY, error)
             return False
         if self._watch is None and self._watched:
             try:
