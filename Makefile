@@ -44,8 +44,9 @@ release: $(READY)  ## dist/: sdist, wheel, and the bill of materials of all that
 	@ls -l dist
 
 $(READY): pyproject.toml constraints.txt
+	@echo "Installing Lineside and all it needs into .venv, once: about 2.5 GB, a minute or two, more on a slow network."
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@[ -t 1 ] || quiet=--quiet; $(BIN)/pip install $$quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	@touch $@
 
 clean:  ## Remove what these commands made
