@@ -39,7 +39,7 @@ class Partials:
         takes over: a device that lost its connection does not wait until this side has noticed.
 
         Raises `ticket.wrong_offset`, `ticket.superseded`, `ticket.wrong_size`; what came before is kept then, unless
-        there was too much of it. And what `pieces` raises.
+        there was too much of it. And what `pieces` raises, and OSError on a full disk.
         """
         mine = object()
         file = self._open(capture, mine, offset)
@@ -52,7 +52,7 @@ class Partials:
                 with self._lock:
                     if self._writers.get(capture) is not mine:
                         raise LinesideError("ticket.superseded")
-                    os.pwrite(file, piece, at)
+                    _write(file, piece, at)
                 at += len(piece)
         finally:
             os.close(file)
@@ -99,3 +99,11 @@ class Partials:
 
     def _path(self, capture: str) -> Path:
         return self._folder / f"{capture}.part"
+
+
+def _write(file: int, piece: bytes, at: int) -> None:
+    """All of it: a disk that is nearly full takes a part, and says so the next time."""
+    left = memoryview(piece)
+    while left:
+        written = os.pwrite(file, left, at)
+        left, at = left[written:], at + written
