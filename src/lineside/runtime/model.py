@@ -24,7 +24,7 @@ from lineside.runtime.engines import Engine, Port, engine_of
 from lineside.runtime.engines.options import AS_USUAL, EngineOptions
 from lineside.runtime.heads import Candidates, Head, head_of, may_be, order_of
 from lineside.runtime.nms import nms
-from lineside.runtime.preprocess import Geometry, Preprocessor, sizes_of
+from lineside.runtime.preprocess import Geometry, Preprocessor, input_shape, sizes_of
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -76,6 +76,11 @@ class Model:
     def inputs(self) -> tuple[Port, ...]:
         """What the file declares it takes."""
         return self._engine.inputs
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of the largest input that pictures are made into."""
+        return input_shape(self.signature)
 
     @property
     def outputs(self) -> tuple[Port, ...]:

@@ -79,6 +79,17 @@ def sizes_of(signature: Signature) -> list[tuple[int, int]]:
     return [(width, height), (width, least), (least, height)] if least else [(width, height)]
 
 
+def input_shape(signature: Signature) -> tuple[int, ...]:
+    """Of the largest input: [1, C, input_height, input_width], or [1, input_height, input_width, C] for a file that
+    takes pixels."""
+    return _shape(signature, signature.input_width, signature.input_height)
+
+
+def _shape(signature: Signature, width: int, height: int) -> tuple[int, ...]:
+    planes = len(CHANNELS[signature.channels])
+    return (1, height, width, planes) if signature.takes_pixels else (1, planes, height, width)
+
+
 def _rounded_up(pixels: int, divisor: int) -> int:
     return -(-pixels // divisor) * divisor
 
@@ -102,9 +113,8 @@ class Preprocessor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the largest input: [1, C, input_height, input_width], or [1, input_height, input_width, C] for a file that
-        takes pixels."""
-        return self._shape(self._signature.input_width, self._signature.input_height)
+        """Of the largest input, see `input_shape`."""
+        return input_shape(self._signature)
 
     @property
     def element(self) -> str:
@@ -130,10 +140,6 @@ class Preprocessor:
                 target += self._bias[index]
         return self._tensor, geometry
 
-    def _shape(self, width: int, height: int) -> tuple[int, ...]:
-        planes = len(self._order)
-        return (1, height, width, planes) if self._signature.takes_pixels else (1, planes, height, width)
-
     def _pixels(self, resized: Image.Image) -> NDArray[np.uint8]:
         if len(self._order) == 1:
             return np.asarray(resized.convert("L"))[..., None]
@@ -145,7 +151,7 @@ class Preprocessor:
         if (width, height, *placed) == self._placed:
             return  # the padding of the picture before is still right
         self._placed = (width, height, *placed)
-        shape = self._shape(width, height)
+        shape = _shape(self._signature, width, height)
         if shape != self._tensor.shape:
             self._tensor = self._memory[: math.prod(shape)].reshape(shape)
         if self._signature.takes_pixels:

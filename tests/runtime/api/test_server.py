@@ -24,8 +24,9 @@ from lineside.runtime.api.server import Limits
 from lineside.runtime.api.settings import ApiSettings
 from lineside.runtime.models.library import Library
 from tests.eventually import PATIENCE, eventually
+from tests.runtime.any_size import CUT, bright_at_any_size
 from tests.runtime.api.conftest import House, opened
-from tests.runtime.conftest import SIDE, encoded, squares
+from tests.runtime.conftest import SIDE, encoded, squares, write_model
 
 _SMALL = Limits(body=100_000, bodies=250_000, connections=8, seconds=5.0, idle=5.0)
 _INFER = "/v2/models/bright/infer"
@@ -129,6 +130,40 @@ def test_requests_that_lie_are_refused(
     assert code == status
     assert set(answer) == {"error"}
     eventually(lambda: alive(small))
+
+
+@pytest.mark.parametrize(
+    ("shape", "status"),
+    [
+        ((1, 3, 96, 128), 200),
+        ((1, 3, 32, 64), 200),
+        ((1, 3, 128, 96), 400),
+        ((1, 3, 0, 0), 400),
+        ((2, 3, 96, 128), 400),
+    ],
+)
+def test_a_tensor_is_no_larger_than_what_pictures_are_made_into(
+    tmp_path: Path, shape: tuple[int, ...], status: int
+) -> None:
+    """Its memory would stay taken, however few ask."""
+    models = Library(threads=1)
+    models.load("bright", write_model(tmp_path / "model", CUT, bright_at_any_size()))
+    house = opened(models)
+    sent = np.zeros(shape, np.float32).tobytes()
+    head = asked(len(sent), shape=shape)
+    code, answer = post(house, head + sent, {HEADER_LENGTH: str(len(head))})
+    house.server.stop()
+    models.close()
+    assert code == status
+    assert ("at most [1, 3, 96, 128]" in answer.get("error", "")) == (status == 400)
+
+
+def test_an_output_is_asked_for_once(small: House) -> None:
+    """As often as it fits into a request, it would take all memory there is."""
+    twice = json.loads(asked()) | {"outputs": [{"name": "output"}] * 2}
+    head = json.dumps(twice).encode()
+    code, answer = post(small, head + _TENSOR, {HEADER_LENGTH: str(len(head))})
+    assert (code, answer) == (400, {"error": "an inference output of model 'bright' is asked for twice"})
 
 
 def test_what_is_too_large_is_refused_before_it_is_read_and_after_it_is_unpacked(small: House) -> None:

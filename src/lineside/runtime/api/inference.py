@@ -73,20 +73,24 @@ def infer(name: str, slot: Slot, asked: Inference, ask: Ask) -> Answered:
     if tensor.name == IMAGE and tensor.datatype == BYTES:
         _check_outputs(name, asked, [found for found, _, _ in _FOUND])
         return _detected(name, slot, tensor, ask)
-    if tensor.name != model.inputs[0].name:
+    if tensor.name not in [port.name for port in model.inputs]:
         raise Refused(400, f"unexpected inference input '{tensor.name[:80]}' for model '{name}'")
     _check_outputs(name, asked, [port.name for port in model.outputs])
     return _run(name, model, tensor)
 
 
 def _run(name: str, model: Model, tensor: Tensor) -> Answered:
+    """Of an open size at most what the line feeds: a larger tensor would take memory that stays taken."""
     _, datatype, shape = _port(model.inputs[0])
-    fits = len(shape) == len(tensor.shape) and all(
-        one in (-1, size) for one, size in zip(shape, tensor.shape, strict=True)
+    most = model.input_shape
+    fits = len(shape) == len(most) == len(tensor.shape) and all(
+        size == one if one != -1 else 0 < size <= limit
+        for one, limit, size in zip(shape, most, tensor.shape, strict=True)
     )
     if tensor.datatype != datatype or not fits or not isinstance(tensor.value, np.ndarray):
+        wanted = f"{datatype} {shape}" + (f", at most {list(most)}" if -1 in shape else "")
         found = f"{tensor.datatype[:20]} {list(tensor.shape)}"
-        raise Refused(400, f"input '{tensor.name}' of model '{name}' is {datatype} {shape}, and {found} was given")
+        raise Refused(400, f"input '{tensor.name}' of model '{name}' is {wanted}, and {found} was given")
     outputs = model.run(tensor.value)
     named = zip(model.outputs, outputs, strict=True)
     return Answered([Tensor.of(port.name, value) for port, value in named], model.identity.version, {})
@@ -118,6 +122,8 @@ def _found(detections: Sequence[Detection]) -> list[Tensor]:
 
 
 def _check_outputs(name: str, asked: Inference, known: Sequence[str]) -> None:
+    if len(asked.outputs) > len({one for one, _ in asked.outputs}):
+        raise Refused(400, f"an inference output of model '{name}' is asked for twice")
     unknown = next((one for one, _ in asked.outputs if one not in known), None)
     if unknown is not None:
         raise Refused(400, f"unexpected inference output '{unknown[:80]}' for model '{name}'")
