@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 
@@ -104,7 +105,25 @@ def test_an_extra_detection_is_a_difference(tmp_path: Path, bright: Model) -> No
     assert "was not there before" in outcome.difference
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip", None])
+def _damaged() -> bytes:
+    """A ZIP whose packed bytes are none."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("golden.json", '{"cases": []}' + " " * 5000)
+    data = bytearray(buffer.getvalue())
+    data[50:60] = b"\xff" * 10
+    return bytes(data)
+
+
+def _locked() -> bytes:
+    """A ZIP that asks for a password."""
+    data = bytearray(_damaged())
+    data[6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", None, _damaged(), _locked()], ids=range(5))
 def test_what_is_no_golden_set_is_unreadable(tmp_path: Path, bright: Model, content: bytes | None) -> None:
     path = tmp_path / "golden.zip"
     if content is None:

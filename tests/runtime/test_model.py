@@ -117,10 +117,10 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["signature.json", "model.json"])
-@pytest.mark.parametrize("text", ["{", "[]", '{"head": 3}', ""])
-def test_a_description_that_is_not_one_is_refused(tmp_path: Path, name: str, text: str) -> None:
+@pytest.mark.parametrize("text", [b"{", b"[]", b'{"head": 3}', b"", b'{"head": "\xff", "name": "\xff"}'])
+def test_a_description_that_is_not_one_is_refused(tmp_path: Path, name: str, text: bytes) -> None:
     folder = write_model(tmp_path)
-    (folder / name).write_text(text)
+    (folder / name).write_bytes(text)
     assert refusal(folder).code == "model.description_invalid"
 
 

@@ -100,6 +100,7 @@ def test_the_buffer_is_reused_and_padding_stays_right() -> None:
         {"channels": "yuv"},
         {"letterbox": "left"},
         {"input_width": 0},
+        {"input_width": 10**18},
         {"mean": (0.0,)},
         {"std": (1.0, 0.0, 1.0)},
         {"labels": ()},

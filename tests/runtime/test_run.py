@@ -287,6 +287,28 @@ def test_what_cannot_run_fails_with_exit_code_2_and_says_why(
     assert device.events()[-1]["code"] == code
 
 
+def test_whatever_else_ends_it_is_told_too(device: Device) -> None:
+    device.configuration["capture"] = {}
+    device.captures.touch()  # a file where a folder is wanted
+    device.start()
+    assert device.process
+    assert device.process.wait(PATIENCE) == 1
+    status = device.status()
+    assert status
+    assert status.error
+    assert status.error.code == "runtime.broken"
+    assert str(device.captures) in status.error.message
+
+
+def test_threads_that_cannot_be_are_refused(bright_folder: Path) -> None:
+    arguments = ["bench", str(bright_folder), "--threads", "-1"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "lineside.runtime", *arguments], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2
+    assert "no number from 0 to 256" in answer.stderr
+
+
 def test_uncertain_and_random_images_are_kept_with_their_result(device: Device) -> None:
     device.configuration["capture"] = {"uncertain": [0.45, 0.59], "random": 0.0, "per_hour": 100}
     sure, unsure = encoded(squares((8, 8))), encoded((squares((8, 8)) * 0.5).astype(np.uint8))

@@ -73,11 +73,31 @@ def test_a_broker_with_its_certificates(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "configuration",
-    [[], {"threads": "many"}, {"capture": {"uncertain": [0.1]}}, {"capture": {"random": "often"}}, {"source": 3}],
+    [
+        [],
+        {"threads": "many"},
+        {"threads": -1},
+        {"threads": 100_000},
+        {"models": {"a": {"threads": -1}}},
+        {"soak_seconds": -1},
+        {"soak_seconds": 1e300},
+        {"capture": {"uncertain": [0.1]}},
+        {"capture": {"random": "often"}},
+        {"source": 3},
+    ],
 )
 def test_a_configuration_that_cannot_be_followed_is_refused(tmp_path: Path, configuration: object) -> None:
     with pytest.raises(LinesideError) as caught:
         made(tmp_path, configuration)
+    assert caught.value.code == "config.invalid"
+
+
+@pytest.mark.parametrize("content", [b'{"topic": "\xff"}', b'{"source":' + b"[" * 100_000, b"\xef\xbb\xbf{}", b""])
+def test_bytes_that_are_no_configuration_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(LinesideError) as caught:
+        settings_of(tmp_path / "model", tmp_path / "work", {"LINESIDE_CONFIG": str(path)})
     assert caught.value.code == "config.invalid"
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import PREVIOUS_ABOUT, PREVIOUS_FILE, PreviousModel
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.rectangles import iou
 from lineside.contract.result import Compared, Detection
 from lineside.runtime.announce import announce
@@ -112,7 +113,7 @@ def comparer_of(folder: Path, model: Model, every: int) -> Comparer | None:
     try:
         known = msgspec.json.decode(about.read_bytes(), type=PreviousModel)
         previous = load(folder / PREVIOUS_FILE, known.signature, threads=model.threads)
-    except (LinesideError, OSError, msgspec.MsgspecError, MemoryError) as error:
+    except (LinesideError, OSError, MemoryError, *UNREADABLE) as error:
         announce("previous.unfit", why=str(error))
         return None
     if previous.digest != known.digest or known.signature.labels != model.signature.labels:

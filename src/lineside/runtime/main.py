@@ -16,6 +16,7 @@ from lineside.contract.errors import LinesideError
 
 _OF_THE_EXTRA = frozenset({"numpy", "onnxruntime", "PIL"})
 _REFUSED = 2
+_MOST_THREADS = 256
 _MODEL = "folder of the model's component, or an ONNX file with its signature.json beside it"
 
 
@@ -83,6 +84,13 @@ def _carry(options: argparse.Namespace) -> int:
     return carry(options.model, options.image, options.seconds, options.threads, json=options.json)
 
 
+def _threads(said: str) -> int:
+    """A number of threads. Raises `argparse.ArgumentTypeError`."""
+    if not (said.isdecimal() and int(said) <= _MOST_THREADS):
+        raise argparse.ArgumentTypeError(f"{said} is no number from 0 to {_MOST_THREADS}")
+    return int(said)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lineside.runtime", description="Runs a model on this device.")
     commands = parser.add_subparsers(required=True, metavar="run|probe|status|try|bench|carry")
@@ -113,14 +121,14 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("model", type=Path, help="folder of the model's component")
     bench.add_argument("image", type=Path, nargs="?", help="without one, those of the model's golden set")
     bench.add_argument("--seconds", type=float, default=5.0)
-    bench.add_argument("--threads", type=int, default=0, help="0: the cores this process may use")
+    bench.add_argument("--threads", type=_threads, default=0, help="0: the cores this process may use")
     bench.set_defaults(command=_bench)
 
     carry = commands.add_parser("carry", help="what this machine can carry, by resolution and threads")
     carry.add_argument("model", type=Path, help=_MODEL)
     carry.add_argument("image", type=Path, nargs="?", help="without one, the first of the model's golden set")
     carry.add_argument("--seconds", type=float, default=1.0, help="for each resolution and number of threads")
-    carry.add_argument("--threads", type=int, default=0, help="0: one, and the cores this process may use")
+    carry.add_argument("--threads", type=_threads, default=0, help="0: one, and the cores this process may use")
     carry.add_argument("--json", action="store_true", help="print one JSON document")
     carry.set_defaults(command=_carry)
     return parser

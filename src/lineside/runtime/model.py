@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import digest_of
 from lineside.contract.model import Signature
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.result import Detection
 from lineside.runtime.decode import Picture, decode
 from lineside.runtime.engines import Engine, Port, engine_of
@@ -253,5 +254,5 @@ def _read(path: Path) -> bytes:
 def _parsed(path: Path, kind: type[S]) -> S:
     try:
         return msgspec.json.decode(_read(path), type=kind)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise LinesideError("model.description_invalid", path=path, why=error) from error

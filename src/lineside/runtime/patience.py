@@ -29,7 +29,7 @@ def patiently(stop: Event, make: Callable[[], T]) -> T:
         try:
             return make()
         except (OSError, sqlite3.OperationalError) as error:
-            if not _may_pass(error):
+            if not may_pass(error):
                 raise
             why = str(error)
         if why != said:
@@ -39,7 +39,8 @@ def patiently(stop: Event, make: Callable[[], T]) -> T:
             raise Stopped
 
 
-def _may_pass(error: OSError | sqlite3.OperationalError) -> bool:
+def may_pass(error: OSError | sqlite3.OperationalError) -> bool:
+    """Whether it is about a disk that is full or fails, and may be better a moment later."""
     if isinstance(error, OSError):
         return error.errno in _PASSES
     return error.sqlite_errorcode & 0xFF in _PASSES_IN_SQLITE

@@ -13,7 +13,7 @@ from PIL import Image
 
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import Signature
-from lineside.runtime.decode import Picture
+from lineside.runtime.decode import MAX_PIXELS, Picture
 
 LETTERBOXES = ("corner", "centre", "stretch")
 INPUTS = (msgspec.UNSET, "float32", "uint8")
@@ -176,6 +176,7 @@ def _check(signature: Signature) -> None:
         (min(signature.input_width, signature.input_height) < 1, "the input has no pixels"),
         (len(signature.mean) < planes or len(signature.std) < planes, f"mean and std need {planes} values"),
         (any(value == 0 for value in signature.std), "a std is 0"),
+        (signature.input_width * signature.input_height > MAX_PIXELS, f"the input has over {MAX_PIXELS} pixels"),
         (not signature.labels, "it has no labels"),
         (signature.input not in INPUTS, f"input is {signature.input}, not one of float32, uint8"),
         (signature.takes_pixels and not 0 <= signature.pad <= 255, "pad is no pixel value"),

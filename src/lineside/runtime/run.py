@@ -53,7 +53,8 @@ _STATUS_EVERY = 1.0  # seconds: each write is synced
 
 
 def run(model_folder: Path, work: Path, environment: Mapping[str, str]) -> int:
-    """Runs until SIGTERM or SIGINT. Exit code 0 stopped, 2 cannot run, 4 the golden set is not reproduced."""
+    """Runs until SIGTERM or SIGINT. Exit code 0 stopped, 2 cannot run, 4 the golden set is not reproduced.
+    Raises whatever else ends it; the status says that, too."""
     learn_shapes()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,6 +72,10 @@ def run(model_folder: Path, work: Path, environment: Mapping[str, str]) -> int:
         return _failed(file, status, error)
     except Stopped:
         pass
+    except Exception as error:
+        status.error = LinesideError("runtime.broken", why=f"{type(error).__name__}: {error}").report()
+        file.write(status)
+        raise
     announce("runtime.stopped", decided=status.decided)
     return STOPPED
 

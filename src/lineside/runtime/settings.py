@@ -14,16 +14,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from string import Template
+from typing import Annotated
 
 import msgspec
 from msgspec.structs import replace
 
 from lineside.contract.errors import LinesideError
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.schema_versions import RESULTS_TAKEN
 from lineside.runtime.api.settings import ApiSettings
 from lineside.runtime.captures.settings import CaptureSettings
 from lineside.runtime.drift.settings import DriftSettings
-from lineside.runtime.models.settings import ModelSettings, ShadowSettings
+from lineside.runtime.models.settings import ModelSettings, ShadowSettings, Threads
 from lineside.runtime.rules.settings import RuleSettings
 from lineside.runtime.sinks.bus_line import BusAddress, bus_of
 from lineside.runtime.sinks.mqtt import MqttSettings
@@ -44,6 +46,8 @@ SourceSettings = FolderSettings | VideoSettings | RtspSettings | UsbSettings | R
 
 SOAK_SECONDS = 60.0
 """How long the model before a swap is kept."""
+LONGEST_SOAK = 1e9
+"""Seconds: more than any device runs, and what a timer can still wait for."""
 
 _FOREIGN = ("lineside.", "aws.")  # of the agent and of the bus, in any component's configuration
 _ACCESS_CONTROL = "accessControl"
@@ -78,11 +82,11 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     api: ApiSettings | None = ApiSettings()
     deadline_ms: float | None = None
     memory_mb: int | None = None
-    soak_seconds: float = SOAK_SECONDS
+    soak_seconds: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_SOAK)] = SOAK_SECONDS
     topic: str = ""  # the user's MQTT topic beside Lineside's own
     capture: CaptureSettings | None = CaptureSettings()  # null keeps nothing
     drift: DriftSettings | None = DriftSettings()  # null watches nothing
-    threads: int = 0  # 0: the cores this process may use
+    threads: Threads = 0  # 0: the cores this process may use
     compare_every: int = 20  # the previous model looks at every so manieth image, too; 0: it is not even loaded
 
 
@@ -154,7 +158,7 @@ def _configuration(path: str | None) -> Configuration:
         if said := unknown_key(raw, Configuration):
             raise LinesideError("config.invalid", path=path, why=said)
         return msgspec.convert(raw, Configuration)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise LinesideError("config.invalid", path=path, why=error) from error
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from lineside.contract.alarm import Alarm
 from lineside.contract.errors import ErrorReport
+from lineside.contract.reading import UNREADABLE
 from lineside.contract.shadow import ShadowStatus
 from lineside.runtime.accounting import Counts
 from lineside.runtime.announce import announce
@@ -134,7 +135,7 @@ def read_status(work: Path) -> Status | None:
     """The status, or None when there is none that can be read."""
     try:
         return msgspec.json.decode((work / STATUS_FILE).read_bytes(), type=Status)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *UNREADABLE):
         return None
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lineside.contract.errors import LinesideError
 from lineside.runtime.sinks.jsonl import JsonlSink
+from lineside.runtime.sinks.making import sinks_of
+from lineside.runtime.sinks.settings import JsonlSinkSettings, SinkSettings
 from lineside.runtime.spool import Entry
 
 
@@ -18,6 +21,15 @@ def test_lines_are_appended_and_settled(tmp_path: Path) -> None:
     assert sink.settled() == []
     sink.close(0)
     assert (tmp_path / "work" / "results.jsonl").read_text() == '{"a":1}\n{"a":2}\n'
+
+
+@pytest.mark.parametrize("path", [".", "file/results.jsonl", "a\0b"])
+def test_a_place_where_no_file_can_be_is_refused_by_its_key(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LinesideError) as caught:
+        sinks_of(SinkSettings(jsonl=JsonlSinkSettings(path=path)), None, {}, "cam-1", tmp_path, lambda: None)
+    assert caught.value.code == "sink.invalid"
+    assert "path is wrong" in caught.value.message
 
 
 @pytest.mark.parametrize(

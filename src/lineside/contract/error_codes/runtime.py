@@ -145,6 +145,12 @@ ROWS = (
         "All {room} places for requests of {source} are taken.",
         "Ask again a moment later.",
     ),
+    Problem(
+        "runtime.broken",
+        Kind.INTERNAL,
+        "The runtime broke: {why}.",
+        "It is started again by itself; if it breaks again, its log says where: report that.",
+    ),
     Problem("runtime.stopping", Kind.UNAVAILABLE, "The runtime stops.", "Ask again once it runs."),
     Problem(
         "runtime.no_answer",

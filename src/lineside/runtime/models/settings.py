@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from lineside.runtime.engines.options import EngineOptions
+
+MOST_THREADS = 256
+Threads = Annotated[int, msgspec.Meta(ge=0, le=MOST_THREADS)]
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One of `models`: the folder of its component, and how it is run (see `EngineOptions`)."""
 
     folder: str = ""  # empty: the one of `--model`
-    threads: int = 0  # 0: the cores this process may use; several models share them
+    threads: Threads = 0  # 0: the cores this process may use; several models share them
     spinning: bool = False
     arena: bool = True
     providers: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from lineside.contract.reading import UNREADABLE
 from lineside.runtime.sinks.fixed import fixed
 from lineside.runtime.spool import Entry
 
@@ -119,7 +120,7 @@ def _number_of(line: bytes) -> int:
     """The sequence number of a result; 0 of anything else."""
     try:
         return msgspec.json.decode(line, type=_Numbered).sequence
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return 0
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from lineside.contract import topics
 from lineside.contract.errors import LinesideError
+from lineside.runtime.patience import may_pass
 from lineside.runtime.sinks import MQTT, MQTT_TOPICS, Sink
 from lineside.runtime.sinks.jsonl import JsonlSink
 from lineside.runtime.sinks.mqtt import MqttSettings, MqttSink, MqttTopicsSink
@@ -39,8 +40,7 @@ def sinks_of(
 
             made["bus"] = BusSink(sinks.bus, environment)
         if sinks.jsonl:
-            path = work / _named("jsonl", "path", sinks.jsonl.path)
-            made["jsonl"] = JsonlSink(path, max_bytes=sinks.jsonl.max_bytes, durable=sinks.jsonl.durable)
+            made["jsonl"] = _file(sinks.jsonl, work)
         if sinks.mqtt:
             broker = _broker(sinks.mqtt, mqtt)
             made[MQTT] = MqttSink(broker, wake=wake)
@@ -59,6 +59,17 @@ def _broker(sink: MqttSinkSettings, mqtt: MqttSettings | None) -> MqttSettings:
     topic = sink.topic or mqtt.topic
     topic = "" if topic == topics.results(mqtt.device) else topic  # what the control plane hears is there already
     return msgspec.structs.replace(mqtt, topic=topic, events_topic=sink.events_topic, durable=sink.durable)
+
+
+def _file(sink: JsonlSinkSettings, work: Path) -> JsonlSink:
+    """Raises OSError while the disk is full or fails."""
+    try:
+        path = work / _named("jsonl", "path", sink.path)
+        return JsonlSink(path, max_bytes=sink.max_bytes, durable=sink.durable)
+    except (OSError, ValueError) as error:  # a folder, or in one that may not be written to; a name with a NUL
+        if isinstance(error, OSError) and may_pass(error):
+            raise
+        raise LinesideError("sink.invalid", sink="jsonl", key="path", why=error) from error
 
 
 def _named(sink: str, key: str, value: str) -> str:
