@@ -91,7 +91,7 @@ def export(
             sys.stdout.buffer.flush()
             return
         count, newest = _written(pieces, output)
-        out.say(f"{count} rows, the last numbered {newest}, are in {output}.")
+        out.say(f"{counted(count, 'row')}, the last numbered {newest}, {'is' if count == 1 else 'are'} in {output}.")
         if json:
             out.line({"file": str(output), "rows": count, "newest": newest})
 

@@ -17,6 +17,7 @@ from lineside.cli.output import session
 from lineside.cli.table import details, rows, size, when
 from lineside.client.saving import saved
 from lineside.contract.capture import Capture, CapturePage
+from lineside.contract.counted import counted
 
 app = typer.Typer(name="captures", help="Captures: images devices kept, and why.", no_args_is_help=True)
 app.command("lineage")(of_capture)
@@ -87,7 +88,7 @@ def export(
             sys.stdout.buffer.flush()
             return
         count = _written(pieces, output)
-        out.say(f"{count} records are in {output}.")
+        out.say(f"{counted(count, 'record is', 'records are')} in {output}.")
         if json:
             out.line({"file": str(output), "records": count})
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from lineside.cli.options import Json, Limit, Offset, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, spaced
+from lineside.contract.counted import counted
 from lineside.contract.dataset import Split
 from lineside.contract.dataset_check import (
     Change,
@@ -150,8 +151,8 @@ def _bars(title: str, histogram: Histogram) -> RenderableType:
 def _diff(diff: DatasetDiff) -> RenderableType:
     head = details(
         (
-            ("before", f"{diff.before.id}, {diff.before.images} images"),
-            ("after", f"{diff.after.id}, {diff.after.images} images"),
+            ("before", f"{diff.before.id}, {counted(diff.before.images, 'image')}"),
+            ("after", f"{diff.after.id}, {counted(diff.after.images, 'image')}"),
             ("added", diff.counts["added"]),
             ("removed", diff.counts["removed"]),
             ("other labels", diff.counts["labels"]),

@@ -12,6 +12,7 @@ from rich.text import Text
 from lineside.cli.options import Json, Limit, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, mark, rows, spaced, when
+from lineside.contract.counted import counted
 from lineside.contract.drift_alarm import (
     AlarmPage,
     AlarmShown,
@@ -240,12 +241,12 @@ def _field(found: Sequence[FieldAccuracy]) -> RenderableType:
 
 
 def _of_model(one: FieldAccuracy) -> RenderableType:
-    few = f"too few reviews: {one.pictures} of {one.enough}"
+    few, devices = f"too few reviews: {one.pictures} of {one.enough}", counted(one.devices, "device")
     pairs = (
         ("model", f"{one.model}:{one.version}"),
         ("accuracy", _estimate(one.accuracy) if one.accuracy else few),
         ("pictures all right", _estimate(one.right)),
-        ("reviewed", f"{one.pictures} pictures of {one.devices} devices, the last {when(one.last_at)}"),
+        ("reviewed", f"{counted(one.pictures, 'picture')} of {devices}, the last {when(one.last_at)}"),
     )
     lines: Iterable[tuple[str | int | None, ...]] = (
         (each.label, each.labelled, each.found, each.matched, *(

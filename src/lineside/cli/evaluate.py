@@ -13,6 +13,7 @@ from lineside.cli.options import Json, Model, Root, Url, which
 from lineside.cli.output import session
 from lineside.cli.table import details, rows
 from lineside.client.evaluating import dataset_of, evaluated
+from lineside.contract.counted import counted
 from lineside.contract.evaluation import EVERYTHING, Estimate, Evaluated, EvaluateModel, Slice
 
 Data = Annotated[
@@ -43,7 +44,7 @@ def draw_evaluated(done: Evaluated) -> RenderableType:
         (
             ("model", done.model),
             ("dataset", f"{done.dataset}, {done.split}"),
-            ("pictures", f"{done.images}, with {done.boxes} boxes"),
+            ("pictures", f"{done.images}, with {counted(done.boxes, 'box', 'boxes')}"),
             ("mAP50", _words(side.map50)),
             ("mAP50-95", _words(side.map)),
             ("evaluation", done.evaluation),

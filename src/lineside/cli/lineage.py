@@ -77,7 +77,10 @@ def _made(shown: ResultLineage) -> Iterator[tuple[str, Cell]]:
     if shown.dataset:
         yield "dataset", f"{shown.dataset.name} {shown.dataset.id} {shown.dataset.digest}"
     if shown.images and shown.dataset:
-        yield "trained on", f"{shown.images.total} images: lineside datasets images {shown.dataset.id} --split train"
+        yield (
+            "trained on",
+            f"{counted(shown.images.total, 'image')}: lineside datasets images {shown.dataset.id} --split train",
+        )
         for image in shown.images.images:
             yield "", f"{image.file_name} {short(image.digest)}"
 

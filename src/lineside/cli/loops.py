@@ -15,6 +15,7 @@ from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.runs import finish, parse_parameters
 from lineside.cli.table import details, rows, when
+from lineside.contract.counted import counted
 from lineside.contract.loop import Loop, LoopApplied
 
 app = typer.Typer(name="loops", help="Loops: what is trained again, and what starts it.", no_args_is_help=True)
@@ -95,7 +96,7 @@ def _facts(loop: Loop) -> tuple[tuple[str, str | None], ...]:
         ("queue", document.queue),
         ("schedule", document.schedule),
         ("starts", ", ".join(_starts(loop)) or "by hand"),
-        ("at most", f"{document.runs_per_month} runs a month" if document.runs_per_month else None),
+        ("at most", f"{counted(document.runs_per_month, 'run')} a month" if document.runs_per_month else None),
         ("next", when(loop.next_at)),
         ("due", loop.due),
         ("waits for", "; ".join(loop.waits) or None),
@@ -112,7 +113,7 @@ def _starts(loop: Loop) -> list[str]:
         ("schedule", document.schedule is not None),
         ("new dataset version", triggers.new_dataset),
         ("webhook", triggers.webhook),
-        (f"{triggers.reviewed} reviewed pictures", triggers.reviewed is not None),
+        (counted(triggers.reviewed or 0, "reviewed picture"), triggers.reviewed is not None),
         ("drift held", triggers.drift),
         (f"field accuracy below {triggers.field_accuracy}", triggers.field_accuracy is not None),
     )

@@ -14,6 +14,7 @@ from lineside.cli.connection import DEFAULT_ROOT
 from lineside.cli.extras import need_extra
 from lineside.cli.options import Json
 from lineside.cli.output import Output
+from lineside.contract.counted import counted
 from lineside.contract.errors import ErrorReport, LinesideError
 
 app = typer.Typer(name="objects", help="Where images, models and artifacts are kept.", no_args_is_help=True)
@@ -65,7 +66,9 @@ def _copied(root: Path, url: str) -> CopiedObjects:
 
 
 def _sentence(done: CopiedObjects) -> str:
-    said = f"{done.copied} objects ({done.bytes / (1 << 20):.1f} MiB) copied, {done.there} were there already"
+    said = (
+        f"{counted(done.copied, 'object')} ({done.bytes / (1 << 20):.1f} MiB) copied, {done.there} were there already"
+    )
     if done.damaged:
         files = "\n".join(done.damaged)
         return f"{said}.\nThese files are not what their names say, and were left out:\n{files}"

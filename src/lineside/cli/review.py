@@ -13,6 +13,7 @@ from lineside.cli import review_datasets, review_labels
 from lineside.cli.options import Json, Limit, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import details, rows, when
+from lineside.contract.counted import counted
 from lineside.contract.dataset import Box
 from lineside.contract.review import (
     Answer,
@@ -215,7 +216,7 @@ def _policy(policy: ReviewPolicy) -> RenderableType:
     return details(
         (
             ("people", policy.people),
-            ("lease", f"{policy.lease_minutes} minutes"),
+            ("lease", counted(policy.lease_minutes, "minute")),
             ("boxes agree from", f"IoU {policy.agree_iou:g}"),
             ("classes", ", ".join(policy.classes) or None),
         )

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from lineside.cli.options import Json, Root, Url
 from lineside.cli.output import session
 from lineside.cli.table import rows, when
+from lineside.contract.counted import counted
 from lineside.contract.secret import KeyRotation, Secret, SecretDetails
 
 app = typer.Typer(name="secrets", help="Secrets of components.", no_args_is_help=True)
@@ -95,4 +96,4 @@ def _details(details: SecretDetails) -> RenderableType:
 
 
 def _rotated(rotation: KeyRotation) -> str:
-    return f"{rotation.versions} versions are sealed with a new key, {rotation.key}"
+    return f"{counted(rotation.versions, 'version is', 'versions are')} sealed with a new key, {rotation.key}"

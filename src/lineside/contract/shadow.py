@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from lineside.contract.counted import counted
 from lineside.contract.reading import UNREADABLE
 
 
@@ -46,8 +47,8 @@ class ShadowStatus(msgspec.Struct, kw_only=True):
         share = f" ({100 * self.agreed / self.looked:.1f} %)" if self.looked else ""
         return (
             f"{self.model}:{self.version} looked at {self.looked} of {self.sampled} sampled images and agrees on "
-            f"{self.agreed}{share}; it alone found {self.only_new} objects, and not {self.only_old} that were decided; "
-            f"{self.kept} pictures kept, {self.cpu_seconds:.0f} s of CPU"
+            f"{self.agreed}{share}; it alone found {counted(self.only_new, 'object')}, and not {self.only_old} that "
+            f"were decided; {counted(self.kept, 'picture')} kept, {self.cpu_seconds:.0f} s of CPU"
         )
 
 

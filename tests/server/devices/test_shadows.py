@@ -40,6 +40,11 @@ def test_people_see_how_often_a_candidate_agrees(lineside: Running) -> None:
     assert f"Shadow of tags.inference: {words}" in drawn.get()
 
 
+def test_one_object_and_one_picture_are_said_in_the_singular() -> None:
+    told = ShadowStatus(state=ShadowState.LOOKING, model="tags", version=4, only_new=1, kept=1).told
+    assert "it alone found 1 object, and not 0 that were decided; 1 picture kept" in told
+
+
 @pytest.mark.parametrize("said", [5, [], "off", {"state": "dancing"}, {"looked": "many"}])
 def test_what_is_no_word_of_a_shadow_is_passed_over(lineside: Running, said: object) -> None:
     assert shadow_of({"shadow": said}) is None

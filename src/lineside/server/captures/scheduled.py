@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lineside.contract.collection import CollectionRequest, CollectionSchedule, ScheduledCollection
+from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.server.access.caller import Caller, acting, current
@@ -49,7 +50,8 @@ class ScheduledCollections:
             row.document, row.by, row.problem = document, current().name, ""
             row.next_at = rfc3339(next_after(document.schedule, now))
             session.flush()
-            self._said(session, "collection.schedule", name, f"collects {document.count} images by {document.schedule}")
+            what = f"collects {counted(document.count, 'image')} by {document.schedule}"
+            self._said(session, "collection.schedule", name, what)
             return row.value()
 
     def remove(self, name: str) -> ScheduledCollection:

@@ -11,6 +11,7 @@ from itertools import islice
 import msgspec
 from msgspec import UNSET
 
+from lineside.contract.counted import counted
 from lineside.contract.dataset import DatasetVersion, ImageRecord, LabelFrom, Split, content_of, source_of
 from lineside.contract.dataset_check import FieldReport, FieldRequest
 from lineside.contract.errors import LinesideError
@@ -194,7 +195,7 @@ class FieldSets:
                 remember(session, series, images, grouped=True)
             if store.version_by_digest(session, version.digest) is None:
                 store.add_version(session, version, images)
-                message = f"{version.images} images, {report.added} of them new."
+                message = f"{counted(version.images, 'image')}, {report.added} of them new."
                 self._core.events.record(session, kind="dataset.field_grown", subject=version.id, message=message)
                 why = f"{version.name}: {message}"
                 self._core.audit.record(session, "dataset.field", version.id, digest=version.digest, why=why)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
+from lineside.contract.counted import counted
 from lineside.contract.dataset import (
     DatasetPage,
     DatasetVersion,
@@ -114,7 +115,7 @@ class DatasetsService:
         version = self.version(dataset)
         listing = write_folder(self._core.database, self._core.objects, version, form)
         with self._core.database.write() as session:
-            why = f"{version.name} as {form}: {len(listing.files)} files"
+            why = f"{version.name} as {form}: {counted(len(listing.files), 'file')}"
             self._core.audit.record(session, "dataset.export", version.id, digest=version.digest, why=why)
         return listing
 
@@ -175,7 +176,8 @@ class DatasetsService:
             known = store.version_by_digest(session, version.digest)
             if known is None:
                 store.add_version(session, version, assembled.images)
-                message = f"{version.images} images, {version.boxes} boxes; split {version.split_by}."
+                what = f"{counted(version.images, 'image')}, {counted(version.boxes, 'box', 'boxes')}"
+                message = f"{what}; split {version.split_by}."
                 self._core.events.record(session, kind="dataset.imported", subject=version.id, message=message)
                 why = f"{version.name}: {message}"
                 self._core.audit.record(session, "dataset.import", version.id, digest=version.digest, why=why)

@@ -103,9 +103,11 @@ def _scores(model: ModelVersion, evaluation: Evaluation | None) -> Iterator[str]
             chosen, cost = evaluation.threshold.chosen, evaluation.threshold.missed_cost
             chosen_by = f": the cheapest, a miss being said to cost {cost:g} of them"
             said = chosen_by if "cost" in model.lineage.parameters else ""
+            missed = counted(chosen.missed, "object is", "objects are")
             yield (
-                f"\nAt the threshold {evaluation.threshold.value:.2f}, which ships, {chosen.missed} objects are missed "
-                f"on {evaluation.threshold.images} val pictures, with {chosen.false_alarms} false alarms{said}."
+                f"\nAt the threshold {evaluation.threshold.value:.2f}, which ships, {missed} missed on "
+                f"{counted(evaluation.threshold.images, 'val picture')}, with "
+                f"{counted(chosen.false_alarms, 'false alarm')}{said}."
             )
         if evaluation.no_threshold:
             yield f"\n> {evaluation.no_threshold}"
@@ -132,7 +134,8 @@ def _per_class(test: Metrics | None) -> Iterator[str]:
 
 def _side(side: Side) -> Iterator[str]:
     left = f"; {side.left_out} more were trained on and left out" if side.left_out else ""
-    yield f"On the {plain(side.name)} pictures ({side.images} pictures, {side.boxes} boxes{left}):\n"
+    what = f"{counted(side.images, 'picture')}, {counted(side.boxes, 'box', 'boxes')}"
+    yield f"On the {plain(side.name)} pictures ({what}{left}):\n"
     rows: list[tuple[object, ...]] = [("**all**", estimate(side.map), side.images, side.boxes)]
     rows += [(plain(one.label), estimate(one.map), one.images, one.boxes) for one in side.classes]
     yield from _table(("class", "mAP50-95", "images", "boxes"), rows)
@@ -187,7 +190,7 @@ def _limits(model: ModelVersion, evaluation: Evaluation | None) -> Iterator[str]
     if test is None:
         yield "It was never scored on test pictures: nobody knows how good it is."
     elif test.images < _SMALL_SAMPLE:
-        yield f"It was tested on {test.images} pictures only; read the intervals."
+        yield f"It was tested on {counted(test.images, 'picture')} only; read the intervals."
     if test is not None:
         unseen = sorted(set(model.signature.labels) - test.per_class.keys()) if test.per_class else []
         if unseen:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from sqlalchemy import select
 
+from lineside.contract.counted import counted
 from lineside.contract.dataset import ImageRecord, LabelKind, LabelSource, Split
 from lineside.contract.dataset_export import ExportListing
 from lineside.contract.errors import LinesideError
@@ -68,7 +69,8 @@ class Exchange:
         export = Export(batch.classes, "photographs", now, lambda: iter(images))
         listing = write_files(self._core.objects, export, request.format, "review", len(images))
         with self._core.database.write() as session:
-            why = f"{len(images)} captures as {request.format}, for {request.hours} hours"
+            what = f"{counted(len(images), 'capture')} as {request.format}"
+            why = f"{what}, for {counted(request.hours, 'hour')}"
             self._core.audit.record(session, "review.export", "review", why=why)
         return listing
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from sqlalchemy import select
 
+from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import is_name
 from lineside.contract.review import MakeDataset, ReviewRule
@@ -41,7 +42,8 @@ class Rules:
                 session.add(RuleRow(name=rule.name, rule=rule))
             else:
                 row.rule = rule
-            said = f"{rule.name} takes {rule.reviewed} reviews at a time, {rule.field_share:.0%} to its field set"
+            taken = counted(rule.reviewed, "review")
+            said = f"{rule.name} takes {taken} at a time, {rule.field_share:.0%} to its field set"
             self._core.audit.record(session, "review.rule", rule.name, why=said)
             self._core.events.record(session, kind="review.rule", subject=rule.name, message=f"The dataset {said}.")
         return rule

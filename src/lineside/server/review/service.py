@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lineside.contract.capture import CaptureRecord
+from lineside.contract.counted import counted
 from lineside.contract.dataset import Box, LabelKind, LabelSource
 from lineside.contract.errors import LinesideError
 from lineside.contract.review import (
@@ -110,7 +111,7 @@ class ReviewService:
             tool=tool,
         )
         answering.answer(session, row, given, policy_of(session))
-        why = f"{answer.kind.value}: {len(given.boxes)} boxes; {row.state}"
+        why = f"{answer.kind.value}: {counted(len(given.boxes), 'box', 'boxes')}; {row.state}"
         self._core.audit.record(session, "review.answer", row.capture, digest=row.digest, why=why)
 
     def undo(self) -> ReviewItem:
@@ -151,7 +152,8 @@ class ReviewService:
                 session.add(PolicyRow(id=1, policy=policy, taken_in=""))
             else:
                 row.policy = policy
-            said = f"{policy.people} people, leases of {policy.lease_minutes} minutes, IoU {policy.agree_iou:g}"
+            people, leases = counted(policy.people, "person", "people"), counted(policy.lease_minutes, "minute")
+            said = f"{people}, leases of {leases}, IoU {policy.agree_iou:g}"
             self._core.audit.record(session, "review.policy", "review", why=said)
             self._core.events.record(session, kind="review.policy", subject="review", message=f"Reviews: {said}.")
         return policy

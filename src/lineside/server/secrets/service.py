@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.ids import content_digest
 from lineside.contract.sealing import fingerprint, seal
@@ -111,7 +112,9 @@ class ComponentSecrets:
                     for owner, one, plain in opened
                     if owner is row
                 )
-            self._core.audit.record(session, "secret.rotate_key", key, why=f"{len(opened)} versions sealed anew")
+            self._core.audit.record(
+                session, "secret.rotate_key", key, why=f"{counted(len(opened), 'version')} sealed anew"
+            )
             self._core.events.record(
                 session,
                 kind="secret.key_rotated",

@@ -9,6 +9,7 @@ from datetime import timedelta
 import msgspec
 from sqlalchemy.orm import Session
 
+from lineside.contract.counted import counted
 from lineside.contract.errors import LinesideError
 from lineside.contract.webhook import (
     MessageState,
@@ -186,7 +187,8 @@ class Webhooks:
             session, (MessageRow.created_at < rfc3339(now - GIVE_UP),), "not taken within a day", self._now()
         )
         if given_up:
-            message = f"{given_up} messages were not taken within a day; send one again: lineside webhooks list"
+            what = counted(given_up, "message was", "messages were")
+            message = f"{what} not taken within a day; send one again: lineside webhooks list"
             self._core.events.record(session, kind="webhook.given_up", subject="webhooks", message=message)
         store.forget(session, rfc3339(now - KEEP))
 
