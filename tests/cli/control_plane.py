@@ -19,7 +19,7 @@ from lineside.contract.device import DevicePage
 from lineside.contract.errors import LinesideError
 from lineside.contract.group import Changed
 from lineside.contract.ids import digest_of
-from lineside.contract.registry import ModelPage
+from lineside.contract.registry import AliasHistory, CardHistory, ModelPage
 from lineside.contract.rollout import RolloutPage
 from lineside.contract.run import RunPage
 from tests.cli import values
@@ -52,12 +52,12 @@ ANSWERS: dict[str, Any] = {
     "GET /models/compare": values.COMPARED,
     "GET /models/metal-tags%40production": values.MODEL,
     "GET /models/metal-tags/aliases": [values.ALIAS],
-    "GET /models/metal-tags/aliases/production/history": values.ALIAS_MOVES,
+    "GET /models/metal-tags/aliases/production/history": AliasHistory(moves=values.ALIAS_MOVES, total=1),
     "POST /models/metal-tags/aliases/production": values.ALIAS,
     "POST /models/metal-tags/aliases/production/remove": values.ALIAS,
     "GET /models/metal-tags/1/card": values.CARD,
     "POST /models/metal-tags/1/card": values.CARD,
-    "GET /models/metal-tags/1/card/history": values.CARD_EDITS,
+    "GET /models/metal-tags/1/card/history": CardHistory(edits=values.CARD_EDITS, total=1),
     "POST /models/metal-tags/1/retire": values.MODEL,
     "GET /models/metal-tags/1": values.MODEL,
     "POST /models/metal-tags/1/approve": values.MODEL,

@@ -26,7 +26,7 @@ from lineside.contract.ids import digest_of
 from lineside.contract.inquiry import CheckResult
 from lineside.contract.model import ModelVersion
 from lineside.contract.overview import Overview
-from lineside.contract.registry import Alias, AliasMove, CardEdit, ModelCard
+from lineside.contract.registry import Alias, AliasHistory, CardHistory, ModelCard
 from lineside.contract.result import ResultPage
 from lineside.contract.rollout import Rollout, RolloutDevicePage, RolloutPage
 from lineside.contract.run import CurvePoint, Run, RunPage, RunState
@@ -54,11 +54,11 @@ READING = [
     ("models show metal-tags:1", ModelVersion, "lineside models approve metal-tags:1"),
     ("models show metal-tags@production", ModelVersion, "metal-tags:1"),
     ("models aliases metal-tags", list[Alias], "metal-tags@production"),
-    ("models aliases metal-tags --history production", list[AliasMove], "it holds"),
+    ("models aliases metal-tags --history production", AliasHistory, "it holds"),
     ("models compare metal-tags 1 latest", ModelsCompared, "-0.100 (-0.150 to -0.050)"),
     ("models compare metal-tags 1 2", ModelsCompared, "more than chance"),
     ("models card metal-tags 1", ModelCard, "Line 4 only."),
-    ("models card metal-tags@production --history", list[CardEdit], "asked for"),
+    ("models card metal-tags@production --history", CardHistory, "asked for"),
     ("components list", ComponentPage, "metal-tags.inference"),
     ("components show metal-tags.model 1.0.0", ComponentDetails, "models/metal-tags.model-1.0.0.json"),
     ("deployments list", DeploymentPage, "metal-tags.model 1.0.0"),

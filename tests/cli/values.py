@@ -173,11 +173,11 @@ COMPARED = ModelsCompared(
         ),
     ),
 )
-ALIAS_MOVES = [AliasMove(at=AT, before=None, version=1, by="ann", why="it holds")]
+ALIAS_MOVES = (AliasMove(at=AT, before=None, version=1, by="ann", why="it holds"),)
 CARD = ModelCard(
     model="metal-tags", version=1, generated="# metal-tags:1\n\nIt finds marks.\n", notes="Line 4 only.", revision=2
 )
-CARD_EDITS = [CardEdit(revision=1, at=AT, by="ann", why="asked for", notes="Line 4 only.")]
+CARD_EDITS = (CardEdit(revision=1, at=AT, by="ann", why="asked for", notes="Line 4 only."),)
 COMPONENTS = [
     Component(
         name="metal-tags.inference",

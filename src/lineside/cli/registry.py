@@ -51,16 +51,20 @@ def alias(
 def aliases(
     name: Annotated[str, typer.Argument(help="Name of a model.")],
     history: Annotated[str | None, typer.Option("--history", metavar="ALIAS", help="Where this one pointed.")] = None,
+    before: Annotated[int | None, typer.Option("--before", help="Only moves before this mark.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many moves.")] = 100,
     url: Url = None,
     root: Root = None,
     json: Json = False,
 ) -> None:
-    """List the aliases of a model, or every move of one of them."""
+    """List the aliases of a model, or the moves of one of them, newest first."""
     with session(url, root, json) as (client, out):
         if history is None:
             out.show(client.aliases(name), _aliases)
         else:
-            out.show(client.alias_history(name, history), _moves)
+            found = client.alias_history(name, history, before=before, limit=limit)
+            out.show(found, lambda page: _moves(page.moves))
+            out.follows(found.total, "" if found.next is None else f"Older ones: --before {found.next}")
 
 
 def card(
@@ -71,7 +75,9 @@ def card(
     revision: Annotated[
         int | None, typer.Option("--revision", help="Only if its notes are at this revision now.")
     ] = None,
-    history: Annotated[bool, typer.Option("--history", help="Every revision of its notes.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="The revisions of its notes, newest first.")] = False,
+    before: Annotated[int | None, typer.Option("--before", help="Only revisions before this one.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="At most so many revisions.")] = 20,
     reason: Reason = "",
     url: Url = None,
     root: Root = None,
@@ -81,7 +87,9 @@ def card(
     with session(url, root, json) as (client, out):
         meant = which(client, model)
         if history:
-            out.show(client.card_history(*meant), _edits)
+            found = client.card_history(*meant, before=before, limit=limit)
+            out.show(found, lambda page: _edits(page.edits))
+            out.follows(found.total, "" if found.next is None else f"Older ones: --before {found.next}")
             return
         if notes is not None:
             before = client.model_card(*meant).revision if revision is None else revision

@@ -9,8 +9,8 @@ from lineside.contract.evaluation import EvaluateModel
 from lineside.contract.model import Decision, ImportModel, ModelVersion, RegisterModel
 from lineside.contract.registry import (
     Alias,
-    AliasMove,
-    CardEdit,
+    AliasHistory,
+    CardHistory,
     EditCard,
     ModelCard,
     ModelPage,
@@ -81,9 +81,10 @@ class Models(Calls):
         """The aliases of a model; `champion` and `latest` are always among them."""
         return self.connection.call("GET", path("models", name, "aliases"), list[Alias])
 
-    def alias_history(self, name: str, alias: str) -> list[AliasMove]:
-        """Every move of an alias, oldest first."""
-        return self.connection.call("GET", path("models", name, "aliases", alias, "history"), list[AliasMove])
+    def alias_history(self, name: str, alias: str, *, before: int | None = None, limit: int = 100) -> AliasHistory:
+        """Moves of an alias, newest first; `before` is `next` of the page before."""
+        route, query = path("models", name, "aliases", alias, "history"), {"before": before, "limit": limit}
+        return self.connection.call("GET", route, AliasHistory, query=query)
 
     def point_alias(self, name: str, alias: str, request: PointAlias) -> Alias:
         """Point an alias at a version, if it is where `expected` says."""
@@ -103,6 +104,7 @@ class Models(Calls):
         """Write notes in the place of those at `revision`."""
         return self.connection.call("POST", path("models", name, version, "card"), ModelCard, body=request)
 
-    def card_history(self, name: str, version: int) -> list[CardEdit]:
-        """Every revision of a card's notes, oldest first."""
-        return self.connection.call("GET", path("models", name, version, "card", "history"), list[CardEdit])
+    def card_history(self, name: str, version: int, *, before: int | None = None, limit: int = 20) -> CardHistory:
+        """Revisions of a card's notes, newest first; `before` is `next` of the page before. At most 100 at once."""
+        route, query = path("models", name, version, "card", "history"), {"before": before, "limit": limit}
+        return self.connection.call("GET", route, CardHistory, query=query)

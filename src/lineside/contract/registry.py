@@ -45,6 +45,14 @@ class AliasMove(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class AliasHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """Moves of an alias, newest first. `next` is what `before` of the page after this one has to be."""
+
+    moves: tuple[AliasMove, ...]
+    total: int  # of all pages
+    next: int | None = None
+
+
 class PointAlias(msgspec.Struct, frozen=True, kw_only=True):
     """Point an alias at a version. With `expected` only if it points there now (0: only if it is not there)."""
 
@@ -85,6 +93,14 @@ class CardEdit(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     why: str
     notes: str
+
+
+class CardHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """Revisions of a card's notes, newest first. `next` is what `before` of the page after this one has to be."""
+
+    edits: tuple[CardEdit, ...]
+    total: int  # of all pages
+    next: int | None = None
 
 
 class EditCard(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,8 +59,8 @@ def test_every_move_is_in_history_events_and_audit_trail(core: Core, aliases: Al
         aliases.point("tags", "production", PointAlias(version=2, reason="better"))
         aliases.point("tags", "production", PointAlias(version=2))  # it is there: nothing moves
         aliases.remove("tags", "production", RemoveAlias(reason="line is closed"))
-    moves = [(one.before, one.version, one.by, one.why) for one in aliases.history("tags", "production")]
-    assert moves == [(None, 1, "ada", ""), (1, 2, "ada", "better"), (2, None, "ada", "line is closed")]
+    moves = [(one.before, one.version, one.by, one.why) for one in aliases.history("tags", "production").moves]
+    assert moves == [(2, None, "ada", "line is closed"), (1, 2, "ada", "better"), (None, 1, "ada", "")]
     with core.database.read() as session:
         events = core.events.page(session, before=None, kind=None, limit=3).events
     assert [(one.kind, one.subject) for one in reversed(events)] == [
@@ -167,7 +167,14 @@ def test_names_over_http(lineside: Running) -> None:
     assert client.find_model("tags:2") == client.find_model("tags")
     assert [one.alias for one in client.aliases("tags")] == ["latest", "production"]
     assert client.remove_alias("tags", "production", RemoveAlias()).version == 1
-    assert [one.version for one in client.alias_history("tags", "production")] == [1, None]
+    newest = client.alias_history("tags", "production", limit=1)
+    assert ([one.version for one in newest.moves], newest.total) == ([None], 2)
+    older = client.alias_history("tags", "production", before=newest.next)
+    assert ([one.version for one in older.moves], older.total, older.next) == ([1], 2, None)
+    assert client.alias_history("tags", "nobody").moves == ()
+    for wrong_page in ({"limit": 0}, {"limit": 1001}, {"before": 10**30}):
+        with pytest.raises(LinesideError, match=r"^request.invalid:"):
+            client.alias_history("tags", "production", **wrong_page)
     for wrong in ("never", "never@latest", "tags:9", "tags@production"):
         with pytest.raises(LinesideError, match=r"^request.not_found:"):
             client.find_model(wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import msgspec
 import pytest
 
@@ -99,9 +100,9 @@ def test_notes_are_kept_revision_by_revision(core: Core, registry: ModelsService
     with acting(BOB):
         cards.edit("tags", 1, EditCard(notes="For lines 4 and 5.", revision=1))
         cards.edit("tags", 1, EditCard(notes="For lines 4 and 5.", revision=2))  # the same: no new revision
-    assert [(one.revision, one.by, one.why, one.notes) for one in cards.history("tags", 1)] == [
-        (1, "ada", "asked for", "For line 4 only."),
+    assert [(one.revision, one.by, one.why, one.notes) for one in cards.history("tags", 1).edits] == [
         (2, "bob", "", "For lines 4 and 5."),
+        (1, "ada", "asked for", "For line 4 only."),
     ]
     assert cards.get("tags", 1).text.endswith("## Notes\n\nFor lines 4 and 5.\n")
     with core.database.read() as session:
@@ -115,7 +116,14 @@ def test_cards_over_http(lineside: Running) -> None:
     before = client.model_card("tags", 1)
     after = client.edit_card("tags", 1, EditCard(notes="Checked by hand.", revision=0))
     assert (after.generated, after.notes) == (before.generated, "Checked by hand.")
-    assert [one.revision for one in client.card_history("tags", 1)] == [1]
+    client.edit_card("tags", 1, EditCard(notes="Checked by hand, twice.", revision=1))
+    newest = client.card_history("tags", 1, limit=1)
+    assert ([one.revision for one in newest.edits], newest.total, newest.next) == ([2], 2, 2)
+    older = client.card_history("tags", 1, before=newest.next)
+    assert ([one.revision for one in older.edits], older.total, older.next) == ([1], 2, None)
+    page = httpx.get(f"{lineside.people_url}/models/tags/1/card").text
+    assert "2 revisions of the notes" in page
+    assert page.index("<td>2</td>") < page.index("<td>1</td>")
     with pytest.raises(LinesideError, match=r"^request.not_found:"):
         client.model_card("tags", 2)
 

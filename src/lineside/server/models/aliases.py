@@ -16,7 +16,7 @@ from lineside.contract.registry import (
     LATEST,
     NO_VERSION,
     Alias,
-    AliasMove,
+    AliasHistory,
     PointAlias,
     RemoveAlias,
     check_alias,
@@ -67,10 +67,10 @@ class Aliases:
                     found.append(Alias(model=name, alias=alias, version=row.version, state=ModelState(row.state)))
         return tuple(sorted(found, key=lambda one: (one.model, one.alias)))
 
-    def history(self, name: str, alias: str) -> tuple[AliasMove, ...]:
-        """Every move of an alias, oldest first; none of one that nobody ever set."""
+    def history(self, name: str, alias: str, before: int | None = None, limit: int = 100) -> AliasHistory:
+        """A page of the moves of an alias, newest first; none of one that nobody ever set."""
         with self._core.database.read() as session:
-            return store.alias_history(session, name, alias)
+            return store.alias_history(session, name, alias, before, limit)
 
     def point(self, name: str, alias: str, request: PointAlias) -> Alias:
         """Point an alias at a version; pointing it where it points changes nothing.

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from lineside.contract.dataset import DatasetVersion
 from lineside.contract.errors import LinesideError
 from lineside.contract.model import ModelVersion
-from lineside.contract.registry import MOST_NOTES, CardEdit, EditCard, ModelCard
+from lineside.contract.registry import MOST_NOTES, CardEdit, CardHistory, EditCard, ModelCard
 from lineside.server.access.caller import current
 from lineside.server.clock import rfc3339
 from lineside.server.datasets.service import DatasetsService
@@ -32,11 +32,11 @@ class Cards:
             notes = store.newest_card_edit(session, name, version)
         return self._card(model, notes)
 
-    def history(self, name: str, version: int) -> tuple[CardEdit, ...]:
-        """Every revision of its notes, oldest first. Raises `request.not_found`."""
+    def history(self, name: str, version: int, before: int | None = None, limit: int = 20) -> CardHistory:
+        """A page of the revisions of its notes, newest first. Raises `request.not_found`."""
         with self._core.database.read() as session:
             self._models.find(session, name, version)
-            return store.card_edits(session, name, version)
+            return store.card_edits(session, name, version, before, limit)
 
     def edit(self, name: str, version: int, request: EditCard) -> ModelCard:
         """Put new notes in the place of those the caller has read; the same notes again change nothing.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from lineside.contract.compared import ModelsCompared
 from lineside.contract.model import ModelVersion
 from lineside.contract.people import Permission
-from lineside.contract.registry import Alias, AliasMove, CardEdit, EditCard, ModelCard, PointAlias, RemoveAlias
+from lineside.contract.registry import Alias, AliasHistory, CardHistory, EditCard, ModelCard, PointAlias, RemoveAlias
 from lineside.server.access.permissions import needs
 from lineside.server.models.aliases import Aliases
 from lineside.server.models.cards import Cards
 from lineside.server.models.comparing import Comparing
+from lineside.server.models.store import MOST_NUMBER
 
 
 @get("/models/{name:str}", sync_to_thread=True, summary="The model version that a reference means now")
@@ -35,12 +38,16 @@ def list_aliases(name: FromPath[str], aliases: NamedDependency[Aliases]) -> tupl
     return aliases.all(name)
 
 
-@get("/models/{name:str}/aliases/{alias:str}/history", sync_to_thread=True, summary="Every move of an alias")
+@get("/models/{name:str}/aliases/{alias:str}/history", sync_to_thread=True, summary="The moves of an alias")
 def alias_history(
-    name: FromPath[str], alias: FromPath[str], aliases: NamedDependency[Aliases]
-) -> tuple[AliasMove, ...]:
-    """Oldest first; none of an alias that nobody ever set."""
-    return aliases.history(name, alias)
+    name: FromPath[str],
+    alias: FromPath[str],
+    aliases: NamedDependency[Aliases],
+    before: Annotated[int | None, QueryParameter(ge=0, le=MOST_NUMBER)] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+) -> AliasHistory:
+    """Newest first, those before the mark `before`; none of an alias that nobody ever set."""
+    return aliases.history(name, alias, before, limit)
 
 
 @post(
@@ -91,10 +98,16 @@ def edit_card(
     return cards.edit(name, version, data)
 
 
-@get("/models/{name:str}/{version:int}/card/history", sync_to_thread=True, summary="Every revision of a card's notes")
-def card_history(name: FromPath[str], version: FromPath[int], cards: NamedDependency[Cards]) -> tuple[CardEdit, ...]:
-    """Oldest first, with who wrote it and why."""
-    return cards.history(name, version)
+@get("/models/{name:str}/{version:int}/card/history", sync_to_thread=True, summary="The revisions of a card's notes")
+def card_history(
+    name: FromPath[str],
+    version: FromPath[int],
+    cards: NamedDependency[Cards],
+    before: Annotated[int | None, QueryParameter(ge=0, le=MOST_NUMBER)] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+) -> CardHistory:
+    """Newest first, those before the revision `before`, with who wrote it and why."""
+    return cards.history(name, version, before, limit)
 
 
 routes = [

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineside.contract.model import ModelState, ModelVersion
 from lineside.contract.moves import Moved
-from lineside.contract.registry import AliasMove, CardEdit
+from lineside.contract.registry import AliasHistory, AliasMove, CardEdit, CardHistory
 from lineside.server.database import Base, Json
 
 MOST_NUMBER = 2**31 - 1
@@ -225,16 +225,29 @@ def aliases(session: Session, models: Sequence[str]) -> list[AliasRow]:
     return list(session.scalars(query))
 
 
-def alias_history(session: Session, model: str, alias: str) -> tuple[AliasMove, ...]:
-    """Every move of an alias, oldest first."""
+def alias_history(session: Session, model: str, alias: str, before: int | None, limit: int) -> AliasHistory:
+    """A page of the moves of an alias, newest first."""
     query = select(AliasMoveRow).where(AliasMoveRow.model == model, AliasMoveRow.alias == alias)
-    return tuple(row.value() for row in session.scalars(query.order_by(AliasMoveRow.id)))
+    rows, total = _newest(session, query, AliasMoveRow.id, before, limit)
+    more = rows[limit - 1].id if len(rows) > limit else None
+    return AliasHistory(moves=tuple(row.value() for row in rows[:limit]), total=total, next=more)
 
 
-def card_edits(session: Session, name: str, version: int) -> tuple[CardEdit, ...]:
-    """Every revision of a card's notes, oldest first."""
+def card_edits(session: Session, name: str, version: int, before: int | None, limit: int) -> CardHistory:
+    """A page of the revisions of a card's notes, newest first."""
     query = select(CardEditRow).where(CardEditRow.name == name, CardEditRow.version == version)
-    return tuple(row.value() for row in session.scalars(query.order_by(CardEditRow.revision)))
+    rows, total = _newest(session, query, CardEditRow.revision, before, limit)
+    more = rows[limit - 1].revision if len(rows) > limit else None
+    return CardHistory(edits=tuple(row.value() for row in rows[:limit]), total=total, next=more)
+
+
+def _newest(
+    session: Session, query: Select[Any], number: Any, before: int | None, limit: int
+) -> tuple[Sequence[Any], int]:
+    """The newest rows by their number, those before a number, one over the limit; and how many there are in all."""
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    query = query if before is None else query.where(number < before)
+    return session.scalars(query.order_by(number.desc()).limit(limit + 1)).all(), total
 
 
 def newest_card_edit(session: Session, name: str, version: int) -> CardEdit | None:
