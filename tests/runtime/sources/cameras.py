@@ -13,6 +13,8 @@ from threading import Event, Thread
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from tests.eventually import PATIENCE
@@ -21,6 +23,7 @@ SIDE = 64
 RATE = 25
 _PACKETS = 7 * 188  # bytes of MPEG-TS in one RTP packet
 _MP2T = 33  # payload type
+_SOUND = 44_100  # samples a second
 
 
 def grey(level: int) -> NDArray[np.uint8]:
@@ -37,6 +40,14 @@ def write_video(path: Path, pictures: Iterable[NDArray[np.uint8]], rate: int = 1
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def _hum(container: OutputContainer, stream: AudioStream, heard: int) -> int:
+    """Sound for one picture; how many samples there were by then."""
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 2 * _SOUND // RATE), np.int16), format="s16", layout="stereo")
+    frame.sample_rate, frame.pts, frame.time_base = _SOUND, heard, Fraction(1, _SOUND)
+    container.mux(stream.encode(frame))
+    return heard + frame.samples
 
 
 class _Rtp:
@@ -58,10 +69,11 @@ class _Rtp:
 
 
 class Camera:
-    """Sends pictures of rising brightness. `frozen`: the same again and again; `silent`: none, though connected."""
+    """Sends pictures of rising brightness, and sound. `frozen`: the same again and again; `silent`: none, though
+    connected; `blind`: sound alone."""
 
     def __init__(self) -> None:
-        self.frozen, self.silent = Event(), Event()
+        self.frozen, self.silent, self.blind = Event(), Event(), Event()
         self._level = 0
         self._port = 0
         self._connections: list[socket.socket] = []
@@ -130,14 +142,22 @@ class Camera:
         return f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\n{extra}\r\n{sdp if method == 'DESCRIBE' else ''}".encode()
 
     def _play(self, connection: socket.socket, ended: Event) -> None:
-        with contextlib.suppress(OSError, av.FFmpegError), av.open(_Rtp(connection), "w", format="mpegts") as container:
+        at_once = {"max_interleave_delta": "1"}  # µs for which a stream waits for the other
+        with (
+            contextlib.suppress(OSError, av.FFmpegError),
+            av.open(_Rtp(connection), "w", format="mpegts", container_options=at_once) as container,
+        ):
             stream = container.add_stream("mpeg2video", rate=RATE, options={"g": "1", "qmin": "3", "qmax": "3"})
             stream.width = stream.height = SIDE
             stream.pix_fmt = "yuv420p"
             stream.time_base = Fraction(1, RATE)
-            count = 0
+            sound = container.add_stream("mp2", rate=_SOUND)
+            count = heard = 0
             while not ended.wait(1 / RATE):
                 if self.silent.is_set():
+                    continue
+                heard = _hum(container, sound, heard)
+                if self.blind.is_set():
                     continue
                 self._level += not self.frozen.is_set()
                 frame = av.VideoFrame.from_ndarray(grey(30 + self._level % 200), format="rgb24")

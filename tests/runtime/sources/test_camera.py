@@ -81,6 +81,16 @@ def test_silence_is_an_alarm(source: CameraSource, camera: Camera) -> None:
     state(source, SourceState.RUNNING)
 
 
+def test_sound_alone_is_silence(source: CameraSource, camera: Camera) -> None:
+    """A camera whose pictures stop may go on with its microphone, or with what it knows of itself."""
+    state(source, SourceState.RUNNING)
+    camera.blind.set()
+    state(source, SourceState.AWAY)
+    assert source.health().code == "source.silent"
+    camera.blind.clear()
+    state(source, SourceState.RUNNING)
+
+
 def test_the_same_picture_over_and_over_is_frozen_and_not_decided_on(
     source: CameraSource, camera: Camera, intake: Remembering
 ) -> None:

@@ -1,8 +1,8 @@
 """A camera: RTSP (or any address that FFmpeg reads), or USB (Video4Linux). Only its newest frame matters.
 
-It is read without a pause, so that nothing old waits in buffers. When it does not answer, or sends nothing, it is
-opened again, after longer and longer pauses. Both are alarms, and so is the same picture over and over: what a frozen
-camera sends is not decided on.
+It is read without a pause, so that nothing old waits in buffers. When it does not answer, or sends no picture (sound
+alone is none), it is opened again, after longer and longer pauses. Both are alarms, and so is the same picture over and
+over: what a frozen camera sends is not decided on.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class CameraSource(ThreadedSource):
         self._way, self._called = way, unnamed(way.where)
         self._pause, self._opened = _FIRST_PAUSE, 0
         self._trace, self._moved_at, self._offered_at = -1, time.monotonic(), float("-inf")
+        self._seen_at = time.monotonic()  # the last picture, or when it was opened
 
     def run(self, intake: Intake) -> None:
         while not self.stopping.is_set():
@@ -114,9 +115,14 @@ class CameraSource(ThreadedSource):
             stream.thread_type = "SLICE"  # a thread a frame would hold as many frames back
             again = self._opened > 0
             self._opened += 1
-            for packet in container.demux(stream):
+            self._seen_at = time.monotonic()
+            for packet in container.demux():  # of all streams: those of one alone would be waited for without end
                 if self.stopping.is_set():
                     return
+                if time.monotonic() - self._seen_at > self._way.silent_after:
+                    raise TimeoutError(_GAVE_UP)
+                if packet.stream.index != stream.index:
+                    continue
                 for image in self._images(packet, intake):
                     if again:
                         self.reconnected()
@@ -132,7 +138,7 @@ class CameraSource(ThreadedSource):
             return []
 
     def _bring(self, intake: Intake, image: VideoFrame) -> None:
-        moment = time.monotonic()
+        moment = self._seen_at = time.monotonic()
         self.brought()
         if self._is_frozen(image, moment):
             error = LinesideError("source.frozen", url=self._called, seconds=f"{self._way.frozen_after:g}")
