@@ -241,7 +241,9 @@ def test_inputs_are_remembered_with_their_results_and_without(bench: Bench) -> N
     eventually(lambda: bench.spool.inputs() == {InputKey("a.jpg", 1, 1), InputKey("notes.txt", 2, 2)})
 
 
-def test_a_full_disk_holds_the_line_and_loses_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_holds_the_line_and_loses_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     append, full, refused = bench.spool.append, threading.Event(), list[int]()
     full.set()
 
@@ -260,6 +262,7 @@ def test_a_full_disk_holds_the_line_and_loses_nothing(bench: Bench, monkeypatch:
     line.start()
     eventually(lambda: len(refused) > 2)
     assert line.is_alive()
+    assert capsys.readouterr().out.count("disk.failed") == 1  # not at each try
     full.clear()
     line.join(PATIENCE)
     eventually(lambda: sink.given == list(range(1, 101)))

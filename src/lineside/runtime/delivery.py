@@ -91,6 +91,7 @@ class Delivery:
         self._changed = Condition()
         self._stopping = False
         self._damaged = 0
+        self._failing: set[str] = set()  # what could not be written the last time
         self._thread = Thread(target=self._guarded, name="delivery", daemon=True)
 
     @property
@@ -199,15 +200,15 @@ class Delivery:
             elif stopping:
                 return
             else:
-                self._on_disk(self._spool.tidy)
+                self._on_disk("cursors", self._spool.tidy)
             self._notice_damage()
 
     def _store(self, batch: list[Done]) -> None:
         entries = [done.entry for done in batch if done.entry]
         keys = [done.key for done in batch if done.key]
-        while not self._on_disk(partial(self._spool.append, entries, keys)):
+        while not self._on_disk("results", partial(self._spool.append, entries, keys)):
             time.sleep(_DISK_RETRY)
-            self._on_disk(self._spool.tidy)  # what the sinks have by now makes room
+            self._on_disk("cursors", self._spool.tidy)  # what the sinks have by now makes room
         self.wake()
         for done in batch:
             if done.then and done.result:
@@ -232,7 +233,7 @@ class Delivery:
             nonlocal record
             record = captures.keep(keep.data, keep.wanted, result)
 
-        self._on_disk(write)
+        self._on_disk("captures", write)
         self._captured += record is not None
 
     def _notice_damage(self) -> None:
@@ -240,11 +241,15 @@ class Delivery:
             self._damaged = self._spool.damaged
             announce("spool.damaged", results=self._damaged)
 
-    def _on_disk(self, act: Callable[[], None]) -> bool:
-        """Whether a write worked; a full or slow disk is announced and is no reason to end."""
+    def _on_disk(self, what: str, act: Callable[[], None]) -> bool:
+        """Whether a write worked; a full or slow disk is announced, once until `what` is written again, and is no
+        reason to end."""
         try:
             act()
         except (OSError, sqlite3.OperationalError) as error:
-            announce("disk.failed", why=str(error))
+            if what not in self._failing:
+                self._failing.add(what)
+                announce("disk.failed", what=what, why=str(error))
             return False
+        self._failing.discard(what)
         return True
