@@ -28,12 +28,14 @@ class Post(NamedTuple):
 
 
 class Receiver:
-    """`answers` are the statuses of the next answers, 204 after them; `posts` is all that came."""
+    """`answers` are the statuses of the next answers, 204 after them; `posts` is all that came. Of more than `most`
+    bytes it reads nothing, answers 413 and hangs up."""
 
     def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
         self.answers: list[int] = []
         self.posts: list[Post] = []
         self.connections = 0
+        self.most = 1 << 40
         self.location = ""
         self.before_answer: Callable[[BaseHTTPRequestHandler], object] = lambda handler: None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -67,7 +69,13 @@ class Receiver:
                 receiver.connections += 1
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                if length > receiver.most:
+                    self.close_connection = True
+                    self.send_response(413)
+                    self.end_headers()
+                    return
+                body = self.rfile.read(length)
                 receiver.posts.append(Post(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                 receiver.before_answer(self)
                 status = receiver.answers.pop(0) if receiver.answers else 204

@@ -127,6 +127,17 @@ def test_a_single_result_that_is_too_large_is_set_aside_and_the_next_ones_go_on(
     sink.close(0)
 
 
+def test_who_says_too_large_and_hangs_up_before_it_has_read_all_is_heard(receiver: Receiver) -> None:
+    many = [(n, msgspec.json.encode(msgspec.structs.replace(result(n), source="x" * 4_000_000))) for n in (1, 2, 3, 4)]
+    receiver.most = 9_000_000
+    sink = sink_to(receiver, batch=4)
+    sink.send(entries(0))
+    sink.send([Entry(*one) for one in many])
+    assert [post.sequences for post in receiver.posts] == [[0], [1, 2], [3, 4]]
+    assert (sink.room(), sink.settled()) == (2, [0, 1, 2, 3, 4])
+    sink.close(0)
+
+
 def test_what_was_taken_or_refused_before_a_failure_is_not_sent_again(receiver: Receiver) -> None:
     sink = sink_to(receiver, batch=3)
     receiver.answers = [413, 204, 413, 503]

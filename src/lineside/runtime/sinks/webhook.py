@@ -57,7 +57,7 @@ class WebhookSink:
         if not 1 <= settings.batch <= _MOST:
             raise _invalid("batch", f"it must be 1 to {_MOST}")
         self._batch, self._taken = settings.batch, 0  # batches in a row
-        self._reached = 0  # what was taken or refused of results that are given again after a failure
+        self._reached = -1  # what was taken or refused of results that are given again after a failure
         self._connection: http.client.HTTPConnection | None = None
         self._arrived: list[int] = []
         self._aside: list[Refused] = []  # of the call of `send` that goes on
@@ -146,8 +146,7 @@ class WebhookSink:
         timer.daemon = True
         timer.start()
         try:
-            connection.request("POST", self._path, body, headers)
-            answer = connection.getresponse()
+            answer = self._answer(connection, headers, body)
             words = answer.read(_READ).decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
             self._drop()
@@ -161,6 +160,18 @@ class WebhookSink:
         if not answer.isclosed() or answer.will_close:
             self._drop()
         return answer.status, " ".join("".join(one if one.isprintable() else " " for one in words).split())
+
+    def _answer(
+        self, connection: http.client.HTTPConnection, headers: dict[str, str], body: bytes
+    ) -> http.client.HTTPResponse:
+        try:
+            connection.request("POST", self._path, body, headers)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            try:
+                return connection.getresponse()  # who says 413 may hang up before it has read all
+            except (OSError, http.client.HTTPException):
+                raise error from None
+        return connection.getresponse()
 
     def _connected(self) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port
