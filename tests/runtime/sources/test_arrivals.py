@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,18 @@ def test_files_that_are_gone_are_forgotten_in_time(tmp_path: Path, clock: Clock)
     assert path.exists()
     source.look()
     assert source.look() == []
+
+
+def test_a_look_at_very_many_files_takes_little_memory(tmp_path: Path, clock: Clock) -> None:
+    """What lay in a folder when the runtime came must not be what fills a small device."""
+    count = 8_000
+    for number in range(count):
+        (tmp_path / f"{number:05}.jpg").touch()
+    source = Arrivals(tmp_path, monotonic=clock)
+    assert source.look() == []
+    tracemalloc.start()
+    first = source.look()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(first) == 4096
+    assert peak / count < 700  # bytes a file

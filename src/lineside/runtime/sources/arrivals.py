@@ -11,8 +11,9 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 from threading import RLock
 from typing import BinaryIO
@@ -64,18 +65,28 @@ class Arrivals:
         """The files that are ready now, oldest first, at most 4096. A folder that is not there is an empty one."""
         if self._nothing_new():
             return []
-        ready: list[Arrival] = []
-        changing: dict[str, InputKey] = {}
         moment = self._monotonic()
-        for path, key in self._files():
+        changing: dict[str, InputKey] = {}
+        try:
+            oldest = nsmallest(_AT_MOST, self._ready(moment, changing))
+        except OSError:
+            return []
+        self._changing = changing
+        return [Arrival(self.folder / name, key, moment) for _, _, name, key in oldest]
+
+    def _ready(self, moment: float, changing: dict[str, InputKey]) -> Iterator[tuple[int, str, str, InputKey]]:
+        """Time, remembered name, own name and key of what is ready, one by one: there may be very many. `changing`
+        gets all that is not taken."""
+        for name, key in self._files():
             if self._is_taken(key):
                 continue
-            if self._changing.get(key.name) == key and self._not_before.get(key, moment) <= moment:
-                ready.append(Arrival(path, key, moment))
-            changing[key.name] = key
-        self._changing = changing
-        ready.sort(key=lambda arrival: (arrival.key.mtime_ns, arrival.key.name))
-        return ready[:_AT_MOST]
+            before = self._changing.get(key.name)
+            if before == key:
+                changing[key.name] = before  # the same again: of two the memory is kept once
+                if self._not_before.get(key, moment) <= moment:
+                    yield key.mtime_ns, key.name, name, before
+            else:
+                changing[key.name] = key
 
     def named(self, names: Iterable[str]) -> list[Arrival]:
         """Of files whose writers are done, those that are new, in the order given."""
@@ -174,7 +185,10 @@ class Arrivals:
 
     def gone(self) -> set[InputKey]:
         """Keys that are remembered although their file is no longer there; forgets them when they are the most."""
-        present = {key for _, key in self._files()}
+        try:
+            present = {key for _, key in self._files()}
+        except OSError:
+            return set()  # half a list would have the other half decided again
         if not present or len(self._done) < 2 * len(present) + 1000:
             return set()  # nothing present may be a disk that is not mounted: its files will be back
         with self._lock:
@@ -200,20 +214,18 @@ class Arrivals:
         self._names_changed_ns, self._looked_at = changed_ns, moment
         return False
 
-    def _files(self) -> Iterable[tuple[Path, InputKey]]:
+    def _files(self) -> Iterator[tuple[str, InputKey]]:
+        """Name and key of each, one by one. Raises OSError when the folder cannot be listed to its end."""
+        with os.scandir(self.folder) as entries:
+            yield from filter(None, map(self._file, entries))
+
+    def _file(self, entry: os.DirEntry[str]) -> tuple[str, InputKey] | None:
+        if entry.name.startswith("."):
+            return None
         try:
-            entries = list(os.scandir(self.folder))
-        except OSError:
-            return
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            try:
-                if entry.is_file():
-                    found = entry.stat()
-                    yield Path(entry.path), self._key(entry.name, found)
-            except OSError:  # went between listing and looking
-                continue
+            return (entry.name, self._key(entry.name, entry.stat())) if entry.is_file() else None
+        except OSError:  # went between listing and looking
+            return None
 
     def _key(self, name: str, found: os.stat_result) -> InputKey:
         return InputKey(self._prefix + _text(name), found.st_size, changed_ns(found))
