@@ -54,7 +54,10 @@ def test_what_devices_say_alike_is_one_need(lineside: Running, monkeypatch: pyte
     ]
     monkeypatch.setattr(service, "_WORRIES", 3)
     last = needs(lineside)[3:]
-    assert [one.what for one in last] == ["More devices need a look"]
+    command = "lineside devices list --state troubled"
+    assert last == [Need(what="More devices need a look", href="/devices?summary=troubled", command=command)]
+    asked = httpx.get(f"{lineside.people_url}/api/v1/devices", params={"summary": "troubled"}).json()
+    assert asked["total"] == 8
     monkeypatch.setattr(service, "_LOOKED_AT", 4)
     assert [one.what for one in needs(lineside)] == [
         f"cam-00, cam-01 and 2 more: {AWAY.message}",

@@ -42,7 +42,7 @@ app.command("unpreauthorise")(joining.unpreauthorise)
 def list_(
     search: Annotated[str, typer.Option("--search", help="A part of the name.")] = "",
     state: Annotated[
-        str, typer.Option("--state", help="healthy, offline, failed, …; several with commas between.")
+        str, typer.Option("--state", help="healthy, offline, failed, troubled, …; several with commas.")
     ] = "",
     group: Annotated[str, typer.Option("--group", help="Members of this group.")] = "",
     selector: Annotated[

@@ -104,6 +104,9 @@ def test_what_needs_a_look(spoken: Core) -> None:
         found = [row.DeviceRow.name for row in listing.troubled(session, _cutoff(spoken), 100)]
         assert [row.DeviceRow.name for row in listing.troubled(session, _cutoff(spoken), 2)] == found[:2]
         assert [tuple(row) for row in listing.squares(session, _cutoff(spoken), 1)] == [("back", "rolled back", 0)]
+        assert listing.names(session, Filter(summary="troubled"), _cutoff(spoken)) == found
+        assert listing.count(session, Filter(summary="troubled,offline"), _cutoff(spoken)) == len(found) + 1
+        assert listing.names(session, Filter(summary="troubled", q="o"), _cutoff(spoken)) == ["good", "odd"]
     assert found == ["back", "bad", "good", "liar", "new", "odd"]
 
 

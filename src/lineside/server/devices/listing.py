@@ -38,11 +38,14 @@ WORDS = (
     DeviceState.REVOKED.value,
 )
 """All words there are, in the order in which they are shown."""
+TROUBLED = "troubled"
+"""Filters for devices that a person should look at, whatever their word: see `Filter`."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which devices; what is empty says nothing. `summary` is one word or more with commas between, of `WORDS` or
-    `accepted`."""
+    """Which devices; what is empty says nothing. `summary` is one word or more with commas between, of `WORDS`,
+    `accepted`, or `troubled`: what runs something else, waits for a decision, or tells of conditions and is not silent.
+    """
 
     q: str = ""  # within the name
     summary: str = ""
@@ -132,11 +135,8 @@ def names(session: Session, which: Filter, cutoff: str) -> list[str]:
 
 
 def troubled(session: Session, cutoff: str, limit: int) -> Sequence[Any]:
-    """Devices that a person should look at: they run something else, or tell of conditions and are not silent."""
-    word = summary(cutoff)
-    silent = word.in_(("offline", DeviceState.REVOKED.value))
-    wrong = or_(word.in_((*WRONG, *UNDECIDED)), and_(DeviceRow.conditions > 0, ~silent))
-    return session.execute(shown(cutoff).where(wrong).order_by(DeviceRow.name).limit(limit)).all()
+    """Rows of `shown` that a person should look at, by name."""
+    return page(session, Filter(summary=TROUBLED), cutoff, "", limit)
 
 
 def squares(session: Session, cutoff: str, limit: int) -> Sequence[Any]:
@@ -166,8 +166,16 @@ def _has_word(words: Collection[str], cutoff: str) -> ColumnElement[bool]:
     accepted = DeviceState.ACCEPTED.value
     if not set(words) - {accepted, *UNDECIDED, DeviceState.REVOKED.value}:
         return DeviceRow.state.in_(words)
-    found = summary(cutoff).in_([word for word in words if word != accepted])
-    return or_(found, DeviceRow.state == accepted) if accepted in words else found
+    word = summary(cutoff)
+    found = word.in_([one for one in words if one not in (accepted, TROUBLED)])
+    if accepted in words:
+        found = or_(found, DeviceRow.state == accepted)
+    return or_(found, _needs_a_look(word)) if TROUBLED in words else found
+
+
+def _needs_a_look(word: ColumnElement[str]) -> ColumnElement[bool]:
+    silent = word.in_(("offline", DeviceState.REVOKED.value))
+    return or_(word.in_((*WRONG, *UNDECIDED)), and_(DeviceRow.conditions > 0, ~silent))
 
 
 def _place(word: str) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from lineside.contract.run import RunState
 from lineside.server.access.join_tokens import JoinTokens
 from lineside.server.captures.service import CapturesService
 from lineside.server.datasets.service import DatasetsService
-from lineside.server.devices.listing import UNDECIDED, WRONG, Counts
+from lineside.server.devices.listing import TROUBLED, Counts
 from lineside.server.devices.service import Devices
 from lineside.server.drift.field import FieldAccuracies
 from lineside.server.drift.looking import DriftLooks
@@ -188,9 +188,8 @@ class OverviewService:
         found = worries(devices[:_LOOKED_AT])
         needs = found[:_WORRIES]
         if len(found) > _WORRIES or len(devices) > _LOOKED_AT:
-            words = ",".join((*WRONG, *UNDECIDED))
-            command = f'lineside devices list --state "{words}"'
-            needs.append(Need(what="More devices need a look", href=f"/devices?summary={words}", command=command))
+            href, command = f"/devices?summary={TROUBLED}", f"lineside devices list --state {TROUBLED}"
+            needs.append(Need(what="More devices need a look", href=href, command=command))
         return needs
 
 
