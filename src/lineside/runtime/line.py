@@ -30,6 +30,7 @@ _REASONS = {
     "image.unsupported": "no image",
     "image.too_large": "too large",
     "image.file_too_large": "too large",
+    "image.file_no_memory": "too large",
     "image.missing": "missing",
 }
 

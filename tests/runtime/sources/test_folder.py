@@ -11,7 +11,9 @@ import pytest
 
 from lineside.contract.errors import LinesideError
 from lineside.runtime.frames import SourceState
+from lineside.runtime.models.memory import MB, Memory
 from lineside.runtime.sources import arrivals
+from lineside.runtime.sources import folder as folders
 from lineside.runtime.sources.folder import MAX_FILE_BYTES, TRIES, FolderSource
 from lineside.runtime.sources.inotify import Watch
 from lineside.runtime.spool import InputKey
@@ -195,6 +197,21 @@ def test_what_is_no_image_or_far_too_large_is_refused_unread(made: Made, tmp_pat
         "notes.txt": "image.unsupported",
         "large.png": "image.file_too_large",
     }
+
+
+def test_a_file_for_which_there_is_no_memory_is_not_read(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "SETTLE", 0.001)
+    monkeypatch.setattr(folders, "memory", lambda: Memory(100 * MB, 40 * MB, "cgroup"))
+    _, intake = made()
+    for name, size in (("half.png", 30), ("more.png", 31)):
+        with (tmp_path / "in" / name).open("wb") as file:
+            file.write(PNG)
+            file.truncate(size * MB)
+    eventually(lambda: intake.refused and intake.frames)
+    assert {(frame.name, code) for frame, code in intake.refused} == {("more.png", "image.file_no_memory")}
+    assert set(intake.names) == {"half.png"}
 
 
 def test_a_file_that_may_be_unfinished_comes_again_when_it_is_whole(made: Made, tmp_path: Path) -> None:

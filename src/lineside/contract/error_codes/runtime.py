@@ -24,6 +24,12 @@ ROWS = (
         "Decoding the image of {width} x {height} pixels takes about {needed} MB, and {free} MB may be used for it.",
         "Cut or scale the image first, save it as a JPEG that is not progressive, or give the runtime more memory.",
     ),
+    Problem(
+        "image.file_no_memory",
+        Kind.TOO_LARGE,
+        "The file has {size} bytes, and {free} MB of memory may be used for it.",
+        "Compress the image, or give the runtime more memory.",
+    ),
     Problem("image.missing", Kind.MISSING, "The image {path} cannot be read: {why}.", "Name a file that exists."),
     Problem(
         "image.file_too_large",

@@ -122,7 +122,7 @@ class Publisher:
             return
         self._why, self._heard = self._why or f"{self._place} acknowledges nothing", time.monotonic()
         line = self._client.socket()
-        if line is not None:
+        if isinstance(line, socket.socket):
             with suppress(OSError):
                 socket.socket.shutdown(line, socket.SHUT_RDWR)  # of TLS, too: what paho reads then is the end
 

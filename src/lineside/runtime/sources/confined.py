@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lineside.contract.errors import LinesideError
-from lineside.runtime.sources.folder import MAX_FILE_BYTES
+from lineside.runtime.sources.folder import MAX_FILE_BYTES, check_size
 
 
 def read_confined(named: str, folders: Sequence[Path]) -> tuple[Path, bytes, float]:
     """A file below one of the folders: where it really lies, its bytes, when it changed.
 
-    Raises `request.path_forbidden`, `image.missing`, `image.file_too_large`.
+    Raises `request.path_forbidden`, `image.missing`, `image.file_too_large`, `image.file_no_memory`.
     """
     try:
         path = Path(folders[0], named).resolve()
@@ -24,8 +24,7 @@ def read_confined(named: str, folders: Sequence[Path]) -> tuple[Path, bytes, flo
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise LinesideError("image.missing", path=named, why="it is no file")
-            if found.st_size > MAX_FILE_BYTES:
-                raise LinesideError("image.file_too_large", size=found.st_size, limit=MAX_FILE_BYTES)
+            check_size(found.st_size)
             return path, file.read(MAX_FILE_BYTES), found.st_mtime
     except (OSError, ValueError, RuntimeError) as error:  # a name with a NUL; a link to itself, before Python 3.13
         why = getattr(error, "strerror", None) or error

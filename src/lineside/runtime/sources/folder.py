@@ -19,6 +19,7 @@ import msgspec
 from lineside.contract.errors import LinesideError
 from lineside.runtime.decode import SNIFF_BYTES, format_of
 from lineside.runtime.frames import Frame, Intake, SourceState
+from lineside.runtime.models.memory import MB, memory
 from lineside.runtime.sources.arrivals import Arrival, Arrivals
 from lineside.runtime.sources.inotify import Watch
 from lineside.runtime.sources.threaded import ThreadedSource
@@ -29,7 +30,8 @@ TRIES = 6
 """How often an image is tried again for which there was no memory, or that may not be read: another model may be
 loading, a writer may yet give it away. Over five minutes."""
 
-_PASSES = frozenset({"image.no_memory", "image.missing"})
+_SMALL = 16 * MB  # bytes of a file for which nobody asks how much memory is free: several wait to be decided
+_PASSES = frozenset({"image.no_memory", "image.file_no_memory", "image.missing"})
 _LOOK_BESIDE = 2.0  # seconds between looks at a folder that the system watches
 _LOOK_AWAY = 0.5
 _FORGET_EVERY = 600.0  # seconds between clean-ups of the memory of files that are gone
@@ -42,6 +44,14 @@ class FolderSettings(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
 
     folder: str = "inbox"
     interval: float = 0.1  # seconds between two looks, where the system does not say what arrives
+
+
+def check_size(size: int) -> None:
+    """Raises `image.file_too_large`, and `image.file_no_memory` for one that is more than half of what is free."""
+    if size > MAX_FILE_BYTES:
+        raise LinesideError("image.file_too_large", size=size, limit=MAX_FILE_BYTES)
+    if size > _SMALL and size > (free := memory().free // 2):
+        raise LinesideError("image.file_no_memory", size=size, free=free // MB)
 
 
 class FolderSource(ThreadedSource):
@@ -183,8 +193,7 @@ class FolderSource(ThreadedSource):
         return Frame(self.name, name, b"", arrival.key.mtime_ns / 1e9, arrival.found, key=arrival.key)
 
     def _bytes(self, arrival: Arrival) -> bytes | None:
-        if arrival.key.size > MAX_FILE_BYTES:
-            raise LinesideError("image.file_too_large", size=arrival.key.size, limit=MAX_FILE_BYTES)
+        check_size(arrival.key.size)
         head = self._arrivals.peek(arrival, SNIFF_BYTES)
         if head is not None and format_of(head) is None:
             raise LinesideError("image.unsupported", why=f"it begins with {head[:8].hex()}" if head else "it is empty")
