@@ -115,6 +115,8 @@ def test_the_machine_is_read_where_it_tells_and_left_out_where_it_does_not(tmp_p
         "sys/class/thermal/thermal_zone1/temp": "73500\n",
         "sys/class/thermal/thermal_zone2/temp": "999999\n",  # a sensor that is broken
         "sys/class/thermal/thermal_zone3/temp": "what\n",
+        "sys/class/thermal/thermal_zone4/temp": "--5\n",
+        "sys/class/thermal/thermal_zone5/temp": "²\n",
         "sys/devices/platform/soc/soc:firmware/get_throttled": "50004\n",
         "proc/self/statm": "20000 5000 300 1 0 900 0\n",
     }.items():
@@ -131,4 +133,6 @@ def test_the_machine_is_read_where_it_tells_and_left_out_where_it_does_not(tmp_p
     reader = MachineReader(tmp_path)
     core.write_text("999999999\n")
     assert reader.read().throttled_percent == 100.0
+    assert reader.read().throttled_percent == 0.0
+    core.write_text("5\n")  # it was taken out and put in again
     assert reader.read().throttled_percent == 0.0

@@ -30,7 +30,7 @@ class MachineReader:
         seconds = max(now - self._at, 1e-3)
         throttled = None
         if hot_ms is not None and self._hot_ms is not None:
-            throttled = round(min(100.0, (hot_ms - self._hot_ms) / seconds / 10), 1)
+            throttled = round(min(100.0, max(0, hot_ms - self._hot_ms) / seconds / 10), 1)  # a core may go and come
         elif (bits := self._firmware()) is not None:
             throttled = 100.0 if bits & _TOO_HOT_NOW else 0.0
         used = round(100 * (cpu - self._cpu) / seconds, 1)
@@ -70,7 +70,7 @@ def _cpu_seconds() -> float:
 
 def _number(path: Path) -> int | None:
     text = _text(path).strip()
-    return int(text) if text.lstrip("-").isdigit() else None
+    return int(text) if text.removeprefix("-").isdecimal() else None
 
 
 def _text(path: Path) -> str:
