@@ -79,6 +79,7 @@ def test_a_broker_with_its_certificates(tmp_path: Path) -> None:
         {"threads": -1},
         {"threads": 100_000},
         {"models": {"a": {"threads": -1}}},
+        {"sinks": {"jsonl": {"max_bytes": 0}}},
         {"soak_seconds": -1},
         {"soak_seconds": 1e300},
         {"capture": {"uncertain": [0.1]}},

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 MAX_JSONL_BYTES = 64 * 1024 * 1024
+LEAST_JSONL_BYTES = 64 * 1024
 
 
 class MqttSinkSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,10 +20,11 @@ class MqttSinkSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JsonlSinkSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """To a file of lines, and when it is over `max_bytes` to one older file."""
+    """To a file of lines, and when it is over `max_bytes` to one older file; of fewer than `LEAST_JSONL_BYTES` both
+    would hold hardly more than what came together."""
 
     path: str = "results.jsonl"  # relative to the work folder
-    max_bytes: int = MAX_JSONL_BYTES
+    max_bytes: Annotated[int, msgspec.Meta(ge=LEAST_JSONL_BYTES)] = MAX_JSONL_BYTES
     durable: bool = True
 
 
