@@ -44,11 +44,13 @@ def made(tmp_path: Path) -> Iterator[Made]:
 
 
 def put(folder: Path, name: str, data: bytes = PNG, age: float = 60.0) -> Path:
+    """It appears with its time: one that is written where it is seen may be read before its time is set."""
     path = folder / name
-    path.write_bytes(data)
-    then = path.stat().st_mtime - age
-    os.utime(path, (then, then))
-    return path
+    part = path.with_name(f".{path.name}")
+    part.write_bytes(data)
+    then = part.stat().st_mtime - age
+    os.utime(part, (then, then))
+    return part.rename(path)
 
 
 @pytest.mark.parametrize("watched", [True, False])
