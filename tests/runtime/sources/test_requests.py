@@ -108,6 +108,8 @@ def test_more_than_can_wait_are_told_so(asker: Asker, folder: Path, monkeypatch:
         asker.ask({"filepath": "a.png", "id": str(number)})
     busy = asker.answers(1)[0]
     assert busy["error"]["code"] == "runtime.busy"
+    assert busy["filepath"] == "a.png"
+    assert busy["id"] in ("2", "3")  # two wait, and one may be in hand
     intake.close()
     source.stop()
 

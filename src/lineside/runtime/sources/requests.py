@@ -43,6 +43,9 @@ class Request(msgspec.Struct, frozen=True):
     id: str = ""
 
 
+_UNREAD = Request("")
+
+
 class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer: a result, or an error."""
 
@@ -88,11 +91,11 @@ class RequestSource(ThreadedSource):
 
     def hear(self, asked: Asked) -> None:
         """A request has come, whatever its bytes are."""
-        self._open[id(asked)] = (asked, Request(""))
+        self._open[id(asked)] = (asked, _UNREAD)
         try:
             self._waiting.put_nowait(asked)
         except Full:
-            self.answer(asked, Request(""), LinesideError("runtime.busy", room=ROOM, source=self.name))
+            self.answer(asked, _UNREAD, LinesideError("runtime.busy", room=ROOM, source=self.name))
 
     def run(self, intake: Intake) -> None:
         """Raises `config.invalid`, and what `open` raises."""
@@ -114,7 +117,7 @@ class RequestSource(ThreadedSource):
             self.close()
 
     def _take(self, intake: Intake, asked: Asked) -> None:
-        request = Request("")
+        request = _UNREAD
         self.brought()
         try:
             request = _request(asked.payload)
@@ -136,12 +139,22 @@ class RequestSource(ThreadedSource):
             return
         if self._open.pop(id(asked), None) is None:
             return
+        if request == _UNREAD:
+            request = _as_far_as_read(asked.payload)
         if isinstance(answer, LinesideError):
             answered = Answered(filepath=request.filepath, id=request.id, error=answer.report())
         else:
             answered = Answered(filepath=request.filepath, id=request.id, result=answer)
         self.say(msgspec.json.encode(answered))
         asked.acknowledge()
+
+
+def _as_far_as_read(payload: bytes) -> Request:
+    """Which request is refused before its turn, so that who asked knows the answer; nothing for one that is none."""
+    try:
+        return _request(payload)
+    except LinesideError:
+        return _UNREAD
 
 
 def _request(payload: bytes) -> Request:
