@@ -1,5 +1,8 @@
 """Every test, several at a time; a file in which one fails is run again, alone, and counts as it ends then.
 
+Tests keep their files in memory where this user may mount such a folder and there is room: they write thousands of
+times with fsync(2), for which a disk takes milliseconds and processor time. A second try is on the disk.
+
 Two cores may stand still for half a minute while plants train, roll out and are killed on them. A test that
 passes alone, at the second try at the latest, has met the machine, or a race: it is named at the end, so that
 somebody looks.
@@ -7,11 +10,15 @@ somebody looks.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +26,7 @@ _BESIDE = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder")  # tests/
 _SHORT = "--tb=short"
 _MOST = 20  # failures that are looked at again: more are no accident
 _TRIES = 2  # of a file, alone
+_ROOM = 10 << 20  # KiB of memory that must be free before files are kept there
 _GROUP = re.compile(r"@[^\]@]*$")  # how xdist marks the group of a test
 
 
@@ -38,7 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     """Exit status of pytest; that of the second run where there was one."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a thousand processes are started: none compiles what one has
     failures = Failures()
-    status = int(pytest.main([*_BESIDE, _SHORT, *arguments], plugins=[failures]))
+    with _in_memory() as where:
+        status = int(pytest.main([*_BESIDE, _SHORT, *where, *arguments], plugins=[failures]))
     names = list(failures.names)
     if status != pytest.ExitCode.TESTS_FAILED or not 0 < len(names) <= _MOST:
         return status
@@ -48,6 +57,34 @@ def main(arguments: Sequence[str]) -> int:
         files = [file for file in files if not _passes(file)]
     _say("Failed alone, too:" if files else "Passed alone, failed beside others:", files or names)
     return int(pytest.ExitCode.TESTS_FAILED if files else pytest.ExitCode.OK)
+
+
+@contextlib.contextmanager
+def _in_memory() -> Iterator[list[str]]:
+    """What tells pytest to keep files in memory, those of a passed test no longer than it takes; nothing where that may
+    not be. All of them go with the context."""
+    folder = Path(tempfile.mkdtemp(prefix="ls-"))  # the name of a socket has at most 107 bytes, with all of its folders
+    mount = shutil.which("mount")
+    asked = [mount or "", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(folder)]
+    try:
+        if mount is None or not _room() or subprocess.run(asked, check=False, capture_output=True).returncode:
+            yield []
+            return
+        try:
+            yield [f"--basetemp={folder}/t", "-o", "tmp_path_retention_policy=failed"]
+        finally:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+    finally:
+        folder.rmdir()
+
+
+def _room() -> bool:
+    """Whether there is memory to spare."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.startswith("MemAvailable:") and int(line.split()[1]) > _ROOM for line in lines)
 
 
 def _passes(file: str) -> bool:

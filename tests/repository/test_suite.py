@@ -64,6 +64,21 @@ def test_a_file_in_which_one_fails_is_run_again_alone(tmp_path: Path, bad: int, 
     assert ("Failed alone, too:\n  test_some.py\n" in again) is (status == 1)
 
 
+def test_files_are_kept_in_memory_where_that_may_be_and_go_with_the_run(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_some.py").write_text(
+        "from pathlib import Path\ndef test_where(tmp_path):\n"
+        "    Path('where').write_text(f'{tmp_path}\\n' + Path('/proc/mounts').read_text())\n"
+    )
+    done = _suite(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    where, *mounts = (tmp_path / "where").read_text().splitlines()
+    folder = Path(where).parents[2]  # of the test, the worker and the run
+    if not any(line.startswith(f"tmpfs {folder} tmpfs ") for line in mounts):
+        pytest.skip("mounting a tmpfs is not allowed here, or memory is short")
+    assert not folder.exists()
+
+
 def test_many_failures_have_no_second_try(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_some.py").write_text(
