@@ -25,7 +25,7 @@ class Newcomers(NamedTuple):
     devices: tuple[str, ...]
 
 
-def _good() -> Select[tuple[str, int]]:
+def _good() -> Select[str, int]:
     """Groups without an open rollout that have had a success, and the number of the newest."""
     succeeded, number = RolloutRow.state == RolloutState.SUCCEEDED, func.max(RolloutRow.number)
     busy = select(RolloutRow.group).where(RolloutRow.state.in_(OPEN))
@@ -33,7 +33,7 @@ def _good() -> Select[tuple[str, int]]:
     return good.order_by(RolloutRow.group)
 
 
-def _behind() -> Select[tuple[str]]:
+def _behind() -> Select[str]:
     """Accepted devices of `group` that follow nothing, or what is older than the deployment `newest`."""
     mine = and_(AssignmentRow.device == GroupRow.device, AssignmentRow.group == GroupRow.group)
     older = or_(AssignmentRow.deployment.is_(None), AssignmentRow.deployment < bindparam("newest"))
