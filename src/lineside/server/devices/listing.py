@@ -167,7 +167,7 @@ def _has_word(words: Collection[str], cutoff: str) -> ColumnElement[bool]:
     if not set(words) - {accepted, *UNDECIDED, DeviceState.REVOKED.value}:
         return DeviceRow.state.in_(words)
     word = summary(cutoff)
-    found = word.in_([one for one in words if one not in (accepted, TROUBLED)])
+    found: ColumnElement[bool] = word.in_([one for one in words if one not in (accepted, TROUBLED)])
     if accepted in words:
         found = or_(found, DeviceRow.state == accepted)
     return or_(found, _needs_a_look(word)) if TROUBLED in words else found
