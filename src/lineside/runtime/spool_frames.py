@@ -14,7 +14,8 @@ from zlib import crc32
 
 _HEAD = struct.Struct("<QI")
 _CHECK = struct.Struct("<I")
-OVERHEAD = _HEAD.size + _CHECK.size
+_CHECKED_HEAD = struct.Struct("<QII")
+OVERHEAD = _CHECKED_HEAD.size
 """Bytes of a frame beside its payload."""
 
 ROW_BYTES = 256 * 1024
@@ -32,8 +33,9 @@ def pack(entries: Iterable[Entry]) -> bytes:
     """Frames of results."""
     parts: list[bytes] = []
     for sequence, payload in entries:
-        head = _HEAD.pack(sequence, len(payload))
-        parts += (head, _CHECK.pack(crc32(payload, crc32(head))), payload)
+        length = len(payload)
+        check = crc32(payload, crc32(_HEAD.pack(sequence, length)))
+        parts += (_CHECKED_HEAD.pack(sequence, length, check), payload)
     return b"".join(parts)
 
 
