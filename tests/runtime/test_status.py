@@ -43,6 +43,16 @@ def test_not_yet(tmp_path: Path, not_ready: dict[str, object]) -> None:
     assert probe(tmp_path) == NOT_YET
 
 
+def test_a_killed_process_that_nobody_has_waited_for_is_gone(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        StatusFile(tmp_path).write(status(pid=process.pid, pid_born=process_born(process.pid)))
+        assert probe(tmp_path) == READY
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert process_born(process.pid)
+        assert probe(tmp_path) == NOT_YET
+
+
 def test_never(tmp_path: Path) -> None:
     StatusFile(tmp_path).write(status(state=RuntimeState.FAILED))
     assert probe(tmp_path) == NEVER

@@ -103,11 +103,19 @@ def sum_up(status: Status) -> None:
 
 def process_born(pid: int) -> int:
     """When a process started, in clock ticks after boot; 0 where /proc does not say (proc_pid_stat(5), field 22)."""
+    return _born(_stat(pid))
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on: state, parent, …; none where /proc does not say."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0
-    return int(text.rpartition(")")[2].split()[19])
+        return []
+
+
+def _born(fields: list[str]) -> int:
+    return int(fields[19]) if fields else 0
 
 
 class StatusFile:
@@ -140,12 +148,13 @@ def read_status(work: Path) -> Status | None:
 
 
 def is_alive(status: Status) -> bool:
-    """Whether the process that wrote this status still runs."""
+    """Whether the process that wrote this status still runs; one that was killed, and that nobody has waited for yet,
+    does not."""
     if status.pid <= 0:
         return False
-    born = process_born(status.pid)
-    if born:
-        return status.pid_born in (0, born)
+    fields = _stat(status.pid)
+    if fields:
+        return fields[0] not in ("Z", "X") and status.pid_born in (0, _born(fields))
     try:
         os.kill(status.pid, 0)
     except ProcessLookupError:

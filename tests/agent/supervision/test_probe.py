@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -191,6 +192,29 @@ def test_a_component_that_dies_within_the_soak_time_is_not_settled(stage: Stage)
     stage.start(run="sleep 0.1; exit 5")
     with pytest.raises(LinesideError, match="exit status 5"):
         stage.supervisor.settle(5.0, 60.0)
+
+
+def test_a_component_that_is_not_ready_for_a_moment_is_asked_again_before_it_is_settled(
+    stage: Stage, server: Server
+) -> None:
+    server.status = 200
+    stage.ready(run=SLEEPER, probe=step("", http=server.url))
+    server.status = 503
+    before = server.asked
+    with ThreadPoolExecutor(1) as thread:
+        settled = thread.submit(stage.supervisor.settle, 0.01, 15.0)
+        stage.wait(lambda: settled.done() or server.asked >= before + 2)
+        assert not settled.done()
+        server.status = 200
+        settled.result()
+
+
+def test_a_component_that_is_not_ready_any_more_is_not_settled(stage: Stage, server: Server) -> None:
+    server.status = 200
+    stage.ready(run=SLEEPER, probe=step("", http=server.url, timeout=3.0))
+    server.status = 503
+    with pytest.raises(LinesideError, match=r"not ready within 3 s \(HTTP status 503\)"):
+        stage.supervisor.settle(0.01, 15.0)
 
 
 def test_a_probe_that_prints_without_end_is_bounded(stage: Stage) -> None:

@@ -199,7 +199,7 @@ class Life:
         while True:
             left = until - time.monotonic()
             if left <= 0:
-                raise self._silent(limit, why, again=again)
+                raise self.silent(limit, why, again=again)
             asked = time.monotonic()
             answer = probe.ask(self._around, self._orders, left)
             self._orders.check()
@@ -283,7 +283,8 @@ class Life:
             "component.install_failed", step=step, name=self._launch.name, why=why, log=self._launch.log
         )
 
-    def _silent(self, seconds: float, why: str, *, again: bool) -> LinesideError:
+    def silent(self, seconds: float, why: str, *, again: bool) -> LinesideError:
+        """What a component has done that did not say within so many seconds that it is ready, or is so still."""
         code = "component.hung" if again else "component.not_ready"
         return LinesideError(
             code, name=self._launch.name, seconds=f"{seconds:g}", why=why or "no answer", log=self._launch.log

@@ -56,6 +56,7 @@ class Service:
         self.down = threading.Event()  # nothing of it runs
         self.down.set()
         self._standing = Standing(changed)
+        self._timing = timing
         self._failures = Failures(timing)
         self._surroundings = Surroundings(launch, corner)
         self._life = Life(self._surroundings, self.orders, self._standing, self._failures, timing, state)
@@ -98,19 +99,25 @@ class Service:
         self._surroundings.resume()
 
     def probe_now(self, attention: Attention) -> None:
-        """Probe a ready component once more: it has taken up what it follows, too. Raises what the probe found,
-        `component.not_ready` when it hangs, `Interrupted`, `Superseded`."""
+        """Probe a ready component until it says yes again: it has taken up what it follows, too. Raises what the probe
+        found, `component.not_ready` when its time is over or it has ended, `Interrupted`, `Superseded`."""
         if self._surroundings.paused:
             return
-        limit, asked = probe.patience(self.launch), time.monotonic()
-        answer = probe.ask(self._surroundings, attention.off, limit, settling=True)
-        attention.check()
-        if answer.readiness is probe.Readiness.READY:
-            self._standing.heard(answer.said, asked)
-            return
-        raise answer.error or LinesideError(
-            "component.not_ready", name=self.launch.name, seconds=f"{limit:g}", why=answer.why, log=self.launch.log
-        )
+        limit = probe.patience(self.launch)
+        until = time.monotonic() + limit
+        while True:
+            asked = time.monotonic()
+            answer = probe.ask(self._surroundings, attention.off, until - asked, settling=True)
+            attention.check()
+            if answer.readiness is probe.Readiness.READY:
+                self._standing.heard(answer.said, asked)
+                return
+            if answer.error is not None:
+                raise answer.error
+            if self.lost or time.monotonic() + self._timing.probe_interval >= until:
+                raise self._life.silent(limit, answer.why, again=False)
+            attention.clear()
+            attention.wait(self._timing.probe_interval)
 
     @property
     def state(self) -> ComponentState:
