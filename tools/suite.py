@@ -11,6 +11,7 @@ somebody looks.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -27,6 +28,7 @@ _SHORT = "--tb=short"
 _MOST = 20  # failures that are looked at again: more are no accident
 _TRIES = 2  # of a file, alone
 _ROOM = 10 << 20  # KiB of memory that must be free before files are kept there
+_NEW_MOUNTS = 0x00020000  # CLONE_NEWNS of unshare(2)
 _GROUP = re.compile(r"@[^\]@]*$")  # how xdist marks the group of a test
 
 
@@ -62,20 +64,29 @@ def main(arguments: Sequence[str]) -> int:
 @contextlib.contextmanager
 def _in_memory() -> Iterator[list[str]]:
     """What tells pytest to keep files in memory, those of a passed test no longer than it takes; nothing where that may
-    not be. All of them go with the context."""
+    not be. All of them go with the context, and with this process and its children however those end."""
     folder = Path(tempfile.mkdtemp(prefix="ls-"))  # the name of a socket has at most 107 bytes, with all of its folders
-    mount = shutil.which("mount")
-    asked = [mount or "", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(folder)]
     try:
-        if mount is None or not _room() or subprocess.run(asked, check=False, capture_output=True).returncode:
+        if not (_room() and _apart() and _did("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(folder))):
             yield []
             return
         try:
             yield [f"--basetemp={folder}/t", "-o", "tmp_path_retention_policy=failed"]
         finally:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
+            _did("umount", "-l", str(folder))
     finally:
         folder.rmdir()
+
+
+def _apart() -> bool:
+    """Whether what is mounted from here on is seen by this process and its children alone."""
+    unshare = getattr(ctypes.CDLL(None), "unshare", None)  # os.unshare came with Python 3.12
+    return unshare is not None and unshare(_NEW_MOUNTS) == 0 and _did("mount", "--make-rprivate", "/")
+
+
+def _did(program: str, *arguments: str) -> bool:
+    found = shutil.which(program)
+    return found is not None and subprocess.run([found, *arguments], check=False, capture_output=True).returncode == 0
 
 
 def _room() -> bool:

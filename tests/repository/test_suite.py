@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,22 @@ def test_files_are_kept_in_memory_where_that_may_be_and_go_with_the_run(tmp_path
     if not any(line.startswith(f"tmpfs {folder} tmpfs ") for line in mounts):
         pytest.skip("mounting a tmpfs is not allowed here, or memory is short")
     assert not folder.exists()
+    assert str(folder) not in Path("/proc/mounts").read_text()
+
+
+def test_files_in_memory_go_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_some.py").write_text(
+        "import os, signal\nfrom pathlib import Path\ndef test_where(tmp_path):\n"
+        "    Path('where').write_text(str(tmp_path))\n"
+        "    os.kill(os.getppid(), signal.SIGKILL)\n"
+    )
+    assert _suite(tmp_path).returncode == -signal.SIGKILL
+    folder, in_memory, _ = (tmp_path / "where").read_text().rpartition("/t/")
+    if not in_memory:
+        pytest.skip("mounting a tmpfs is not allowed here, or memory is short")
+    assert folder not in Path("/proc/mounts").read_text()
+    Path(folder).rmdir()  # nothing is left in it
 
 
 def test_many_failures_have_no_second_try(tmp_path: Path) -> None:
