@@ -85,8 +85,9 @@ class BundleMaker:
                 target.writestr(name, data)
         return path
 
-    def age(self, *roles: str, days: int = 30) -> None:
-        """Let the newest metadata of these roles have expired so many days ago; the signatures stay right."""
+    def age(self, *roles: str, days: float = 30) -> None:
+        """Let the newest metadata of these roles have expired so many days ago (less than 0: in so many days); the
+        signatures stay right."""
         tuf = self._plane.tuf
         for role in roles:
             name = _newest(tuf.files, role)

@@ -176,6 +176,15 @@ def test_signatures_of_approvers_do_expire(plane: ControlPlane, device: Device, 
     assert failed["error"]["code"] == "trust.expired"
 
 
+def test_signatures_that_expire_before_the_timestamp_does_are_good_until_then(
+    plane: ControlPlane, device: Device, maker: BundleMaker
+) -> None:
+    device.agent.start()
+    wanted = release(plane, "1.0.0")
+    maker.age("targets", "builders", days=-0.5)
+    assert device.command("import", maker.make(wanted, revision=1), "--wait", PATIENCE)["status"] == "SUCCEEDED"
+
+
 def test_a_bundle_made_before_what_the_device_saw_last_is_refused(
     plane: ControlPlane, device: Device, maker: BundleMaker
 ) -> None:

@@ -115,7 +115,8 @@ class Verifier:
             config=UpdaterConfig(prefix_targets_with_hash=self._hashed_names),
             bootstrap=self._root,
         )
-        updater._trusted_set.reference_time = self._fresh or self._now  # the device's clock may be wrong by years
+        # The device's clock may be years off; what was carried here may be fresh for longer than a role of it lasts.
+        updater._trusted_set.reference_time = min(self._fresh or self._now, self._now)
         updater.refresh()
         self._check_expiry(updater)
         self._updater = updater
