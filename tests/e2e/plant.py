@@ -7,11 +7,11 @@ with Plant(tmp_path) as plant:
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +30,7 @@ from lineside.contract.result import Result
 from lineside.contract.rollout import RolloutState
 from tests.e2e import processes, tiny
 from tests.eventually import PATIENCE, eventually
+from tests.frozen import frozen
 
 GROUP = "line"
 MODEL = "tags"
@@ -65,15 +66,9 @@ class Station:
         """kill -9."""
         self.end(signal.SIGKILL)
 
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
+    def frozen(self) -> AbstractContextManager[None]:
         """The agent stands still as long as the context lasts."""
-        assert self.agent is not None
-        self.agent.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.agent.send_signal(signal.SIGCONT)
+        return frozen(self.agent)
 
     def runtimes(self) -> list[int]:
         """Pids of the components that run on it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -10,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ from lineside.runtime.golden import write_golden
 from lineside.runtime.model import Model, load_folder
 from lineside.runtime.status import GoldenState, RuntimeState, Status, read_status
 from tests.eventually import PATIENCE, eventually
+from tests.frozen import frozen
 from tests.runtime.conftest import encoded, squares, write_model
 from tests.runtime.sinks.broker import Broker, Listener
 
@@ -76,13 +77,9 @@ class Device:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
+    def frozen(self) -> AbstractContextManager[None]:
         """The process does nothing for a while, whatever it was at."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-        yield
-        self.process.send_signal(signal.SIGCONT)
+        return frozen(self.process)
 
     def events(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in (self.root / "log").read_text().splitlines()]

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from lineside.server.root import open_core
 from lineside.server.services import Core
+from lineside.server.settings import Settings
 from lineside.server.testing import FakeClock, Running, make_core, running
 from tests.server.postgresql import Databases, programs, server
 
@@ -83,6 +85,19 @@ def postgresql_databases() -> Iterator[Databases]:
             yield Databases(url)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def new(engine: str, tmp_path: Path, clock: FakeClock, request: pytest.FixtureRequest) -> Iterator[Core]:
+    """A core on a database without any table."""
+    url = ""
+    if engine == "postgresql":
+        databases: Databases = request.getfixturevalue("postgresql_databases")
+        url = databases.empty()
+    (tmp_path / "keys").mkdir()
+    core = open_core(tmp_path, Settings(database_url=url), clock)
+    yield core
+    core.database.close()
 
 
 @pytest.fixture

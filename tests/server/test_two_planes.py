@@ -14,6 +14,7 @@ from lineside.contract.deployment import ComponentSpec, DeploymentDocument
 from lineside.contract.rollout import RolloutPlan, RolloutState, WaveSpec
 from lineside.server.testing import until
 from lineside.server.worker import worker_name
+from tests.frozen import frozen
 from tests.server.planes import Device, client, holders, home, share, start
 from tests.server.postgresql import Databases
 from tests.server.processes import ControlPlaneProcess, worker
@@ -134,13 +135,10 @@ def test_a_stopped_process_that_goes_on_finds_its_lease_taken_and_writes_nothing
     until(lambda: "rollouts" in holders(url))
     acting = {home(plane): plane for plane in planes}[holders(url)["rollouts"]]
     other = second if acting is first else first
-    acting.process.send_signal(signal.SIGSTOP)
-    try:
+    with frozen(acting.process):
         until(lambda: holders(url)["rollouts"] == home(other), TAKE_OVER)
         rollout = deploy(other, other, tmp_path)
         (canary,) = until(lambda: told(fleet, other))
-    finally:
-        acting.process.send_signal(signal.SIGCONT)
     canary.report(acting)
     until(lambda: len(told(fleet, acting)) == len(NAMES))
     for device in fleet.values():

@@ -3,7 +3,6 @@ rows, and the code of the release before goes on with the new schema while contr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,27 +18,11 @@ from lineside.server.database.copying import set_sequences
 from lineside.server.database.migrating import differences
 from lineside.server.database.schema import bring_up, head
 from lineside.server.devices.desired import DesiredDocuments
-from lineside.server.root import open_core
 from lineside.server.services import Core
-from lineside.server.settings import Settings
 from lineside.server.testing import FakeClock
-from tests.server.postgresql import Databases
 from tests.server.previous import HEAD, fill
 
 pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture
-def new(engine: str, tmp_path: Path, clock: FakeClock, request: pytest.FixtureRequest) -> Iterator[Core]:
-    """A core on a database without any table."""
-    url = ""
-    if engine == "postgresql":
-        databases: Databases = request.getfixturevalue("postgresql_databases")
-        url = databases.empty()
-    (tmp_path / "keys").mkdir()
-    core = open_core(tmp_path, Settings(database_url=url), clock)
-    yield core
-    core.database.close()
 
 
 def old_tables(database: Database) -> MetaData:

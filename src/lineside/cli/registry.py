@@ -92,8 +92,8 @@ def card(
             out.follows(found.total, "" if found.next is None else f"Older ones: --before {found.next}")
             return
         if notes is not None:
-            before = client.model_card(*meant).revision if revision is None else revision
-            edit = EditCard(notes=_text(notes), revision=before, reason=reason)
+            read = client.model_card(*meant).revision if revision is None else revision
+            edit = EditCard(notes=_text(notes), revision=read, reason=reason)
             out.show(client.edit_card(*meant, edit), _card)
             return
         out.show(client.model_card(*meant), _card)

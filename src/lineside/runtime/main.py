@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from lineside.contract.errors import LinesideError
+from lineside.runtime.threads import MOST_THREADS
 
 _OF_THE_EXTRA = frozenset({"numpy", "onnxruntime", "PIL"})
 _REFUSED = 2
-_MOST_THREADS = 256
 _MODEL = "folder of the model's component, or an ONNX file with its signature.json beside it"
 
 
@@ -86,8 +86,8 @@ def _carry(options: argparse.Namespace) -> int:
 
 def _threads(said: str) -> int:
     """A number of threads. Raises `argparse.ArgumentTypeError`."""
-    if not (said.isdecimal() and int(said) <= _MOST_THREADS):
-        raise argparse.ArgumentTypeError(f"{said} is no number from 0 to {_MOST_THREADS}")
+    if not (said.isdecimal() and int(said) <= MOST_THREADS):
+        raise argparse.ArgumentTypeError(f"{said} is no number from 0 to {MOST_THREADS}")
     return int(said)
 
 

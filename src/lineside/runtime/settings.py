@@ -25,7 +25,7 @@ from lineside.contract.schema_versions import RESULTS_TAKEN
 from lineside.runtime.api.settings import ApiSettings
 from lineside.runtime.captures.settings import CaptureSettings
 from lineside.runtime.drift.settings import DriftSettings
-from lineside.runtime.models.settings import ModelSettings, ShadowSettings, Threads
+from lineside.runtime.models.settings import ModelSettings, ShadowSettings
 from lineside.runtime.rules.settings import RuleSettings
 from lineside.runtime.sinks.bus_line import BusAddress, bus_of
 from lineside.runtime.sinks.mqtt import MqttSettings
@@ -35,6 +35,7 @@ from lineside.runtime.sources.camera import RtspSettings, UsbSettings
 from lineside.runtime.sources.folder import FolderSettings
 from lineside.runtime.sources.requests import RequestSettings
 from lineside.runtime.sources.video import VideoSettings
+from lineside.runtime.threads import Threads
 from lineside.runtime.unknown_keys import unknown_key
 
 INBOX = "inbox"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import ipaddress
 import signal
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cryptography import x509
@@ -21,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from lineside.runtime.sinks.mqtt import MqttSettings
 from tests.eventually import PATIENCE, eventually
+from tests.frozen import frozen
 
 
 def _name(common: str) -> x509.Name:
@@ -109,13 +109,9 @@ class Broker:
         with self._configuration.open("a") as file:
             file.write(line + "\n")
 
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
+    def frozen(self) -> AbstractContextManager[None]:
         """It keeps its connections, and answers nothing."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        yield
-        self._process.send_signal(signal.SIGCONT)
+        return frozen(self._process)
 
     def settings(self, device: str, topic: str = "") -> MqttSettings:
         """How a device reaches this broker with its own certificate."""

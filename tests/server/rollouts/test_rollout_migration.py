@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import text
 
 from lineside.server.database.schema import bring_up
 from lineside.server.rollouts.store import newest_failed
-from lineside.server.root import open_core
-from lineside.server.settings import Settings
-from lineside.server.testing import FakeClock
-from tests.server.postgresql import Databases
+from lineside.server.services import Core
 
 pytestmark = pytest.mark.both_databases
 WHY = {
@@ -21,18 +16,10 @@ WHY = {
 }
 
 
-def test_one_that_a_person_had_stopped_needs_nobody(
-    engine: str, tmp_path: Path, clock: FakeClock, request: pytest.FixtureRequest
-) -> None:
-    url = ""
-    if engine == "postgresql":
-        databases: Databases = request.getfixturevalue("postgresql_databases")
-        url = databases.empty()
-    (tmp_path / "keys").mkdir()
-    core = open_core(tmp_path, Settings(database_url=url), clock)
-    bring_up(core.database, "0031")
+def test_one_that_a_person_had_stopped_needs_nobody(new: Core) -> None:
+    bring_up(new.database, "0031")
     at = "2026-01-01T00:00:00.000Z"
-    with core.database.write() as session:
+    with new.database.write() as session:
         for number, why in WHY.items():
             said = {"number": number, "group": f"line-{number}", "at": at, "why": why, "digest": f"sha256:{number}"}
             session.execute(
@@ -56,7 +43,6 @@ def test_one_that_a_person_had_stopped_needs_nobody(
                 ),
                 said,
             )
-    bring_up(core.database)
-    with core.database.read() as session:
+    bring_up(new.database)
+    with new.database.read() as session:
         assert [row.number for row in newest_failed(session, 10)] == [2]
-    core.database.close()

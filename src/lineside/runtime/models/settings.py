@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
 from lineside.runtime.engines.options import EngineOptions
-
-MOST_THREADS = 256
-Threads = Annotated[int, msgspec.Meta(ge=0, le=MOST_THREADS)]
+from lineside.runtime.threads import Threads
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,9 +61,8 @@ class RolloutRow(Base):
         Json(tuple[WaveCounts, ...]), default=(), server_default="[]"
     )
     note: Mapped[str] = mapped_column(default="", server_default="")  # what it waits for, or why it ended badly
-    by_hand: Mapped[bool] = mapped_column(
-        default=False, server_default=false()
-    )  # a person rolls everything back, or stopped it
+    # a person rolls everything back, or stopped it
+    by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[str] = mapped_column(String(32))
     finished_at: Mapped[str | None] = mapped_column(String(32), default=None)
     revision: Mapped[int] = mapped_column()
